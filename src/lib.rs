@@ -1,0 +1,19 @@
+//! Locks for things that form a tree.
+#![forbid(unsafe_code)]
+
+mod error;
+mod guard;
+mod memory;
+mod mutex;
+mod path;
+mod request;
+mod store;
+mod sync;
+
+pub use error::{Blocker, LockError};
+pub use guard::{OwnedTreeMutexGuard, TreeMutexGuard};
+pub use memory::{MemoryStore, MemoryStoreBuilder};
+pub use mutex::TreeMutex;
+pub use path::{Components, PathError, PathRef, ToTreePath, TreePath};
+pub use request::{Mode, Owner, Request, Scope, Wait, conflicts};
+pub use store::LockStore;

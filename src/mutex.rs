@@ -1,0 +1,223 @@
+//! [`TreeMutex`]: one node of one tree, what to lock and how. Documentation and delegation; the store has the algorithm.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use crate::error::LockError;
+use crate::guard::{OwnedTreeMutexGuard, TreeMutexGuard};
+use crate::memory::MemoryStore;
+use crate::path::{PathError, ToTreePath, TreePath};
+use crate::request::{Mode, Owner, Request, Scope, Wait};
+use crate::store::LockStore;
+
+/// One node of one tree: what to lock, and how.
+///
+/// Made once and kept, like a [`std::sync::Mutex`]: locking it then looks nothing up. Two of them made from equal paths of
+/// one store are one lock. Cheap to clone.
+///
+/// By default a lock is exclusive and covers the subtree; [`shared`](Self::shared) and
+/// [`node_only`](Self::node_only) change that. Locking what you already hold, part of it, or what contains it, blocks for ever,
+/// as a `std::sync::Mutex` does (give a timeout if in doubt). This holds for shared locks, too: a second one can
+/// queue up behind somebody's exclusive request, and that one waits for your first.
+///
+/// ```
+/// use mutextree::{LockStore, MemoryStore};
+/// use std::time::Duration;
+///
+/// let store = MemoryStore::new();
+/// let project = store.mutex("org/team/project")?;
+/// let reader = project.clone().shared();
+///
+/// let (one, two) = (reader.lock()?, reader.lock()?);
+/// let busy = project.try_lock_for(Duration::from_millis(5)).unwrap_err();
+/// assert_eq!(busy.blocking_path(), Some(project.path()));
+/// drop((one, two));
+/// assert!(project.try_lock().is_ok());
+/// # Ok::<(), mutextree::LockError>(())
+/// ```
+pub struct TreeMutex<S: LockStore = MemoryStore> {
+    node: S::Node,
+    request: Request,
+}
+
+impl<S: LockStore> TreeMutex<S> {
+    /// The mutex of the node `path` in `store`. The node needs not exist in any sense: locks are on names.
+    ///
+    /// # Errors
+    /// If `path` is no path.
+    pub fn new(store: &S, path: impl ToTreePath) -> Result<Self, PathError> {
+        Ok(Self { node: store.resolve(path.to_path_ref()?), request: Request::default() })
+    }
+
+    /// Locks tolerate other shared ones.
+    pub fn shared(mut self) -> Self {
+        self.request.mode = Mode::Shared;
+        self
+    }
+
+    /// Locks tolerate no other: the default.
+    pub fn exclusive(mut self) -> Self {
+        self.request.mode = Mode::Exclusive;
+        self
+    }
+
+    /// Locks cover the node alone and not its subtree: locks below it are no conflict.
+    ///
+    /// ```
+    /// use mutextree::{LockStore, MemoryStore};
+    /// let store = MemoryStore::new();
+    /// let listing = store.mutex("dir")?.node_only(); // adding and removing names in `dir`
+    /// let file = store.mutex("dir/file")?;           // writing one of its files
+    /// let (_listing, _file) = (listing.lock()?, file.lock()?);
+    /// # Ok::<(), mutextree::LockError>(())
+    /// ```
+    pub fn node_only(mut self) -> Self {
+        self.request.scope = Scope::Node;
+        self
+    }
+
+    /// How long a lock may be held before it lapses and another can take it.
+    /// Without one, the store's default holds: the memory store's locks never lapse.
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.request.lease = Some(lease);
+        self
+    }
+
+    /// Who locks: a name for people, shown in the errors of those who meet this lock.
+    pub fn owner(mut self, owner: impl Into<Owner>) -> Self {
+        self.request.owner = Some(owner.into());
+        self
+    }
+
+    /// The node's path.
+    pub fn path(&self) -> &TreePath {
+        S::path(&self.node)
+    }
+
+    /// Locks, and blocks until that is possible.
+    ///
+    /// # Errors
+    /// [`LockError::Store`] if the store fails. The memory store never does.
+    #[inline]
+    pub fn lock(&self) -> Result<TreeMutexGuard<'_, S>, LockError> {
+        self.acquire(Wait::Forever)
+    }
+
+    /// Locks if that is possible right now.
+    ///
+    /// # Errors
+    /// [`LockError::WouldBlock`], naming the path in the way.
+    #[inline]
+    pub fn try_lock(&self) -> Result<TreeMutexGuard<'_, S>, LockError> {
+        self.acquire(Wait::Never)
+    }
+
+    /// Locks, and blocks for `timeout` at the most. Zero tries once; [`Duration::MAX`] waits for ever.
+    ///
+    /// # Errors
+    /// [`LockError::TimedOut`], naming the path in the way.
+    pub fn try_lock_for(&self, timeout: Duration) -> Result<TreeMutexGuard<'_, S>, LockError> {
+        self.acquire(Wait::timeout(timeout))
+    }
+
+    /// Locks, and blocks until `deadline` at the latest. A deadline in the past tries once.
+    ///
+    /// # Errors
+    /// [`LockError::TimedOut`], naming the path in the way.
+    pub fn try_lock_until(&self, deadline: Instant) -> Result<TreeMutexGuard<'_, S>, LockError> {
+        self.acquire(Wait::Until(deadline))
+    }
+
+    /// [`lock`](Self::lock), with a guard that borrows nothing: it can be stored, returned, and sent to another thread.
+    ///
+    /// # Errors
+    /// As [`lock`](Self::lock).
+    pub fn lock_owned(&self) -> Result<OwnedTreeMutexGuard<S>, LockError> {
+        self.acquire_owned(Wait::Forever)
+    }
+
+    /// [`try_lock`](Self::try_lock), with a guard that borrows nothing.
+    ///
+    /// # Errors
+    /// As [`try_lock`](Self::try_lock).
+    pub fn try_lock_owned(&self) -> Result<OwnedTreeMutexGuard<S>, LockError> {
+        self.acquire_owned(Wait::Never)
+    }
+
+    /// [`try_lock_for`](Self::try_lock_for), with a guard that borrows nothing.
+    ///
+    /// # Errors
+    /// As [`try_lock_for`](Self::try_lock_for).
+    pub fn try_lock_owned_for(&self, timeout: Duration) -> Result<OwnedTreeMutexGuard<S>, LockError> {
+        self.acquire_owned(Wait::timeout(timeout))
+    }
+
+    /// [`try_lock_until`](Self::try_lock_until), with a guard that borrows nothing.
+    ///
+    /// # Errors
+    /// As [`try_lock_until`](Self::try_lock_until).
+    pub fn try_lock_owned_until(&self, deadline: Instant) -> Result<OwnedTreeMutexGuard<S>, LockError> {
+        self.acquire_owned(Wait::Until(deadline))
+    }
+
+    /// Locks, runs `f`, and releases, also if `f` panics. Blocks as [`lock`](Self::lock) does.
+    ///
+    /// # Errors
+    /// As [`lock`](Self::lock) before `f` has run. After it, [`LockError::NotHeld`] if the lock's lease ended
+    /// meanwhile, so that `f` did not have the tree to itself; what `f` returned is then dropped.
+    ///
+    /// # Panics
+    /// If `f` does.
+    ///
+    /// ```
+    /// # use mutextree::{LockStore, MemoryStore};
+    /// let store = MemoryStore::new();
+    /// let length = store.mutex("etc/motd")?.with(|| "hello".len())?;
+    /// assert_eq!(length, 5);
+    /// # Ok::<(), mutextree::LockError>(())
+    /// ```
+    pub fn with<R>(&self, f: impl FnOnce() -> R) -> Result<R, LockError> {
+        let guard = self.lock()?;
+        let result = f();
+        guard.unlock()?;
+        Ok(result)
+    }
+
+    /// Whether an exclusive [`try_lock`](Self::try_lock) of this scope would fail right now. The answer can be stale by the time it is there.
+    pub fn is_locked(&self) -> bool {
+        S::is_locked(&self.node, self.request.scope)
+    }
+
+    #[inline]
+    fn acquire(&self, wait: Wait) -> Result<TreeMutexGuard<'_, S>, LockError> {
+        match S::acquire(&self.node, &self.request, wait) {
+            Ok(grant) => Ok(TreeMutexGuard::new(&self.node, grant)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn acquire_owned(&self, wait: Wait) -> Result<OwnedTreeMutexGuard<S>, LockError> {
+        let grant = S::acquire(&self.node, &self.request, wait)?;
+        Ok(OwnedTreeMutexGuard::new(self.node.clone(), grant))
+    }
+}
+
+impl<S: LockStore> Clone for TreeMutex<S> {
+    fn clone(&self) -> Self {
+        Self { node: self.node.clone(), request: self.request.clone() }
+    }
+}
+
+impl<S: LockStore> fmt::Debug for TreeMutex<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("TreeMutex");
+        out.field("path", self.path()).field("mode", &self.request.mode).field("scope", &self.request.scope);
+        if let Some(lease) = &self.request.lease {
+            out.field("lease", lease);
+        }
+        if let Some(owner) = &self.request.owner {
+            out.field("owner", &owner.as_str());
+        }
+        out.finish_non_exhaustive()
+    }
+}

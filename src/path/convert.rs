@@ -1,0 +1,257 @@
+//! [`ToTreePath`]: from text, components and file paths to a [`TreePath`], and [`PathRef`], which spares the allocation.
+
+use std::borrow::Cow;
+use std::path::{self, Path, PathBuf};
+
+use super::error::excerpt;
+use super::{MAX_COMPONENT, MAX_DEPTH, PathError, TreePath, components};
+
+/// A valid path, borrowed where it can be: what a store resolves. A path given as text is looked up without an allocation.
+#[derive(Clone, Debug)]
+pub struct PathRef<'a>(Repr<'a>);
+
+#[derive(Clone, Debug)]
+enum Repr<'a> {
+    /// A plain key.
+    Plain(&'a str),
+    Path(Cow<'a, TreePath>),
+}
+
+impl<'a> PathRef<'a> {
+    /// The one string that stands for this path and no other: [`TreePath::as_key`].
+    #[inline]
+    pub fn as_key(&self) -> &str {
+        match &self.0 {
+            Repr::Plain(key) => key,
+            Repr::Path(path) => path.as_key(),
+        }
+    }
+
+    /// The path itself: allocates if it was borrowed from text.
+    pub fn into_owned(self) -> TreePath {
+        match self.0 {
+            Repr::Plain(key) => TreePath::from_key(key),
+            Repr::Path(path) => path.into_owned(),
+        }
+    }
+
+    /// The path one component up; `None` for the root.
+    pub fn parent(&self) -> Option<PathRef<'_>> {
+        let key = self.as_key();
+        if key.is_empty() {
+            return None;
+        }
+        if !key.starts_with('/') {
+            return Some(PathRef(Repr::Plain(key.rsplit_once('/').map_or("", |(parent, _)| parent))));
+        }
+        let mut above: Vec<&str> = components(key).collect();
+        above.pop();
+        Some(PathRef(Repr::Path(Cow::Owned(TreePath::from_key(join(&above))))))
+    }
+}
+
+impl<'a> From<&'a TreePath> for PathRef<'a> {
+    fn from(path: &'a TreePath) -> Self {
+        Self(Repr::Path(Cow::Borrowed(path)))
+    }
+}
+
+impl From<TreePath> for PathRef<'_> {
+    fn from(path: TreePath) -> Self {
+        Self(Repr::Path(Cow::Owned(path)))
+    }
+}
+
+/// What a path can be made from: text, a list of components, a [`TreePath`], a [`std::path::Path`].
+///
+/// | from | is |
+/// |---|---|
+/// | `&str`, `String` | text: components separated by `/`, one leading and one trailing `/` ignored; `"/"` is the root; `""`, `a//b`, `.` and `..` are errors |
+/// | `&[T]`, `[T; N]`, `Vec<T>` of strings | one component each, which may hold any character; an empty list is the root |
+/// | `&Path`, `PathBuf` | its normal components, absolute or not; `..`, and what is not UTF-8, is an error |
+///
+/// ```
+/// use mutextree::ToTreePath;
+/// use std::path::Path;
+/// let text = "etc/nginx".to_tree_path()?;
+/// assert_eq!(text, ["etc", "nginx"].to_tree_path()?);
+/// assert_eq!(text, Path::new("/etc/./nginx").to_tree_path()?);
+/// # Ok::<(), mutextree::PathError>(())
+/// ```
+pub trait ToTreePath {
+    /// The path, borrowed where it can be.
+    ///
+    /// # Errors
+    /// What is wrong, and where.
+    fn to_path_ref(&self) -> Result<PathRef<'_>, PathError>;
+
+    /// The path itself.
+    ///
+    /// # Errors
+    /// What is wrong, and where.
+    fn to_tree_path(&self) -> Result<TreePath, PathError> {
+        self.to_path_ref().map(PathRef::into_owned)
+    }
+}
+
+impl<T: ToTreePath + ?Sized> ToTreePath for &T {
+    #[inline]
+    fn to_path_ref(&self) -> Result<PathRef<'_>, PathError> {
+        (**self).to_path_ref()
+    }
+}
+
+impl ToTreePath for str {
+    #[inline]
+    fn to_path_ref(&self) -> Result<PathRef<'_>, PathError> {
+        parse(self).map(|key| PathRef(Repr::Plain(key)))
+    }
+}
+
+impl ToTreePath for String {
+    #[inline]
+    fn to_path_ref(&self) -> Result<PathRef<'_>, PathError> {
+        self.as_str().to_path_ref()
+    }
+}
+
+impl ToTreePath for Cow<'_, str> {
+    fn to_path_ref(&self) -> Result<PathRef<'_>, PathError> {
+        self.as_ref().to_path_ref()
+    }
+}
+
+impl ToTreePath for TreePath {
+    fn to_path_ref(&self) -> Result<PathRef<'_>, PathError> {
+        Ok(self.into())
+    }
+}
+
+impl ToTreePath for PathRef<'_> {
+    fn to_path_ref(&self) -> Result<PathRef<'_>, PathError> {
+        Ok(self.clone())
+    }
+}
+
+impl<T: AsRef<str>> ToTreePath for [T] {
+    fn to_path_ref(&self) -> Result<PathRef<'_>, PathError> {
+        from_components(self).map(PathRef::from)
+    }
+}
+
+impl<T: AsRef<str>, const N: usize> ToTreePath for [T; N] {
+    fn to_path_ref(&self) -> Result<PathRef<'_>, PathError> {
+        self.as_slice().to_path_ref()
+    }
+}
+
+impl<T: AsRef<str>> ToTreePath for Vec<T> {
+    fn to_path_ref(&self) -> Result<PathRef<'_>, PathError> {
+        self.as_slice().to_path_ref()
+    }
+}
+
+impl ToTreePath for Path {
+    fn to_path_ref(&self) -> Result<PathRef<'_>, PathError> {
+        let shown = || excerpt(&self.to_string_lossy());
+        let mut names = Vec::new();
+        for component in self.components() {
+            let index = names.len();
+            match component {
+                path::Component::RootDir | path::Component::CurDir => {}
+                path::Component::Prefix(_) => return Err(PathError::Prefix { path: shown() }),
+                path::Component::ParentDir => {
+                    return Err(PathError::Relative { path: shown(), index, component: "..".into() });
+                }
+                path::Component::Normal(name) => {
+                    names.push(name.to_str().ok_or_else(|| PathError::NotUtf8 { path: shown(), index })?);
+                }
+            }
+        }
+        if names.is_empty() && !self.has_root() {
+            return Err(PathError::Empty);
+        }
+        from_components(&names).map(PathRef::from)
+    }
+}
+
+impl ToTreePath for PathBuf {
+    fn to_path_ref(&self) -> Result<PathRef<'_>, PathError> {
+        self.as_path().to_path_ref()
+    }
+}
+
+/// The key of a path written as text: a piece of that text, checked in one pass.
+#[inline]
+fn parse(text: &str) -> Result<&str, PathError> {
+    let key = match text {
+        "" => return Err(PathError::Empty),
+        "/" => return Ok(""),
+        _ => {
+            let key = text.strip_prefix('/').unwrap_or(text);
+            key.strip_suffix('/').unwrap_or(key)
+        }
+    };
+    let (mut start, mut depth) = (0, 1);
+    for (at, byte) in key.bytes().enumerate() {
+        if byte == b'/' {
+            check_parsed(text, key, start, at, depth)?;
+            start = at + 1;
+            depth += 1;
+        }
+    }
+    check_parsed(text, key, start, key.len(), depth)?;
+    Ok(key)
+}
+
+/// Checks the component `key[start..end]`, the `depth`-th of `text`.
+#[inline]
+fn check_parsed(text: &str, key: &str, start: usize, end: usize, depth: usize) -> Result<(), PathError> {
+    let component = &key.as_bytes()[start..end];
+    let sound = match component.len() {
+        0 => false,
+        1 | 2 => component != b"." && component != b"..",
+        length => length <= MAX_COMPONENT,
+    };
+    if sound && depth <= MAX_DEPTH { Ok(()) } else { Err(explain(text, key, &key[start..end], depth - 1)) }
+}
+
+#[cold]
+fn explain(text: &str, key: &str, component: &str, index: usize) -> PathError {
+    if index >= MAX_DEPTH {
+        return PathError::TooDeep { depth: key.split('/').count() };
+    }
+    match component {
+        "" => PathError::EmptyComponent { path: excerpt(text), index },
+        "." | ".." => PathError::Relative { path: excerpt(text), index, component: component.to_owned() },
+        _ => PathError::ComponentTooLong { index, component: excerpt(component), length: component.len() },
+    }
+}
+
+/// The path of a list of names.
+pub(super) fn from_components<T: AsRef<str>>(names: &[T]) -> Result<TreePath, PathError> {
+    if names.len() > MAX_DEPTH {
+        return Err(PathError::TooDeep { depth: names.len() });
+    }
+    for (index, name) in names.iter().map(AsRef::as_ref).enumerate() {
+        if name.is_empty() {
+            let shown: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+            return Err(PathError::EmptyComponent { path: excerpt(&shown.join("/")), index });
+        }
+        if name.len() > MAX_COMPONENT {
+            return Err(PathError::ComponentTooLong { index, component: excerpt(name), length: name.len() });
+        }
+    }
+    Ok(TreePath::from_key(join(names)))
+}
+
+/// The key of a list of names that have been checked.
+fn join<T: AsRef<str>>(names: &[T]) -> String {
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    let text = names.join("/");
+    if !names.iter().any(|name| name.contains('/')) {
+        return text;
+    }
+    let lengths: Vec<String> = names.iter().map(|name| name.len().to_string()).collect();
+    format!("/{}/{text}", lengths.join(","))
+}

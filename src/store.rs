@@ -1,0 +1,121 @@
+//! [`LockStore`]: what a place to keep locks must do.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use crate::error::LockError;
+use crate::guard::OwnedTreeMutexGuard;
+use crate::mutex::TreeMutex;
+use crate::path::{PathError, PathRef, ToTreePath, TreePath};
+use crate::request::{Mode, Request, Scope, Wait};
+
+/// A place to keep the locks of one tree: [`MemoryStore`](crate::MemoryStore), a distributed one, or your own.
+///
+/// Users of locks call [`mutex`](Self::mutex) and [`lock`](Self::lock) and nothing else here. The other methods are
+/// the contract between a store and [`TreeMutex`]; most are associated functions on a [`Node`](Self::Node), so that a
+/// guard needs no handle to the store, and two threads on disjoint paths touch no common reference count.
+///
+/// # Contract
+///
+/// 1. **Clones share.** A clone of a store is the same tree of locks.
+/// 2. **Resolve once.** [`resolve`](Self::resolve) gives equal paths nodes that conflict with each other, and a node
+///    stays good for as long as it lives, whatever becomes of the store handle it came from.
+/// 3. **The table decides.** Between the return of an [`acquire`](Self::acquire) and the call of the matching
+///    [`release`](Self::release), no acquire of a request that [`conflicts`](crate::conflicts()) returns `Ok`, unless the
+///    grant's lease has ended.
+/// 4. **No invented conflict.** An acquire waits or fails with `WouldBlock` or `TimedOut` only because of a conflicting lock or an earlier
+///    waiter. Of two racing exclusive acquires with [`Wait::Never`], and nobody holding anything, at least one succeeds.
+/// 5. **Waiting ends.** [`Wait::Never`] never waits for another holder; [`Wait::Until`] returns about when the deadline has passed at
+///    the latest, with `TimedOut`, and tries at least once; [`Wait::Forever`] returns once the lock can be had, or when the
+///    store fails.
+/// 6. **A failed acquire leaves nothing behind**, whether it returned an error or unwound.
+/// 7. **A grant is released exactly once** by whoever uses the store, from any thread, also while unwinding. `release` must not panic
+///    and must not wait for other holders. It returns [`LockError::NotHeld`] if the lock had been lost before.
+/// 8. **Downgrade never lets go**: nobody exclusive gets in between. Downgrading a shared grant does nothing.
+/// 9. **Fencing tokens order conflicting holders**: if two grants conflict, the token of the later one is the greater one. One grant
+///    always answers the same token, and no token is 0.
+/// 10. **Loss is told**: once a lease has ended [`is_held`](Self::is_held) is `false` for good, and
+///     [`refresh`](Self::refresh) is `NotHeld`.
+pub trait LockStore: Clone + Send + Sync + 'static {
+    /// A resolved path: what [`acquire`](Self::acquire) works on without looking anything up again.
+    type Node: Clone + Debug + Send + Sync + 'static;
+    /// A held lock: what it takes to give it back.
+    type Grant: Debug + Send + Sync + 'static;
+
+    /// Finds or makes the node of a path. Never fails: whatever can go wrong with a store goes wrong in
+    /// [`acquire`](Self::acquire).
+    fn resolve(&self, path: PathRef<'_>) -> Self::Node;
+
+    /// The path that the node was resolved from.
+    fn path(node: &Self::Node) -> &TreePath;
+
+    /// Takes the lock: contract 3 to 6.
+    fn acquire(node: &Self::Node, request: &Request, wait: Wait) -> Result<Self::Grant, LockError>;
+
+    /// Gives the lock back: contract 7.
+    fn release(node: &Self::Node, grant: Self::Grant) -> Result<(), LockError>;
+
+    /// Turns an exclusive grant into a shared one of the same scope: contract 8. `NotHeld` if it was lost.
+    fn downgrade(node: &Self::Node, grant: &mut Self::Grant) -> Result<(), LockError>;
+
+    /// How the lock is held now.
+    fn mode(grant: &Self::Grant) -> Mode;
+
+    /// The grant's fencing token: contract 9.
+    fn fencing_token(node: &Self::Node, grant: &Self::Grant) -> u64;
+
+    /// Whether the lock is still held: contract 10. Always `true` for a grant without a lease.
+    fn is_held(node: &Self::Node, grant: &Self::Grant) -> bool;
+
+    /// Sets the time until the lease ends to `lease`, or to its full length if `None`: contract 10. Does nothing to a
+    /// grant without a lease, unless a `lease` is given, which then starts one.
+    fn refresh(node: &Self::Node, grant: &Self::Grant, lease: Option<Duration>) -> Result<(), LockError>;
+
+    /// Whether an exclusive acquire of this scope with [`Wait::Never`] would fail right now. Takes nothing and waits for nobody.
+    fn is_locked(node: &Self::Node, scope: Scope) -> bool;
+
+    /// The mutex of one node: [`TreeMutex::new`] from the store's side.
+    ///
+    /// # Errors
+    /// If `path` is no path: see [`PathError`].
+    ///
+    /// ```
+    /// use mutextree::{LockStore, MemoryStore};
+    /// let store = MemoryStore::new();
+    /// let project = store.mutex("org/team/project")?;
+    /// let guard = project.lock()?;
+    /// # drop(guard);
+    /// # Ok::<(), mutextree::LockError>(())
+    /// ```
+    #[inline]
+    fn mutex(&self, path: impl ToTreePath) -> Result<TreeMutex<Self>, PathError>
+    where
+        Self: Sized,
+    {
+        TreeMutex::new(self, path)
+    }
+
+    /// Locks `path` exclusively with its subtree and blocks until that is possible: for a lock taken once.
+    /// For a path locked again and again, keep a [`mutex`](Self::mutex): it skips the look-up.
+    ///
+    /// # Errors
+    /// [`LockError::Path`] if `path` is no path, [`LockError::Store`] if the store fails; the memory store never does.
+    ///
+    /// ```
+    /// use mutextree::{LockStore, MemoryStore};
+    /// let store = MemoryStore::new();
+    /// let guard = store.lock("org/team/project")?;
+    /// # drop(guard);
+    /// # Ok::<(), mutextree::LockError>(())
+    /// ```
+    #[inline]
+    fn lock(&self, path: impl ToTreePath) -> Result<OwnedTreeMutexGuard<Self>, LockError>
+    where
+        Self: Sized,
+    {
+        const PLAIN: &Request = &Request { mode: Mode::Exclusive, scope: Scope::Subtree, lease: None, owner: None };
+        let node = self.resolve(path.to_path_ref()?);
+        let grant = Self::acquire(&node, PLAIN, Wait::Forever)?;
+        Ok(OwnedTreeMutexGuard::new(node, grant))
+    }
+}
