@@ -19,10 +19,10 @@ use crate::error::{Blocker, LockError};
 use crate::path::{PathRef, TreePath};
 use crate::request::{Mode, Request, Scope, Wait};
 use crate::store::LockStore;
-use crate::sync::{AtomicU64, Deadline, OnceLock, Ordering, PlainArc};
+use crate::sync::{AtomicU64, Deadline, Ordering, PlainArc};
 
 use self::node::Node;
-use self::record::{Lost, Record};
+use self::record::Lost;
 use self::tree::Tree;
 use self::word::{Kind, Place};
 
@@ -171,16 +171,24 @@ impl fmt::Debug for MemoryNode {
 #[derive(Debug)]
 pub struct MemoryGrant {
     kind: Kind,
-    /// 0 until it is asked for.
+    /// The fencing token, 0 until it is asked for; and [`RECORDED`].
     token: AtomicU64,
-    /// If it has an owner or a lease; a lease can come later.
-    record: OnceLock<PlainArc<Record>>,
 }
+
+/// Set in a grant's token if its node has a record of it (`record.rs`), by that token.
+const RECORDED: u64 = 1 << 63;
 
 impl MemoryGrant {
     #[inline]
-    fn new(kind: Kind, record: OnceLock<PlainArc<Record>>) -> Self {
-        Self { kind, token: AtomicU64::new(0), record }
+    fn new(kind: Kind) -> Self {
+        Self { kind, token: AtomicU64::new(0) }
+    }
+
+    /// The token under which the node has a record, if it has one.
+    #[inline]
+    fn recorded(&self) -> Option<u64> {
+        let token = self.token.load(Ordering::Acquire);
+        (token & RECORDED != 0).then_some(token & !RECORDED)
     }
 }
 
@@ -209,23 +217,23 @@ impl LockStore for MemoryStore {
         &node.0.path
     }
 
-    #[inline]
+    #[inline(always)]
     fn acquire(node: &MemoryNode, request: &Request, wait: Wait) -> Result<MemoryGrant, LockError> {
         let kind = Kind::new(request.mode, request.scope);
         if request.lease.is_none() && request.owner.is_none() && node.0.claim_fast(kind) {
-            return Ok(MemoryGrant::new(kind, OnceLock::new()));
+            return Ok(MemoryGrant::new(kind));
         }
         acquire_slow(&node.0, kind, request, wait)
     }
 
-    #[inline]
+    #[inline(always)]
     fn release(node: &MemoryNode, grant: MemoryGrant) -> Result<(), LockError> {
-        match grant.record.get() {
+        match grant.recorded() {
             None => {
                 node.0.drop_claim(grant.kind);
                 Ok(())
             }
-            Some(record) => node.0.drop_recorded(record).map_err(|Lost| not_held(&node.0)),
+            Some(token) => release_recorded(&node.0, token),
         }
     }
 
@@ -233,9 +241,9 @@ impl LockStore for MemoryStore {
         if grant.kind.is_shared() {
             return Ok(());
         }
-        match grant.record.get() {
+        match grant.recorded() {
             None => node.0.downgrade_claim(grant.kind),
-            Some(record) => node.0.downgrade_recorded(record).map_err(|Lost| not_held(&node.0))?,
+            Some(token) => node.0.downgrade_recorded(token).map_err(|Lost| not_held(&node.0))?,
         }
         grant.kind = grant.kind.downgraded();
         Ok(())
@@ -248,25 +256,28 @@ impl LockStore for MemoryStore {
     fn fencing_token(node: &MemoryNode, grant: &MemoryGrant) -> u64 {
         let token = grant.token.load(Ordering::Acquire);
         if token != 0 {
-            return token;
+            return token & !RECORDED;
         }
         let new = node.0.shared().next_token();
         // Of two threads that ask at once the first to store decides for both.
-        grant.token.compare_exchange(0, new, Ordering::AcqRel, Ordering::Acquire).map_or_else(|first| first, |_| new)
+        let stored = grant.token.compare_exchange(0, new, Ordering::AcqRel, Ordering::Acquire);
+        stored.map_or_else(|first| first & !RECORDED, |_| new)
     }
 
-    fn is_held(_: &MemoryNode, grant: &MemoryGrant) -> bool {
-        grant.record.get().is_none_or(|record| record.is_held())
+    fn is_held(node: &MemoryNode, grant: &MemoryGrant) -> bool {
+        grant.recorded().is_none_or(|token| node.0.is_held(token))
     }
 
     fn refresh(node: &MemoryNode, grant: &MemoryGrant, lease: Option<Duration>) -> Result<(), LockError> {
-        if let Some(lease) = lease {
-            // At most one record a claim: the second of two threads that start a lease at once waits for the first one's.
-            grant.record.get_or_init(|| node.0.record(grant.kind, Some(lease), None));
+        if let (None, Some(_)) = (grant.recorded(), lease) {
+            let token = Self::fencing_token(node, grant);
+            // Of two threads that start a lease at once, one makes the record; both set its end below.
+            node.0.record_once(token, grant.kind);
+            grant.token.store(token | RECORDED, Ordering::Release);
         }
-        match grant.record.get() {
+        match grant.recorded() {
             None => Ok(()),
-            Some(record) => node.0.refresh_recorded(record, lease).map_err(|Lost| not_held(&node.0)),
+            Some(token) => node.0.refresh_recorded(token, lease).map_err(|Lost| not_held(&node.0)),
         }
     }
 
@@ -288,18 +299,19 @@ fn acquire_slow(node: &PlainArc<Node>, kind: Kind, request: &Request, wait: Wait
     let claimed = if tries_once { try_claim(node, kind) } else { acquire::block_on(node, kind, deadline.as_ref()) };
     match claimed {
         Ok(()) => {
-            let record = OnceLock::new();
+            let grant = MemoryGrant::new(kind);
             if request.lease.is_some() || request.owner.is_some() {
-                let _ = record.set(node.record(kind, request.lease, request.owner.clone()));
+                let token = node.shared().next_token();
+                node.record(token, kind, request.lease, request.owner.clone());
+                grant.token.store(token | RECORDED, Ordering::Relaxed);
             }
-            Ok(MemoryGrant::new(kind, record))
+            Ok(grant)
         }
         Err(in_the_way) => {
-            let path = node.path.clone();
-            let blocker = Box::new(blocker(node, kind, &in_the_way));
+            let blocker = blocker(node, kind, &in_the_way);
             Err(match wait {
-                Wait::Never => LockError::WouldBlock { path, blocker },
-                Wait::Until(_) | Wait::Forever => LockError::TimedOut { path, blocker },
+                Wait::Never => LockError::WouldBlock { blocker },
+                Wait::Until(_) | Wait::Forever => LockError::TimedOut { blocker },
             })
         }
     }
@@ -321,7 +333,12 @@ fn blocker(node: &Node, kind: Kind, in_the_way: &Node) -> Blocker {
         std::cmp::Ordering::Equal => Place::Here,
         std::cmp::Ordering::Greater => Place::Below,
     };
-    Blocker::new(in_the_way.path.clone(), in_the_way.owner_in_the_way(kind, place))
+    Blocker::new(node.path.clone(), in_the_way.path.clone(), in_the_way.owner_in_the_way(kind, place))
+}
+
+#[cold]
+fn release_recorded(node: &Node, token: u64) -> Result<(), LockError> {
+    node.drop_recorded(token).map_err(|Lost| not_held(node))
 }
 
 fn not_held(node: &Node) -> LockError {

@@ -47,8 +47,8 @@ pub(super) struct Slow {
     pub(super) queue: VecDeque<Waiter>,
     /// Who has closed gates here.
     pub(super) gates: Vec<Gate>,
-    /// Claims with an owner: see `record.rs`.
-    pub(super) records: Vec<PlainArc<Record>>,
+    /// What is known of claims with an owner or a lease: see `record.rs`.
+    pub(super) records: Vec<Record>,
 }
 
 impl Node {

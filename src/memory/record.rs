@@ -6,33 +6,27 @@
 
 use std::time::{Duration, Instant};
 
-use super::node::Node;
+use super::node::{Node, Slow};
 use super::word::{Kind, Place};
 use crate::request::Owner;
-use crate::sync::{Deadline, Mutex, PlainArc, now};
+use crate::sync::{Deadline, now};
 
 /// What is known of one claim.
 #[derive(Debug)]
 pub(super) struct Record {
-    owner: Option<Owner>,
-    state: Mutex<State>,
-}
-
-#[derive(Debug)]
-struct State {
+    /// Its fencing token, which tells it from the others.
+    token: u64,
     kind: Kind,
-    /// The full length of the lease.
+    owner: Option<Owner>,
+    /// The full length of its lease.
     length: Option<Duration>,
-    /// `None` if it never ends, or not on this clock.
+    /// When that ends: `None` if never, or not on this clock. Once it has, nothing moves it again.
     ends: Option<Instant>,
-    /// Revoked, or found to have ended: it does not come back.
-    lost: bool,
 }
 
-impl State {
-    fn has_ended(&mut self) -> bool {
-        self.lost |= self.ends.is_some_and(|ends| ends <= now());
-        self.lost
+impl Record {
+    fn has_ended(&self) -> bool {
+        self.ends.is_some_and(|ends| ends <= now())
     }
 }
 
@@ -40,53 +34,54 @@ impl State {
 #[derive(Debug)]
 pub(super) struct Lost;
 
-impl Record {
-    /// Whether the lock is still held.
-    pub(super) fn is_held(&self) -> bool {
-        !self.state.lock().has_ended()
+impl Slow {
+    /// The record of a lock that is still held.
+    fn held(&mut self, token: u64) -> Result<&mut Record, Lost> {
+        self.records.iter_mut().find(|record| record.token == token && !record.has_ended()).ok_or(Lost)
     }
 }
 
 impl Node {
     /// Records a claim that has been granted.
-    pub(super) fn record(&self, kind: Kind, lease: Option<Duration>, owner: Option<Owner>) -> PlainArc<Record> {
+    pub(super) fn record(&self, token: u64, kind: Kind, lease: Option<Duration>, owner: Option<Owner>) {
         let ends = lease.and_then(|lease| now().checked_add(lease));
-        let state = Mutex::new(State { kind, length: lease, ends, lost: false });
-        let record = PlainArc::new(Record { owner, state });
-        self.cold().slow.lock().records.push(record.clone());
+        self.cold().slow.lock().records.push(Record { token, kind, owner, length: lease, ends });
         if ends.is_some() {
             self.stir(); // whoever fell asleep before this was here sleeps for too long
         }
-        record
+    }
+
+    /// Records a claim without a lease, unless it has been.
+    pub(super) fn record_once(&self, token: u64, kind: Kind) {
+        let mut slow = self.cold().slow.lock();
+        if !slow.records.iter().any(|record| record.token == token) {
+            slow.records.push(Record { token, kind, owner: None, length: None, ends: None });
+        }
+    }
+
+    /// Whether a recorded lock is still held.
+    pub(super) fn is_held(&self, token: u64) -> bool {
+        self.cold().slow.lock().held(token).is_ok()
     }
 
     /// Ends a recorded claim, unless it was revoked.
-    pub(super) fn drop_recorded(&self, record: &PlainArc<Record>) -> Result<(), Lost> {
+    pub(super) fn drop_recorded(&self, token: u64) -> Result<(), Lost> {
         let mut slow = self.cold().slow.lock();
-        let before = slow.records.len();
-        slow.records.retain(|there| !PlainArc::ptr_eq(there, record));
-        let was_there = slow.records.len() < before;
+        let at = slow.records.iter().position(|record| record.token == token).ok_or(Lost)?;
+        let record = slow.records.swap_remove(at);
         drop(slow);
-        let mut state = record.state.lock();
-        let (kind, lost) = (state.kind, state.has_ended());
-        drop(state);
-        if was_there {
-            self.drop_claim(kind);
-        }
-        if lost { Err(Lost) } else { Ok(()) }
+        let ended = record.has_ended();
+        self.drop_claim(record.kind);
+        if ended { Err(Lost) } else { Ok(()) }
     }
 
     /// Makes a recorded exclusive claim a shared one, unless it was lost.
-    pub(super) fn downgrade_recorded(&self, record: &Record) -> Result<(), Lost> {
-        // Under the slow lock, so that it is not revoked as what it no longer is.
-        let slow = self.cold().slow.lock();
-        let mut state = record.state.lock();
-        if state.has_ended() {
-            return Err(Lost);
-        }
-        let kind = state.kind;
-        state.kind = kind.downgraded();
-        drop(state);
+    pub(super) fn downgrade_recorded(&self, token: u64) -> Result<(), Lost> {
+        // All under the slow lock, so that it is not revoked as what it no longer is.
+        let mut slow = self.cold().slow.lock();
+        let record = slow.held(token)?;
+        let kind = record.kind;
+        record.kind = kind.downgraded();
         let parked = self.downgrade_word(kind);
         drop(slow);
         if parked {
@@ -95,16 +90,14 @@ impl Node {
         Ok(())
     }
 
-    /// Starts the lease anew, with its full length or the one given.
-    pub(super) fn refresh_recorded(&self, record: &Record, lease: Option<Duration>) -> Result<(), Lost> {
-        let mut state = record.state.lock();
-        if state.has_ended() {
-            return Err(Lost);
+    /// Starts the lease of a recorded lock anew, with its full length or the one given.
+    pub(super) fn refresh_recorded(&self, token: u64, lease: Option<Duration>) -> Result<(), Lost> {
+        let mut slow = self.cold().slow.lock();
+        let record = slow.held(token)?;
+        if let Some(lease) = lease.or(record.length) {
+            record.ends = now().checked_add(lease);
         }
-        if let Some(lease) = lease.or(state.length) {
-            state.ends = now().checked_add(lease);
-        }
-        drop(state);
+        drop(slow);
         self.stir(); // it may end sooner than whoever sleeps here thought
         Ok(())
     }
@@ -114,12 +107,11 @@ impl Node {
         let Some(cold) = self.cold_if_any() else { return false };
         let mut ended = Vec::new();
         cold.slow.lock().records.retain(|record| {
-            let mut state = record.state.lock();
-            let has_ended = state.has_ended();
-            if has_ended {
-                ended.push(state.kind);
+            let keep = !record.has_ended();
+            if !keep {
+                ended.push(record.kind);
             }
-            !has_ended
+            keep
         });
         for kind in &ended {
             self.drop_claim(*kind);
@@ -130,13 +122,13 @@ impl Node {
     /// When the first lease here ends.
     pub(super) fn earliest_expiry(&self) -> Option<Deadline> {
         let slow = self.cold_if_any()?.slow.lock();
-        slow.records.iter().filter_map(|record| record.state.lock().ends).min().map(Deadline::at)
+        slow.records.iter().filter_map(|record| record.ends).min().map(Deadline::at)
     }
 
     /// Whose claim here is in the way of `kind`, seen from a node to which this one lies at `place`.
     pub(super) fn owner_in_the_way(&self, kind: Kind, place: Place) -> Option<Owner> {
         let slow = self.cold_if_any()?.slow.lock();
-        let conflicts = |record: &&PlainArc<Record>| record.state.lock().kind.unit() & kind.conflicts(place) != 0;
-        slow.records.iter().filter(conflicts).find_map(|record| record.owner.clone())
+        let in_the_way = |record: &&Record| record.kind.unit() & kind.conflicts(place) != 0;
+        slow.records.iter().filter(in_the_way).find_map(|record| record.owner.clone())
     }
 }

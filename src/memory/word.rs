@@ -70,12 +70,7 @@ impl Kind {
     /// What one claim of this kind adds to the word.
     #[inline]
     pub(super) const fn unit(self) -> u64 {
-        match self {
-            Self::Xs => XS,
-            Self::Ss => SS_ONE,
-            Self::Xn => XN,
-            Self::Sn => SN_ONE,
-        }
+        UNITS[self as usize]
     }
 
     pub(super) const fn is_shared(self) -> bool {
@@ -177,6 +172,7 @@ const fn table(bits: [u64; 4]) -> [[u64; 4]; 3] {
     table
 }
 
+const UNITS: [u64; 4] = [XS, SS_ONE, XN, SN_ONE];
 const CONFLICTS: [[u64; 4]; 3] = table([XS, SS, XN, SN]);
 const TENTATIVE: [[u64; 4]; 3] = table([TX, TS, 0, 0]);
 const CLOSES: [[u64; 4]; 3] = table([Kind::Xs.gate(), Kind::Ss.gate(), Kind::Xn.gate(), Kind::Sn.gate()]);
