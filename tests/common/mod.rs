@@ -1,0 +1,12 @@
+//! What the tests share. Each test program uses a part of it.
+#![allow(dead_code, unreachable_pub)] // so what one program leaves unused another one uses
+
+/// Threads that ask for a lock: whether they still wait, what became of them, and never a test that hangs.
+pub mod asking;
+/// What happened in a run with threads, and whether it may have.
+pub mod history;
+/// The four kinds of lock, small trees, and random choices of them.
+pub mod kinds;
+/// A store of one mutex and one list: the oracle, and a store written outside the crate.
+pub mod naive;
+// conformance.rs is taken in by those that run it, so that the compiler reports a promise that nobody calls.
