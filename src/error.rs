@@ -74,7 +74,7 @@ pub enum LockError {
         path: TreePath,
     },
     /// The path given is no path.
-    Path(Box<PathError>),
+    Path(PathError),
     /// The store itself failed; the memory store never does.
     Store(Box<dyn std::error::Error + Send + Sync + 'static>),
 }
@@ -115,7 +115,7 @@ impl fmt::Display for LockError {
 impl std::error::Error for LockError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Path(error) => Some(&**error),
+            Self::Path(error) => Some(error),
             Self::Store(error) => Some(&**error),
             _ => None,
         }
@@ -124,6 +124,6 @@ impl std::error::Error for LockError {
 
 impl From<PathError> for LockError {
     fn from(error: PathError) -> Self {
-        Self::Path(Box::new(error))
+        Self::Path(error)
     }
 }
