@@ -14,7 +14,7 @@ mod sync;
 
 pub use error::{Blocker, LockError};
 pub use guard::{OwnedTreeMutexGuard, TreeMutexGuard};
-pub use memory::{MemoryStore, MemoryStoreBuilder};
+pub use memory::{MemoryGrant, MemoryNode, MemoryStore, MemoryStoreBuilder};
 pub use mutex::TreeMutex;
 pub use path::{Components, PathError, PathRef, ToTreePath, TreePath};
 pub use request::{Mode, Owner, Request, Scope, Wait, conflicts};

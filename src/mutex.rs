@@ -188,7 +188,7 @@ impl<S: LockStore> TreeMutex<S> {
         S::is_locked(&self.node, self.request.scope)
     }
 
-    #[inline]
+    #[inline(always)]
     fn acquire(&self, wait: Wait) -> Result<TreeMutexGuard<'_, S>, LockError> {
         match S::acquire(&self.node, &self.request, wait) {
             Ok(grant) => Ok(TreeMutexGuard::new(&self.node, grant)),

@@ -130,17 +130,16 @@ impl LockStore for NaiveStore {
         state.locks.push(Lock { id, path, mode, scope, owner, held: false, ends: None });
 
         while let Some(lock) = state.in_the_way(id) {
-            let (path, blocker) = (node.path.clone(), Blocker::new(lock.path.clone(), lock.owner.clone()));
+            let blocker = Blocker::new(node.path.clone(), lock.path.clone(), lock.owner.clone());
             let until = match wait {
                 Wait::Forever => None,
                 Wait::Until(deadline) if Instant::now() < deadline => Some(deadline),
                 Wait::Never | Wait::Until(_) => {
                     state.remove(id);
                     node.store.changed.notify_all();
-                    let blocker = Box::new(blocker);
                     return Err(match wait {
-                        Wait::Never => LockError::WouldBlock { path, blocker },
-                        _ => LockError::TimedOut { path, blocker },
+                        Wait::Never => LockError::WouldBlock { blocker },
+                        _ => LockError::TimedOut { blocker },
                     });
                 }
             };

@@ -1,0 +1,204 @@
+//! An acquisition that may have to wait, as a state machine: each step goes as far as it can without sleeping.
+//!
+//! | stage | claim held | next |
+//! |---|---|---|
+//! | `Idle` | none | claim; look up; look down |
+//! | `Asleep`, not draining | none | woken: `Idle` |
+//! | `Draining` | yes | look on below |
+//! | `Asleep`, draining | yes | woken: `Draining` |
+//! | `Done` | the caller's, or none | |
+//!
+//! From every stage there is a way back to nothing, [`Acquisition::cancel`], which dropping takes: a wait that is given up, or whose thread unwinds,
+//! leaves the tree as if it had never been.
+
+use super::claim::{Claim, How};
+use super::node::Node;
+use super::wait::{Sleeper, Waiter};
+use super::walk::{Tentative, Walk};
+use super::word::{Kind, Place};
+use crate::sync::{Deadline, Ordering, PlainArc, Spin, Stamp};
+
+/// How far a step came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Granted,
+    /// In a queue: step again once [woken](Acquisition::is_woken).
+    Asleep,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Idle,
+    Draining(Walk),
+    Asleep { at: PlainArc<Node>, draining: Option<Walk> },
+    Done,
+}
+
+/// An acquisition under way.
+#[derive(Debug)]
+pub(super) struct Acquisition<'a> {
+    node: &'a PlainArc<Node>,
+    kind: Kind,
+    stage: Stage,
+    spin: Spin,
+    /// When it first had to wait.
+    stamp: Option<Stamp>,
+    sleeper: Option<PlainArc<Sleeper>>,
+    /// Where it has closed gates.
+    gates: Vec<PlainArc<Node>>,
+}
+
+impl<'a> Acquisition<'a> {
+    pub(super) fn new(node: &'a PlainArc<Node>, kind: Kind) -> Self {
+        let spin = Spin::default();
+        Self { node, kind, stage: Stage::Idle, spin, stamp: None, sleeper: None, gates: Vec::new() }
+    }
+
+    /// Goes as far as it can. A sleeper that has not been woken yet stays where it is.
+    pub(super) fn step(&mut self) -> Step {
+        loop {
+            match std::mem::replace(&mut self.stage, Stage::Done) {
+                Stage::Idle => match self.node.claim(self.kind, self.stamp, How::Firm) {
+                    Claim::Blocked => self.wait_at(self.node, Place::Here, None),
+                    made => {
+                        if let Some(above) = self.node.look_up(self.kind) {
+                            self.node.drop_claim(self.kind);
+                            self.wait_at(above, Place::Above, None);
+                        } else if made == Claim::Inner {
+                            self.stage = Stage::Draining(Walk::new(self.node, self.kind, Tentative::Strike));
+                        } else {
+                            self.open_gates();
+                            return Step::Granted;
+                        }
+                    }
+                },
+                Stage::Draining(mut walk) => match walk.next_conflict() {
+                    Some(below) => self.wait_at(&below, Place::Below, Some(walk)),
+                    None => {
+                        self.open_gates();
+                        return Step::Granted;
+                    }
+                },
+                Stage::Asleep { at, draining } if self.is_woken() => {
+                    self.note_gate(at);
+                    self.spin = Spin::default();
+                    self.stage = draining.map_or(Stage::Idle, Stage::Draining);
+                }
+                asleep @ Stage::Asleep { .. } => {
+                    self.stage = asleep;
+                    return Step::Asleep;
+                }
+                Stage::Done => return Step::Granted,
+            }
+        }
+    }
+
+    /// Spins, and then sleeps, at the node that is in the way; sets the stage to go on with.
+    fn wait_at(&mut self, at: &PlainArc<Node>, place: Place, draining: Option<Walk>) {
+        let gate = if place == Place::Here && self.stamp.is_none() { self.kind.gate() } else { 0 };
+        let obstacles = self.kind.conflicts(place) | gate;
+        while at.word.load(Ordering::Relaxed) & obstacles != 0 {
+            if !self.spin.once_more() {
+                return self.sleep_at(at, place, draining);
+            }
+        }
+        // Gone, or a full count or an older one's gate, which are not seen like this.
+        if self.spin.once_more() {
+            self.stage = draining.map_or(Stage::Idle, Stage::Draining);
+        } else {
+            self.sleep_at(at, place, draining);
+        }
+    }
+
+    fn sleep_at(&mut self, at: &PlainArc<Node>, place: Place, draining: Option<Walk>) {
+        at.revoke_expired();
+        let stamp = *self.stamp.get_or_insert_with(Stamp::now);
+        let sleeper = self.sleeper.get_or_insert_with(Sleeper::new).clone();
+        let waiter = Waiter { kind: self.kind, place, stamp, sleeper };
+        let queued = at.queue_up(waiter, at.shared().patience);
+        if queued.gated {
+            self.gates.push(at.clone());
+        }
+        self.stage = match (queued.asleep, draining) {
+            (true, draining) => Stage::Asleep { at: at.clone(), draining },
+            (false, Some(walk)) => Stage::Draining(walk),
+            (false, None) => Stage::Idle,
+        };
+    }
+
+    /// Whether a sleeper may step on.
+    pub(super) fn is_woken(&self) -> bool {
+        self.sleeper.as_ref().is_none_or(|sleeper| sleeper.is_woken())
+    }
+
+    /// Sleeps once, if it is asleep: until it is unparked, or until the deadline, or until a lease in its way ends, which is then revoked.
+    pub(super) fn park(&self, deadline: Option<&Deadline>) {
+        let (Stage::Asleep { at, .. }, Some(sleeper)) = (&self.stage, &self.sleeper) else { return };
+        let lease = at.earliest_expiry();
+        sleeper.park(Deadline::earlier(deadline, lease.as_ref()));
+        if lease.is_some_and(|lease| lease.has_passed()) {
+            at.revoke_expired();
+        }
+    }
+
+    /// Gives up, wherever it is, and tells at which node it slept.
+    pub(super) fn cancel(mut self) -> PlainArc<Node> {
+        self.undo().unwrap_or_else(|| self.node.clone())
+    }
+
+    fn undo(&mut self) -> Option<PlainArc<Node>> {
+        let mut slept_at = None;
+        let draining = match std::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::Asleep { at, draining } => {
+                if let Some(sleeper) = &self.sleeper {
+                    at.leave(sleeper);
+                }
+                self.note_gate(at.clone());
+                slept_at = Some(at);
+                draining.is_some()
+            }
+            Stage::Draining(_) => true,
+            Stage::Idle | Stage::Done => false,
+        };
+        if draining {
+            self.node.drop_claim(self.kind);
+        }
+        self.open_gates();
+        slept_at
+    }
+
+    /// Notes that the gates at `at` were closed for it while it slept there, if they were.
+    fn note_gate(&mut self, at: PlainArc<Node>) {
+        if self.sleeper.as_ref().is_some_and(|sleeper| sleeper.take_gated()) {
+            self.gates.push(at);
+        }
+    }
+
+    fn open_gates(&mut self) {
+        if let Some(sleeper) = &self.sleeper {
+            for node in self.gates.drain(..) {
+                node.open_gate(sleeper);
+            }
+        }
+    }
+}
+
+impl Drop for Acquisition<'_> {
+    fn drop(&mut self) {
+        self.undo();
+    }
+}
+
+/// Acquires, and blocks the calling thread until it has the lock, or until the deadline. The error is the node at which it then slept.
+pub(super) fn block_on(node: &PlainArc<Node>, kind: Kind, deadline: Option<&Deadline>) -> Result<(), PlainArc<Node>> {
+    let mut acquisition = Acquisition::new(node, kind);
+    while acquisition.step() == Step::Asleep {
+        while !acquisition.is_woken() {
+            if deadline.is_some_and(Deadline::has_passed) {
+                return Err(acquisition.cancel());
+            }
+            acquisition.park(deadline);
+        }
+    }
+    Ok(())
+}

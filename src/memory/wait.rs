@@ -1,0 +1,246 @@
+//! Waiting: a queue a node, who is woken when, and gates.
+//!
+//! A waiter sleeps at the node whose word is in its way: its own ([`Place::Here`]), an ancestor ([`Place::Above`]: what it asks for
+//! is a descendant of where it sleeps is what `Above` says from its side), or a descendant ([`Place::Below`]). It holds a claim only in the last
+//! case (invariant 8), so claims are only ever waited for downwards, and nobody waits in a circle.
+//!
+//! # Who is woken
+//! `PARKED` is set iff the queue is not empty, and changes only under the slow lock (invariant 5). Whoever takes a claim off the
+//! word and finds `PARKED` in what its read-modify-write returns goes through the queue in order ([`Node::wake_next`]) and wakes every waiter that
+//! conflicts neither with the word as it now stands nor with an *earlier* waiter that wants this very node. To
+//! that end it pretends that each of those had its claim already. So a mutex's queue is woken one by one, readers together,
+//! and those who merely pass by all at once.
+//!
+//! # Why no wake-up is lost
+//! Going to sleep, under the slow lock: `fetch_or(PARKED)`, and a look at the word it returned. A claim's end is a
+//! read-modify-write of the same word. If the end comes first, the look finds the conflict gone and nobody sleeps. If the
+//! `fetch_or` comes first, the end finds `PARKED` and goes through the queue, which holds the sleeper by then.
+//!
+//! Invariant 9: whoever sleeps at K does so because of one of these, and each ends in a walk through K's queue:
+//!
+//! 1. a claim in K's word that conflicts. Its end finds `PARKED`;
+//! 2. a gate that an older waiter has closed. It is opened by [`Node::open_gate`], which walks;
+//! 3. an earlier waiter in the queue, which itself sleeps for one of these reasons. Leaving the queue without a claim is [`Node::leave`], which walks;
+//! 4. an earlier waiter that was woken and is on its way. It claims K (and is a case of 1, also if it withdraws the claim at once), sleeps at K again in its old
+//!    place (a case of 3), or gives up, which is [`Node::leave`].
+//!
+//! Only waiters that want K itself are case 3 or 4 for others. One that wants something below K will not leave a claim on
+//! K behind, so nobody sleeps on its account. Taking 3 or 4 out, either way, is a mutation that a loom model catches.
+//!
+//! # Gates
+//! A newcomer may claim a free word ahead of the queue: that is what makes a contended lock fast. A waiter that has been
+//! overtaken for longer than the tree's patience (a millisecond) *closes gates* on the node where it sleeps: one bit for each kind of claim on that
+//! node that conflicts with it. Newcomers of that kind queue. A waiter passes a gate only if it arrived before the one who
+//! closed it, so the oldest passes all. Gates stay closed until the waiter has its lock or gives up, also while it is in turn held up at another node:
+//! otherwise two nodes could take turns in keeping it out. A waiter for a gate holds nothing, and waits only for older ones: no circle.
+
+use std::time::Duration;
+
+use super::node::{Node, Slow};
+use super::word::{GATES, Kind, PARKED, Place};
+use crate::sync::{AtomicBool, Deadline, Ordering, Parker, PlainArc, Stamp};
+
+/// Someone who sleeps, or is about to: shared between its own thread and the queue it is in.
+#[derive(Debug)]
+pub(super) struct Sleeper {
+    parker: Parker,
+    /// Set under the slow lock by whoever takes it out of the queue to wake it.
+    woken: AtomicBool,
+    /// Set under the slow lock by whoever closes a gate for it while it sleeps.
+    gated: AtomicBool,
+}
+
+impl Sleeper {
+    /// For the calling thread.
+    pub(super) fn new() -> PlainArc<Self> {
+        PlainArc::new(Self { parker: Parker::new(), woken: AtomicBool::new(false), gated: AtomicBool::new(false) })
+    }
+
+    pub(super) fn is_woken(&self) -> bool {
+        self.woken.load(Ordering::Acquire)
+    }
+
+    /// Sleeps until somebody unparks it, or the deadline, or for no time at all.
+    pub(super) fn park(&self, deadline: Option<&Deadline>) {
+        self.parker.park(deadline);
+    }
+
+    /// Whether a gate was closed for it where it slept: asked once, by itself, when it sleeps no more.
+    pub(super) fn take_gated(&self) -> bool {
+        self.gated.swap(false, Ordering::AcqRel)
+    }
+}
+
+/// A place in a queue.
+#[derive(Debug)]
+pub(super) struct Waiter {
+    pub(super) kind: Kind,
+    /// Where the node that it sleeps at lies, seen from the node it wants.
+    pub(super) place: Place,
+    pub(super) stamp: Stamp,
+    pub(super) sleeper: PlainArc<Sleeper>,
+}
+
+impl Waiter {
+    /// Those who drain a claim they hold come first, then everyone in order of arrival.
+    fn rank(&self) -> (bool, Stamp) {
+        (self.place != Place::Below, self.stamp)
+    }
+}
+
+/// Closed by one old waiter against newcomers.
+#[derive(Debug)]
+pub(super) struct Gate {
+    stamp: Stamp,
+    /// Gate bits of the word.
+    bits: u64,
+    sleeper: PlainArc<Sleeper>,
+}
+
+/// What became of an attempt to sleep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Queued {
+    /// In the queue. Otherwise the conflict was gone, and the thing to do is to try again.
+    pub(super) asleep: bool,
+    /// It has closed gates here, which it now has to open at the end.
+    pub(super) gated: bool,
+}
+
+impl Slow {
+    /// Whether somebody older than `stamp` keeps `kind` from claiming this node.
+    fn is_gated(&self, kind: Kind, stamp: Stamp) -> bool {
+        self.gates.iter().any(|gate| gate.bits & kind.gate() != 0 && gate.stamp < stamp)
+    }
+
+    /// Whether `waiter` has to wait, if the word is `word`.
+    fn holds_up(&self, waiter: &Waiter, word: u64) -> bool {
+        let Waiter { kind, place, stamp, .. } = *waiter;
+        word & kind.conflicts(place) != 0
+            || (place == Place::Here && (kind.is_full(word) || self.is_gated(kind, stamp)))
+    }
+
+    fn has_gate_of(&self, sleeper: &PlainArc<Sleeper>) -> bool {
+        self.gates.iter().any(|gate| PlainArc::ptr_eq(&gate.sleeper, sleeper))
+    }
+
+    /// Closes the waiter's gates, and returns their bits, which are still to be set in the word.
+    fn close_gates(&mut self, waiter: &Waiter) -> u64 {
+        let bits = waiter.kind.closes(waiter.place);
+        self.gates.push(Gate { stamp: waiter.stamp, bits, sleeper: waiter.sleeper.clone() });
+        bits
+    }
+
+    /// Takes out of the queue whoever may go, and returns them: to be unparked once the lock is released.
+    fn take_next(&mut self, node: &Node, patience: Duration) -> Vec<PlainArc<Sleeper>> {
+        let mut next = Vec::new();
+        let word = node.word.load(Ordering::SeqCst);
+        let mut pretended = word;
+        let mut at = 0;
+        while let Some(waiter) = self.queue.get(at) {
+            let Waiter { kind, place, stamp, .. } = *waiter;
+            // One that drains has its claim above already: only what is really here can hold it up.
+            let seen = if place == Place::Below { word } else { pretended };
+            if place == Place::Here {
+                pretended |= kind.unit();
+            }
+            if self.holds_up(waiter, seen) {
+                let overtaken = word & kind.conflicts(place) != 0 && stamp.older_than(patience);
+                if overtaken && !self.has_gate_of(&waiter.sleeper) {
+                    let waiter = self.queue.remove(at).expect("it is there");
+                    waiter.sleeper.gated.store(true, Ordering::Release);
+                    node.word.fetch_or(self.close_gates(&waiter), Ordering::SeqCst);
+                    self.queue.insert(at, waiter);
+                }
+                at += 1;
+            } else {
+                let waiter = self.queue.remove(at).expect("it is there");
+                waiter.sleeper.woken.store(true, Ordering::Release);
+                next.push(waiter.sleeper);
+            }
+            if place == Place::Here && kind == Kind::Xs {
+                break; // conflicts with everyone behind it
+            }
+        }
+        self.unpark_bit(node);
+        next
+    }
+
+    fn unpark_bit(&self, node: &Node) {
+        if self.queue.is_empty() {
+            node.word.fetch_and(!PARKED, Ordering::SeqCst);
+        }
+    }
+}
+
+fn unpark(sleepers: Vec<PlainArc<Sleeper>>) {
+    for sleeper in sleepers {
+        sleeper.parker.unpark();
+    }
+}
+
+impl Node {
+    /// Whether somebody older than `stamp` keeps `kind` from claiming this node; whoever has no stamp yet is younger than all.
+    pub(super) fn is_gated(&self, kind: Kind, stamp: Option<Stamp>) -> bool {
+        match stamp {
+            Some(stamp) => self.cold().slow.lock().is_gated(kind, stamp),
+            None => true,
+        }
+    }
+
+    /// Goes to sleep here, unless there is no reason to any more.
+    pub(super) fn queue_up(&self, waiter: Waiter, patience: Duration) -> Queued {
+        let mut slow = self.cold().slow.lock();
+        let mut bits = PARKED;
+        let gated = waiter.stamp.older_than(patience) && !slow.has_gate_of(&waiter.sleeper);
+        if gated {
+            bits |= slow.close_gates(&waiter);
+        }
+        let word = self.word.fetch_or(bits, Ordering::SeqCst);
+        let asleep = slow.holds_up(&waiter, word);
+        if asleep {
+            waiter.sleeper.woken.store(false, Ordering::Release);
+            let at = slow.queue.partition_point(|there| there.rank() <= waiter.rank());
+            slow.queue.insert(at, waiter);
+        } else {
+            slow.unpark_bit(self);
+        }
+        Queued { asleep, gated }
+    }
+
+    /// Wakes whoever may go.
+    #[cold]
+    pub(super) fn wake_next(&self) {
+        let patience = self.shared().patience;
+        let next = self.cold().slow.lock().take_next(self, patience);
+        unpark(next);
+    }
+
+    /// Gives up waiting here, whether still in the queue or woken already: what kept others asleep on its account ends.
+    /// The decision between the two is made under the slow lock.
+    pub(super) fn leave(&self, sleeper: &PlainArc<Sleeper>) {
+        let patience = self.shared().patience;
+        let mut slow = self.cold().slow.lock();
+        slow.queue.retain(|waiter| !PlainArc::ptr_eq(&waiter.sleeper, sleeper));
+        let next = slow.take_next(self, patience);
+        drop(slow);
+        unpark(next);
+    }
+
+    /// Opens the gates that `sleeper` has closed here.
+    pub(super) fn open_gate(&self, sleeper: &PlainArc<Sleeper>) {
+        let patience = self.shared().patience;
+        let mut slow = self.cold().slow.lock();
+        slow.gates.retain(|gate| !PlainArc::ptr_eq(&gate.sleeper, sleeper));
+        let closed = slow.gates.iter().fold(0, |bits, gate| bits | gate.bits);
+        self.word.fetch_and(!(GATES & !closed), Ordering::SeqCst);
+        let next = slow.take_next(self, patience);
+        drop(slow);
+        unpark(next);
+    }
+
+    /// Makes everyone who sleeps here look again at how long they may sleep, and sleep on.
+    pub(super) fn stir(&self) {
+        let sleepers = self.cold().slow.lock().queue.iter().map(|waiter| waiter.sleeper.clone()).collect();
+        unpark(sleepers);
+    }
+}
