@@ -64,15 +64,11 @@ fn paths_used_in_every_other_way() {
 #[test]
 fn paths_locked_once_by_many_threads() {
     let store = MemoryStore::new();
-    let running = Arc::new(AtomicUsize::new(4));
     let threads = ["a", "b", "c/d", "a"].map(|name| {
-        let (store, running) = (store.clone(), running.clone());
-        thread::spawn(move || {
-            use_paths(&store, name, 50_000, |_| {});
-            running.fetch_sub(1, SeqCst);
-        })
+        let store = store.clone();
+        thread::spawn(move || use_paths(&store, name, 50_000, |_| {}))
     });
-    while running.load(SeqCst) > 0 {
+    while !threads.iter().all(|thread| thread.is_finished()) {
         assert_bounded(&store, 1 + 4 * 3);
         thread::yield_now();
     }
