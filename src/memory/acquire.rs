@@ -11,12 +11,17 @@
 //! From every stage there is a way back to nothing, [`Acquisition::cancel`], which dropping takes: a wait that is given up, or whose thread unwinds,
 //! leaves the tree as if it had never been.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
 use super::claim::{Claim, How};
 use super::node::Node;
-use super::wait::{Sleeper, Waiter};
+use super::sleeper::Sleeper;
+use super::wait::Waiter;
 use super::walk::{Tentative, Walk};
 use super::word::{Kind, Place};
-use crate::sync::{Deadline, Ordering, PlainArc, Spin, Stamp};
+use crate::sync::{Deadline, Ordering, PlainArc, Spin, Stamp, later};
 
 /// How far a step came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,14 +49,37 @@ pub(super) struct Acquisition<'a> {
     /// When it first had to wait.
     stamp: Option<Stamp>,
     sleeper: Option<PlainArc<Sleeper>>,
+    /// The waker of the first poll, until there is a sleeper to keep it; never for a thread.
+    waker: Option<Waker>,
     /// Where it has closed gates.
     gates: Vec<PlainArc<Node>>,
 }
 
 impl<'a> Acquisition<'a> {
+    /// For the calling thread.
     pub(super) fn new(node: &'a PlainArc<Node>, kind: Kind) -> Self {
-        let spin = Spin::default();
-        Self { node, kind, stage: Stage::Idle, spin, stamp: None, sleeper: None, gates: Vec::new() }
+        Self {
+            node,
+            kind,
+            stage: Stage::Idle,
+            spin: Spin::of_thread(),
+            stamp: None,
+            sleeper: None,
+            waker: None,
+            gates: Vec::new(),
+        }
+    }
+
+    /// A step for the task that `waker` wakes.
+    pub(super) fn poll_step(&mut self, waker: &Waker) -> Step {
+        match &self.sleeper {
+            Some(sleeper) => sleeper.set_waker(waker),
+            None => {
+                self.waker = Some(waker.clone());
+                self.spin = Spin::of_task();
+            }
+        }
+        self.step()
     }
 
     /// Goes as far as it can. A sleeper that has not been woken yet stays where it is.
@@ -81,7 +109,7 @@ impl<'a> Acquisition<'a> {
                 },
                 Stage::Asleep { at, draining } if self.is_woken() => {
                     self.note_gate(at);
-                    self.spin = Spin::default();
+                    self.spin = if self.is_task() { Spin::of_task() } else { Spin::of_thread() };
                     self.stage = draining.map_or(Stage::Idle, Stage::Draining);
                 }
                 asleep @ Stage::Asleep { .. } => {
@@ -113,7 +141,7 @@ impl<'a> Acquisition<'a> {
     fn sleep_at(&mut self, at: &PlainArc<Node>, place: Place, draining: Option<Walk>) {
         at.revoke_expired();
         let stamp = *self.stamp.get_or_insert_with(Stamp::now);
-        let sleeper = self.sleeper.get_or_insert_with(Sleeper::new).clone();
+        let sleeper = self.sleeper.get_or_insert_with(|| Sleeper::new(self.waker.take())).clone();
         let waiter = Waiter { kind: self.kind, place, stamp, sleeper };
         let queued = at.queue_up(waiter, at.shared().patience);
         if queued.gated {
@@ -129,6 +157,22 @@ impl<'a> Acquisition<'a> {
     /// Whether a sleeper may step on.
     pub(super) fn is_woken(&self) -> bool {
         self.sleeper.as_ref().is_none_or(|sleeper| sleeper.is_woken())
+    }
+
+    fn is_task(&self) -> bool {
+        self.sleeper.as_ref().is_some_and(|sleeper| sleeper.is_task())
+    }
+
+    /// Has the task woken when a lease in its way ends, if there is one. Whether that is already the case.
+    fn expect_expiry(&self, waker: &Waker) -> bool {
+        let Stage::Asleep { at, .. } = &self.stage else { return false };
+        let Some(lease) = at.earliest_expiry() else { return false };
+        if lease.has_passed() {
+            return at.revoke_expired();
+        }
+        let waker = waker.clone();
+        later(lease.instant(), move || waker.wake());
+        false
     }
 
     /// Sleeps once, if it is asleep: until it is unparked, or until the deadline, or until a lease in its way ends, which is then revoked.
@@ -201,4 +245,30 @@ pub(super) fn block_on(node: &PlainArc<Node>, kind: Kind, deadline: Option<&Dead
         }
     }
     Ok(())
+}
+
+/// Acquires, as a future. Dropped at any point before it is ready it leaves the tree as if it had never been.
+#[derive(Debug)]
+pub(super) struct Acquiring<'a>(Acquisition<'a>);
+
+impl<'a> Acquiring<'a> {
+    pub(super) fn new(node: &'a PlainArc<Node>, kind: Kind) -> Self {
+        Self(Acquisition::new(node, kind))
+    }
+}
+
+impl Future for Acquiring<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if self.0.poll_step(context.waker()) == Step::Granted {
+                return Poll::Ready(());
+            }
+            // If a lease has ended in the meantime, this one may have been woken by what that set free.
+            if !self.0.expect_expiry(context.waker()) {
+                return Poll::Pending;
+            }
+        }
+    }
 }

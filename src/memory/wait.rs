@@ -33,43 +33,21 @@
 //! node that conflicts with it. Newcomers of that kind queue. A waiter passes a gate only if it arrived before the one who
 //! closed it, so the oldest passes all. Gates stay closed until the waiter has its lock or gives up, also while it is in turn held up at another node:
 //! otherwise two nodes could take turns in keeping it out. A waiter for a gate holds nothing, and waits only for older ones: no circle.
+//!
+//! # Tasks that nobody polls
+//! Case 4 rests on the woken one running. A thread does; a task runs only if its future is polled, which its owner may put off for ever. So where a woken
+//! task leaves others behind, the node is gone through once more ten milliseconds later ([`Node::look_after`]): gates
+//! that the task had closed are opened, and whoever no longer has a reason to sleep is woken. The task has lost its turn and nothing else.
 
 use std::time::Duration;
 
 use super::node::{Node, Slow};
+use super::sleeper::{Sleeper, unpark};
 use super::word::{GATES, Kind, PARKED, Place};
-use crate::sync::{AtomicBool, Deadline, Ordering, Parker, PlainArc, Stamp};
+use crate::sync::{Ordering, PlainArc, Stamp, later, now};
 
-/// Someone who sleeps, or is about to: shared between its own thread and the queue it is in.
-#[derive(Debug)]
-pub(super) struct Sleeper {
-    parker: Parker,
-    /// Set under the slow lock by whoever takes it out of the queue to wake it.
-    woken: AtomicBool,
-    /// Set under the slow lock by whoever closes a gate for it while it sleeps.
-    gated: AtomicBool,
-}
-
-impl Sleeper {
-    /// For the calling thread.
-    pub(super) fn new() -> PlainArc<Self> {
-        PlainArc::new(Self { parker: Parker::new(), woken: AtomicBool::new(false), gated: AtomicBool::new(false) })
-    }
-
-    pub(super) fn is_woken(&self) -> bool {
-        self.woken.load(Ordering::Acquire)
-    }
-
-    /// Sleeps until somebody unparks it, or the deadline, or for no time at all.
-    pub(super) fn park(&self, deadline: Option<&Deadline>) {
-        self.parker.park(deadline);
-    }
-
-    /// Whether a gate was closed for it where it slept: asked once, by itself, when it sleeps no more.
-    pub(super) fn take_gated(&self) -> bool {
-        self.gated.swap(false, Ordering::AcqRel)
-    }
-}
+/// How long a woken task that is not polled may hold up those behind it.
+const UNPOLLED: Duration = Duration::from_millis(10);
 
 /// A place in a queue.
 #[derive(Debug)]
@@ -131,8 +109,9 @@ impl Slow {
     }
 
     /// Takes out of the queue whoever may go, and returns them: to be unparked once the lock is released.
-    fn take_next(&mut self, node: &Node, patience: Duration) -> Vec<PlainArc<Sleeper>> {
+    fn take_next(&mut self, node: &PlainArc<Node>, patience: Duration) -> Vec<PlainArc<Sleeper>> {
         let mut next = Vec::new();
+        let mut task_first = false;
         let word = node.word.load(Ordering::SeqCst);
         let mut pretended = word;
         let mut at = 0;
@@ -147,14 +126,15 @@ impl Slow {
                 let overtaken = word & kind.conflicts(place) != 0 && stamp.older_than(patience);
                 if overtaken && !self.has_gate_of(&waiter.sleeper) {
                     let waiter = self.queue.remove(at).expect("it is there");
-                    waiter.sleeper.gated.store(true, Ordering::Release);
+                    waiter.sleeper.note_gate();
                     node.word.fetch_or(self.close_gates(&waiter), Ordering::SeqCst);
                     self.queue.insert(at, waiter);
                 }
                 at += 1;
             } else {
                 let waiter = self.queue.remove(at).expect("it is there");
-                waiter.sleeper.woken.store(true, Ordering::Release);
+                waiter.sleeper.set_woken(true);
+                task_first |= waiter.sleeper.is_task();
                 next.push(waiter.sleeper);
             }
             if place == Place::Here && kind == Kind::Xs {
@@ -162,6 +142,11 @@ impl Slow {
             }
         }
         self.unpark_bit(node);
+        if task_first && !self.looked_after && !(self.queue.is_empty() && self.gates.is_empty()) {
+            self.looked_after = true;
+            let node = node.clone();
+            later(now() + UNPOLLED, move || node.look_after());
+        }
         next
     }
 
@@ -169,12 +154,6 @@ impl Slow {
         if self.queue.is_empty() {
             node.word.fetch_and(!PARKED, Ordering::SeqCst);
         }
-    }
-}
-
-fn unpark(sleepers: Vec<PlainArc<Sleeper>>) {
-    for sleeper in sleepers {
-        sleeper.parker.unpark();
     }
 }
 
@@ -198,7 +177,7 @@ impl Node {
         let word = self.word.fetch_or(bits, Ordering::SeqCst);
         let asleep = slow.holds_up(&waiter, word);
         if asleep {
-            waiter.sleeper.woken.store(false, Ordering::Release);
+            waiter.sleeper.set_woken(false);
             let at = slow.queue.partition_point(|there| there.rank() <= waiter.rank());
             slow.queue.insert(at, waiter);
         } else {
@@ -209,7 +188,7 @@ impl Node {
 
     /// Wakes whoever may go.
     #[cold]
-    pub(super) fn wake_next(&self) {
+    pub(super) fn wake_next(self: &PlainArc<Self>) {
         let patience = self.shared().patience;
         let next = self.cold().slow.lock().take_next(self, patience);
         unpark(next);
@@ -217,7 +196,7 @@ impl Node {
 
     /// Gives up waiting here, whether still in the queue or woken already: what kept others asleep on its account ends.
     /// The decision between the two is made under the slow lock.
-    pub(super) fn leave(&self, sleeper: &PlainArc<Sleeper>) {
+    pub(super) fn leave(self: &PlainArc<Self>, sleeper: &PlainArc<Sleeper>) {
         let patience = self.shared().patience;
         let mut slow = self.cold().slow.lock();
         slow.queue.retain(|waiter| !PlainArc::ptr_eq(&waiter.sleeper, sleeper));
@@ -227,10 +206,20 @@ impl Node {
     }
 
     /// Opens the gates that `sleeper` has closed here.
-    pub(super) fn open_gate(&self, sleeper: &PlainArc<Sleeper>) {
+    pub(super) fn open_gate(self: &PlainArc<Self>, sleeper: &PlainArc<Sleeper>) {
+        self.open_gates_if(|gate| PlainArc::ptr_eq(&gate.sleeper, sleeper));
+    }
+
+    /// Goes through the queue for those who sleep on account of a woken task that nobody has polled since.
+    fn look_after(self: &PlainArc<Self>) {
+        self.cold().slow.lock().looked_after = false;
+        self.open_gates_if(|gate| gate.sleeper.is_task() && gate.sleeper.is_woken());
+    }
+
+    fn open_gates_if(self: &PlainArc<Self>, opens: impl Fn(&Gate) -> bool) {
         let patience = self.shared().patience;
         let mut slow = self.cold().slow.lock();
-        slow.gates.retain(|gate| !PlainArc::ptr_eq(&gate.sleeper, sleeper));
+        slow.gates.retain(|gate| !opens(gate));
         let closed = slow.gates.iter().fold(0, |bits, gate| bits | gate.bits);
         self.word.fetch_and(!(GATES & !closed), Ordering::SeqCst);
         let next = slow.take_next(self, patience);
