@@ -1,6 +1,8 @@
 //! Locks for things that form a tree.
 #![forbid(unsafe_code)]
 
+#[cfg(doctest)]
+mod compile_fail;
 mod error;
 mod guard;
 mod memory;

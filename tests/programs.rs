@@ -5,7 +5,8 @@ mod common;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use common::kinds::{Ask, any_lock, any_path};
+use common::choices::{any_lock, any_path};
+use common::kinds::Ask;
 use common::naive::NaiveStore;
 use mutextree::{LockError, LockStore, MemoryStore, OwnedTreeMutexGuard, TreeMutex, TreePath};
 use proptest::prelude::*;

@@ -1,9 +1,8 @@
-//! The four kinds of lock, trees small enough to try everything on, and random choices of them for proptest.
+//! The four kinds of lock, and trees small enough to try everything on.
 
 use std::fmt;
 
 use mutextree::{LockStore, Mode, Scope, ToTreePath, TreeMutex, TreePath, conflicts};
-use proptest::prelude::*;
 
 /// How a node is locked.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -75,16 +74,4 @@ pub fn mutex<S: LockStore>(store: &S, path: impl ToTreePath, Kind(mode, scope): 
 /// Every lock there is on these paths.
 pub fn all_locks<'a>(paths: &'a [&'a str]) -> impl Iterator<Item = Ask> + 'a {
     paths.iter().flat_map(|path| KINDS.map(|kind| Ask::new(*path, kind)))
-}
-
-pub fn any_kind() -> impl Strategy<Value = Kind> {
-    prop::sample::select(&KINDS[..])
-}
-
-pub fn any_path() -> impl Strategy<Value = TreePath> {
-    prop::sample::select(&TREE[..]).prop_map(|names| names.to_tree_path().expect("a sound path"))
-}
-
-pub fn any_lock() -> impl Strategy<Value = Ask> {
-    (any_path(), any_kind()).prop_map(|(path, kind)| Ask { path, kind })
 }

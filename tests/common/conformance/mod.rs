@@ -34,7 +34,8 @@ macro_rules! conformance {
                     endless_timeouts_wait, a_timeout_takes_its_time;
                 waiting: a_release_lets_the_waiter_in, shared_waiters_get_in_together, everybody_gets_a_turn,
                     an_inner_wait_that_times_out_leaves_nothing, a_leaf_wait_that_times_out_leaves_nothing,
-                    who_gives_up_lets_those_behind_through, a_failed_try_leaves_nothing;
+                    who_gives_up_lets_those_behind_through, who_waits_keeps_off_only_what_it_conflicts_with,
+                    a_failed_try_leaves_nothing;
                 guards: guards_can_be_sent, a_guard_tells_what_it_holds, a_drop_and_an_unlock_release,
                     another_thread_can_release, a_panic_releases, with_locks_and_releases,
                     shared_locks_are_counted, downgrade_lets_shared_ones_in, downgrade_keeps_exclusive_ones_out,

@@ -158,3 +158,39 @@ pub(crate) fn a_failed_try_leaves_nothing<S: LockStore>(make: impl Fn() -> S) {
         }
     }
 }
+
+/// A request that waits is in the way of those it conflicts with, and of nobody else: not even once it has been overtaken for so long
+/// that newcomers are kept back.
+pub(crate) fn who_waits_keeps_off_only_what_it_conflicts_with<S: LockStore>(make: impl Fn() -> S) {
+    let store = make();
+    let none: &[(&str, Kind)] = &[("b", EXCLUSIVE), ("/", SHARED_NODE), ("/", EXCLUSIVE_NODE), ("a/d", SHARED)];
+    for (held, waits, more) in [
+        ("a", "a/b", &[("a", SHARED_NODE), ("a/d", SHARED_NODE)][..]),
+        ("a", "a", &[]),
+        ("a/b", "a/b", &[("a", EXCLUSIVE_NODE), ("a", SHARED_NODE), ("a/d", EXCLUSIVE)]),
+        ("a/b/c", "a/b", &[("a", EXCLUSIVE_NODE), ("a", SHARED_NODE), ("a/d", EXCLUSIVE)]),
+    ] {
+        let mut reader = hold(&store, held, SHARED);
+        let writer = waiter(&store, waits, EXCLUSIVE);
+        // Overtakes the writer until that is over, or for some time if it is not.
+        for _ in 0..10 {
+            writer.still_waits("a reader is there");
+            match mutex(&store, held, SHARED).try_lock_owned_for(A_MOMENT) {
+                Ok(next) => reader = next,
+                Err(_) => break,
+            }
+        }
+        let conflicts_with_none = none.iter().filter(|(path, _)| waits != "a" || *path != "a/d").chain(more);
+        for &(path, kind) in conflicts_with_none {
+            let result = take(&store, path, kind);
+            assert!(
+                result.is_ok(),
+                "{kind:?} on `{path}` while `{held}` is shared and `{waits}` waited for: {result:?}"
+            );
+        }
+        assert!(take(&store, waits, EXCLUSIVE).is_err());
+        drop(reader);
+        drop(writer.ends().unwrap());
+        assert_all_free(&store);
+    }
+}
