@@ -22,13 +22,12 @@ pub(crate) fn copy(
     count: usize,
     mut each: impl FnMut(u64) -> bool,
 ) -> Result<Growth, Box<dyn Error>> {
-    let copies: Vec<PathBuf> = match count {
-        ..=1 => vec![root.to_path_buf()],
-        ..=MOST_SIDE_BY_SIDE => (0..count).map(|number| root.join(format!("copy-{number}"))).collect(),
-        _ => {
-            (0..count).map(|number| root.join(format!("copies-{}/copy-{number}", number / MOST_SIDE_BY_SIDE))).collect()
-        }
+    let place = |number: usize| match count {
+        1 => root.to_path_buf(),
+        2..=MOST_SIDE_BY_SIDE => root.join(format!("copy-{number}")),
+        _ => root.join(format!("copies-{}/copy-{number}", number / MOST_SIDE_BY_SIDE)),
     };
+    let copies: Vec<PathBuf> = (0..count).map(place).collect();
     copies.iter().try_for_each(fs::create_dir_all)?;
     let around = WalkDir::new(root).min_depth(1).into_iter().count();
     let mut size = Growth { files: 0, directories: around as i64 };

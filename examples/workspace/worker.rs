@@ -81,17 +81,18 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// Mostly small work; the tree keeps its size, because things are made when there are too few and removed when there are too many.
+    /// Mostly small work. The tree keeps its size, because things are made when there are too few and removed when there are too many;
+    /// not too often, because some file systems are slow to find a free inode after many were freed.
     fn choose(&mut self) -> Kind {
         let size = self.shared.size();
         match self.rng.u8(..100) {
-            ..50 => Kind::Read,
-            50..72 => Kind::Edit,
-            72..82 if size.files < self.wanted.files => Kind::Create,
-            72..82 => Kind::Delete,
-            82..88 => Kind::Rename,
-            88..93 => Kind::MoveFile,
-            93..97 => Kind::MoveDirectory,
+            ..52 => Kind::Read,
+            52..78 => Kind::Edit,
+            78..84 if size.files < self.wanted.files => Kind::Create,
+            78..84 => Kind::Delete,
+            84..90 => Kind::Rename,
+            90..95 => Kind::MoveFile,
+            95..99 => Kind::MoveDirectory,
             _ if size.directories < self.wanted.directories => Kind::CopyDirectory,
             _ => Kind::DeleteDirectory,
         }
@@ -175,12 +176,12 @@ impl<'a> Worker<'a> {
         self.here.join([self.rng.choice(&self.listing.directories)?]).ok()
     }
 
-    /// A new name in this directory. There are not many of them, so that workers get into each other's way.
+    /// A new name in a directory. There are not many of them, so that workers get into each other's way.
     fn inside(&mut self, directory: &TreePath, what: &str) -> Option<TreePath> {
         directory.join([format!("{what}-{}", self.rng.u8(..))]).ok()
     }
 
-    /// A new name in a directory that was there a while ago.
+    /// A new name in some directory that was there a while ago.
     fn elsewhere(&mut self) -> Option<TreePath> {
         let directory = self.rng.choice(&self.remembered).filter(|path| path.depth() < DEEPEST)?.clone();
         self.inside(&directory, "moved")
