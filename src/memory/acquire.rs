@@ -46,13 +46,15 @@ pub(super) struct Acquisition<'a> {
     kind: Kind,
     stage: Stage,
     spin: Spin,
-    /// When it first had to wait.
+    /// When it first met something in its way.
     stamp: Option<Stamp>,
     sleeper: Option<PlainArc<Sleeper>>,
     /// The waker of the first poll, until there is a sleeper to keep it; never for a thread.
     waker: Option<Waker>,
     /// Where it has closed gates.
     gates: Vec<PlainArc<Node>>,
+    /// Whether it has closed all those above.
+    closed_all: bool,
 }
 
 impl<'a> Acquisition<'a> {
@@ -67,6 +69,7 @@ impl<'a> Acquisition<'a> {
             sleeper: None,
             waker: None,
             gates: Vec::new(),
+            closed_all: false,
         }
     }
 
@@ -108,6 +111,9 @@ impl<'a> Acquisition<'a> {
                     }
                 },
                 Stage::Asleep { at, draining } if self.is_woken() => {
+                    if let Some(sleeper) = &self.sleeper {
+                        at.rise(sleeper);
+                    }
                     self.note_gate(at);
                     self.spin = if self.is_task() { Spin::of_task() } else { Spin::of_thread() };
                     self.stage = draining.map_or(Stage::Idle, Stage::Draining);
@@ -123,27 +129,30 @@ impl<'a> Acquisition<'a> {
 
     /// Spins, and then sleeps, at the node that is in the way; sets the stage to go on with.
     fn wait_at(&mut self, at: &PlainArc<Node>, place: Place, draining: Option<Walk>) {
-        let gate = if place == Place::Here && self.stamp.is_none() { self.kind.gate() } else { 0 };
+        let stamp = *self.stamp.get_or_insert_with(Stamp::now);
+        let gate = if place == Place::Here && self.sleeper.is_none() { self.kind.gate() } else { 0 };
         let obstacles = self.kind.conflicts(place) | gate;
-        while at.word.load(Ordering::Relaxed) & obstacles != 0 {
-            if !self.spin.once_more() {
-                return self.sleep_at(at, place, draining);
+        let patience = at.shared().patience;
+        // On a busy machine letting others run can take long, and nobody knows of this one until it is in the queue.
+        while self.spin.once_more() && !stamp.older_than(patience) {
+            // A full count, or an older one's gate, is not seen like this: then the rounds run out.
+            if at.word.load(Ordering::Relaxed) & obstacles == 0 {
+                self.stage = draining.map_or(Stage::Idle, Stage::Draining);
+                return;
             }
         }
-        // Gone, or a full count or an older one's gate, which are not seen like this.
-        if self.spin.once_more() {
-            self.stage = draining.map_or(Stage::Idle, Stage::Draining);
-        } else {
-            self.sleep_at(at, place, draining);
-        }
+        self.sleep_at(at, place, stamp, draining);
     }
 
-    fn sleep_at(&mut self, at: &PlainArc<Node>, place: Place, draining: Option<Walk>) {
+    fn sleep_at(&mut self, at: &PlainArc<Node>, place: Place, stamp: Stamp, draining: Option<Walk>) {
         at.revoke_expired();
-        let stamp = *self.stamp.get_or_insert_with(Stamp::now);
         let sleeper = self.sleeper.get_or_insert_with(|| Sleeper::new(self.waker.take())).clone();
         let waiter = Waiter { kind: self.kind, place, stamp, sleeper };
-        let queued = at.queue_up(waiter, at.shared().patience);
+        let patience = at.shared().patience;
+        if draining.is_none() && stamp.older_than(patience) {
+            self.close_gates(&waiter);
+        }
+        let queued = at.queue_up(waiter, patience);
         if queued.gated {
             self.gates.push(at.clone());
         }
@@ -215,6 +224,18 @@ impl<'a> Acquisition<'a> {
     fn note_gate(&mut self, at: PlainArc<Node>) {
         if self.sleeper.as_ref().is_some_and(|sleeper| sleeper.take_gated()) {
             self.gates.push(at);
+        }
+    }
+
+    /// Closes the gates of the node and of all above, once. (One that drains has its claim, and is past all these.)
+    fn close_gates(&mut self, waiter: &Waiter) {
+        if !std::mem::replace(&mut self.closed_all, true) {
+            let here = Waiter { place: Place::Here, ..waiter.clone() };
+            if self.node.close_gate(&here) {
+                self.gates.push(self.node.clone());
+            }
+            let above = Waiter { place: Place::Above, ..here };
+            self.gates.extend(self.node.ancestors().filter(|node| node.close_gate(&above)).cloned());
         }
     }
 
