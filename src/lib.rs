@@ -7,6 +7,7 @@ mod error;
 mod guard;
 mod memory;
 mod mutex;
+mod offload;
 mod path;
 mod request;
 mod store;

@@ -7,7 +7,8 @@
 //! * `walk.rs` looking down
 //! * `tentative.rs` tries that do not invent conflicts
 //! * `wait.rs` queues, waking, gates; why no wake-up is lost
-//! * `acquire.rs` an acquisition that may have to wait, step by step
+//! * `sleeper.rs` a thread or a task that waits
+//! * `acquire.rs` an acquisition that may have to wait, step by step, for threads and for tasks
 //! * `record.rs` owners and leases
 //! * `tree.rs` from a path to its node
 //! * `reclaim.rs` dropping idle nodes
@@ -21,6 +22,7 @@ use crate::request::{Mode, Request, Scope, Wait};
 use crate::store::LockStore;
 use crate::sync::{AtomicU64, Deadline, Ordering, PlainArc};
 
+use self::acquire::Acquiring;
 use self::node::Node;
 use self::record::Lost;
 use self::tree::Tree;
@@ -32,6 +34,7 @@ mod enrol;
 mod node;
 mod reclaim;
 mod record;
+mod sleeper;
 mod tentative;
 mod tree;
 mod wait;
@@ -226,6 +229,14 @@ impl LockStore for MemoryStore {
         acquire_slow(&node.0, kind, request, wait)
     }
 
+    async fn acquire_async(node: &MemoryNode, request: &Request) -> Result<MemoryGrant, LockError> {
+        let kind = Kind::new(request.mode, request.scope);
+        if !node.0.claim_fast(kind) {
+            Acquiring::new(&node.0, kind).await;
+        }
+        Ok(grant(&node.0, kind, request))
+    }
+
     #[inline(always)]
     fn release(node: &MemoryNode, grant: MemoryGrant) -> Result<(), LockError> {
         match grant.recorded() {
@@ -298,15 +309,7 @@ fn acquire_slow(node: &PlainArc<Node>, kind: Kind, request: &Request, wait: Wait
     let tries_once = wait == Wait::Never || deadline.as_ref().is_some_and(Deadline::has_passed);
     let claimed = if tries_once { try_claim(node, kind) } else { acquire::block_on(node, kind, deadline.as_ref()) };
     match claimed {
-        Ok(()) => {
-            let grant = MemoryGrant::new(kind);
-            if request.lease.is_some() || request.owner.is_some() {
-                let token = node.shared().next_token();
-                node.record(token, kind, request.lease, request.owner.clone());
-                grant.token.store(token | RECORDED, Ordering::Relaxed);
-            }
-            Ok(grant)
-        }
+        Ok(()) => Ok(grant(node, kind, request)),
         Err(in_the_way) => {
             let blocker = blocker(node, kind, &in_the_way);
             Err(match wait {
@@ -327,6 +330,17 @@ fn try_claim(node: &PlainArc<Node>, kind: Kind) -> Result<(), PlainArc<Node>> {
     }
 }
 
+/// What is given to whoever has claimed the node.
+fn grant(node: &Node, kind: Kind, request: &Request) -> MemoryGrant {
+    let grant = MemoryGrant::new(kind);
+    if request.lease.is_some() || request.owner.is_some() {
+        let token = node.shared().next_token();
+        node.record(token, kind, request.lease, request.owner.clone());
+        grant.token.store(token | RECORDED, Ordering::Relaxed);
+    }
+    grant
+}
+
 fn blocker(node: &Node, kind: Kind, in_the_way: &Node) -> Blocker {
     let place = match in_the_way.depth.cmp(&node.depth) {
         std::cmp::Ordering::Less => Place::Above,
@@ -337,7 +351,7 @@ fn blocker(node: &Node, kind: Kind, in_the_way: &Node) -> Blocker {
 }
 
 #[cold]
-fn release_recorded(node: &Node, token: u64) -> Result<(), LockError> {
+fn release_recorded(node: &PlainArc<Node>, token: u64) -> Result<(), LockError> {
     node.drop_recorded(token).map_err(|Lost| not_held(node))
 }
 

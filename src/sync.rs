@@ -27,5 +27,8 @@ pub(crate) fn now() -> Instant {
 #[cfg(not(mutextree_loom))]
 mod real;
 
+#[cfg(not(mutextree_loom))]
+mod timer;
+
 #[cfg(mutextree_loom)]
 mod modelled;

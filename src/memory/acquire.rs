@@ -11,12 +11,17 @@
 //! From every stage there is a way back to nothing, [`Acquisition::cancel`], which dropping takes: a wait that is given up, or whose thread unwinds,
 //! leaves the tree as if it had never been.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
 use super::claim::{Claim, How};
 use super::node::Node;
-use super::wait::{Sleeper, Waiter};
+use super::sleeper::Sleeper;
+use super::wait::Waiter;
 use super::walk::{Tentative, Walk};
 use super::word::{Kind, Place};
-use crate::sync::{Deadline, Ordering, PlainArc, Spin, Stamp};
+use crate::sync::{Deadline, Ordering, PlainArc, Spin, Stamp, later};
 
 /// How far a step came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,17 +46,43 @@ pub(super) struct Acquisition<'a> {
     kind: Kind,
     stage: Stage,
     spin: Spin,
-    /// When it first had to wait.
+    /// When it first met something in its way.
     stamp: Option<Stamp>,
     sleeper: Option<PlainArc<Sleeper>>,
+    /// The waker of the first poll, until there is a sleeper to keep it; never for a thread.
+    waker: Option<Waker>,
     /// Where it has closed gates.
     gates: Vec<PlainArc<Node>>,
+    /// Whether it has closed all those above.
+    closed_all: bool,
 }
 
 impl<'a> Acquisition<'a> {
+    /// For the calling thread.
     pub(super) fn new(node: &'a PlainArc<Node>, kind: Kind) -> Self {
-        let spin = Spin::default();
-        Self { node, kind, stage: Stage::Idle, spin, stamp: None, sleeper: None, gates: Vec::new() }
+        Self {
+            node,
+            kind,
+            stage: Stage::Idle,
+            spin: Spin::of_thread(),
+            stamp: None,
+            sleeper: None,
+            waker: None,
+            gates: Vec::new(),
+            closed_all: false,
+        }
+    }
+
+    /// A step for the task that `waker` wakes.
+    pub(super) fn poll_step(&mut self, waker: &Waker) -> Step {
+        match &self.sleeper {
+            Some(sleeper) => sleeper.set_waker(waker),
+            None => {
+                self.waker = Some(waker.clone());
+                self.spin = Spin::of_task();
+            }
+        }
+        self.step()
     }
 
     /// Goes as far as it can. A sleeper that has not been woken yet stays where it is.
@@ -80,8 +111,11 @@ impl<'a> Acquisition<'a> {
                     }
                 },
                 Stage::Asleep { at, draining } if self.is_woken() => {
+                    if let Some(sleeper) = &self.sleeper {
+                        at.rise(sleeper);
+                    }
                     self.note_gate(at);
-                    self.spin = Spin::default();
+                    self.spin = if self.is_task() { Spin::of_task() } else { Spin::of_thread() };
                     self.stage = draining.map_or(Stage::Idle, Stage::Draining);
                 }
                 asleep @ Stage::Asleep { .. } => {
@@ -95,27 +129,30 @@ impl<'a> Acquisition<'a> {
 
     /// Spins, and then sleeps, at the node that is in the way; sets the stage to go on with.
     fn wait_at(&mut self, at: &PlainArc<Node>, place: Place, draining: Option<Walk>) {
-        let gate = if place == Place::Here && self.stamp.is_none() { self.kind.gate() } else { 0 };
+        let stamp = *self.stamp.get_or_insert_with(Stamp::now);
+        let gate = if place == Place::Here && self.sleeper.is_none() { self.kind.gate() } else { 0 };
         let obstacles = self.kind.conflicts(place) | gate;
-        while at.word.load(Ordering::Relaxed) & obstacles != 0 {
-            if !self.spin.once_more() {
-                return self.sleep_at(at, place, draining);
+        let patience = at.shared().patience;
+        // On a busy machine letting others run can take long, and nobody knows of this one until it is in the queue.
+        while self.spin.once_more() && !stamp.older_than(patience) {
+            // A full count, or an older one's gate, is not seen like this: then the rounds run out.
+            if at.word.load(Ordering::Relaxed) & obstacles == 0 {
+                self.stage = draining.map_or(Stage::Idle, Stage::Draining);
+                return;
             }
         }
-        // Gone, or a full count or an older one's gate, which are not seen like this.
-        if self.spin.once_more() {
-            self.stage = draining.map_or(Stage::Idle, Stage::Draining);
-        } else {
-            self.sleep_at(at, place, draining);
-        }
+        self.sleep_at(at, place, stamp, draining);
     }
 
-    fn sleep_at(&mut self, at: &PlainArc<Node>, place: Place, draining: Option<Walk>) {
+    fn sleep_at(&mut self, at: &PlainArc<Node>, place: Place, stamp: Stamp, draining: Option<Walk>) {
         at.revoke_expired();
-        let stamp = *self.stamp.get_or_insert_with(Stamp::now);
-        let sleeper = self.sleeper.get_or_insert_with(Sleeper::new).clone();
+        let sleeper = self.sleeper.get_or_insert_with(|| Sleeper::new(self.waker.take())).clone();
         let waiter = Waiter { kind: self.kind, place, stamp, sleeper };
-        let queued = at.queue_up(waiter, at.shared().patience);
+        let patience = at.shared().patience;
+        if draining.is_none() && stamp.older_than(patience) {
+            self.close_gates(&waiter);
+        }
+        let queued = at.queue_up(waiter, patience);
         if queued.gated {
             self.gates.push(at.clone());
         }
@@ -129,6 +166,22 @@ impl<'a> Acquisition<'a> {
     /// Whether a sleeper may step on.
     pub(super) fn is_woken(&self) -> bool {
         self.sleeper.as_ref().is_none_or(|sleeper| sleeper.is_woken())
+    }
+
+    fn is_task(&self) -> bool {
+        self.sleeper.as_ref().is_some_and(|sleeper| sleeper.is_task())
+    }
+
+    /// Has the task woken when a lease in its way ends, if there is one. Whether that is already the case.
+    fn expect_expiry(&self, waker: &Waker) -> bool {
+        let Stage::Asleep { at, .. } = &self.stage else { return false };
+        let Some(lease) = at.earliest_expiry() else { return false };
+        if lease.has_passed() {
+            return at.revoke_expired();
+        }
+        let waker = waker.clone();
+        later(lease.instant(), move || waker.wake());
+        false
     }
 
     /// Sleeps once, if it is asleep: until it is unparked, or until the deadline, or until a lease in its way ends, which is then revoked.
@@ -174,6 +227,18 @@ impl<'a> Acquisition<'a> {
         }
     }
 
+    /// Closes the gates of the node and of all above, once. (One that drains has its claim, and is past all these.)
+    fn close_gates(&mut self, waiter: &Waiter) {
+        if !std::mem::replace(&mut self.closed_all, true) {
+            let here = Waiter { place: Place::Here, ..waiter.clone() };
+            if self.node.close_gate(&here) {
+                self.gates.push(self.node.clone());
+            }
+            let above = Waiter { place: Place::Above, ..here };
+            self.gates.extend(self.node.ancestors().filter(|node| node.close_gate(&above)).cloned());
+        }
+    }
+
     fn open_gates(&mut self) {
         if let Some(sleeper) = &self.sleeper {
             for node in self.gates.drain(..) {
@@ -201,4 +266,30 @@ pub(super) fn block_on(node: &PlainArc<Node>, kind: Kind, deadline: Option<&Dead
         }
     }
     Ok(())
+}
+
+/// Acquires, as a future. Dropped at any point before it is ready it leaves the tree as if it had never been.
+#[derive(Debug)]
+pub(super) struct Acquiring<'a>(Acquisition<'a>);
+
+impl<'a> Acquiring<'a> {
+    pub(super) fn new(node: &'a PlainArc<Node>, kind: Kind) -> Self {
+        Self(Acquisition::new(node, kind))
+    }
+}
+
+impl Future for Acquiring<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if self.0.poll_step(context.waker()) == Step::Granted {
+                return Poll::Ready(());
+            }
+            // If a lease has ended in the meantime, this one may have been woken by what that set free.
+            if !self.0.expect_expiry(context.waker()) {
+                return Poll::Pending;
+            }
+        }
+    }
 }

@@ -51,7 +51,7 @@ pub(super) enum Claim {
 impl Node {
     /// Claims the node and looks up, if all is as simple as can be: nobody in the way, and no enrolled children. On `false` nothing was done.
     #[inline]
-    pub(super) fn claim_fast(&self, kind: Kind) -> bool {
+    pub(super) fn claim_fast(self: &PlainArc<Self>, kind: Kind) -> bool {
         let word = if kind.is_shared() {
             let word = self.word.load(Ordering::Relaxed);
             let unusual = kind.obstacles() | kind.tentative_conflicts(Place::Here) | KIDS;
@@ -144,7 +144,7 @@ impl Node {
 
     /// Ends a claim: a release or a withdrawal.
     #[inline]
-    pub(super) fn drop_claim(&self, kind: Kind) {
+    pub(super) fn drop_claim(self: &PlainArc<Self>, kind: Kind) {
         // Release: synchronizes with the acquire in whoever sees the claim gone.
         if self.word.fetch_sub(kind.unit(), Ordering::Release) & PARKED != 0 {
             self.wake_next();
@@ -152,7 +152,7 @@ impl Node {
     }
 
     /// Turns an exclusive claim into the shared one of the same scope, in one step.
-    pub(super) fn downgrade_claim(&self, kind: Kind) {
+    pub(super) fn downgrade_claim(self: &PlainArc<Self>, kind: Kind) {
         if self.downgrade_word(kind) {
             self.wake_next();
         }

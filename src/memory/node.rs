@@ -45,6 +45,10 @@ pub(super) struct Slow {
     pub(super) kids: Vec<PlainArc<Node>>,
     /// Who sleeps here, in order of arrival: see `wait.rs`.
     pub(super) queue: VecDeque<Waiter>,
+    /// How often the queue was gone through.
+    pub(super) walks: u32,
+    /// Whether somebody comes by later for those behind a woken task.
+    pub(super) looked_after: bool,
     /// Who has closed gates here.
     pub(super) gates: Vec<Gate>,
     /// What is known of claims with an owner or a lease: see `record.rs`.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::node::{Node, Slow};
 use super::word::{Kind, Place};
 use crate::request::Owner;
-use crate::sync::{Deadline, now};
+use crate::sync::{Deadline, PlainArc, now};
 
 /// What is known of one claim.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ impl Node {
     }
 
     /// Ends a recorded claim, unless it was revoked.
-    pub(super) fn drop_recorded(&self, token: u64) -> Result<(), Lost> {
+    pub(super) fn drop_recorded(self: &PlainArc<Self>, token: u64) -> Result<(), Lost> {
         let mut slow = self.cold().slow.lock();
         let at = slow.records.iter().position(|record| record.token == token).ok_or(Lost)?;
         let record = slow.records.swap_remove(at);
@@ -76,7 +76,7 @@ impl Node {
     }
 
     /// Makes a recorded exclusive claim a shared one, unless it was lost.
-    pub(super) fn downgrade_recorded(&self, token: u64) -> Result<(), Lost> {
+    pub(super) fn downgrade_recorded(self: &PlainArc<Self>, token: u64) -> Result<(), Lost> {
         // All under the slow lock, so that it is not revoked as what it no longer is.
         let mut slow = self.cold().slow.lock();
         let record = slow.held(token)?;
@@ -103,7 +103,7 @@ impl Node {
     }
 
     /// Takes the lock from those whose lease has ended. Whether there were any.
-    pub(super) fn revoke_expired(&self) -> bool {
+    pub(super) fn revoke_expired(self: &PlainArc<Self>) -> bool {
         let Some(cold) = self.cold_if_any() else { return false };
         let mut ended = Vec::new();
         cold.slow.lock().records.retain(|record| {

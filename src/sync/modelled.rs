@@ -62,6 +62,10 @@ impl Deadline {
         Self::new()
     }
 
+    pub(crate) fn instant(&self) -> std::time::Instant {
+        super::now()
+    }
+
     pub(crate) fn earlier<'a>(one: Option<&'a Self>, _: Option<&'a Self>) -> Option<&'a Self> {
         one
     }
@@ -135,10 +139,18 @@ impl Parker {
 }
 
 /// Loom tries every interleaving; looking again adds none.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Spin;
 
 impl Spin {
+    pub(crate) fn of_thread() -> Self {
+        Self
+    }
+
+    pub(crate) fn of_task() -> Self {
+        Self
+    }
+
     pub(crate) fn once_more(&mut self) -> bool {
         false
     }
@@ -188,3 +200,6 @@ impl<T: Borrow<str> + Clone> Index<T> {
 
     pub(crate) fn shrink_to_fit(&self) {}
 }
+
+/// Nothing happens later in a model.
+pub(crate) fn later(_: std::time::Instant, _: impl FnOnce() + Send + 'static) {}

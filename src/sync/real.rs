@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::request::Wait;
 
+pub(crate) use super::timer::later;
 pub(crate) use parking_lot::Mutex;
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
@@ -34,6 +35,10 @@ impl Deadline {
 
     pub(crate) fn has_passed(&self) -> bool {
         self.0 <= Instant::now()
+    }
+
+    pub(crate) fn instant(&self) -> Instant {
+        self.0
     }
 
     pub(crate) fn earlier<'a>(one: Option<&'a Self>, other: Option<&'a Self>) -> Option<&'a Self> {
@@ -78,18 +83,35 @@ impl Parker {
     }
 }
 
-/// Rounds of looking again before a thread goes to sleep: a few of pausing, then a few of letting others run.
-#[derive(Debug, Default)]
-pub(crate) struct Spin(u32);
+/// Rounds of looking again before a waiter goes to sleep: a few of pausing, then, for a thread, a few of letting others run.
+/// A task has an executor that does that.
+#[derive(Debug)]
+pub(crate) struct Spin {
+    round: u32,
+    rounds: u32,
+}
 
 impl Spin {
+    const PAUSES: u32 = 3;
+
+    pub(crate) fn of_thread() -> Self {
+        Self { round: 0, rounds: Self::PAUSES + 7 }
+    }
+
+    pub(crate) fn of_task() -> Self {
+        Self { round: 0, rounds: Self::PAUSES }
+    }
+
     /// Waits a little; `false` once it is time to sleep.
     pub(crate) fn once_more(&mut self) -> bool {
-        self.0 += 1;
-        match self.0 {
-            1..=3 => (0..1 << self.0).for_each(|_| std::hint::spin_loop()),
-            4..=10 => std::thread::yield_now(),
-            _ => return false,
+        if self.round == self.rounds {
+            return false;
+        }
+        self.round += 1;
+        if self.round <= Self::PAUSES {
+            (0..1 << self.round).for_each(|_| std::hint::spin_loop());
+        } else {
+            std::thread::yield_now();
         }
         true
     }

@@ -133,7 +133,7 @@ fn released_while_unwinding() {
         run([
             threaded!(world, leaf => {
                 let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                    struct Guard<'a>(&'a World, &'a Node);
+                    struct Guard<'a>(&'a World, &'a PlainArc<Node>);
                     impl Drop for Guard<'_> {
                         fn drop(&mut self) {
                             self.0.touch(self.1, Kind::Xs);
