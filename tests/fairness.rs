@@ -20,13 +20,13 @@ use mutextree::{LockStore, MemoryStore, TreeMutex};
 /// How long a holder of a relay waits for the next one.
 const BATON: Duration = Duration::from_millis(4);
 /// How long a holder of a rush holds.
-const TURN: Duration = Duration::from_micros(50);
+const TURN: Duration = Duration::from_micros(500);
 /// The longest that anybody may wait: the storm lasts on.
 const LONGEST: Duration = Duration::from_secs(3);
 /// How long they may wait in the median.
 const MEDIAN: Duration = Duration::from_millis(50);
 /// How many may overtake in a rush, in the median: those of the millisecond allowed, several times over.
-const OVERTAKEN: usize = 100;
+const OVERTAKEN: usize = 30;
 const ROUNDS: usize = 15;
 
 /// One storm at a time: they measure.
