@@ -6,10 +6,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use common::asking::AT_MOST;
-use common::kinds::{Ask, SMALL_TREE, all_locks};
+use common::asking::{AT_MOST, in_time};
+use common::kinds::{Ask, EXCLUSIVE, Kind, SMALL_TREE, all_locks};
 use common::naive::NaiveStore;
-use mutextree::{LockError, LockStore, MemoryStore, OwnedTreeMutexGuard, Scope, TreeMutex};
+use mutextree::{LockError, LockStore, MemoryStore, Mode, OwnedTreeMutexGuard, TreeMutex};
 
 /// Every lock on the tree with its mutex.
 fn every_lock<S: LockStore>(store: &S) -> Vec<(Ask, TreeMutex<S>)> {
@@ -37,7 +37,7 @@ fn try_everything<S: LockStore>(all: &[(Ask, TreeMutex<S>)], held: &[&Ask]) {
         );
     }
     for (asked, mutex) in all {
-        let exclusive = Ask::new(&asked.path, common::kinds::Kind(mutextree::Mode::Exclusive, asked.kind.1));
+        let exclusive = Ask::new(&asked.path, Kind(Mode::Exclusive, asked.kind.1));
         let expected = held.iter().any(|lock| lock.conflicts(&exclusive));
         assert_eq!(mutex.is_locked(), expected, "{:?} {} while {held:?} held", asked.path, asked.kind.1);
     }
@@ -74,7 +74,7 @@ fn every_order_of_release<S: LockStore>(store: S) {
             let (mut one, other) = (first_mutex.lock().unwrap(), second_mutex.lock().unwrap());
             one.downgrade();
             let mut downgraded = first.clone();
-            downgraded.kind.0 = mutextree::Mode::Shared;
+            downgraded.kind.0 = Mode::Shared;
             try_everything(&all, &[&downgraded, second]);
             drop(other);
             drop(one);
@@ -137,8 +137,7 @@ fn every_pair_waited_for<S: LockStore>(store: S) {
 fn every_two_in_the_way<S: LockStore>(store: S) {
     let all = every_lock(&store);
     let other = Other::new();
-    let (asked, mutex) = all.iter().find(|(ask, _)| ask.path.to_string() == "a").unwrap();
-    assert_eq!(asked.kind.1, Scope::Subtree);
+    let (asked, mutex) = all.iter().find(|(ask, _)| *ask == Ask::new("a", EXCLUSIVE)).unwrap();
     let conflicting: Vec<_> = all.iter().filter(|(ask, _)| ask.conflicts(asked)).collect();
     for (first, first_mutex) in &conflicting {
         for (second, second_mutex) in conflicting.iter().filter(|(second, _)| !second.conflicts(first)) {
@@ -157,10 +156,10 @@ fn every_two_in_the_way<S: LockStore>(store: S) {
 macro_rules! for_each_store {
     ($($test:ident)+) => {
         mod naive {
-            $(#[test] fn $test() { super::$test(super::NaiveStore::default()); })+
+            $(#[test] fn $test() { super::in_time(|| super::$test(super::NaiveStore::default())); })+
         }
         mod memory {
-            $(#[test] fn $test() { super::$test(super::MemoryStore::new()); })+
+            $(#[test] fn $test() { super::in_time(|| super::$test(super::MemoryStore::new())); })+
         }
     };
 }

@@ -4,7 +4,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::asking::{Asking, asking};
+use common::asking::{Asking, asking, in_time};
 use common::kinds::{EXCLUSIVE, EXCLUSIVE_NODE, KINDS, Kind, SHARED, mutex};
 use common::naive::NaiveStore;
 use mutextree::{LockStore, MemoryStore, OwnedTreeMutexGuard, ToTreePath};
@@ -213,10 +213,10 @@ fn alluxio_13049_a_node_freed_while_in_use() {
 macro_rules! for_each_store {
     ($($test:ident)+) => {
         mod naive {
-            $(#[test] fn $test() { super::$test(super::NaiveStore::default()); })+
+            $(#[test] fn $test() { super::in_time(|| super::$test(super::NaiveStore::default())); })+
         }
         mod memory {
-            $(#[test] fn $test() { super::$test(super::MemoryStore::new()); })+
+            $(#[test] fn $test() { super::in_time(|| super::$test(super::MemoryStore::new())); })+
         }
     };
 }

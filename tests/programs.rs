@@ -5,10 +5,11 @@ mod common;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use common::asking::in_time;
 use common::choices::{any_lock, any_path};
 use common::kinds::Ask;
 use common::naive::NaiveStore;
-use mutextree::{LockError, LockStore, MemoryStore, OwnedTreeMutexGuard, TreeMutex, TreePath};
+use mutextree::{LockError, LockStore, MemoryStore, Mode, OwnedTreeMutexGuard, Scope, TreeMutex, TreePath};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -58,8 +59,8 @@ impl<S: LockStore> Side<S> {
     fn mutex(&mut self, ask: &Ask) -> TreeMutex<S> {
         let handle = self.handles.entry(ask.path.clone());
         let mutex = handle.or_insert_with(|| self.store.mutex(&ask.path).unwrap()).clone();
-        let mutex = if ask.kind.0 == mutextree::Mode::Shared { mutex.shared() } else { mutex };
-        if ask.kind.1 == mutextree::Scope::Node { mutex.node_only() } else { mutex }
+        let mutex = if ask.kind.0 == Mode::Shared { mutex.shared() } else { mutex };
+        if ask.kind.1 == Scope::Node { mutex.node_only() } else { mutex }
     }
 
     fn keep(&mut self, result: Result<OwnedTreeMutexGuard<S>, LockError>) -> Result<(), LockError> {
@@ -146,14 +147,15 @@ fn side_by_side<S: LockStore>(store: S, steps: &[Step], shrink: impl Fn(&S)) {
     drop(tested.store.mutex("/").unwrap().try_lock().expect("something is still locked"));
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
-
-    #[test]
-    fn the_memory_store_does_as_the_naive_one(steps in prop::collection::vec(any_step(), 1..150)) {
-        let store = MemoryStore::new();
-        side_by_side(store.clone(), &steps, MemoryStore::shrink_to_fit);
-        store.shrink_to_fit();
-        prop_assert_eq!(store.node_count(), 1, "the root is all that is left");
-    }
+#[test]
+fn the_memory_store_does_as_the_naive_one() {
+    let config = ProptestConfig { cases: 400, source_file: Some(file!()), ..ProptestConfig::default() };
+    in_time(|| {
+        proptest!(config, |(steps in prop::collection::vec(any_step(), 1..150))| {
+            let store = MemoryStore::new();
+            side_by_side(store.clone(), &steps, MemoryStore::shrink_to_fit);
+            store.shrink_to_fit();
+            prop_assert_eq!(store.node_count(), 1, "the root is all that is left");
+        });
+    });
 }

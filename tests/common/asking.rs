@@ -1,11 +1,13 @@
-//! Threads that ask for a lock. No test hangs: what takes longer than [`AT_MOST`] fails.
+//! Threads that ask for a lock, and tests that do not hang: what takes far too long fails.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-/// Far more than anything here takes.
+/// Far more than any single wait here takes.
 pub const AT_MOST: Duration = Duration::from_secs(20);
+/// Far more than any whole test here takes.
+const WHOLE_TEST: Duration = Duration::from_secs(60);
 /// How long somebody is watched who must not get in. Too short a watch cannot fail a good store, only miss a bad one.
 const WATCH: Duration = Duration::from_millis(3);
 
@@ -40,10 +42,21 @@ impl<T> Asking<T> {
     /// What it ends with.
     #[track_caller]
     pub fn ends(self) -> T {
-        match self.answer.recv_timeout(AT_MOST) {
+        self.ends_within(AT_MOST)
+    }
+
+    #[track_caller]
+    fn ends_within(self, time: Duration) -> T {
+        match self.answer.recv_timeout(time) {
             Ok(answer) => answer,
             Err(RecvTimeoutError::Disconnected) => panic!("the other thread panicked"),
             Err(RecvTimeoutError::Timeout) => panic!("it waits for ever"),
         }
     }
+}
+
+/// Runs a test that would wait for ever if a store kept its locks.
+#[track_caller]
+pub fn in_time(test: impl FnOnce() + Send + 'static) {
+    asking(test).ends_within(WHOLE_TEST);
 }

@@ -52,7 +52,7 @@ macro_rules! conformance {
         $($(
             #[test]
             fn $promise() {
-                $crate::conformance::$group::$promise($make);
+                $crate::common::asking::in_time(|| $crate::conformance::$group::$promise($make));
             }
         )+)+
     };
