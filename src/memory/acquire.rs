@@ -90,12 +90,12 @@ impl<'a> Acquisition<'a> {
         loop {
             match std::mem::replace(&mut self.stage, Stage::Done) {
                 Stage::Idle => match self.node.claim(self.kind, self.stamp, How::Firm) {
-                    Claim::Blocked => self.wait_at(self.node, Place::Here, None),
+                    Claim::Blocked(_) => self.wait_at(self.node, Place::Here, None),
                     made => {
                         if let Some(above) = self.node.look_up(self.kind) {
                             self.node.drop_claim(self.kind);
                             self.wait_at(above, Place::Above, None);
-                        } else if made == Claim::Inner {
+                        } else if matches!(made, Claim::Inner) {
                             self.stage = Stage::Draining(Walk::new(self.node, self.kind, Tentative::Strike));
                         } else {
                             self.open_gates();
@@ -147,7 +147,7 @@ impl<'a> Acquisition<'a> {
     fn sleep_at(&mut self, at: &PlainArc<Node>, place: Place, stamp: Stamp, draining: Option<Walk>) {
         at.revoke_expired();
         let sleeper = self.sleeper.get_or_insert_with(|| Sleeper::new(self.waker.take())).clone();
-        let waiter = Waiter { kind: self.kind, place, stamp, sleeper };
+        let waiter = Waiter { kind: self.kind, wanted: self.node.clone(), place, stamp, sleeper };
         let patience = at.shared().patience;
         if draining.is_none() && stamp.older_than(patience) {
             self.close_gates(&waiter);
@@ -194,20 +194,17 @@ impl<'a> Acquisition<'a> {
         }
     }
 
-    /// Gives up, wherever it is, and tells at which node it slept.
+    /// Gives up, wherever it is, and tells which node was in its way.
     pub(super) fn cancel(mut self) -> PlainArc<Node> {
         self.undo().unwrap_or_else(|| self.node.clone())
     }
 
     fn undo(&mut self) -> Option<PlainArc<Node>> {
-        let mut slept_at = None;
+        let mut in_the_way = None;
         let draining = match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::Asleep { at, draining } => {
-                if let Some(sleeper) = &self.sleeper {
-                    at.leave(sleeper);
-                }
-                self.note_gate(at.clone());
-                slept_at = Some(at);
+                in_the_way = self.sleeper.as_ref().map(|sleeper| at.leave(sleeper));
+                self.note_gate(at);
                 draining.is_some()
             }
             Stage::Draining(_) => true,
@@ -217,7 +214,7 @@ impl<'a> Acquisition<'a> {
             self.node.drop_claim(self.kind);
         }
         self.open_gates();
-        slept_at
+        in_the_way
     }
 
     /// Notes that the gates at `at` were closed for it while it slept there, if they were.
@@ -254,7 +251,7 @@ impl Drop for Acquisition<'_> {
     }
 }
 
-/// Acquires, and blocks the calling thread until it has the lock, or until the deadline. The error is the node at which it then slept.
+/// Acquires, and blocks the calling thread until it has the lock, or until the deadline. The error is the node that was in the way.
 pub(super) fn block_on(node: &PlainArc<Node>, kind: Kind, deadline: Option<&Deadline>) -> Result<(), PlainArc<Node>> {
     let mut acquisition = Acquisition::new(node, kind);
     while acquisition.step() == Step::Asleep {

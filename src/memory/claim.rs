@@ -38,14 +38,14 @@ pub(super) enum How {
 }
 
 /// What came of a claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Claim {
     /// Made, and there is nothing to look down at.
     Leaf,
     /// There are enrolled children below a claim for the subtree. Made, unless it was asked for [`How::FirmIfLeaf`].
     Inner,
-    /// Not made: something on the node itself is in the way.
-    Blocked,
+    /// Not made: a claim on the node itself is in the way, or a gate. The node of that claim, or the one wanted by whoever has closed the gate.
+    Blocked(PlainArc<Node>),
 }
 
 impl Node {
@@ -89,17 +89,20 @@ impl Node {
                 word = self.word.load(Ordering::SeqCst);
                 continue;
             }
-            if word & kind.conflicts(Place::Here) != 0
-                || kind.is_full(word)
-                || (word & kind.gate() != 0 && self.is_gated(kind, stamp))
-            {
-                return Claim::Blocked;
+            if word & kind.conflicts(Place::Here) != 0 || kind.is_full(word) {
+                return Claim::Blocked(self.clone());
             }
-            let made = if word & KIDS != 0 && kind.is_subtree() { Claim::Inner } else { Claim::Leaf };
+            if word & kind.gate() != 0
+                && let Some(wanted) = self.gated_for(kind, stamp)
+            {
+                return Claim::Blocked(wanted);
+            }
+            let is_inner = word & KIDS != 0 && kind.is_subtree();
+            let made = if is_inner { Claim::Inner } else { Claim::Leaf };
             let claimed = (word & !kind.tentative_conflicts(Place::Here))
                 + match how {
                     How::Firm => kind.unit(),
-                    How::FirmIfLeaf if made == Claim::Inner => return made,
+                    How::FirmIfLeaf if is_inner => return made,
                     How::FirmIfLeaf => kind.unit(),
                     How::Tentative => kind.tentative(),
                 };

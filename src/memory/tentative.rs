@@ -25,7 +25,7 @@ impl Node {
     pub(super) fn try_claim(self: &PlainArc<Self>, kind: Kind) -> Result<(), PlainArc<Self>> {
         loop {
             match self.claim(kind, None, How::FirmIfLeaf) {
-                Claim::Blocked => return Err(self.clone()),
+                Claim::Blocked(by) => return Err(by),
                 Claim::Leaf => {
                     let Some(above) = self.look_up(kind) else { return Ok(()) };
                     self.drop_claim(kind);
@@ -43,8 +43,8 @@ impl Node {
     /// One tentative attempt: `false` if it was struck out.
     fn probe(self: &PlainArc<Self>, kind: Kind) -> Result<bool, PlainArc<Self>> {
         let _turn = self.cold().probe.lock();
-        if self.claim(kind, None, How::Tentative) == Claim::Blocked {
-            return Err(self.clone());
+        if let Claim::Blocked(by) = self.claim(kind, None, How::Tentative) {
+            return Err(by);
         }
         let in_the_way =
             self.look_up(kind).cloned().or_else(|| Walk::new(self, kind, Tentative::Conflict).next_conflict());

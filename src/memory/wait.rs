@@ -58,7 +58,9 @@ const UNPOLLED: Duration = Duration::from_millis(10);
 #[derive(Clone, Debug)]
 pub(super) struct Waiter {
     pub(super) kind: Kind,
-    /// Where the node that it sleeps at lies, seen from the node it wants.
+    /// The node it wants.
+    pub(super) wanted: PlainArc<Node>,
+    /// Where the node that it sleeps at lies, seen from that.
     pub(super) place: Place,
     pub(super) stamp: Stamp,
     pub(super) sleeper: PlainArc<Sleeper>,
@@ -77,13 +79,15 @@ pub(super) struct Gate {
     stamp: Stamp,
     /// Gate bits of the word.
     bits: u64,
+    /// What the one who closed it wants.
+    wanted: PlainArc<Node>,
     sleeper: PlainArc<Sleeper>,
 }
 
 impl Gate {
     fn of(waiter: &Waiter) -> Self {
         let bits = waiter.kind.closes(waiter.place);
-        Self { stamp: waiter.stamp, bits, sleeper: waiter.sleeper.clone() }
+        Self { stamp: waiter.stamp, bits, wanted: waiter.wanted.clone(), sleeper: waiter.sleeper.clone() }
     }
 }
 
@@ -97,16 +101,17 @@ pub(super) struct Queued {
 }
 
 impl Slow {
-    /// Whether somebody older than `stamp` keeps `kind` from claiming this node.
-    fn is_gated(&self, kind: Kind, stamp: Stamp) -> bool {
-        self.gates.iter().any(|gate| gate.bits & kind.gate() != 0 && gate.stamp < stamp)
+    /// The gate of somebody older than `stamp` that keeps `kind` from claiming this node; whoever has no stamp yet is younger than all.
+    fn gate_against(&self, kind: Kind, stamp: Option<Stamp>) -> Option<&Gate> {
+        let is_older = |gate: &Gate| stamp.is_none_or(|stamp| gate.stamp < stamp);
+        self.gates.iter().find(|gate| gate.bits & kind.gate() != 0 && is_older(gate))
     }
 
     /// Whether `waiter` has to wait, if the word is `word`.
     fn holds_up(&self, waiter: &Waiter, word: u64) -> bool {
         let Waiter { kind, place, stamp, .. } = *waiter;
         word & kind.conflicts(place) != 0
-            || (place == Place::Here && (kind.is_full(word) || self.is_gated(kind, stamp)))
+            || (place == Place::Here && (kind.is_full(word) || self.gate_against(kind, Some(stamp)).is_some()))
     }
 
     fn has_gate_of(&self, sleeper: &PlainArc<Sleeper>) -> bool {
@@ -155,11 +160,11 @@ impl Slow {
         next
     }
 
-    fn take_out(&mut self, node: &Node, sleeper: &PlainArc<Sleeper>) {
-        if let Some(at) = self.queue.iter().position(|waiter| PlainArc::ptr_eq(&waiter.sleeper, sleeper)) {
-            self.queue.remove(at);
-        }
+    fn take_out(&mut self, node: &Node, sleeper: &PlainArc<Sleeper>) -> Option<Waiter> {
+        let at = self.queue.iter().position(|waiter| PlainArc::ptr_eq(&waiter.sleeper, sleeper));
+        let waiter = at.and_then(|at| self.queue.remove(at));
         self.unpark_bit(node);
+        waiter
     }
 
     fn unpark_bit(&self, node: &Node) {
@@ -170,12 +175,9 @@ impl Slow {
 }
 
 impl Node {
-    /// Whether somebody older than `stamp` keeps `kind` from claiming this node; whoever has no stamp yet is younger than all.
-    pub(super) fn is_gated(&self, kind: Kind, stamp: Option<Stamp>) -> bool {
-        match stamp {
-            Some(stamp) => self.cold().slow.lock().is_gated(kind, stamp),
-            None => true,
-        }
+    /// What the waiter wants who keeps `kind` from claiming this node by a gate, if one does who is older than `stamp`.
+    pub(super) fn gated_for(&self, kind: Kind, stamp: Option<Stamp>) -> Option<PlainArc<Self>> {
+        self.cold().slow.lock().gate_against(kind, stamp).map(|gate| gate.wanted.clone())
     }
 
     /// Goes to sleep here, unless there is no reason to any more.
@@ -226,14 +228,20 @@ impl Node {
     }
 
     /// Gives up waiting here, whether still in the queue or woken already: what kept others asleep on its account ends.
-    /// The decision between the two is made under the slow lock.
-    pub(super) fn leave(self: &PlainArc<Self>, sleeper: &PlainArc<Sleeper>) {
+    /// The decision between the two is made under the slow lock. Returns the node that was in the way, or that somebody wants who was.
+    pub(super) fn leave(self: &PlainArc<Self>, sleeper: &PlainArc<Sleeper>) -> PlainArc<Self> {
         let patience = self.shared().patience;
         let mut slow = self.cold().slow.lock();
-        slow.take_out(self, sleeper);
+        let word = self.word.load(Ordering::SeqCst);
+        let left = slow.take_out(self, sleeper);
+        // By a claim here, or by an earlier waiter for this very node; unless it is only by a gate.
+        let by_gate = left
+            .filter(|waiter| waiter.place == Place::Here && word & waiter.kind.conflicts(Place::Here) == 0)
+            .and_then(|waiter| slow.gate_against(waiter.kind, Some(waiter.stamp)).map(|gate| gate.wanted.clone()));
         let next = slow.take_next(self, patience);
         drop(slow);
         unpark(next);
+        by_gate.unwrap_or_else(|| self.clone())
     }
 
     /// Opens the gates that `sleeper` has closed here.
