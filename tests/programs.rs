@@ -149,8 +149,8 @@ fn side_by_side<S: LockStore>(store: S, steps: &[Step], shrink: impl Fn(&S)) {
 
 #[test]
 fn the_memory_store_does_as_the_naive_one() {
-    let config = ProptestConfig { cases: 400, source_file: Some(file!()), ..ProptestConfig::default() };
     in_time(|| {
+        let config = ProptestConfig { cases: 400, source_file: Some(file!()), ..ProptestConfig::default() };
         proptest!(config, |(steps in prop::collection::vec(any_step(), 1..150))| {
             let store = MemoryStore::new();
             side_by_side(store.clone(), &steps, MemoryStore::shrink_to_fit);
