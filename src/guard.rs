@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::error::LockError;
+use crate::lease::Lease;
 use crate::memory::MemoryStore;
 use crate::path::TreePath;
 use crate::request::Mode;
@@ -145,3 +146,16 @@ macro_rules! guard {
 
 guard!(['a, S: LockStore], TreeMutexGuard<'a, S>, &'a S::Node);
 guard!([S: LockStore], OwnedTreeMutexGuard<S>, S::Node);
+
+impl<S: LockStore> OwnedTreeMutexGuard<S> {
+    /// Keeps the lock and gives up the guard: see [`Lease`].
+    ///
+    /// # Errors
+    /// [`LockError::NotHeld`] if the lock had been lost; [`LockError::Store`] if the store fails, or cannot keep locks without a guard. The
+    /// lock is then released.
+    pub fn into_lease(mut self) -> Result<Lease<S>, LockError> {
+        let grant = self.held.grant.take().expect("a guard has its grant until it is dropped");
+        let token = S::detach(&self.held.node, grant)?;
+        Lease::attach(self.held.node.clone(), token)
+    }
+}

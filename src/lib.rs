@@ -60,6 +60,7 @@ mod readme {}
 
 mod error;
 mod guard;
+mod lease;
 mod memory;
 mod mutex;
 mod offload;
@@ -70,6 +71,7 @@ mod sync;
 
 pub use error::{Blocker, LockError};
 pub use guard::{OwnedTreeMutexGuard, TreeMutexGuard};
+pub use lease::{HeldLock, Lease, LeaseToken};
 pub use memory::{MemoryGrant, MemoryNode, MemoryStore, MemoryStoreBuilder};
 pub use mutex::TreeMutex;
 pub use path::{Components, PathError, PathRef, ToTreePath, TreePath};

@@ -10,6 +10,7 @@
 //! * `sleeper.rs` a thread or a task that waits
 //! * `acquire.rs` an acquisition that may have to wait, step by step, for threads and for tasks
 //! * `record.rs` owners and leases
+//! * `listing.rs` which locks are held
 //! * `tree.rs` from a path to its node
 //! * `reclaim.rs` dropping idle nodes
 
@@ -17,6 +18,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::error::{Blocker, LockError};
+use crate::lease::{HeldLock, LeaseToken};
 use crate::path::{PathRef, TreePath};
 use crate::request::{Mode, Request, Scope, Wait};
 use crate::store::LockStore;
@@ -31,6 +33,7 @@ use self::word::{Kind, Place};
 mod acquire;
 mod claim;
 mod enrol;
+mod listing;
 mod node;
 mod reclaim;
 mod record;
@@ -205,6 +208,14 @@ impl Kind {
             (Mode::Shared, Scope::Node) => Self::Sn,
         }
     }
+
+    fn mode(self) -> Mode {
+        if self.is_shared() { Mode::Shared } else { Mode::Exclusive }
+    }
+
+    fn scope(self) -> Scope {
+        if self.is_subtree() { Scope::Subtree } else { Scope::Node }
+    }
 }
 
 impl LockStore for MemoryStore {
@@ -261,7 +272,7 @@ impl LockStore for MemoryStore {
     }
 
     fn mode(grant: &MemoryGrant) -> Mode {
-        if grant.kind.is_shared() { Mode::Shared } else { Mode::Exclusive }
+        grant.kind.mode()
     }
 
     fn fencing_token(node: &MemoryNode, grant: &MemoryGrant) -> u64 {
@@ -290,6 +301,29 @@ impl LockStore for MemoryStore {
             None => Ok(()),
             Some(token) => node.0.refresh_recorded(token, lease).map_err(|Lost| not_held(&node.0)),
         }
+    }
+
+    fn detach(node: &MemoryNode, grant: MemoryGrant) -> Result<LeaseToken, LockError> {
+        let token = match grant.recorded() {
+            Some(token) => token,
+            None => {
+                let token = Self::fencing_token(node, &grant);
+                node.0.record_once(token, grant.kind);
+                token
+            }
+        };
+        node.0.detach(token).map_err(|Lost| not_held(&node.0))?;
+        Ok(token.to_string().into())
+    }
+
+    fn attach(node: &MemoryNode, token: &LeaseToken) -> Result<MemoryGrant, LockError> {
+        let found = token.as_str().parse().ok().and_then(|token| Some((token, node.0.detached_kind(token)?)));
+        let (token, kind) = found.ok_or_else(|| not_held(&node.0))?;
+        Ok(MemoryGrant { kind, token: AtomicU64::new(token | RECORDED) })
+    }
+
+    fn locks(&self) -> Result<Vec<HeldLock>, LockError> {
+        Ok(self.tree.locks())
     }
 
     fn is_locked(node: &MemoryNode, scope: Scope) -> bool {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::error::LockError;
 use crate::guard::OwnedTreeMutexGuard;
+use crate::lease::{HeldLock, Lease, LeaseToken};
 use crate::mutex::TreeMutex;
 use crate::path::{PathError, PathRef, ToTreePath, TreePath};
 use crate::request::{Mode, Request, Scope, Wait};
@@ -83,6 +84,42 @@ pub trait LockStore: Clone + Send + Sync + 'static {
     /// grant without a lease, unless a `lease` is given, which then starts one.
     fn refresh(node: &Self::Node, grant: &Self::Grant, lease: Option<Duration>) -> Result<(), LockError>;
 
+    /// Keeps the lock without a guard, and names it: from now on only [`refresh`](Self::refresh) renews it, and only [`release`](Self::release) or the end of its lease
+    /// ends it, through any grant that [`attach`](Self::attach) gives for that name. On an error the lock is released.
+    ///
+    /// What is provided says that the store cannot do it.
+    fn detach(node: &Self::Node, grant: Self::Grant) -> Result<LeaseToken, LockError> {
+        Self::release(node, grant)?;
+        Err(unsupported("keep locks without a guard"))
+    }
+
+    /// A grant for a lock that was [detached](Self::detach) under this name: `NotHeld` if there is none.
+    /// There may be several at a time; dropping one does nothing, and the first release decides.
+    fn attach(node: &Self::Node, token: &LeaseToken) -> Result<Self::Grant, LockError> {
+        let _ = (node, token);
+        Err(unsupported("keep locks without a guard"))
+    }
+
+    /// Every lock that is held, in no particular order: for people to look at, as it changes while it is taken. What is being acquired may show as held.
+    ///
+    /// What is provided says that the store cannot do it.
+    ///
+    /// # Errors
+    /// [`LockError::Store`] if the store fails, or cannot list.
+    ///
+    /// ```
+    /// use mutextree::{LockStore, MemoryStore};
+    /// let store = MemoryStore::new();
+    /// let _guard = store.mutex("org/team")?.owner("nightly backup").lock_owned()?;
+    /// let locks = store.locks()?;
+    /// assert_eq!(locks[0].path.to_string(), "org/team");
+    /// assert_eq!(locks[0].owner.as_ref().map(|owner| owner.as_str()), Some("nightly backup"));
+    /// # Ok::<(), mutextree::LockError>(())
+    /// ```
+    fn locks(&self) -> Result<Vec<HeldLock>, LockError> {
+        Err(unsupported("list its locks"))
+    }
+
     /// Whether an exclusive acquire of this scope with [`Wait::Never`] would fail right now. Takes nothing and waits for nobody.
     fn is_locked(node: &Self::Node, scope: Scope) -> bool;
 
@@ -105,6 +142,17 @@ pub trait LockStore: Clone + Send + Sync + 'static {
         Self: Sized,
     {
         TreeMutex::new(self, path)
+    }
+
+    /// Takes up a lock that outlived its guard: see [`Lease`].
+    ///
+    /// # Errors
+    /// [`LockError::NotHeld`] if there is no such lock any more, or never was.
+    fn resume(&self, path: impl ToTreePath, token: &LeaseToken) -> Result<Lease<Self>, LockError>
+    where
+        Self: Sized,
+    {
+        Lease::attach(self.resolve(path.to_path_ref()?), token.clone())
     }
 
     /// Locks `path` exclusively with its subtree and blocks until that is possible: for a lock taken once.
@@ -130,4 +178,9 @@ pub trait LockStore: Clone + Send + Sync + 'static {
         let grant = Self::acquire(&node, PLAIN, Wait::Forever)?;
         Ok(OwnedTreeMutexGuard::new(node, grant))
     }
+}
+
+#[cold]
+fn unsupported(what: &str) -> LockError {
+    LockError::Store(format!("this store cannot {what}").into())
 }

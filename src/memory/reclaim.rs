@@ -108,6 +108,10 @@ impl Tree {
     pub(super) fn sweep(&self) {
         let accounts = &self.shared.accounts;
         let _alone = accounts.sweeping.lock();
+        let detached: Vec<_> = self.shared.detached.lock().values().cloned().collect();
+        for node in detached {
+            node.revoke_expired();
+        }
         let (new, gone) = (accounts.new.load(Ordering::Relaxed), accounts.gone.load(Ordering::Relaxed));
         let mut seen = 0;
         let mut worklist = Vec::new();
@@ -136,7 +140,7 @@ impl Tree {
         accounts.gone.fetch_sub(gone, Ordering::Relaxed);
     }
 
-    /// Un-enrols and drops the idle ones among a node's enrolled children; how many it dropped.
+    /// Un-enrols and drops the idle ones among a node's enrolled children; how many survivors less that makes.
     fn drop_idle_kids(&self, node: &Node) -> usize {
         let Some(cold) = node.cold_if_any() else { return 0 };
         let (mut left, mut removed) = (usize::MAX, 0);
@@ -158,9 +162,10 @@ impl Tree {
         removed
     }
 
-    /// Drops a node unless somebody else has a reference to it.
+    /// Drops a node unless somebody else has a reference to it. Whether that makes one survivor less: one that was made since the sweep began is none.
     fn remove_idle(&self, node: PlainArc<Node>) -> bool {
         // The index and this one; looked at under the index's lock, so nobody finds it in between.
-        self.index.remove_if(node.path.as_key(), |entry| PlainArc::strong_count(&entry.0) == 2)
+        let removed = self.index.remove_if(node.path.as_key(), |entry| PlainArc::strong_count(&entry.0) == 2);
+        removed && node.survivor.load(Ordering::Relaxed)
     }
 }

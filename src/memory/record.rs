@@ -3,6 +3,9 @@
 //! A record is on its node's list for as long as its claim stands. Taking the record off the list, under the node's slow lock, is what decides
 //! who ends the claim: its guard, or somebody who finds the lease at its end and *revokes* the lock.
 //! A lease is looked at only by those it keeps waiting: nobody has to watch it.
+//!
+//! A *detached* lock has no guard that keeps its node: the tree keeps it, by its token, for as long as the record is on the list.
+//! Those whose lease has ended are let go by the next sweep.
 
 use std::time::{Duration, Instant};
 
@@ -22,6 +25,8 @@ pub(super) struct Record {
     length: Option<Duration>,
     /// When that ends: `None` if never, or not on this clock. Once it has, nothing moves it again.
     ends: Option<Instant>,
+    /// Whether it has outlived its guard.
+    detached: bool,
 }
 
 impl Record {
@@ -45,7 +50,7 @@ impl Node {
     /// Records a claim that has been granted.
     pub(super) fn record(&self, token: u64, kind: Kind, lease: Option<Duration>, owner: Option<Owner>) {
         let ends = lease.and_then(|lease| now().checked_add(lease));
-        self.cold().slow.lock().records.push(Record { token, kind, owner, length: lease, ends });
+        self.cold().slow.lock().records.push(Record { token, kind, owner, length: lease, ends, detached: false });
         if ends.is_some() {
             self.stir(); // whoever fell asleep before this was here sleeps for too long
         }
@@ -55,7 +60,7 @@ impl Node {
     pub(super) fn record_once(&self, token: u64, kind: Kind) {
         let mut slow = self.cold().slow.lock();
         if !slow.records.iter().any(|record| record.token == token) {
-            slow.records.push(Record { token, kind, owner: None, length: None, ends: None });
+            slow.records.push(Record { token, kind, owner: None, length: None, ends: None, detached: false });
         }
     }
 
@@ -71,7 +76,7 @@ impl Node {
         let record = slow.records.swap_remove(at);
         drop(slow);
         let ended = record.has_ended();
-        self.drop_claim(record.kind);
+        self.let_go(token, record.kind, record.detached);
         if ended { Err(Lost) } else { Ok(()) }
     }
 
@@ -109,14 +114,48 @@ impl Node {
         cold.slow.lock().records.retain(|record| {
             let keep = !record.has_ended();
             if !keep {
-                ended.push(record.kind);
+                ended.push((record.token, record.kind, record.detached));
             }
             keep
         });
-        for kind in &ended {
-            self.drop_claim(*kind);
+        for (token, kind, detached) in &ended {
+            self.let_go(*token, *kind, *detached);
         }
         !ended.is_empty()
+    }
+
+    /// Ends the claim of a record that has been taken off the list.
+    fn let_go(self: &PlainArc<Self>, token: u64, kind: Kind, detached: bool) {
+        self.drop_claim(kind);
+        if detached {
+            self.shared().detached.lock().remove(&token);
+        }
+    }
+
+    /// Lets a recorded lock outlive its guard, unless it was lost.
+    pub(super) fn detach(self: &PlainArc<Self>, token: u64) -> Result<(), Lost> {
+        // Kept before it is marked, so that whoever finds the mark finds it kept.
+        self.shared().detached.lock().insert(token, self.clone());
+        let marked = self.cold().slow.lock().held(token).map(|record| record.detached = true);
+        if marked.is_err() {
+            self.shared().detached.lock().remove(&token);
+        }
+        marked
+    }
+
+    /// How a detached lock is held, if it still is.
+    pub(super) fn detached_kind(&self, token: u64) -> Option<Kind> {
+        let mut slow = self.cold_if_any()?.slow.lock();
+        slow.held(token).ok().filter(|record| record.detached).map(|record| record.kind)
+    }
+
+    /// What is recorded here: the kind, whose it is, and how long it lasts.
+    pub(super) fn recorded(&self) -> Vec<(Kind, Option<Owner>, Option<Duration>)> {
+        let Some(cold) = self.cold_if_any() else { return Vec::new() };
+        let line = |record: &Record| {
+            (record.kind, record.owner.clone(), record.ends.map(|ends| ends.saturating_duration_since(now())))
+        };
+        cold.slow.lock().records.iter().map(line).collect()
     }
 
     /// When the first lease here ends.

@@ -1,12 +1,13 @@
 //! [`Tree`]: from a path to its node, and what the nodes of a tree share.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
 use super::node::{Entry, Node};
 use super::reclaim::Accounts;
 use crate::path::PathRef;
-use crate::sync::{AtomicU64, Index, Ordering, PlainArc};
+use crate::sync::{AtomicU64, Index, Mutex, Ordering, PlainArc};
 
 /// What the nodes of a tree share. None of it is touched by a lock that meets nobody.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub(super) struct Shared {
     pub(super) patience: Duration,
     /// How many nodes there are, and how many may be idle.
     pub(super) accounts: Accounts,
+    /// The nodes of detached locks, by token: see `record.rs`.
+    pub(super) detached: Mutex<HashMap<u64, PlainArc<Node>>>,
     /// The last fencing token given out.
     fence: AtomicU64,
 }
@@ -37,7 +40,12 @@ pub(super) struct Tree {
 
 impl Tree {
     pub(super) fn new(patience: Duration) -> Self {
-        let shared = PlainArc::new(Shared { patience, accounts: Accounts::new(), fence: AtomicU64::new(0) });
+        let shared = PlainArc::new(Shared {
+            patience,
+            accounts: Accounts::new(),
+            detached: Mutex::new(HashMap::new()),
+            fence: AtomicU64::new(0),
+        });
         Self { index: Index::new(), root: Node::root(shared.clone()), shared }
     }
 

@@ -142,6 +142,15 @@ impl Kind {
         }
     }
 
+    /// How many claims of this kind there are in the word.
+    pub(super) const fn count(self, word: u64) -> u64 {
+        match self {
+            Self::Xs | Self::Xn => (word & self.unit() != 0) as u64,
+            Self::Ss => (word & SS) / SS_ONE,
+            Self::Sn => (word & SN) / SN_ONE,
+        }
+    }
+
     /// What in the word of its own node keeps this kind from claiming it, apart from a full count.
     #[inline]
     pub(super) const fn obstacles(self) -> u64 {

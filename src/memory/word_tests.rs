@@ -60,7 +60,9 @@ fn counts_fill_up_without_touching_their_neighbours() {
     for (kind, all) in [(Kind::Ss, SS), (Kind::Sn, SN)] {
         assert!(kind.is_full(all) && !kind.is_full(all - kind.unit()) && !kind.is_full(0));
         assert_eq!((all - kind.unit()) + kind.unit(), all);
+        assert_eq!((kind.count(all), kind.count(!all), kind.count(3 * kind.unit())), (0xff_ffff, 0, 3));
     }
+    assert_eq!([Kind::Xs, Kind::Xn].map(|kind| [kind.count(u64::MAX), kind.count(!kind.unit())]), [[1, 0]; 2]);
     assert!(!Kind::Xs.is_full(u64::MAX) && !Kind::Xn.is_full(u64::MAX));
 }
 
