@@ -10,6 +10,7 @@
 //! * `giving_up.rs` timeouts
 //! * `gating.rs` nobody is overtaken for ever
 //! * `reclaiming.rs` sweeps against look-ups
+//! * `polling.rs` tasks
 
 use std::sync::atomic::{AtomicUsize, Ordering as Plain};
 use std::time::Duration;
@@ -37,6 +38,7 @@ mod enrolling;
 mod excluding;
 mod gating;
 mod giving_up;
+mod polling;
 mod reclaiming;
 mod trying;
 mod waking;

@@ -9,6 +9,7 @@ use loom::sync::Condvar;
 use super::PlainArc;
 use crate::request::Wait;
 
+pub(crate) use loom::sync::MutexGuard;
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 /// Between a claim and the looks that follow it: loom treats SeqCst accesses as AcqRel, so the store-to-load order that
@@ -60,10 +61,6 @@ impl Deadline {
     /// The end of a lease: not modelled, so it never comes.
     pub(crate) fn at(_: std::time::Instant) -> Self {
         Self::new()
-    }
-
-    pub(crate) fn instant(&self) -> std::time::Instant {
-        super::now()
     }
 
     pub(crate) fn earlier<'a>(one: Option<&'a Self>, _: Option<&'a Self>) -> Option<&'a Self> {
