@@ -29,6 +29,7 @@ use crate::sync::{Deadline, Ordering, PlainArc};
 macro_rules! threaded {
     ($world:ident, $($kept:ident),* => $body:expr) => {{
         let $world = $world.clone();
+        let _ = &$world; // not every thread uses it
         $(let $kept = $kept.clone();)*
         Box::new(move || { $body; }) as Box<dyn FnOnce()>
     }};
@@ -77,6 +78,8 @@ struct World {
 const ENDLESS: Duration = Duration::MAX;
 /// Nobody overtakes one who has waited.
 const NONE: Duration = Duration::ZERO;
+/// A waiter becomes an old one, in its sleep, when the next one comes to wait.
+const UNTIL_THE_NEXT: Duration = Duration::from_nanos(1);
 
 impl World {
     /// The cells guarded are those of `paths`; `/` is the root.
@@ -109,6 +112,13 @@ impl World {
 
     /// Locks, uses, unlocks.
     fn lock(&self, node: &PlainArc<Node>, kind: Kind) {
+        take(node, kind);
+        self.touch(node, kind);
+        node.drop_claim(kind);
+    }
+
+    /// The same by the slow path from the start: for models of what happens there, which a claim by the fast path would only make larger.
+    fn lock_slowly(&self, node: &PlainArc<Node>, kind: Kind) {
         acquire::block_on(node, kind, None).unwrap();
         self.touch(node, kind);
         node.drop_claim(kind);
@@ -124,9 +134,11 @@ impl World {
         granted
     }
 
-    /// Tries; the error is the path in the way.
+    /// Tries; the error is the path in the way. What is locked stays so.
     fn try_lock(&self, node: &PlainArc<Node>, kind: Kind) -> Result<(), String> {
-        node.try_claim(kind).map_err(|in_the_way| in_the_way.path.to_string())?;
+        if !node.claim_fast(kind) {
+            node.try_claim(kind).map_err(|in_the_way| in_the_way.path.to_string())?;
+        }
         self.touch(node, kind);
         Ok(())
     }
@@ -139,6 +151,13 @@ impl World {
         self.tree.root.drop_claim(Kind::Xs);
         self.tree.sweep();
         assert_eq!(self.tree.node_count(), 1, "idle nodes are reclaimed");
+    }
+}
+
+/// Acquires as the store does: by the fast path if that will do.
+fn take(node: &PlainArc<Node>, kind: Kind) {
+    if !node.claim_fast(kind) {
+        acquire::block_on(node, kind, None).unwrap();
     }
 }
 
