@@ -6,6 +6,8 @@ mod guard;
 mod memory;
 mod mutex;
 mod path;
+#[cfg(feature = "redis")]
+mod redis;
 mod request;
 mod store;
 mod sync;
@@ -15,5 +17,7 @@ pub use guard::{OwnedTreeMutexGuard, TreeMutexGuard};
 pub use memory::{MemoryStore, MemoryStoreBuilder};
 pub use mutex::TreeMutex;
 pub use path::{Components, PathError, PathRef, ToTreePath, TreePath};
+#[cfg(feature = "redis")]
+pub use redis::{RedisGrant, RedisNode, RedisStore, RedisStoreBuilder, RedisStoreError};
 pub use request::{Mode, Owner, Request, Scope, Wait, conflicts};
-pub use store::LockStore;
+pub use store::{LockStore, LostLock};

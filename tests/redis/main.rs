@@ -1,0 +1,4 @@
+//! The distributed store, against real servers.
+
+mod basic;
+mod server;
