@@ -7,32 +7,37 @@ use crate::request::Owner;
 
 /// The lock, or the earlier waiter, that stood in the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Blocker {
+pub struct Blocker(Box<Parts>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Parts {
+    wanted: TreePath,
     path: TreePath,
     owner: Option<Owner>,
 }
 
 impl Blocker {
-    /// A blocker at `path`, and who holds it if that is known. For implementors of [`LockStore`](crate::LockStore).
-    pub fn new(path: TreePath, owner: Option<Owner>) -> Self {
-        Self { path, owner }
+    /// What stood in the way of a lock on `wanted`: a lock on `path`, and who holds it if that is known. For implementors of
+    /// [`LockStore`](crate::LockStore).
+    pub fn new(wanted: TreePath, path: TreePath, owner: Option<Owner>) -> Self {
+        Self(Box::new(Parts { wanted, path, owner }))
     }
 
     /// The node on which the conflicting lock sits.
     pub fn path(&self) -> &TreePath {
-        &self.path
+        &self.0.path
     }
 
     /// Who holds it, if that lock was taken with an [`owner`](crate::TreeMutex::owner).
     pub fn owner(&self) -> Option<&Owner> {
-        self.owner.as_ref()
+        self.0.owner.as_ref()
     }
 }
 
 impl fmt::Display for Blocker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`", self.path)?;
-        match &self.owner {
+        write!(f, "`{}`", self.0.path)?;
+        match &self.0.owner {
             Some(owner) => write!(f, ", held by {owner}"),
             None => Ok(()),
         }
@@ -55,17 +60,13 @@ impl fmt::Display for Blocker {
 pub enum LockError {
     /// A `try_lock` met a conflicting lock, or an earlier waiter.
     WouldBlock {
-        /// What was asked for.
-        path: TreePath,
         /// What stood in the way.
-        blocker: Box<Blocker>,
+        blocker: Blocker,
     },
     /// The time given ran out before the conflicting lock was released.
     TimedOut {
-        /// What was asked for.
-        path: TreePath,
         /// What stood in the way when the time was up.
-        blocker: Box<Blocker>,
+        blocker: Blocker,
     },
     /// The lock was lost before it was released: its lease ended.
     NotHeld {
@@ -79,10 +80,19 @@ pub enum LockError {
 }
 
 impl LockError {
+    /// The path of the lock that was asked for, or had been held.
+    pub fn path(&self) -> Option<&TreePath> {
+        match self {
+            Self::WouldBlock { blocker } | Self::TimedOut { blocker } => Some(&blocker.0.wanted),
+            Self::NotHeld { path } => Some(path),
+            Self::Path(_) | Self::Store(_) => None,
+        }
+    }
+
     /// The path of the lock, or of the earlier waiter, that stood in the way, if that is why it failed.
     pub fn blocking_path(&self) -> Option<&TreePath> {
         match self {
-            Self::WouldBlock { blocker, .. } | Self::TimedOut { blocker, .. } => Some(blocker.path()),
+            Self::WouldBlock { blocker } | Self::TimedOut { blocker } => Some(blocker.path()),
             _ => None,
         }
     }
@@ -91,9 +101,9 @@ impl LockError {
 impl fmt::Display for LockError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::WouldBlock { path, blocker } => write!(f, "`{path}` is blocked by a lock on {blocker}"),
-            Self::TimedOut { path, blocker } => {
-                write!(f, "timed out waiting for `{path}`, blocked by a lock on {blocker}")
+            Self::WouldBlock { blocker } => write!(f, "`{}` is blocked by a lock on {blocker}", blocker.0.wanted),
+            Self::TimedOut { blocker } => {
+                write!(f, "timed out waiting for `{}`, blocked by a lock on {blocker}", blocker.0.wanted)
             }
             Self::NotHeld { path } => write!(f, "`{path}` is not held any more: its lease has ended"),
             Self::Path(error) => error.fmt(f),

@@ -29,7 +29,7 @@ impl<S: LockStore, N: Borrow<S::Node>> Held<S, N> {
 }
 
 impl<S: LockStore, N: Borrow<S::Node>> Drop for Held<S, N> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         if let Some(grant) = self.grant.take() {
             let _ = S::release(self.node.borrow(), grant); // `unlock` is for those who want to know

@@ -1,10 +1,13 @@
 //! Locks for things that form a tree.
 #![forbid(unsafe_code)]
 
+#[cfg(doctest)]
+mod compile_fail;
 mod error;
 mod guard;
 mod memory;
 mod mutex;
+mod offload;
 mod path;
 #[cfg(feature = "redis")]
 mod redis;
@@ -14,7 +17,7 @@ mod sync;
 
 pub use error::{Blocker, LockError};
 pub use guard::{OwnedTreeMutexGuard, TreeMutexGuard};
-pub use memory::{MemoryStore, MemoryStoreBuilder};
+pub use memory::{MemoryGrant, MemoryNode, MemoryStore, MemoryStoreBuilder};
 pub use mutex::TreeMutex;
 pub use path::{Components, PathError, PathRef, ToTreePath, TreePath};
 #[cfg(feature = "redis")]

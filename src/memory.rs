@@ -1,135 +1,360 @@
-//! Stand-in until the real one: one mutex and a list of held locks.
-use std::sync::{Arc, Condvar, Mutex};
-use std::time::{Duration, Instant};
+//! [`MemoryStore`]: the locks of one process. The algorithm is explained in `docs/algorithm.md`; here is where to find it.
+//!
+//! * `word.rs` the lock word and the conflict table in bits
+//! * `node.rs` one name in the tree
+//! * `claim.rs` the fast path: claim, look up; why locks exclude
+//! * `enrol.rs` which nodes a walk has to look at
+//! * `walk.rs` looking down
+//! * `tentative.rs` tries that do not invent conflicts
+//! * `wait.rs` queues, waking, gates; why no wake-up is lost
+//! * `sleeper.rs` a thread or a task that waits
+//! * `acquire.rs` an acquisition that may have to wait, step by step, for threads and for tasks
+//! * `record.rs` owners and leases
+//! * `tree.rs` from a path to its node
+//! * `reclaim.rs` dropping idle nodes
 
-use crate::*;
+use std::fmt;
+use std::time::Duration;
 
-/// Stand-in.
-#[derive(Clone, Debug, Default)]
-pub struct MemoryStore(Arc<(Mutex<State>, Condvar)>);
+use crate::error::{Blocker, LockError};
+use crate::path::{PathRef, TreePath};
+use crate::request::{Mode, Request, Scope, Wait};
+use crate::store::LockStore;
+use crate::sync::{AtomicU64, Deadline, Ordering, PlainArc};
 
-/// Stand-in.
-#[derive(Debug, Default)]
-pub struct MemoryStoreBuilder;
+use self::acquire::Acquiring;
+use self::node::Node;
+use self::record::Lost;
+use self::tree::Tree;
+use self::word::{Kind, Place};
 
-impl MemoryStoreBuilder {
-    /// Builds.
-    pub fn build(self) -> MemoryStore {
-        MemoryStore::new()
-    }
+mod acquire;
+mod claim;
+mod enrol;
+mod node;
+mod reclaim;
+mod record;
+mod sleeper;
+mod tentative;
+mod tree;
+mod wait;
+mod walk;
+mod word;
+
+#[cfg(all(test, mutextree_loom))]
+mod models;
+
+/// The locks of one process: a tree of them, made as they are used. A clone is the same tree.
+///
+/// Locking costs what one flat mutex costs, at any depth: one compare-and-swap on the node's own cache line, and a load for each
+/// ancestor. Threads on disjoint nodes write to no common memory.
+///
+/// Memory is bounded by use: at most twice the nodes that are locked, waited for or have a [`TreeMutex`](crate::TreeMutex) (and their
+/// ancestors), plus about a thousand. What is no longer in use is dropped by the calls that resolve a path, a batch at a time.
+///
+/// ```
+/// use mutextree::{LockStore, MemoryStore};
+/// let store = MemoryStore::new();
+/// let draft = store.lock("team/project/draft")?;
+/// let final_ = store.lock("team/project/final")?; // a sibling: no conflict
+/// assert!(store.mutex("team")?.try_lock().is_err());
+/// drop((draft, final_));
+/// assert!(store.mutex("team")?.try_lock().is_ok());
+/// # Ok::<(), mutextree::LockError>(())
+/// ```
+#[derive(Clone)]
+pub struct MemoryStore {
+    tree: PlainArc<Tree>,
 }
 
 impl MemoryStore {
     /// An empty tree.
     pub fn new() -> Self {
-        Self::default()
+        Self::builder().build()
     }
-    /// Builder.
+
+    /// An empty tree with other settings than the usual ones.
     pub fn builder() -> MemoryStoreBuilder {
-        MemoryStoreBuilder
+        MemoryStoreBuilder { patience: Duration::from_millis(1) }
     }
-    /// Live nodes.
+
+    /// How many nodes there are, the root included. What is due to be reclaimed is reclaimed first, which takes time
+    /// in proportion to it.
+    ///
+    /// ```
+    /// use mutextree::{LockStore, MemoryStore};
+    /// let store = MemoryStore::new();
+    /// let handle = store.mutex("a/b/c")?;
+    /// assert_eq!(store.node_count(), 4); // the root, `a`, `a/b` and `a/b/c`
+    /// # Ok::<(), mutextree::PathError>(())
+    /// ```
     pub fn node_count(&self) -> usize {
-        1
+        self.tree.node_count()
     }
-    /// Reclaims.
-    pub fn shrink_to_fit(&self) {}
+
+    /// Reclaims every idle node now, and the room they took in the index. Blocks nobody who holds or waits for a lock.
+    ///
+    /// ```
+    /// use mutextree::{LockStore, MemoryStore};
+    /// let store = MemoryStore::new();
+    /// drop(store.lock("a/b/c")?);
+    /// store.shrink_to_fit();
+    /// assert_eq!(store.node_count(), 1);
+    /// # Ok::<(), mutextree::LockError>(())
+    /// ```
+    pub fn shrink_to_fit(&self) {
+        self.tree.sweep();
+        self.tree.index.shrink_to_fit();
+    }
 }
 
-#[derive(Debug, Default)]
-struct State {
-    held: Vec<(u64, TreePath, Mode, Scope, Option<Owner>)>,
-    last_id: u64,
-    last_token: u64,
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").field("tree", &self.tree).finish()
+    }
+}
+
+/// Settings of a [`MemoryStore`]: see [`MemoryStore::builder`].
+///
+/// ```
+/// use mutextree::MemoryStore;
+/// use std::time::Duration;
+/// let store = MemoryStore::builder().patience(Duration::ZERO).build(); // first come, first served
+/// # drop(store);
+/// ```
 #[derive(Clone, Debug)]
-pub struct Node {
-    store: MemoryStore,
-    path: TreePath,
+#[must_use = "a builder does nothing until it builds"]
+pub struct MemoryStoreBuilder {
+    patience: Duration,
 }
 
+impl MemoryStoreBuilder {
+    /// For how long a waiter lets later requests overtake it before it makes them queue: a millisecond, if not set. Overtaking
+    /// is what makes a contended lock fast, and this is what bounds it.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// The store.
+    pub fn build(self) -> MemoryStore {
+        MemoryStore { tree: PlainArc::new(Tree::new(self.patience)) }
+    }
+}
+
+/// A resolved path of a [`MemoryStore`].
+pub struct MemoryNode(PlainArc<Node>);
+
+impl Clone for MemoryNode {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl Drop for MemoryNode {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.about_to_go();
+    }
+}
+
+impl fmt::Debug for MemoryNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A held lock of a [`MemoryStore`].
 #[derive(Debug)]
-pub struct Grant {
-    id: u64,
-    mode: Mode,
-    token: std::sync::atomic::AtomicU64,
+pub struct MemoryGrant {
+    kind: Kind,
+    /// The fencing token, 0 until it is asked for; and [`RECORDED`].
+    token: AtomicU64,
+}
+
+/// Set in a grant's token if its node has a record of it (`record.rs`), by that token.
+const RECORDED: u64 = 1 << 63;
+
+impl MemoryGrant {
+    #[inline]
+    fn new(kind: Kind) -> Self {
+        Self { kind, token: AtomicU64::new(0) }
+    }
+
+    /// The token under which the node has a record, if it has one.
+    #[inline]
+    fn recorded(&self) -> Option<u64> {
+        let token = self.token.load(Ordering::Acquire);
+        (token & RECORDED != 0).then_some(token & !RECORDED)
+    }
+}
+
+impl Kind {
+    #[inline]
+    fn new(mode: Mode, scope: Scope) -> Self {
+        match (mode, scope) {
+            (Mode::Exclusive, Scope::Subtree) => Self::Xs,
+            (Mode::Shared, Scope::Subtree) => Self::Ss,
+            (Mode::Exclusive, Scope::Node) => Self::Xn,
+            (Mode::Shared, Scope::Node) => Self::Sn,
+        }
+    }
 }
 
 impl LockStore for MemoryStore {
-    type Node = Node;
-    type Grant = Grant;
-    fn resolve(&self, path: PathRef<'_>) -> Node {
-        Node { store: self.clone(), path: path.into_owned() }
+    type Node = MemoryNode;
+    type Grant = MemoryGrant;
+
+    #[inline]
+    fn resolve(&self, path: PathRef<'_>) -> MemoryNode {
+        MemoryNode(self.tree.resolve(path))
     }
-    fn path(node: &Node) -> &TreePath {
-        &node.path
+
+    fn path(node: &MemoryNode) -> &TreePath {
+        &node.0.path
     }
-    fn acquire(node: &Node, request: &Request, wait: Wait) -> Result<Grant, LockError> {
-        let (state, released) = &*node.store.0;
-        let mut state = state.lock().unwrap();
-        loop {
-            let in_the_way = state.held.iter().find(|(_, path, mode, scope, _)| {
-                conflicts(path, *mode, *scope, &node.path, request.mode, request.scope)
-            });
-            let Some((_, path, .., owner)) = in_the_way else {
-                state.last_id += 1;
-                let id = state.last_id;
-                state.held.push((id, node.path.clone(), request.mode, request.scope, request.owner.clone()));
-                return Ok(Grant { id, mode: request.mode, token: Default::default() });
-            };
-            let blocker = Box::new(Blocker::new(path.clone(), owner.clone()));
-            let path = node.path.clone();
-            state = match wait {
-                Wait::Never => return Err(LockError::WouldBlock { path, blocker }),
-                Wait::Forever => released.wait(state).unwrap(),
-                Wait::Until(deadline) => match deadline.checked_duration_since(Instant::now()) {
-                    None | Some(Duration::ZERO) => return Err(LockError::TimedOut { path, blocker }),
-                    Some(left) => released.wait_timeout(state, left).unwrap().0,
-                },
-            };
+
+    #[inline(always)]
+    fn acquire(node: &MemoryNode, request: &Request, wait: Wait) -> Result<MemoryGrant, LockError> {
+        let kind = Kind::new(request.mode, request.scope);
+        if request.lease.is_none() && request.owner.is_none() && node.0.claim_fast(kind) {
+            return Ok(MemoryGrant::new(kind));
+        }
+        acquire_slow(&node.0, kind, request, wait)
+    }
+
+    async fn acquire_async(node: &MemoryNode, request: &Request) -> Result<MemoryGrant, LockError> {
+        let kind = Kind::new(request.mode, request.scope);
+        if !node.0.claim_fast(kind) {
+            Acquiring::new(&node.0, kind).await;
+        }
+        Ok(grant(&node.0, kind, request))
+    }
+
+    #[inline(always)]
+    fn release(node: &MemoryNode, grant: MemoryGrant) -> Result<(), LockError> {
+        match grant.recorded() {
+            None => {
+                node.0.drop_claim(grant.kind);
+                Ok(())
+            }
+            Some(token) => release_recorded(&node.0, token),
         }
     }
-    fn release(node: &Node, grant: Grant) -> Result<(), LockError> {
-        let (state, released) = &*node.store.0;
-        state.lock().unwrap().held.retain(|(id, ..)| *id != grant.id);
-        released.notify_all();
+
+    fn downgrade(node: &MemoryNode, grant: &mut MemoryGrant) -> Result<(), LockError> {
+        if grant.kind.is_shared() {
+            return Ok(());
+        }
+        match grant.recorded() {
+            None => node.0.downgrade_claim(grant.kind),
+            Some(token) => node.0.downgrade_recorded(token).map_err(|Lost| not_held(&node.0))?,
+        }
+        grant.kind = grant.kind.downgraded();
         Ok(())
     }
-    fn downgrade(node: &Node, grant: &mut Grant) -> Result<(), LockError> {
-        let (state, released) = &*node.store.0;
-        for (id, _, mode, ..) in &mut state.lock().unwrap().held {
-            if *id == grant.id {
-                *mode = Mode::Shared;
+
+    fn mode(grant: &MemoryGrant) -> Mode {
+        if grant.kind.is_shared() { Mode::Shared } else { Mode::Exclusive }
+    }
+
+    fn fencing_token(node: &MemoryNode, grant: &MemoryGrant) -> u64 {
+        let token = grant.token.load(Ordering::Acquire);
+        if token != 0 {
+            return token & !RECORDED;
+        }
+        let new = node.0.shared().next_token();
+        // Of two threads that ask at once the first to store decides for both.
+        let stored = grant.token.compare_exchange(0, new, Ordering::AcqRel, Ordering::Acquire);
+        stored.map_or_else(|first| first & !RECORDED, |_| new)
+    }
+
+    fn is_held(node: &MemoryNode, grant: &MemoryGrant) -> bool {
+        grant.recorded().is_none_or(|token| node.0.is_held(token))
+    }
+
+    fn refresh(node: &MemoryNode, grant: &MemoryGrant, lease: Option<Duration>) -> Result<(), LockError> {
+        if let (None, Some(_)) = (grant.recorded(), lease) {
+            let token = Self::fencing_token(node, grant);
+            // Of two threads that start a lease at once, one makes the record; both set its end below.
+            node.0.record_once(token, grant.kind);
+            grant.token.store(token | RECORDED, Ordering::Release);
+        }
+        match grant.recorded() {
+            None => Ok(()),
+            Some(token) => node.0.refresh_recorded(token, lease).map_err(|Lost| not_held(&node.0)),
+        }
+    }
+
+    fn is_locked(node: &MemoryNode, scope: Scope) -> bool {
+        let kind = Kind::new(Mode::Exclusive, scope);
+        while let Some(in_the_way) = node.0.in_the_way_of(kind) {
+            if !in_the_way.revoke_expired() {
+                return true;
             }
         }
-        grant.mode = Mode::Shared;
-        released.notify_all();
-        Ok(())
+        false
     }
-    fn mode(grant: &Grant) -> Mode {
-        grant.mode
-    }
-    fn fencing_token(node: &Node, grant: &Grant) -> u64 {
-        use std::sync::atomic::Ordering::SeqCst;
-        let mut state = node.store.0.0.lock().unwrap();
-        if grant.token.load(SeqCst) == 0 {
-            state.last_token += 1;
-            grant.token.store(state.last_token, SeqCst);
+}
+
+#[cold]
+fn acquire_slow(node: &PlainArc<Node>, kind: Kind, request: &Request, wait: Wait) -> Result<MemoryGrant, LockError> {
+    let deadline = Deadline::of(wait);
+    let tries_once = wait == Wait::Never || deadline.as_ref().is_some_and(Deadline::has_passed);
+    let claimed = if tries_once { try_claim(node, kind) } else { acquire::block_on(node, kind, deadline.as_ref()) };
+    match claimed {
+        Ok(()) => Ok(grant(node, kind, request)),
+        Err(in_the_way) => {
+            let blocker = blocker(node, kind, &in_the_way);
+            Err(match wait {
+                Wait::Never => LockError::WouldBlock { blocker },
+                Wait::Until(_) | Wait::Forever => LockError::TimedOut { blocker },
+            })
         }
-        grant.token.load(SeqCst)
     }
-    fn is_held(_: &Node, _: &Grant) -> bool {
-        true
+}
+
+/// A try that takes locks whose lease has ended for what they are.
+fn try_claim(node: &PlainArc<Node>, kind: Kind) -> Result<(), PlainArc<Node>> {
+    loop {
+        match node.try_claim(kind) {
+            Err(in_the_way) if in_the_way.revoke_expired() => {}
+            result => return result,
+        }
     }
-    fn refresh(_: &Node, _: &Grant, _: Option<Duration>) -> Result<(), LockError> {
-        Ok(())
+}
+
+/// What is given to whoever has claimed the node.
+fn grant(node: &Node, kind: Kind, request: &Request) -> MemoryGrant {
+    let grant = MemoryGrant::new(kind);
+    if request.lease.is_some() || request.owner.is_some() {
+        let token = node.shared().next_token();
+        node.record(token, kind, request.lease, request.owner.clone());
+        grant.token.store(token | RECORDED, Ordering::Relaxed);
     }
-    fn is_locked(node: &Node, scope: Scope) -> bool {
-        let state = node.store.0.0.lock().unwrap();
-        state
-            .held
-            .iter()
-            .any(|(_, path, mode, held, _)| conflicts(path, *mode, *held, &node.path, Mode::Exclusive, scope))
-    }
+    grant
+}
+
+fn blocker(node: &Node, kind: Kind, in_the_way: &Node) -> Blocker {
+    let place = match in_the_way.depth.cmp(&node.depth) {
+        std::cmp::Ordering::Less => Place::Above,
+        std::cmp::Ordering::Equal => Place::Here,
+        std::cmp::Ordering::Greater => Place::Below,
+    };
+    Blocker::new(node.path.clone(), in_the_way.path.clone(), in_the_way.owner_in_the_way(kind, place))
+}
+
+#[cold]
+fn release_recorded(node: &PlainArc<Node>, token: u64) -> Result<(), LockError> {
+    node.drop_recorded(token).map_err(|Lost| not_held(node))
+}
+
+fn not_held(node: &Node) -> LockError {
+    LockError::NotHeld { path: node.path.clone() }
 }

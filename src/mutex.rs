@@ -160,6 +160,41 @@ impl<S: LockStore> TreeMutex<S> {
         self.acquire_owned(Wait::Until(deadline))
     }
 
+    /// Locks, and lets the task wait without a thread. A task and a thread can wait for the same lock at the same time, in one queue.
+    ///
+    /// The future is cancel-safe: dropped at any point (by a timeout, a `select!`) it leaves the tree as if it had never been, and whoever waited on its account goes
+    /// on. It needs no particular runtime: for a timeout use your runtime's. The guard may be held across an `.await`.
+    ///
+    /// A future that was woken and is then neither polled nor dropped holds up those behind it for some ten milliseconds, and then loses its turn.
+    ///
+    /// # Errors
+    /// As [`lock`](Self::lock).
+    ///
+    /// ```
+    /// use mutextree::{LockStore, MemoryStore};
+    /// # async fn save() {}
+    /// # async fn work(store: MemoryStore) -> Result<(), mutextree::LockError> {
+    /// let document = store.mutex("tenant/project/document")?;
+    /// let guard = document.lock_async().await?;
+    /// save().await;
+    /// drop(guard);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn lock_async(&self) -> Result<TreeMutexGuard<'_, S>, LockError> {
+        let grant = S::acquire_async(&self.node, &self.request).await?;
+        Ok(TreeMutexGuard::new(&self.node, grant))
+    }
+
+    /// [`lock_async`](Self::lock_async), with a guard that borrows nothing.
+    ///
+    /// # Errors
+    /// As [`lock`](Self::lock).
+    pub async fn lock_owned_async(&self) -> Result<OwnedTreeMutexGuard<S>, LockError> {
+        let grant = S::acquire_async(&self.node, &self.request).await?;
+        Ok(OwnedTreeMutexGuard::new(self.node.clone(), grant))
+    }
+
     /// Locks, runs `f`, and releases, also if `f` panics. Blocks as [`lock`](Self::lock) does.
     ///
     /// # Errors
@@ -188,7 +223,7 @@ impl<S: LockStore> TreeMutex<S> {
         S::is_locked(&self.node, self.request.scope)
     }
 
-    #[inline]
+    #[inline(always)]
     fn acquire(&self, wait: Wait) -> Result<TreeMutexGuard<'_, S>, LockError> {
         match S::acquire(&self.node, &self.request, wait) {
             Ok(grant) => Ok(TreeMutexGuard::new(&self.node, grant)),

@@ -22,9 +22,9 @@ pub use convert::{PathRef, ToTreePath};
 pub use error::PathError;
 
 /// The most components a path may have.
-pub const MAX_DEPTH: usize = 128;
+pub(crate) const MAX_DEPTH: usize = 128;
 /// The most bytes a component may have.
-pub const MAX_COMPONENT: usize = 255;
+pub(crate) const MAX_COMPONENT: usize = 255;
 
 /// The name of one node of a tree: a list of components, `org`, `team`, `project`. Cheap to clone.
 ///

@@ -47,8 +47,9 @@ use self::sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, as_micros};
 /// Cheap to clone; a clone is the same tree over the same connections.
 ///
 /// # What it promises, and what it cannot
-/// * Every lock has a *lease*, 30 seconds unless said otherwise. It renews itself while the guard lives, and frees the lock when the process
-///   dies. Two conflicting leases never overlap by the server's clock.
+/// * Every lock has a *lease*, by default the store's, of 30 seconds: it renews itself while the guard lives, and frees the lock
+///   when the process dies. One that is asked for with [`lease`](crate::TreeMutex::lease) ends by itself unless it is refreshed, as in memory.
+///   Two conflicting leases never overlap by the server's clock.
 /// * A holder learns of a loss no later than its own deadline, which counts from before its request was sent:
 ///   [`is_held`](crate::TreeMutexGuard::is_held) turns false, `unlock` and `refresh` say
 ///   [`NotHeld`](LockError::NotHeld), and [`lost_locks`](Self::lost_locks) tells.

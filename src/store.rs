@@ -1,6 +1,7 @@
 //! [`LockStore`]: what a place to keep locks must do.
 
 use std::fmt::{self, Debug};
+use std::future::Future;
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
@@ -53,6 +54,17 @@ pub trait LockStore: Clone + Send + Sync + 'static {
 
     /// Takes the lock: contract 3 to 6.
     fn acquire(node: &Self::Node, request: &Request, wait: Wait) -> Result<Self::Grant, LockError>;
+
+    /// Takes the lock without blocking the thread: [`acquire`](Self::acquire) with [`Wait::Forever`], as a future. Contract 3, 4 and 6; dropped before it is
+    /// ready, at any point, it leaves nothing behind, and whoever waited on its account goes on.
+    ///
+    /// What is provided waits on a thread of its own. A store that has a better way should take it.
+    fn acquire_async<'a>(
+        node: &'a Self::Node,
+        request: &'a Request,
+    ) -> impl Future<Output = Result<Self::Grant, LockError>> + Send + 'a {
+        crate::offload::acquire::<Self>(node.clone(), request.clone())
+    }
 
     /// Gives the lock back: contract 7.
     fn release(node: &Self::Node, grant: Self::Grant) -> Result<(), LockError>;

@@ -1,7 +1,34 @@
-//! The only file that names std::sync, parking_lot, dashmap, loom or `Instant::now`.
+//! The only file that names `std::sync`, parking_lot, dashmap, loom or `Instant::now`: what the rest is built from, in
+//! two versions. Under `--cfg mutextree_loom` it is loom's.
+//!
+//! Three things are alike in both:
+//!
+//! * [`PlainArc`] is std's, and nodes are kept in it under loom, too. Its counting is std's to prove; what is ours, a look at the
+//!   count, happens under the index's lock, which loom does see. Loom's own would multiply every model by the clones in a walk.
+//! * `OnceLock` is std's. Nothing that it runs may give loom a chance to switch threads, so values are made before and then `set`.
+//! * `Instant` is std's, as the type of deadlines in the public names. The protocol asks [`Stamp`] for the order of arrivals
+//!   and [`Deadline`] for the end of a wait.
+
 pub(crate) use std::sync::Arc as PlainArc;
+pub(crate) use std::sync::OnceLock;
 use std::time::Instant;
+
+#[cfg(mutextree_loom)]
+pub(crate) use modelled::*;
+#[cfg(not(mutextree_loom))]
+pub(crate) use real::*;
+
+/// What time it is.
 #[inline]
 pub(crate) fn now() -> Instant {
     Instant::now()
 }
+
+#[cfg(not(mutextree_loom))]
+mod real;
+
+#[cfg(not(mutextree_loom))]
+mod timer;
+
+#[cfg(mutextree_loom)]
+mod modelled;

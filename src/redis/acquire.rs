@@ -32,6 +32,8 @@ pub struct RedisGrant {
     entry: Arc<Entry>,
     mode: Mode,
     scope: Scope,
+    /// Whether its lease was asked for, and so ends unless somebody refreshes it.
+    ends: bool,
 }
 
 /// A call whose deadline is about to pass, or has passed, gets this much all the same: an answer may be there at once.
@@ -40,9 +42,9 @@ const GRACE: u64 = 50_000;
 const PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// A lease in microseconds: at least a millisecond, at most a hundred years, which the server can still add to its clock.
+/// A lease in microseconds: at most a hundred years, which the server can still add to its clock.
 pub(crate) fn lease_micros(lease: Duration) -> u64 {
-    as_micros(lease).clamp(1_000, 100 * 365 * 86_400 * 1_000_000)
+    as_micros(lease).min(100 * 365 * 86_400 * 1_000_000)
 }
 
 impl RedisNode {
@@ -96,7 +98,7 @@ impl RedisNode {
 
     pub(crate) fn refresh(&self, grant: &RedisGrant, lease: Option<Duration>) -> Result<(), LockError> {
         let (core, entry) = (&self.handle.core, &grant.entry);
-        let length = lease.map_or(entry.lease, |lease| as_micros(lease).min(lease_micros(lease)));
+        let length = lease.map_or(entry.lease, lease_micros);
         let _alone = core.refreshing.lock();
         let mut resent = false;
         loop {
@@ -112,7 +114,7 @@ impl RedisNode {
                 Ok(mut reply) => {
                     core.finish(reply.more());
                     if reply.int() == Some(-1) && entry.extend(sent + length) {
-                        entry.renews.store(lease.is_none(), Ordering::Relaxed);
+                        entry.renews.store(lease.is_none() && !grant.ends, Ordering::Relaxed);
                         core.keeper.reschedule(entry);
                         return Ok(());
                     }
@@ -226,7 +228,6 @@ struct Acquisition<'a> {
     /// Errors in a row, and when the first of them was.
     failures: u32,
     down_since: u64,
-    late: u32,
 }
 
 impl<'a> Acquisition<'a> {
@@ -254,7 +255,6 @@ impl<'a> Acquisition<'a> {
             waits: false,
             failures: 0,
             down_since: 0,
-            late: 0,
         }
     }
 
@@ -269,11 +269,7 @@ impl<'a> Acquisition<'a> {
                 Ok(mut reply) => {
                     self.failures = 0;
                     match reply.int() {
-                        Some(1) => {
-                            if let Some(outcome) = self.granted(&mut reply, sent) {
-                                return outcome;
-                            }
-                        }
+                        Some(1) => return self.granted(&mut reply, sent),
                         Some(code @ (0 | 2)) => match self.blocked(&mut reply) {
                             Some(left) if code == 2 => self.wait(left),
                             Some(_) => return Err(self.refused()),
@@ -313,20 +309,17 @@ impl<'a> Acquisition<'a> {
         core.run(&core.scripts.acquire, fill, Over::Any, deadline)
     }
 
-    /// `None` if the answer took longer than the lease lasts.
-    fn granted(&mut self, reply: &mut Reply, sent: u64) -> Option<Result<RedisGrant, LockError>> {
+    /// If the answer took longer than the lease lasts the guard is one whose lock is lost, and says so.
+    fn granted(&mut self, reply: &mut Reply, sent: u64) -> Result<RedisGrant, LockError> {
         let Some(fence) = reply.int().and_then(|fence| u64::try_from(fence).ok()) else {
-            return Some(Err(self.failed(nonsense())));
+            return Err(self.failed(nonsense()));
         };
+        let ends = self.request.lease.is_some();
+        self.entry.renews.store(!ends, Ordering::Relaxed);
         self.entry.granted(fence, sent + self.entry.lease);
-        if !self.entry.is_held() {
-            self.late += 1;
-            let late = || Failure::Refused(RedisStoreError::Protocol("the lease ends before the answer comes".into()));
-            return (self.late > 2).then(|| Err(self.failed(late())));
-        }
         self.core.keeper.held(&self.entry);
         self.core.finish(reply.more());
-        Some(Ok(RedisGrant { entry: self.entry.clone(), mode: self.request.mode, scope: self.request.scope }))
+        Ok(RedisGrant { entry: self.entry.clone(), mode: self.request.mode, scope: self.request.scope, ends })
     }
 
     /// Takes down what stands in the way. Returns for how long that lasts at the most, if it is known.
@@ -334,7 +327,7 @@ impl<'a> Acquisition<'a> {
         let path = key::decode(&reply.bytes()?)?;
         let owner = String::from_utf8(reply.bytes()?).ok().filter(|owner| !owner.is_empty());
         let left = u64::try_from(reply.int()?).ok();
-        self.blocker = Some(Blocker::new(path, owner.map(Into::into)));
+        self.blocker = Some(Blocker::new(self.node.path.clone(), path, owner.map(Into::into)));
         self.core.finish(reply.more());
         Some(left)
     }
@@ -380,9 +373,9 @@ impl<'a> Acquisition<'a> {
 
     fn refused(&mut self) -> LockError {
         self.leave(false);
-        let blocker = Box::new(self.blocker.take().unwrap_or_else(|| Blocker::new(self.node.path.clone(), None)));
-        let path = self.node.path.clone();
-        if self.queues { LockError::TimedOut { path, blocker } } else { LockError::WouldBlock { path, blocker } }
+        let path = &self.node.path;
+        let blocker = self.blocker.take().unwrap_or_else(|| Blocker::new(path.clone(), path.clone(), None));
+        if self.queues { LockError::TimedOut { blocker } } else { LockError::WouldBlock { blocker } }
     }
 
     /// If the time is up, and something was in the way when last heard of, that is what the caller is told.

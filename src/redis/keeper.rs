@@ -62,6 +62,11 @@ struct Abandoned {
     due: u64,
 }
 
+/// When a held lock is due next: for its renewal, or for its end.
+fn next(entry: &Entry) -> u64 {
+    if entry.renews.load(Ordering::Relaxed) { clock() + entry.lease / 3 } else { entry.deadline() }
+}
+
 impl Keeper {
     /// A request is about to be sent: from now on a message for it finds it.
     pub(crate) fn asks(&self, entry: &Arc<Entry>) {
@@ -75,12 +80,12 @@ impl Keeper {
     }
 
     pub(crate) fn held(&self, entry: &Arc<Entry>) {
-        self.keep(entry, Stage::Held, clock() + entry.lease / 3);
+        self.keep(entry, Stage::Held, next(entry));
     }
 
     /// `refresh_for` and `refresh` have set another deadline.
     pub(crate) fn reschedule(&self, entry: &Arc<Entry>) {
-        let due = if entry.renews.load(Ordering::Relaxed) { clock() + entry.lease / 3 } else { entry.deadline() };
+        let due = next(entry);
         let mut state = self.state.lock();
         if let Some(kept) = state.kept.get_mut(&entry.number) {
             kept.due = due;

@@ -3,7 +3,9 @@ if ARGV[3] == '0' then
   local token, kind, path = ARGV[2], tonumber(ARGV[4]), ARGV[5]
   local list, last = fields('tick', path)
   local nodes = call('HMGET', NODES, unpack(list))
-  if not nodes[2] and call('HDEL', GRANTS, token) == 1 then
+  local text = not nodes[2] and call('HGET', GRANTS, token)
+  if text and sub(text, 1, 1) == ARGV[4] then -- not a tombstone
+    call('HDEL', GRANTS, token)
     local below = kind <= 2 and 5 or 6
     local gone, set = {}, nil
     for i = 3, last do

@@ -16,7 +16,7 @@ fn locks_exclude_by_the_tree() {
     let guard = project.lock().unwrap();
     for path in ["/", "org", "org/team", "org/team/project", "org/team/project/file"] {
         let error = store.mutex(path).unwrap().try_lock().unwrap_err();
-        let LockError::WouldBlock { blocker, .. } = &error else { panic!("{error}") };
+        let LockError::WouldBlock { blocker } = &error else { panic!("{error}") };
         assert_eq!(blocker.path(), project.path(), "{path}");
         assert_eq!(blocker.owner().unwrap().as_str(), "backup", "{path}");
         assert!(store.mutex(path).unwrap().is_locked());
@@ -98,8 +98,8 @@ fn refresh_for_sets_the_end_of_the_lease() {
 #[test]
 fn a_lease_renews_itself_while_the_guard_lives() {
     let server = Server::start();
-    let store = RedisStore::connect(&server.url()).unwrap();
-    let guard = store.mutex("a").unwrap().lease(Duration::from_millis(300)).lock_owned().unwrap();
+    let store = RedisStore::builder(&server.url()).lease(Duration::from_millis(300)).connect().unwrap();
+    let guard = store.lock("a").unwrap();
     assert!(store.mutex("a").unwrap().try_lock_for(Duration::from_millis(1500)).is_err());
     assert!(guard.is_held());
     guard.unlock().unwrap();

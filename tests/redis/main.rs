@@ -1,4 +1,11 @@
 //! The distributed store, against real servers.
 
 mod basic;
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../common/conformance/mod.rs"]
+#[macro_use]
+mod conformance;
 mod server;
+
+conformance!(suite, server::new_tree);

@@ -3,8 +3,11 @@
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use mutextree::RedisStore;
 use tempfile::TempDir;
 
 pub(crate) struct Server {
@@ -99,4 +102,23 @@ fn spawn(port: u16, dir: &TempDir, options: &[String]) -> Child {
 
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A new tree on a server that all tests of this program share.
+pub(crate) fn new_tree() -> RedisStore {
+    static TREES: AtomicU64 = AtomicU64::new(0);
+    let tree = format!("tree {}", TREES.fetch_add(1, Ordering::Relaxed));
+    RedisStore::builder(&shared().url()).tree(tree).connect().unwrap()
+}
+
+/// Nobody drops a static: a shell kills this one when its input ends, which it does when we do, however that is.
+pub(crate) fn shared() -> &'static Server {
+    static SERVER: OnceLock<(Server, Child)> = OnceLock::new();
+    let (server, _) = SERVER.get_or_init(|| {
+        let server = Server::start();
+        let script = format!("cat >/dev/null; kill -9 {}; rm -r '{}'", server.pid(), server.dir.path().display());
+        let watch = Command::new("sh").arg("-c").arg(script).stdin(Stdio::piped()).spawn().unwrap();
+        (server, watch)
+    });
+    server
 }

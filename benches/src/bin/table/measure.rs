@@ -1,0 +1,198 @@
+//! How things are measured: in turns.
+//!
+//! What a machine gives changes from second to second, so no figure here is compared with one from another time. Whatever is
+//! compared takes turns in short slices (A B, B A, A B ...), each round gives one ratio, and the median of the ratios counts.
+
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_utils::CachePadded;
+use mutextree_benches::{Site, Subject};
+
+/// How much time a figure may take.
+#[derive(Clone, Copy)]
+pub(crate) struct Effort {
+    /// How long one thread runs at a time.
+    pub(crate) slice: Duration,
+    /// How long several threads run at a time: long enough that starting them does not count.
+    pub(crate) together: Duration,
+    pub(crate) rounds: usize,
+    pub(crate) quick: bool,
+}
+
+impl Effort {
+    pub(crate) const FULL: Self =
+        Self { slice: Duration::from_millis(4), together: Duration::from_millis(25), rounds: 41, quick: false };
+    pub(crate) const QUICK: Self =
+        Self { slice: Duration::from_millis(2), together: Duration::from_millis(15), rounds: 15, quick: true };
+}
+
+/// Two things compared. Times are nanoseconds, rates are operations a second.
+pub(crate) struct Versus {
+    pub(crate) a: f64,
+    pub(crate) b: f64,
+    /// The median of the rounds' a / b, which is not the ratio of the medians.
+    pub(crate) ratio: f64,
+}
+
+impl Versus {
+    /// Measures both in turns, in whatever unit.
+    pub(crate) fn in_turns(rounds: usize, mut a: impl FnMut() -> f64, mut b: impl FnMut() -> f64) -> Self {
+        let pairs: Vec<(f64, f64)> = (0..rounds)
+            .map(|round| {
+                if round % 2 == 0 {
+                    let a = a();
+                    (a, b())
+                } else {
+                    let b = b();
+                    (a(), b)
+                }
+            })
+            .collect();
+        Self {
+            a: median(pairs.iter().map(|(a, _)| *a)),
+            b: median(pairs.iter().map(|(_, b)| *b)),
+            ratio: median(pairs.iter().map(|(a, b)| a / b)),
+        }
+    }
+
+    /// Nanoseconds for one call of each.
+    pub(crate) fn calls(effort: &Effort, mut a: impl FnMut(), mut b: impl FnMut()) -> Self {
+        let (calls_of_a, calls_of_b) = (calls_in(effort.slice, &mut a), calls_in(effort.slice, &mut b));
+        Self::in_turns(effort.rounds, || time(calls_of_a, &mut a), || time(calls_of_b, &mut b))
+    }
+
+    /// Nanoseconds for one lock + unlock of each, on one thread.
+    pub(crate) fn lone<A: Subject, B: Subject>(effort: &Effort, site: &Site) -> Self {
+        let (mut a, mut b) = (A::workers(site).remove(0), B::workers(site).remove(0));
+        Self::calls(effort, || a.cycle(), || b.cycle())
+    }
+}
+
+/// How much more two threads do than one. Operations a second, and medians of the rounds that count.
+pub(crate) struct Scaling {
+    pub(crate) one: f64,
+    pub(crate) two: f64,
+    pub(crate) ratio: f64,
+    /// The ratio of two flat mutexes that have nothing to do with each other: what the machine had to give.
+    pub(crate) machine: f64,
+    /// Whether that was two cores for long enough to tell.
+    pub(crate) clear: bool,
+}
+
+impl Scaling {
+    /// From here on two flat mutexes had a core each.
+    const TWO_CORES: f64 = 1.95;
+    /// How many times as many rounds as on a quiet machine are spent on waiting for one.
+    const PATIENCE: usize = 3;
+
+    /// Measures `S` on one and on two threads. Two flat mutexes do the same in each round, and only the rounds count in which *they* had a
+    /// core each. If there were hardly any, all count, and it is not clear what of.
+    pub(crate) fn of<S: Subject, Flat: Subject>(effort: &Effort) -> Self {
+        let site = Site::siblings(2);
+        let (mut subjects, mut flat) = (S::apart(&site), Flat::apart(&site));
+        let mut round = || {
+            let (one, two) = (cycles(effort, &mut subjects[..1]), cycles(effort, &mut subjects));
+            let (flat_one, flat_two) = (cycles(effort, &mut flat[..1]), cycles(effort, &mut flat));
+            let machine = flat_two / flat_one;
+            Self { one, two, ratio: two / one, machine, clear: machine >= Self::TWO_CORES }
+        };
+        let enough = effort.rounds.div_ceil(2);
+        let clear = |round: &&Self| round.clear;
+        let mut rounds = Vec::new();
+        while rounds.iter().filter(clear).count() < enough && rounds.len() < Self::PATIENCE * effort.rounds {
+            rounds.push(round());
+        }
+        let clear = rounds.iter().filter(clear).count() >= enough.min(3);
+        rounds.retain(|round| round.clear || !clear);
+        let median_of = |figure: fn(&Self) -> f64| median(rounds.iter().map(figure));
+        Self {
+            one: median_of(|round| round.one),
+            two: median_of(|round| round.two),
+            ratio: median_of(|round| round.ratio),
+            machine: median_of(|round| round.machine),
+            clear,
+        }
+    }
+}
+
+fn cycles<S: Subject>(effort: &Effort, subjects: &mut [CachePadded<S>]) -> f64 {
+    let workers = subjects.iter_mut().map(|subject| || subject.cycle()).collect();
+    together(effort.together, workers).rate()
+}
+
+/// What some threads did.
+pub(crate) struct Done {
+    pub(crate) calls: u64,
+    time: Duration,
+}
+
+impl Done {
+    /// Calls a second, all threads taken together.
+    pub(crate) fn rate(&self) -> f64 {
+        self.calls as f64 / self.time.as_secs_f64()
+    }
+}
+
+/// Runs each of `workers` over and over on a thread of its own, for so long.
+pub(crate) fn together<F: FnMut() + Send>(time: Duration, workers: Vec<F>) -> Done {
+    let (start, stop) = (Barrier::new(workers.len() + 1), AtomicBool::new(false));
+    let run = |mut work: F| {
+        start.wait();
+        let started = Instant::now();
+        let mut calls = 0;
+        while !stop.load(Relaxed) {
+            work();
+            calls += 1;
+        }
+        (calls, started, Instant::now())
+    };
+    thread::scope(|scope| {
+        let spawn = |work| scope.spawn(|| uncounted(|| run(work)));
+        let threads: Vec<_> = workers.into_iter().map(spawn).collect();
+        start.wait();
+        thread::sleep(time);
+        stop.store(true, Relaxed);
+        let done: Vec<(u64, Instant, Instant)> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+        // From the first start to the last stop: a thread that got going late does not make the others look better.
+        let (first, last) = (done.iter().map(|done| done.1).min(), done.iter().map(|done| done.2).max());
+        let time = first.zip(last).map(|(first, last)| last - first).unwrap_or_default();
+        Done { calls: done.iter().map(|done| done.0).sum(), time }
+    })
+}
+
+/// Runs `f` without counting its allocations, which would take a few nanoseconds each.
+pub(crate) fn uncounted<R>(f: impl FnOnce() -> R) -> R {
+    let mut result = None;
+    allocation_counter::opt_out(|| result = Some(f()));
+    result.expect("it has run")
+}
+
+/// How many calls of `f` take about `slice`. Warms it up, too.
+fn calls_in(slice: Duration, f: &mut impl FnMut()) -> u64 {
+    let mut calls = 1;
+    loop {
+        let nanos = time(calls, f);
+        if nanos * calls as f64 >= slice.as_nanos() as f64 / 2.0 {
+            return (slice.as_nanos() as f64 / nanos).max(1.0) as u64;
+        }
+        calls *= 2;
+    }
+}
+
+/// Nanoseconds for one of so many calls of `f`.
+pub(crate) fn time(calls: u64, f: &mut impl FnMut()) -> f64 {
+    let start = Instant::now();
+    for _ in 0..calls {
+        f();
+    }
+    start.elapsed().as_nanos() as f64 / calls as f64
+}
+
+pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}

@@ -1,0 +1,46 @@
+//! The figures, a family a file. Each adds its rows to the report.
+
+mod contention;
+mod handle;
+mod idle;
+mod memory;
+mod paths;
+mod peers;
+mod storm;
+mod stream;
+
+use crate::measure::{Effort, uncounted};
+use crate::report::{self, Report};
+
+type Family = (&'static str, fn(&Effort, &mut Report));
+
+/// `memory` counts allocations, the others measure time and must not.
+const TIMED: [Family; 7] = [
+    ("handle", handle::measure),
+    ("paths", paths::measure),
+    ("stream", stream::measure),
+    ("idle", idle::measure),
+    ("contention", contention::measure),
+    ("storm", storm::measure),
+    ("peers", peers::measure),
+];
+const COUNTED: [Family; 1] = [("memory", memory::measure)];
+
+/// The families' names.
+pub(crate) fn families() -> impl Iterator<Item = &'static str> {
+    TIMED.iter().chain(&COUNTED).map(|(name, _)| *name)
+}
+
+/// Measures the families whose name contains `only`, and says on stderr where it is.
+pub(crate) fn measure(effort: &Effort, only: &str) -> Report {
+    let mut report = Report { machine: report::machine(), rows: Vec::new(), remarks: Vec::new(), notes: Vec::new() };
+    let mut run = |families: &[Family]| {
+        for (name, measure) in families.iter().filter(|(name, _)| name.contains(only)) {
+            eprintln!("measuring {name} ...");
+            measure(effort, &mut report);
+        }
+    };
+    uncounted(|| run(&TIMED));
+    run(&COUNTED);
+    report
+}

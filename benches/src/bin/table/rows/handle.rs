@@ -1,0 +1,36 @@
+//! A kept `TreeMutex`: what a tree lock costs where a flat one would do, whether depth matters, and whether siblings meet.
+
+use mutextree_benches::ours::Handle;
+use mutextree_benches::peers::{Chain, ParkingLot};
+use mutextree_benches::{Site, Subject};
+
+use crate::measure::{Effort, Scaling, Versus};
+use crate::report::{Bound, Report, Row, Unit, nanos, rate};
+
+pub(crate) fn measure(effort: &Effort, report: &mut Report) {
+    for (depth, bound) in [(4, 1.3), (16, 1.5)] {
+        let versus = Versus::lone::<Handle, ParkingLot>(effort, &Site { depth, ..Site::LONE });
+        let what = format!("handle, depth {depth} / parking_lot::Mutex");
+        let row = Row::new(what, versus.ratio, Unit::Times, Bound::AtMost(bound));
+        report.rows.push(row.from(nanos(versus.a), nanos(versus.b)));
+    }
+    report.rows.push(against_chain::<Chain<4>>(effort, 4, 4.0));
+    report.rows.push(against_chain::<Chain<16>>(effort, 16, 12.0));
+
+    let scaling = Scaling::of::<Handle, ParkingLot>(effort);
+    let row = Row::new("handles: two threads / one", scaling.ratio, Unit::Times, Bound::AtLeast(1.9));
+    report.rows.push(row.from(rate(scaling.two), rate(scaling.one)).if_machine(scaling.clear));
+    report.remarks.push(machine_gave("handles", &scaling));
+}
+
+fn against_chain<C: Subject>(effort: &Effort, depth: usize, bound: f64) -> Row {
+    let versus = Versus::lone::<C, Handle>(effort, &Site { depth, ..Site::LONE });
+    let what = format!("chain of RwLocks / handle, depth {depth}");
+    Row::new(what, versus.ratio, Unit::Times, Bound::AtLeast(bound)).from(nanos(versus.b), nanos(versus.a))
+}
+
+/// What to hold a scaling against, if it falls short.
+pub(crate) fn machine_gave(what: &str, scaling: &Scaling) -> String {
+    let machine = Unit::Times.show(scaling.machine);
+    format!("{what}: two threads / one: two unrelated parking_lot::Mutex reached {machine} in the same rounds")
+}

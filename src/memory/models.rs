@@ -1,0 +1,166 @@
+//! Loom models: every interleaving of a few threads, up to a bound on preemptions.
+//!
+//! `RUSTFLAGS="--cfg mutextree_loom" cargo test --release --lib models`, or `tests/loom`, which says how far.
+//! Each model says what it proves and which mutation of the code makes it fail.
+//!
+//! * `excluding.rs` conflicting locks exclude each other, others do not
+//! * `trying.rs` tries, racing
+//! * `enrolling.rs` enrolment against walks
+//! * `waking.rs` no wake-up is lost
+//! * `giving_up.rs` timeouts
+//! * `gating.rs` nobody is overtaken for ever
+//! * `reclaiming.rs` sweeps against look-ups
+
+use std::sync::atomic::{AtomicUsize, Ordering as Plain};
+use std::time::Duration;
+
+use loom::cell::UnsafeCell;
+use loom::thread;
+
+use super::acquire;
+use super::node::Node;
+use super::tree::Tree;
+use super::word::{ENROLLED, KIDS, Kind};
+use crate::path::ToTreePath;
+use crate::sync::{Deadline, Ordering, PlainArc};
+
+/// One thread of a model, with its own reference to the world.
+macro_rules! threaded {
+    ($world:ident, $($kept:ident),* => $body:expr) => {{
+        let $world = $world.clone();
+        $(let $kept = $kept.clone();)*
+        Box::new(move || { $body; }) as Box<dyn FnOnce()>
+    }};
+}
+
+mod enrolling;
+mod excluding;
+mod gating;
+mod giving_up;
+mod reclaiming;
+mod trying;
+mod waking;
+
+/// Explores `body`: at the preemption bound of `LOOM_MAX_PREEMPTIONS`, or 2, or at most `most` (for models too large for more).
+fn explore_at_most(most: usize, name: &str, body: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    let bound = builder.preemption_bound.map_or(2, |asked| asked.min(most));
+    builder.preemption_bound = Some(bound);
+    builder.max_branches = 100_000;
+    let executions = PlainArc::new(AtomicUsize::new(0));
+    let count = executions.clone();
+    let started = std::time::Instant::now();
+    builder.check(move || {
+        count.fetch_add(1, Plain::Relaxed);
+        body();
+    });
+    println!(
+        "model {name}: {} executions at preemption bound {bound} in {:.1} s",
+        executions.load(Plain::Relaxed),
+        started.elapsed().as_secs_f64()
+    );
+}
+
+fn explore(name: &str, body: impl Fn() + Send + Sync + 'static) {
+    explore_at_most(usize::MAX, name, body);
+}
+
+/// A tree, and what its locks guard: one cell a node. Whoever may write says so to loom, which objects to any overlap.
+struct World {
+    tree: Tree,
+    cells: Vec<(&'static str, UnsafeCell<()>)>,
+}
+
+/// Everyone overtakes: newcomers barge for as long as they like.
+const ENDLESS: Duration = Duration::MAX;
+/// Nobody overtakes one who has waited.
+const NONE: Duration = Duration::ZERO;
+
+impl World {
+    /// The cells guarded are those of `paths`; `/` is the root.
+    fn new(patience: Duration, paths: &[&'static str]) -> PlainArc<Self> {
+        let cells = paths.iter().map(|path| (*path, UnsafeCell::new(()))).collect();
+        PlainArc::new(Self { tree: Tree::new(patience), cells })
+    }
+
+    fn node(&self, path: &str) -> PlainArc<Node> {
+        self.tree.resolve(path.to_path_ref().unwrap())
+    }
+
+    /// The node, enrolled already, as after a first lock: keeps models small that are not about enrolment.
+    fn used(&self, path: &str) -> PlainArc<Node> {
+        let node = self.node(path);
+        node.enrol();
+        node
+    }
+
+    /// Uses what a lock of this kind on this node covers.
+    fn touch(&self, node: &Node, kind: Kind) {
+        let path = node.path.clone();
+        for (covered, cell) in &self.cells {
+            let covered = covered.to_tree_path().unwrap();
+            if covered == path || (kind.is_subtree() && covered.starts_with(&path)) {
+                if kind.is_shared() { cell.with(|_| ()) } else { cell.with_mut(|_| ()) }
+            }
+        }
+    }
+
+    /// Locks, uses, unlocks.
+    fn lock(&self, node: &PlainArc<Node>, kind: Kind) {
+        acquire::block_on(node, kind, None).unwrap();
+        self.touch(node, kind);
+        node.drop_claim(kind);
+    }
+
+    /// Locks if that can be done before the deadline passes.
+    fn lock_until(&self, node: &PlainArc<Node>, kind: Kind, deadline: &Deadline) -> bool {
+        let granted = acquire::block_on(node, kind, Some(deadline)).is_ok();
+        if granted {
+            self.touch(node, kind);
+            node.drop_claim(kind);
+        }
+        granted
+    }
+
+    /// Tries; the error is the path in the way.
+    fn try_lock(&self, node: &PlainArc<Node>, kind: Kind) -> Result<(), String> {
+        node.try_claim(kind).map_err(|in_the_way| in_the_way.path.to_string())?;
+        self.touch(node, kind);
+        Ok(())
+    }
+
+    /// After every outcome: nothing claimed, nobody queued, no gate closed; the root can be locked; and all nodes can be reclaimed.
+    fn assert_as_new(&self) {
+        self.tree.index.for_each(|entry| assert_idle(&entry.0));
+        assert_idle(&self.tree.root);
+        self.tree.root.try_claim(Kind::Xs).expect("nobody holds anything");
+        self.tree.root.drop_claim(Kind::Xs);
+        self.tree.sweep();
+        assert_eq!(self.tree.node_count(), 1, "idle nodes are reclaimed");
+    }
+}
+
+fn assert_idle(node: &Node) {
+    assert_eq!(node.word.load(Ordering::SeqCst) & !(ENROLLED | KIDS), 0, "{node:?} is idle");
+    if let Some(cold) = node.cold_if_any() {
+        let slow = cold.slow.lock();
+        assert!(slow.queue.is_empty() && slow.gates.is_empty(), "nobody is left at {node:?}");
+        assert_eq!(slow.kids.is_empty(), node.word.load(Ordering::SeqCst) & KIDS == 0, "invariant 3 at {node:?}");
+        for kid in &slow.kids {
+            assert!(kid.is_enrolled(), "invariant 1 at {kid:?}");
+        }
+    }
+}
+
+/// Runs the given threads to their end, the last one on the model's own.
+fn run<const N: usize>(threads: [Box<dyn FnOnce()>; N]) {
+    let mut threads: Vec<_> = threads.into_iter().collect();
+    let last = threads.pop();
+    let handles: Vec<_> = threads.into_iter().map(thread::spawn).collect();
+    if let Some(last) = last {
+        last();
+    }
+    for handle in handles {
+        handle.join().unwrap();
+    }
+}

@@ -1,0 +1,86 @@
+//! No wake-up is lost: a model in which somebody sleeps for ever is a deadlock, and loom says so.
+
+use super::*;
+
+/// Three lock one node in turn. Fails if a release does not wake, or if a sleeper does not look again after setting `PARKED`.
+#[test]
+fn three_on_one_node() {
+    explore("three_on_one_node", || {
+        let world = World::new(ENDLESS, &["a"]);
+        let node = world.used("a");
+        run([(), (), ()].map(|()| threaded!(world, node => world.lock(&node, Kind::Xs))));
+        drop(node);
+        world.assert_as_new();
+    });
+}
+
+/// Two waiters of different kinds behind one release: one wants the node, the other something below it. Fails if a waiter for something below
+/// keeps those behind it asleep (`wait.rs`: pretend its claim as well).
+#[test]
+fn one_wants_the_node_one_below() {
+    explore_at_most(3, "one_wants_the_node_one_below", || {
+        let world = World::new(ENDLESS, &["a", "a/b"]);
+        let (inner, leaf) = (world.used("a"), world.used("a/b"));
+        inner.try_claim(Kind::Xn).unwrap_or_else(|_| unreachable!("nobody is there yet"));
+        inner.drop_claim(Kind::Xn);
+        run([
+            threaded!(world, inner => world.lock(&inner, Kind::Xs)),
+            threaded!(world, leaf => world.lock(&leaf, Kind::Xs)),
+            threaded!(world, inner => world.lock(&inner, Kind::Xs)),
+        ]);
+        drop((inner, leaf));
+        world.assert_as_new();
+    });
+}
+
+/// Two siblings wait for one ancestor: its release wakes both. Fails if it wakes one only.
+#[test]
+fn two_siblings_behind_the_root() {
+    explore_at_most(3, "two_siblings_behind_the_root", || {
+        let world = World::new(ENDLESS, &["a", "b"]);
+        let (root, one, two) = (world.used("/"), world.used("a"), world.used("b"));
+        root.try_claim(Kind::Xs).unwrap();
+        run([
+            threaded!(world, one => world.lock(&one, Kind::Xs)),
+            threaded!(world, two => world.lock(&two, Kind::Xs)),
+            threaded!(world, root => root.drop_claim(Kind::Xs)),
+        ]);
+        drop((root, one, two));
+        world.assert_as_new();
+    });
+}
+
+/// Readers behind a writer all get in, and a writer behind them. Fails if a shared waiter keeps the shared ones behind it asleep.
+#[test]
+fn two_readers_and_a_writer_behind_a_writer() {
+    explore_at_most(2, "two_readers_and_a_writer_behind_a_writer", || {
+        let world = World::new(ENDLESS, &["a"]);
+        let node = world.used("a");
+        node.try_claim(Kind::Xs).unwrap();
+        run([
+            threaded!(world, node => world.lock(&node, Kind::Ss)),
+            threaded!(world, node => world.lock(&node, Kind::Xs)),
+            threaded!(world, node => world.lock(&node, Kind::Ss)),
+            threaded!(world, node => node.drop_claim(Kind::Xs)),
+        ]);
+        drop(node);
+        world.assert_as_new();
+    });
+}
+
+/// A claim that drains is woken by the descendant it waits for, while another waits at that descendant for itself. Fails if a drain waits its turn.
+#[test]
+fn draining_past_a_waiter() {
+    explore_at_most(3, "draining_past_a_waiter", || {
+        let world = World::new(ENDLESS, &["a/b"]);
+        let (inner, leaf) = (world.used("a"), world.used("a/b"));
+        leaf.try_claim(Kind::Xs).unwrap();
+        run([
+            threaded!(world, leaf => world.lock(&leaf, Kind::Xs)),
+            threaded!(world, inner => world.lock(&inner, Kind::Xs)),
+            threaded!(world, leaf => leaf.drop_claim(Kind::Xs)),
+        ]);
+        drop((inner, leaf));
+        world.assert_as_new();
+    });
+}

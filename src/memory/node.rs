@@ -1,0 +1,143 @@
+//! [`Node`]: one name in the tree, one cache line.
+
+use std::borrow::Borrow;
+use std::collections::VecDeque;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use super::record::Record;
+use super::tree::Shared;
+use super::wait::{Gate, Waiter};
+use super::word::ENROLLED;
+use crate::path::TreePath;
+use crate::sync::{AtomicBool, AtomicU64, Mutex, OnceLock, Ordering, PlainArc};
+
+/// One name in the tree. All that an uncontended lock touches is in this one line, which it shares with no other node.
+#[repr(align(64))]
+pub(super) struct Node {
+    /// What is claimed here: see `word.rs`.
+    pub(super) word: AtomicU64,
+    /// `None` for the root.
+    pub(super) parent: Option<PlainArc<Node>>,
+    pub(super) path: TreePath,
+    /// What only nodes with children or waiters need.
+    cold: OnceLock<Box<Cold>>,
+    /// What the nodes of a tree share: here for the root alone, so that no leaf counts references to it.
+    shared: Option<PlainArc<Shared>>,
+    /// How many ancestors it has.
+    pub(super) depth: u8,
+    /// Whether the last sweep found it in use: see `reclaim.rs`.
+    pub(super) survivor: AtomicBool,
+}
+
+/// What only nodes with children or waiters need, made when one first does.
+pub(super) struct Cold {
+    /// The list and the queue. Nobody holds two of these at once.
+    pub(super) slow: Mutex<Slow>,
+    /// Held by a try that looks around this subtree, so that there is one at a time: see `tentative.rs`.
+    pub(super) probe: Mutex<()>,
+}
+
+/// What changes under the node's slow lock.
+#[derive(Default)]
+pub(super) struct Slow {
+    /// The enrolled children: see `enrol.rs`.
+    pub(super) kids: Vec<PlainArc<Node>>,
+    /// Who sleeps here, in order of arrival: see `wait.rs`.
+    pub(super) queue: VecDeque<Waiter>,
+    /// How often the queue was gone through.
+    pub(super) walks: u32,
+    /// Whether somebody comes by later for those behind a woken task.
+    pub(super) looked_after: bool,
+    /// Who has closed gates here.
+    pub(super) gates: Vec<Gate>,
+    /// What is known of claims with an owner or a lease: see `record.rs`.
+    pub(super) records: Vec<Record>,
+}
+
+impl Node {
+    pub(super) fn root(shared: PlainArc<Shared>) -> PlainArc<Self> {
+        PlainArc::new(Self {
+            word: AtomicU64::new(ENROLLED),
+            parent: None,
+            path: TreePath::root(),
+            cold: OnceLock::new(),
+            shared: Some(shared),
+            depth: 0,
+            survivor: AtomicBool::new(false),
+        })
+    }
+
+    pub(super) fn below(parent: PlainArc<Self>, path: TreePath) -> PlainArc<Self> {
+        let depth = parent.depth + 1; // at most 128: `TreePath` sees to that
+        PlainArc::new(Self {
+            word: AtomicU64::new(0),
+            parent: Some(parent),
+            path,
+            cold: OnceLock::new(),
+            shared: None,
+            depth,
+            survivor: AtomicBool::new(false),
+        })
+    }
+
+    /// From the parent up to the root.
+    #[inline]
+    pub(super) fn ancestors(&self) -> impl Iterator<Item = &PlainArc<Self>> {
+        std::iter::successors(self.parent.as_ref(), |node| node.parent.as_ref())
+    }
+
+    /// What the nodes of this tree share.
+    pub(super) fn shared(&self) -> &Shared {
+        let root = self.ancestors().last().map_or(self, |root| root);
+        root.shared.as_ref().expect("a root has it, and only a root has no parent")
+    }
+
+    pub(super) fn cold(&self) -> &Cold {
+        if self.cold.get().is_none() {
+            // Made first and then set: see `OnceLock` in `sync.rs`. If another one was quicker, that one it is.
+            let new = Box::new(Cold { slow: Mutex::new(Slow::default()), probe: Mutex::new(()) });
+            let _ = self.cold.set(new);
+        }
+        self.cold.get().expect("it was set, by this thread or another")
+    }
+
+    /// The cold part, if there ever was a reason to make it.
+    pub(super) fn cold_if_any(&self) -> Option<&Cold> {
+        self.cold.get().map(|cold| &**cold)
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Node({}, {:#x})", self.path, self.word.load(Ordering::Relaxed))
+    }
+}
+
+/// A node as the index keeps it: found by its path's key.
+#[derive(Clone, Debug)]
+pub(super) struct Entry(pub(super) PlainArc<Node>);
+
+impl Borrow<str> for Entry {
+    fn borrow(&self) -> &str {
+        self.0.path.as_key()
+    }
+}
+
+impl Hash for Entry {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.path.as_key().hash(state);
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.path == other.0.path
+    }
+}
+
+impl Eq for Entry {}
+
+#[cfg(all(test, not(mutextree_loom)))]
+#[path = "node_tests.rs"]
+mod tests;

@@ -1,0 +1,134 @@
+//! Claims with an owner or a lease, which a word has no room for: a record each, kept with their node. A lock that asks for neither has none and pays nothing.
+//!
+//! A record is on its node's list for as long as its claim stands. Taking the record off the list, under the node's slow lock, is what decides
+//! who ends the claim: its guard, or somebody who finds the lease at its end and *revokes* the lock.
+//! A lease is looked at only by those it keeps waiting: nobody has to watch it.
+
+use std::time::{Duration, Instant};
+
+use super::node::{Node, Slow};
+use super::word::{Kind, Place};
+use crate::request::Owner;
+use crate::sync::{Deadline, PlainArc, now};
+
+/// What is known of one claim.
+#[derive(Debug)]
+pub(super) struct Record {
+    /// Its fencing token, which tells it from the others.
+    token: u64,
+    kind: Kind,
+    owner: Option<Owner>,
+    /// The full length of its lease.
+    length: Option<Duration>,
+    /// When that ends: `None` if never, or not on this clock. Once it has, nothing moves it again.
+    ends: Option<Instant>,
+}
+
+impl Record {
+    fn has_ended(&self) -> bool {
+        self.ends.is_some_and(|ends| ends <= now())
+    }
+}
+
+/// The lock had been lost.
+#[derive(Debug)]
+pub(super) struct Lost;
+
+impl Slow {
+    /// The record of a lock that is still held.
+    fn held(&mut self, token: u64) -> Result<&mut Record, Lost> {
+        self.records.iter_mut().find(|record| record.token == token && !record.has_ended()).ok_or(Lost)
+    }
+}
+
+impl Node {
+    /// Records a claim that has been granted.
+    pub(super) fn record(&self, token: u64, kind: Kind, lease: Option<Duration>, owner: Option<Owner>) {
+        let ends = lease.and_then(|lease| now().checked_add(lease));
+        self.cold().slow.lock().records.push(Record { token, kind, owner, length: lease, ends });
+        if ends.is_some() {
+            self.stir(); // whoever fell asleep before this was here sleeps for too long
+        }
+    }
+
+    /// Records a claim without a lease, unless it has been.
+    pub(super) fn record_once(&self, token: u64, kind: Kind) {
+        let mut slow = self.cold().slow.lock();
+        if !slow.records.iter().any(|record| record.token == token) {
+            slow.records.push(Record { token, kind, owner: None, length: None, ends: None });
+        }
+    }
+
+    /// Whether a recorded lock is still held.
+    pub(super) fn is_held(&self, token: u64) -> bool {
+        self.cold().slow.lock().held(token).is_ok()
+    }
+
+    /// Ends a recorded claim, unless it was revoked.
+    pub(super) fn drop_recorded(self: &PlainArc<Self>, token: u64) -> Result<(), Lost> {
+        let mut slow = self.cold().slow.lock();
+        let at = slow.records.iter().position(|record| record.token == token).ok_or(Lost)?;
+        let record = slow.records.swap_remove(at);
+        drop(slow);
+        let ended = record.has_ended();
+        self.drop_claim(record.kind);
+        if ended { Err(Lost) } else { Ok(()) }
+    }
+
+    /// Makes a recorded exclusive claim a shared one, unless it was lost.
+    pub(super) fn downgrade_recorded(self: &PlainArc<Self>, token: u64) -> Result<(), Lost> {
+        // All under the slow lock, so that it is not revoked as what it no longer is.
+        let mut slow = self.cold().slow.lock();
+        let record = slow.held(token)?;
+        let kind = record.kind;
+        record.kind = kind.downgraded();
+        let parked = self.downgrade_word(kind);
+        drop(slow);
+        if parked {
+            self.wake_next();
+        }
+        Ok(())
+    }
+
+    /// Starts the lease of a recorded lock anew, with its full length or the one given.
+    pub(super) fn refresh_recorded(&self, token: u64, lease: Option<Duration>) -> Result<(), Lost> {
+        let mut slow = self.cold().slow.lock();
+        let record = slow.held(token)?;
+        if let Some(lease) = lease.or(record.length) {
+            record.ends = now().checked_add(lease);
+        }
+        drop(slow);
+        self.stir(); // it may end sooner than whoever sleeps here thought
+        Ok(())
+    }
+
+    /// Takes the lock from those whose lease has ended. Whether there were any.
+    pub(super) fn revoke_expired(self: &PlainArc<Self>) -> bool {
+        let Some(cold) = self.cold_if_any() else { return false };
+        let mut ended = Vec::new();
+        cold.slow.lock().records.retain(|record| {
+            let keep = !record.has_ended();
+            if !keep {
+                ended.push(record.kind);
+            }
+            keep
+        });
+        for kind in &ended {
+            self.drop_claim(*kind);
+        }
+        !ended.is_empty()
+    }
+
+    /// When the first lease here ends.
+    pub(super) fn earliest_expiry(&self) -> Option<Deadline> {
+        let slow = self.cold_if_any()?.slow.lock();
+        slow.records.iter().filter_map(|record| record.ends).min().map(Deadline::at)
+    }
+
+    /// Whose claim here is in the way of `kind`, seen from a node to which this one lies at `place`.
+    pub(super) fn owner_in_the_way(&self, kind: Kind, place: Place) -> Option<Owner> {
+        let slow = self.cold_if_any()?.slow.lock();
+        let in_the_way = |record: &&Record| record.kind.unit() & kind.conflicts(place) != 0;
+        slow.records.iter().filter(in_the_way).find_map(|record| record.owner.clone())
+    }
+}

@@ -1,0 +1,73 @@
+//! The word against the crate's public conflict table, for every pair of kinds at every place.
+
+use super::*;
+use crate::request::{Mode, Scope, conflicts};
+use crate::{ToTreePath, TreePath};
+
+fn spelled_out(kind: Kind) -> (Mode, Scope) {
+    match kind {
+        Kind::Xs => (Mode::Exclusive, Scope::Subtree),
+        Kind::Ss => (Mode::Shared, Scope::Subtree),
+        Kind::Xn => (Mode::Exclusive, Scope::Node),
+        Kind::Sn => (Mode::Shared, Scope::Node),
+    }
+}
+
+fn path_at(place: Place) -> TreePath {
+    match place {
+        Place::Here => "a/b",
+        Place::Above => "a",
+        Place::Below => "a/b/c",
+    }
+    .to_tree_path()
+    .unwrap()
+}
+
+fn pairs() -> impl Iterator<Item = (Kind, Kind, Place)> {
+    let kinds = || Kind::ALL.into_iter();
+    kinds().flat_map(move |one| kinds().flat_map(move |other| PLACES.map(|place| (one, other, place))))
+}
+
+#[test]
+fn masks_are_the_conflict_table() {
+    for (asked, held, place) in pairs() {
+        let ((mode, scope), (held_mode, held_scope)) = (spelled_out(asked), spelled_out(held));
+        let expected = conflicts(&path_at(Place::Here), mode, scope, &path_at(place), held_mode, held_scope);
+        for count in [1, 2, 0xff_ffff] {
+            let word = if held.is_shared() { held.unit() * count } else { held.unit() };
+            assert_eq!(asked.conflicts(place) & word != 0, expected, "{asked:?} against {held:?} {place:?}");
+        }
+        assert_eq!(asked.closes(place) & held.gate() != 0, expected, "gate of {held:?} for {asked:?} {place:?}");
+        let struck = asked.tentative_conflicts(place) & held.tentative() != 0;
+        assert_eq!(struck, expected && held.is_subtree(), "{asked:?} strikes out {held:?} {place:?}");
+    }
+}
+
+#[test]
+fn no_two_meanings_share_a_bit() {
+    let mut seen = 0;
+    let single = [ENROLLED, KIDS, PARKED, TX, TS];
+    let gates = Kind::ALL.map(Kind::gate);
+    for bits in single.into_iter().chain(gates).chain([XS, XN, SS, SN]) {
+        assert_eq!(seen & bits, 0);
+        seen |= bits;
+    }
+    assert_eq!(gates.iter().sum::<u64>(), GATES);
+}
+
+#[test]
+fn counts_fill_up_without_touching_their_neighbours() {
+    for (kind, all) in [(Kind::Ss, SS), (Kind::Sn, SN)] {
+        assert!(kind.is_full(all) && !kind.is_full(all - kind.unit()) && !kind.is_full(0));
+        assert_eq!((all - kind.unit()) + kind.unit(), all);
+    }
+    assert!(!Kind::Xs.is_full(u64::MAX) && !Kind::Xn.is_full(u64::MAX));
+}
+
+#[test]
+fn downgrading_keeps_the_scope() {
+    for kind in Kind::ALL {
+        let ((_, before), (mode, after)) = (spelled_out(kind), spelled_out(kind.downgraded()));
+        assert_eq!((after, mode), (before, Mode::Shared));
+    }
+}

@@ -1,0 +1,205 @@
+//! What loom runs. Time is not modelled: a deadline passes when the model says so, and patience is either nil or endless.
+
+use std::borrow::Borrow;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use loom::sync::Condvar;
+
+use super::PlainArc;
+use crate::request::Wait;
+
+pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+/// Between a claim and the looks that follow it: loom treats SeqCst accesses as AcqRel, so the store-to-load order that
+/// they give has to be asked for with a fence.
+pub(crate) fn claim_fence() {
+    loom::sync::atomic::fence(Ordering::SeqCst);
+}
+
+/// Loom's mutex with parking_lot's face.
+#[derive(Debug)]
+pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
+
+impl<T> Mutex<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(loom::sync::Mutex::new(value))
+    }
+
+    pub(crate) fn lock(&self) -> loom::sync::MutexGuard<'_, T> {
+        self.0.lock().expect("loom's mutexes are poisoned only by a model that has failed already")
+    }
+}
+
+/// A flag that the model sets, waking whoever waits with this deadline.
+#[derive(Clone, Debug)]
+pub(crate) struct Deadline(PlainArc<Mutex<DeadlineState>>);
+
+#[derive(Debug)]
+struct DeadlineState {
+    passed: bool,
+    parked: Option<PlainArc<Bed>>,
+}
+
+impl Deadline {
+    pub(crate) fn new() -> Self {
+        Self(PlainArc::new(Mutex::new(DeadlineState { passed: false, parked: None })))
+    }
+
+    /// Lets the deadline pass.
+    pub(crate) fn pass(&self) {
+        let mut state = self.0.lock();
+        state.passed = true;
+        let parked = state.parked.take();
+        drop(state);
+        if let Some(bed) = parked {
+            bed.wake();
+        }
+    }
+
+    /// The end of a lease: not modelled, so it never comes.
+    pub(crate) fn at(_: std::time::Instant) -> Self {
+        Self::new()
+    }
+
+    pub(crate) fn instant(&self) -> std::time::Instant {
+        super::now()
+    }
+
+    pub(crate) fn earlier<'a>(one: Option<&'a Self>, _: Option<&'a Self>) -> Option<&'a Self> {
+        one
+    }
+
+    /// Models make their own deadlines.
+    pub(crate) fn of(_: Wait) -> Option<Self> {
+        None
+    }
+
+    pub(crate) fn has_passed(&self) -> bool {
+        self.0.lock().passed
+    }
+}
+
+/// The order of arrivals: a counter that loom does not see. Executions are deterministic, and only the order matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Stamp(u64);
+
+impl Stamp {
+    pub(crate) fn now() -> Self {
+        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+    }
+
+    /// Without patience every waiter is an old one.
+    pub(crate) fn older_than(self, patience: Duration) -> bool {
+        patience.is_zero()
+    }
+}
+
+#[derive(Debug)]
+struct Bed {
+    woken: Mutex<bool>,
+    condvar: Condvar,
+}
+
+impl Bed {
+    fn wake(&self) {
+        *self.woken.lock() = true;
+        self.condvar.notify_one();
+    }
+}
+
+/// A mutex and a condition variable, because loom's own parking shares its token with its condition variables.
+#[derive(Debug)]
+pub(crate) struct Parker(PlainArc<Bed>);
+
+impl Parker {
+    pub(crate) fn new() -> Self {
+        Self(PlainArc::new(Bed { woken: Mutex::new(false), condvar: Condvar::new() }))
+    }
+
+    pub(crate) fn park(&self, deadline: Option<&Deadline>) {
+        if let Some(Deadline(state)) = deadline {
+            let mut state = state.lock();
+            if state.passed {
+                return;
+            }
+            state.parked = Some(self.0.clone());
+        }
+        let mut woken = self.0.woken.lock();
+        while !*woken {
+            woken = self.0.condvar.wait(woken).expect("as in `Mutex::lock`");
+        }
+        *woken = false;
+    }
+
+    pub(crate) fn unpark(&self) {
+        self.0.wake();
+    }
+}
+
+/// Loom tries every interleaving; looking again adds none.
+#[derive(Debug)]
+pub(crate) struct Spin;
+
+impl Spin {
+    pub(crate) fn of_thread() -> Self {
+        Self
+    }
+
+    pub(crate) fn of_task() -> Self {
+        Self
+    }
+
+    pub(crate) fn once_more(&mut self) -> bool {
+        false
+    }
+}
+
+/// One mutex around a map that iterates in the same order every time.
+#[derive(Debug)]
+pub(crate) struct Index<T> {
+    map: Mutex<BTreeMap<String, T>>,
+}
+
+impl<T: Borrow<str> + Clone> Index<T> {
+    pub(crate) fn new() -> Self {
+        Self { map: Mutex::new(BTreeMap::new()) }
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<T> {
+        self.map.lock().get(key).cloned()
+    }
+
+    pub(crate) fn get_or_insert(&self, new: T) -> (T, bool) {
+        let mut map = self.map.lock();
+        let key: &str = new.borrow();
+        if let Some(there) = map.get(key) {
+            return (there.clone(), false);
+        }
+        map.insert(key.to_owned(), new.clone());
+        (new, true)
+    }
+
+    pub(crate) fn remove_if(&self, key: &str, condition: impl FnOnce(&T) -> bool) -> bool {
+        let mut map = self.map.lock();
+        let fits = map.get(key).is_some_and(condition);
+        // What is removed is dropped after the lock is released, as in the real one.
+        let removed = if fits { map.remove(key) } else { None };
+        drop(map);
+        removed.is_some()
+    }
+
+    pub(crate) fn for_each(&self, f: impl FnMut(&T)) {
+        self.map.lock().values().for_each(f);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.map.lock().len()
+    }
+
+    pub(crate) fn shrink_to_fit(&self) {}
+}
+
+/// Nothing happens later in a model.
+pub(crate) fn later(_: std::time::Instant, _: impl FnOnce() + Send + 'static) {}

@@ -1,0 +1,49 @@
+//! Threads that ask for a lock. No test hangs: what takes longer than [`AT_MOST`] fails.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+/// Far more than anything here takes.
+pub const AT_MOST: Duration = Duration::from_secs(20);
+/// How long somebody is watched who must not get in. Too short a watch cannot fail a good store, only miss a bad one.
+const WATCH: Duration = Duration::from_millis(3);
+
+/// Something that goes on in another thread.
+pub struct Asking<T> {
+    answer: Receiver<T>,
+}
+
+/// Does it in a thread of its own, which has begun when this returns.
+pub fn asking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> Asking<T> {
+    let (begun, begins) = channel();
+    let (answers, answer) = channel();
+    thread::spawn(move || {
+        let _ = begun.send(());
+        let _ = answers.send(job()); // nobody listens any more if the test has failed
+    });
+    begins.recv_timeout(AT_MOST).expect("the thread begins");
+    Asking { answer }
+}
+
+impl<T> Asking<T> {
+    /// That it has not ended, and does not within some milliseconds.
+    #[track_caller]
+    pub fn still_waits(&self, why: &str) {
+        match self.answer.recv_timeout(WATCH) {
+            Ok(_) => panic!("it did not wait: {why}"),
+            Err(RecvTimeoutError::Disconnected) => panic!("it panicked instead of waiting: {why}"),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
+
+    /// What it ends with.
+    #[track_caller]
+    pub fn ends(self) -> T {
+        match self.answer.recv_timeout(AT_MOST) {
+            Ok(answer) => answer,
+            Err(RecvTimeoutError::Disconnected) => panic!("the other thread panicked"),
+            Err(RecvTimeoutError::Timeout) => panic!("it waits for ever"),
+        }
+    }
+}

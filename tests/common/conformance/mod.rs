@@ -1,0 +1,78 @@
+//! The promises of `LockStore` and of the locks made from it, a test each, for any store. Nothing in here knows which
+//! store it runs on, and nothing expects one to be fast.
+//!
+//! Every promise is a function of a factory, which makes an empty tree at each call. [`conformance!`] makes them the tests of one store.
+
+use mutextree::{LockError, LockStore, OwnedTreeMutexGuard, ToTreePath};
+
+use crate::common::kinds::{EXCLUSIVE, Kind, mutex};
+
+/// What a guard is and does: release, panics, threads, downgrade.
+pub(crate) mod guards;
+/// Leases: how they end, and what is told then.
+pub(crate) mod leases;
+/// Trying, waiting for a while, waiting for ever.
+pub(crate) mod patience;
+/// What conflicts with what; which paths are one lock; whom an error names.
+pub(crate) mod table;
+/// Fencing tokens.
+pub(crate) mod tokens;
+/// Who waits gets in; who gives up leaves nothing behind.
+pub(crate) mod waiting;
+
+/// `conformance!(name, factory)`: every promise as a test of this store, in a module of this name.
+macro_rules! conformance {
+    ($store:ident, $make:expr) => {
+        mod $store {
+            use super::*;
+            conformance! { @tests $make;
+                table: every_row_of_the_table, siblings_never_touch, the_root_covers_everything, depth_makes_no_difference,
+                    equal_paths_are_one_lock, different_paths_are_not, clones_share_and_stores_do_not,
+                    a_mutex_outlives_its_store, an_error_names_what_is_in_the_way, an_error_names_the_owner,
+                    what_is_no_path_is_an_error, is_locked_says_what_a_try_would;
+                patience: every_way_to_ask, a_try_is_refused_at_once, no_time_at_all_is_one_try,
+                    endless_timeouts_wait, a_timeout_takes_its_time;
+                waiting: a_release_lets_the_waiter_in, shared_waiters_get_in_together, everybody_gets_a_turn,
+                    an_inner_wait_that_times_out_leaves_nothing, a_leaf_wait_that_times_out_leaves_nothing,
+                    who_gives_up_lets_those_behind_through, who_waits_keeps_off_only_what_it_conflicts_with,
+                    a_failed_try_leaves_nothing;
+                guards: guards_can_be_sent, a_guard_tells_what_it_holds, a_drop_and_an_unlock_release,
+                    another_thread_can_release, a_panic_releases, with_locks_and_releases,
+                    shared_locks_are_counted, downgrade_lets_shared_ones_in, downgrade_keeps_exclusive_ones_out,
+                    downgrade_of_a_shared_lock_does_nothing;
+                tokens: a_token_stays_and_is_never_0, tokens_order_conflicting_holders, tokens_order_across_threads;
+                leases: without_a_lease_nothing_ends, a_lease_ends_by_itself, whoever_lost_a_lock_is_told,
+                    losing_a_lock_disturbs_nobody, a_lease_can_be_shortened, a_lease_can_be_lengthened,
+                    a_refresh_starts_the_lease_anew, the_end_of_a_lease_lets_relatives_in, a_shared_lease_is_its_own,
+                    with_tells_a_loss, downgrade_keeps_the_lease, an_endless_lease_does_not_overflow;
+            }
+        }
+    };
+    (@tests $make:expr; $($group:ident: $($promise:ident),+;)+) => {
+        $($(
+            #[test]
+            fn $promise() {
+                $crate::conformance::$group::$promise($make);
+            }
+        )+)+
+    };
+}
+
+/// Takes the lock if it can be had right now.
+fn take<S: LockStore>(store: &S, path: impl ToTreePath, kind: Kind) -> Result<OwnedTreeMutexGuard<S>, LockError> {
+    mutex(store, path, kind).try_lock_owned()
+}
+
+/// Takes a lock that must be free.
+#[track_caller]
+fn hold<S: LockStore>(store: &S, path: impl ToTreePath, kind: Kind) -> OwnedTreeMutexGuard<S> {
+    take(store, path, kind).expect("nothing is in the way")
+}
+
+/// That nothing whatever is left in the tree.
+#[track_caller]
+fn assert_all_free<S: LockStore>(store: &S) {
+    let root = mutex(store, "/", EXCLUSIVE);
+    assert!(!root.is_locked(), "something is still locked");
+    drop(root.try_lock().expect("something is still locked"));
+}

@@ -1,0 +1,120 @@
+//! Trying, waiting for a while, waiting for ever.
+
+use std::time::{Duration, Instant};
+
+use mutextree::{LockError, LockStore, TreeMutex};
+
+use super::{assert_all_free, hold};
+use crate::common::asking::asking;
+use crate::common::kinds::{EXCLUSIVE, SHARED, mutex};
+
+const A_MOMENT: Duration = Duration::from_millis(30);
+/// A century: long, and no overflow on any clock.
+const AN_AGE: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// Asks, and calls the function while it holds the lock.
+type Way<S> = fn(&TreeMutex<S>, &dyn Fn()) -> Result<(), LockError>;
+
+/// The eight ways to ask, those that may wait last.
+fn ways<S: LockStore>() -> [(&'static str, Way<S>); 8] {
+    [
+        ("try_lock", |mutex, then| mutex.try_lock().map(|_guard| then())),
+        ("try_lock_owned", |mutex, then| mutex.try_lock_owned().map(|_guard| then())),
+        ("lock", |mutex, then| mutex.lock().map(|_guard| then())),
+        ("lock_owned", |mutex, then| mutex.lock_owned().map(|_guard| then())),
+        ("try_lock_for", |mutex, then| mutex.try_lock_for(AN_AGE).map(|_guard| then())),
+        ("try_lock_owned_for", |mutex, then| mutex.try_lock_owned_for(AN_AGE).map(|_guard| then())),
+        ("try_lock_until", |mutex, then| mutex.try_lock_until(Instant::now() + AN_AGE).map(|_guard| then())),
+        ("try_lock_owned_until", |mutex, then| {
+            mutex.try_lock_owned_until(Instant::now() + AN_AGE).map(|_guard| then())
+        }),
+    ]
+}
+
+pub(crate) fn every_way_to_ask<S: LockStore>(make: impl Fn() -> S) {
+    let store = make();
+    let (leaf, inner) = (mutex(&store, "a/b", EXCLUSIVE), mutex(&store, "a", EXCLUSIVE));
+    for (name, way) in ways() {
+        let seen = std::cell::Cell::new(false);
+        way(&leaf, &|| seen.set(inner.try_lock().is_err())).unwrap();
+        assert!(seen.get(), "{name} held no lock");
+        assert_all_free(&store);
+    }
+    for (name, way) in &ways()[2..] {
+        let (guard, way, leaf) = (inner.lock_owned().unwrap(), *way, leaf.clone());
+        let waiter = asking(move || way(&leaf, &|| {}));
+        waiter.still_waits(name);
+        drop(guard);
+        waiter.ends().unwrap();
+    }
+}
+
+pub(crate) fn a_try_is_refused_at_once<S: LockStore>(make: impl Fn() -> S) {
+    let store = make();
+    let reader = hold(&store, "a/b", SHARED);
+    let writer = mutex(&store, "a", EXCLUSIVE);
+    let waiting = asking(move || writer.lock_owned());
+    waiting.still_waits("a shared lock is held below");
+    for path in ["/", "a", "a/b"] {
+        let asked = mutex(&store, path, EXCLUSIVE);
+        let error = asking(move || asked.try_lock_owned()).ends().unwrap_err();
+        assert!(matches!(error, LockError::WouldBlock { .. }), "{error:?}");
+    }
+    drop(reader);
+    waiting.ends().unwrap().unlock().unwrap();
+    assert_all_free(&store);
+}
+
+pub(crate) fn no_time_at_all_is_one_try<S: LockStore>(make: impl Fn() -> S) {
+    let store = make();
+    let tries: [Way<S>; 5] = [
+        |mutex, then| mutex.try_lock_for(Duration::ZERO).map(|_guard| then()),
+        |mutex, then| mutex.try_lock_owned_for(Duration::ZERO).map(|_guard| then()),
+        |mutex, then| mutex.try_lock_until(Instant::now()).map(|_guard| then()),
+        |mutex, then| mutex.try_lock_until(long_ago()).map(|_guard| then()),
+        |mutex, then| mutex.try_lock_owned_until(long_ago()).map(|_guard| then()),
+    ];
+    for (at, one_try) in tries.into_iter().enumerate() {
+        let (leaf, inner) = (mutex(&store, "a/b", EXCLUSIVE), mutex(&store, "a", EXCLUSIVE));
+        one_try(&inner, &|| {}).expect("it is free");
+        let guard = leaf.lock().unwrap();
+        let error = asking(move || one_try(&inner, &|| {})).ends().unwrap_err();
+        assert!(matches!(error, LockError::TimedOut { .. }), "{at}: {error:?}");
+        drop(guard);
+        assert_all_free(&store);
+    }
+}
+
+fn long_ago() -> Instant {
+    let now = Instant::now();
+    now.checked_sub(Duration::from_secs(60)).unwrap_or(now)
+}
+
+pub(crate) fn endless_timeouts_wait<S: LockStore>(make: impl Fn() -> S) {
+    let store = make();
+    for timeout in [Duration::MAX, Duration::MAX / 2, Duration::from_secs(u64::from(u32::MAX)), AN_AGE] {
+        let (guard, inner) = (hold(&store, "a/b", EXCLUSIVE), mutex(&store, "a", EXCLUSIVE));
+        let waiter = asking(move || inner.try_lock_owned_for(timeout));
+        waiter.still_waits("the time is not up");
+        drop(guard);
+        drop(waiter.ends().unwrap());
+    }
+    drop(mutex(&store, "a", EXCLUSIVE).try_lock_for(Duration::MAX).unwrap());
+}
+
+pub(crate) fn a_timeout_takes_its_time<S: LockStore>(make: impl Fn() -> S) {
+    let store = make();
+    let guard = hold(&store, "a/b", EXCLUSIVE);
+    for path in ["a", "a/b", "a/b/c"] {
+        let asked = mutex(&store, path, SHARED);
+        let error = asking(move || {
+            let start = Instant::now();
+            let error = asked.try_lock_owned_for(A_MOMENT).unwrap_err();
+            assert!(start.elapsed() >= A_MOMENT, "too early");
+            error
+        });
+        let error = error.ends();
+        assert!(matches!(error, LockError::TimedOut { .. }), "{error:?}");
+        assert_eq!(error.blocking_path(), Some(guard.path()));
+    }
+}

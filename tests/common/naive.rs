@@ -1,0 +1,197 @@
+//! [`NaiveStore`]: the locks of a tree in the plainest way that keeps every promise, one mutex and one list. It is slow, and easy to
+//! be sure of: the oracle that other stores are compared with, and the proof that a store can be written outside the crate.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use mutextree::{Blocker, LockError, LockStore, Mode, Owner, PathRef, Request, Scope, TreePath, Wait, conflicts};
+
+/// A tree of locks as a list.
+#[derive(Clone, Debug, Default)]
+pub struct NaiveStore(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+/// Every request that is held or waits, in the order they came.
+#[derive(Debug, Default)]
+struct State {
+    locks: Vec<Lock>,
+    last_id: u64,
+    last_token: u64,
+}
+
+#[derive(Debug)]
+struct Lock {
+    id: u64,
+    path: TreePath,
+    mode: Mode,
+    scope: Scope,
+    owner: Option<Owner>,
+    /// Whether it is held; else it waits.
+    held: bool,
+    /// When its lease ends.
+    ends: Option<Instant>,
+}
+
+impl Lock {
+    fn conflicts(&self, path: &TreePath, mode: Mode, scope: Scope) -> bool {
+        conflicts(&self.path, self.mode, self.scope, path, mode, scope)
+    }
+}
+
+impl State {
+    /// The first request that keeps lock `id` from being held: a conflicting lock, or a conflicting waiter that came earlier.
+    fn in_the_way(&self, id: u64) -> Option<&Lock> {
+        let asked = self.locks.iter().find(|lock| lock.id == id)?;
+        self.locks.iter().find(|lock| {
+            lock.id != id && (lock.held || lock.id < id) && lock.conflicts(&asked.path, asked.mode, asked.scope)
+        })
+    }
+
+    fn find(&mut self, id: u64) -> Option<&mut Lock> {
+        self.locks.iter_mut().find(|lock| lock.id == id)
+    }
+
+    fn remove(&mut self, id: u64) -> Option<Lock> {
+        let at = self.locks.iter().position(|lock| lock.id == id)?;
+        Some(self.locks.remove(at))
+    }
+}
+
+impl Shared {
+    /// The state as it is now: without the locks whose lease has ended.
+    fn now(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        state.locks.retain(|lock| lock.ends.is_none_or(|ends| now < ends));
+        state
+    }
+
+    /// The same after something has changed, or may have: somebody let go, a lease ended, `until` has passed.
+    fn after_a_change<'a>(&'a self, state: MutexGuard<'a, State>, until: Option<Instant>) -> MutexGuard<'a, State> {
+        let soonest = state.locks.iter().filter_map(|lock| lock.ends).chain(until).min();
+        match soonest {
+            None => drop(self.changed.wait(state)),
+            Some(at) => drop(self.changed.wait_timeout(state, at.saturating_duration_since(Instant::now()))),
+        }
+        self.now()
+    }
+}
+
+/// A path of a [`NaiveStore`].
+#[derive(Clone, Debug)]
+pub struct Node {
+    store: Arc<Shared>,
+    path: TreePath,
+}
+
+/// A lock of a [`NaiveStore`].
+#[derive(Debug)]
+pub struct Grant {
+    id: u64,
+    mode: Mode,
+    token: u64,
+    lease: Option<Duration>,
+}
+
+impl Node {
+    fn not_held(&self) -> LockError {
+        LockError::NotHeld { path: self.path.clone() }
+    }
+}
+
+/// When a lease that starts now ends; one too long for the clock to hold never does.
+fn end(lease: Duration) -> Option<Instant> {
+    Instant::now().checked_add(lease)
+}
+
+impl LockStore for NaiveStore {
+    type Node = Node;
+    type Grant = Grant;
+
+    fn resolve(&self, path: PathRef<'_>) -> Node {
+        Node { store: self.0.clone(), path: path.into_owned() }
+    }
+
+    fn path(node: &Node) -> &TreePath {
+        &node.path
+    }
+
+    fn acquire(node: &Node, request: &Request, wait: Wait) -> Result<Grant, LockError> {
+        let &Request { mode, scope, lease, ref owner } = request;
+        let mut state = node.store.now();
+        state.last_id += 1;
+        let id = state.last_id;
+        let (path, owner) = (node.path.clone(), owner.clone());
+        state.locks.push(Lock { id, path, mode, scope, owner, held: false, ends: None });
+
+        while let Some(lock) = state.in_the_way(id) {
+            let blocker = Blocker::new(node.path.clone(), lock.path.clone(), lock.owner.clone());
+            let until = match wait {
+                Wait::Forever => None,
+                Wait::Until(deadline) if Instant::now() < deadline => Some(deadline),
+                Wait::Never | Wait::Until(_) => {
+                    state.remove(id);
+                    node.store.changed.notify_all();
+                    return Err(match wait {
+                        Wait::Never => LockError::WouldBlock { blocker },
+                        _ => LockError::TimedOut { blocker },
+                    });
+                }
+            };
+            state = node.store.after_a_change(state, until);
+        }
+
+        state.last_token += 1;
+        let token = state.last_token;
+        let lock = state.find(id).expect("a waiter has no lease that could end");
+        lock.held = true;
+        lock.ends = lease.and_then(end);
+        Ok(Grant { id, mode, token, lease })
+    }
+
+    fn release(node: &Node, grant: Grant) -> Result<(), LockError> {
+        let lock = node.store.now().remove(grant.id);
+        node.store.changed.notify_all();
+        lock.map(drop).ok_or_else(|| node.not_held())
+    }
+
+    fn downgrade(node: &Node, grant: &mut Grant) -> Result<(), LockError> {
+        let mut state = node.store.now();
+        let lock = state.find(grant.id).ok_or_else(|| node.not_held())?;
+        lock.mode = Mode::Shared;
+        grant.mode = Mode::Shared;
+        node.store.changed.notify_all();
+        Ok(())
+    }
+
+    fn mode(grant: &Grant) -> Mode {
+        grant.mode
+    }
+
+    fn fencing_token(_: &Node, grant: &Grant) -> u64 {
+        grant.token
+    }
+
+    fn is_held(node: &Node, grant: &Grant) -> bool {
+        node.store.now().find(grant.id).is_some()
+    }
+
+    fn refresh(node: &Node, grant: &Grant, lease: Option<Duration>) -> Result<(), LockError> {
+        let mut state = node.store.now();
+        let lock = state.find(grant.id).ok_or_else(|| node.not_held())?;
+        if let Some(lease) = lease.or(grant.lease) {
+            lock.ends = end(lease);
+        }
+        node.store.changed.notify_all(); // it may end earlier than the waiters know
+        Ok(())
+    }
+
+    fn is_locked(node: &Node, scope: Scope) -> bool {
+        node.store.now().locks.iter().any(|lock| lock.conflicts(&node.path, Mode::Exclusive, scope))
+    }
+}

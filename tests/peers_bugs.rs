@@ -1,0 +1,235 @@
+//! Bugs that other locks had, each named after where it was found. See also conformance.rs; here each stands by itself.
+
+mod common;
+
+use std::time::Duration;
+
+use common::asking::{Asking, asking};
+use common::kinds::{EXCLUSIVE, EXCLUSIVE_NODE, KINDS, Kind, SHARED, mutex};
+use common::naive::NaiveStore;
+use mutextree::{LockStore, MemoryStore, OwnedTreeMutexGuard, ToTreePath};
+
+const A_MOMENT: Duration = Duration::from_millis(5);
+
+fn waiter<S: LockStore>(store: &S, path: &str, kind: Kind) -> Asking<OwnedTreeMutexGuard<S>> {
+    let mutex = mutex(store, path, kind);
+    asking(move || mutex.lock_owned().unwrap())
+}
+
+#[track_caller]
+fn assert_all_free<S: LockStore>(store: &S) {
+    drop(mutex(store, "/", EXCLUSIVE).try_lock().expect("something is left"));
+}
+
+/// Bug 1: a writer that timed out left its mark in the state word, and nobody got in any more.
+fn parking_lot_465_a_timed_out_writer_leaves_its_bit<S: LockStore>(store: S) {
+    for (held, wanted) in [("a", "a"), ("a/b", "a"), ("a", "a/b")] {
+        let reader = mutex(&store, held, SHARED).lock_owned().unwrap();
+        for kind in [EXCLUSIVE, EXCLUSIVE] {
+            assert!(mutex(&store, wanted, kind).try_lock_for(A_MOMENT).is_err());
+        }
+        let readers = ["a", "a/b", "/"].map(|path| mutex(&store, path, SHARED).try_lock_owned().unwrap());
+        drop(reader);
+        assert!(mutex(&store, wanted, EXCLUSIVE).try_lock().is_err(), "the other readers have been forgotten");
+        drop(readers);
+        assert_all_free(&store);
+    }
+}
+
+/// Bug 1: every waiter that gave up left itself in a counter.
+fn rustfs_2805_waiter_counters_leak<S: LockStore>(store: S) {
+    let guard = mutex(&store, "a/b", EXCLUSIVE).lock_owned().unwrap();
+    for _ in 0..300 {
+        for (path, kind) in ["a", "a/b", "a/b/c"].into_iter().zip([EXCLUSIVE, SHARED, EXCLUSIVE_NODE]) {
+            assert!(mutex(&store, path, kind).try_lock_for(Duration::from_micros(20)).is_err());
+        }
+    }
+    let last = waiter(&store, "a", SHARED);
+    last.still_waits("the lock is held");
+    drop(guard);
+    drop(last.ends());
+    assert_all_free(&store);
+}
+
+/// Bug 2: a release saw nobody listening and woke nobody, while somebody was about to.
+fn event_listener_138_a_skipped_notify<S: LockStore>(store: S) {
+    // Two who do nothing but pass the lock to and fro: a wake-up that gets lost stops both. Each pair in its own way.
+    for (one, other) in [("a", "a"), ("a", "a/b"), ("a/b/c", "/")] {
+        let threads = [(one, EXCLUSIVE), (other, EXCLUSIVE), (one, SHARED)].map(|(path, kind)| {
+            let mutex = mutex(&store, path, kind);
+            asking(move || (0..2000).for_each(|_| drop(mutex.lock().unwrap())))
+        });
+        threads.into_iter().for_each(Asking::ends);
+        assert_all_free(&store);
+    }
+}
+
+/// Bug 2: a wake-up went to one who waited in the same queue for something else, and ended there.
+fn rustfs_5657_a_stolen_wake_up<S: LockStore>(store: S) {
+    // All wait at `a`: one wants it, the others want something below it. The one release must reach everybody.
+    for order in [["a/b", "a", "a/c"], ["a", "a/b", "a/c"], ["a/b", "a/c", "a"]] {
+        let guard = mutex(&store, "a", EXCLUSIVE).lock_owned().unwrap();
+        let waiters = order.map(|path| waiter(&store, path, EXCLUSIVE));
+        waiters[2].still_waits("the lock is held");
+        drop(guard);
+        // Whoever gets in first, the others follow; two of them need not wait for each other.
+        let (sender, all) = std::sync::mpsc::channel();
+        for waiter in waiters {
+            let sender = sender.clone();
+            std::thread::spawn(move || {
+                drop(waiter.ends());
+                sender.send(()).unwrap();
+            });
+        }
+        (0..3).for_each(|_| all.recv_timeout(common::asking::AT_MOST).expect("a wake-up was lost"));
+        assert_all_free(&store);
+    }
+    // One of those woken gives up at about that moment: its wake-up must go on to the next one.
+    for turn in 0..40 {
+        let guard = mutex(&store, "a", EXCLUSIVE).lock_owned().unwrap();
+        let brief = mutex(&store, "a", EXCLUSIVE);
+        let gives_up = asking(move || drop(brief.try_lock_owned_for(Duration::from_micros(100 * turn))));
+        let stays = waiter(&store, "a/b", EXCLUSIVE);
+        stays.still_waits("the lock is held");
+        drop(guard);
+        drop(stays.ends());
+        gives_up.ends();
+        assert_all_free(&store);
+    }
+}
+
+/// Bug 3: a reader that asks again behind a queued writer hangs. Here it may wait, as documented, but a time-out ends it,
+/// and all goes on when the first lock is released.
+fn parking_lot_212_a_reader_asks_again_behind_a_writer<S: LockStore>(store: S) {
+    for (queued, asked) in [("a", "a/b"), ("/", "a/b"), ("a/b", "a/b"), ("a/b", "a")] {
+        let reader = mutex(&store, "a", SHARED).lock_owned().unwrap();
+        let writer = waiter(&store, queued, EXCLUSIVE);
+        writer.still_waits("a reader is in the way");
+        let again = mutex(&store, asked, SHARED);
+        let again = asking(move || again.try_lock_owned_for(A_MOMENT)).ends();
+        if let Err(error) = &again {
+            assert_eq!(
+                error.blocking_path(),
+                Some(&queued.to_tree_path().unwrap()),
+                "the writer is in the way: {error}"
+            );
+        }
+        writer.still_waits("the first reader is in the way");
+        drop((reader, again));
+        drop(writer.ends());
+        assert_all_free(&store);
+    }
+}
+
+/// Bug 4: unlocking `/` on an empty tree panicked.
+fn dav_server_unlocking_the_root_of_an_empty_tree<S: LockStore>(store: S) {
+    for kind in KINDS {
+        mutex(&store, "/", kind).lock_owned().unwrap().unlock().unwrap();
+        drop(mutex(&store, "/", kind).try_lock().unwrap());
+    }
+    assert!(!mutex(&store, "/", EXCLUSIVE).is_locked());
+}
+
+/// Bug 4: `a/b/` and `a/b` were two locks, and below some depth nothing was protected.
+fn bolt_a_trailing_slash_and_a_deep_path<S: LockStore>(store: S) {
+    let guard = mutex(&store, "a/b/", EXCLUSIVE).lock_owned().unwrap();
+    assert_eq!(guard.path().to_string(), "a/b");
+    for path in ["a/b", "a/b/", "/a/b", "/a/b/", "a/b/c/", "/a"] {
+        assert!(mutex(&store, path, EXCLUSIVE).try_lock().is_err(), "`{path}` is not protected");
+    }
+    drop(guard);
+    let names = vec!["n"; 128];
+    let _top = mutex(&store, "n", SHARED).lock_owned().unwrap();
+    for depth in 1..=128 {
+        assert!(mutex(&store, &names[..depth], EXCLUSIVE).try_lock().is_err(), "depth {depth} is not protected");
+    }
+}
+
+/// Bug 4: `x` taken for a prefix of `xa`.
+fn a_classic_of_prefix_tests<S: LockStore>(store: S) {
+    let _guard = mutex(&store, "dir/x", EXCLUSIVE).lock_owned().unwrap();
+    for path in ["dir/xa", "dir/x.bak", "dir/x x", "dir/X", "dirx", "di", "dir2/x", "dir/xa/b", "x"] {
+        drop(mutex(&store, path, EXCLUSIVE).try_lock().unwrap());
+    }
+    assert!(mutex(&store, "dir/x/a", EXCLUSIVE).try_lock().is_err());
+}
+
+/// Bug 6: of a downgraded lock only the node itself became shared, and what is above or below stayed closed.
+fn alluxio_11541_a_part_of_the_chain_downgraded<S: LockStore>(store: S) {
+    let mut guard = mutex(&store, "a/b/c", EXCLUSIVE).lock_owned().unwrap();
+    guard.downgrade();
+    let readers = ["/", "a", "a/b", "a/b/c", "a/b/c/d", "a/b/c/d/e"];
+    let readers = readers.map(|path| mutex(&store, path, SHARED).try_lock_owned().expect("it is shared now"));
+    for path in ["/", "a", "a/b", "a/b/c", "a/b/c/d"] {
+        assert!(mutex(&store, path, EXCLUSIVE).try_lock().is_err(), "`{path}` is open to writers");
+    }
+    drop(guard);
+    drop(readers);
+    assert_all_free(&store);
+}
+
+/// Bug 6: readers counted in eight bits. In any number of bits that a test can afford, node-only readers apart from the others.
+fn rustfs_readers_counted_in_eight_bits<S: LockStore>(store: S) {
+    for count in [255, 256, 257, 2000] {
+        for kind in KINDS.into_iter().filter(|kind| kind.0 == SHARED.0) {
+            let reader = mutex(&store, "a", kind);
+            let mut readers: Vec<_> = (0..count).map(|_| reader.try_lock().unwrap()).collect();
+            assert!(mutex(&store, "a", EXCLUSIVE).try_lock().is_err(), "{count} readers are none");
+            readers.truncate(1);
+            assert!(mutex(&store, "a", EXCLUSIVE).try_lock().is_err(), "the last of {count} readers is none");
+            drop(readers);
+            assert_all_free(&store);
+        }
+    }
+}
+
+/// Bug 5: idle nodes were never freed.
+#[test]
+fn bolt_idle_nodes_are_never_freed() {
+    let store = MemoryStore::new();
+    for at in 0..20_000 {
+        drop(store.lock(["idle", &at.to_string()]).unwrap());
+    }
+    assert!(store.node_count() < 5000, "{} nodes, and nobody uses one", store.node_count());
+}
+
+/// Bug 5: nodes were freed while in use, and the next one to come locked another node of the same name.
+#[test]
+fn alluxio_13049_a_node_freed_while_in_use() {
+    let store = MemoryStore::new();
+    let held = store.lock("a/b").unwrap();
+    let waits = waiter(&store, "a/b", EXCLUSIVE);
+    waits.still_waits("the lock is held");
+    store.shrink_to_fit();
+    assert!(store.mutex("a/b").unwrap().try_lock().is_err());
+    drop(held);
+    let held = waits.ends();
+    store.shrink_to_fit();
+    assert!(store.mutex("a/b").unwrap().try_lock().is_err(), "the waiter's lock was on a node that is gone");
+    assert!(store.mutex("a").unwrap().try_lock().is_err());
+    drop(held);
+}
+
+macro_rules! for_each_store {
+    ($($test:ident)+) => {
+        mod naive {
+            $(#[test] fn $test() { super::$test(super::NaiveStore::default()); })+
+        }
+        mod memory {
+            $(#[test] fn $test() { super::$test(super::MemoryStore::new()); })+
+        }
+    };
+}
+
+for_each_store! {
+    parking_lot_465_a_timed_out_writer_leaves_its_bit
+    rustfs_2805_waiter_counters_leak
+    event_listener_138_a_skipped_notify
+    rustfs_5657_a_stolen_wake_up
+    parking_lot_212_a_reader_asks_again_behind_a_writer
+    dav_server_unlocking_the_root_of_an_empty_tree
+    bolt_a_trailing_slash_and_a_deep_path
+    a_classic_of_prefix_tests
+    alluxio_11541_a_part_of_the_chain_downgraded
+    rustfs_readers_counted_in_eight_bits
+}
