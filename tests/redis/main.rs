@@ -6,6 +6,8 @@ mod common;
 #[path = "../common/conformance/mod.rs"]
 #[macro_use]
 mod conformance;
+mod checker;
+mod programs;
 mod server;
 
 conformance!(suite, server::new_tree);
