@@ -15,7 +15,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use ::redis::Value;
+use ::redis::{Cmd, Value};
 use crossbeam_channel::Receiver;
 
 use crate::error::LockError;
@@ -226,13 +226,7 @@ impl Core {
     /// Looks whether the server will do: its version, what it does when its memory is full, and what the user may do there.
     fn check(&self) -> Result<(), RedisStoreError> {
         let deadline = self.patience();
-        let info = loop {
-            match self.link.call(::redis::cmd("INFO").arg("all"), deadline) {
-                Err(Failure::Later(_)) if sync::clock() < deadline => std::thread::sleep(Duration::from_millis(20)),
-                answer => break answer.map_err(Failure::into_error)?,
-            }
-        };
-        let info = match info {
+        let info = match self.ask(::redis::cmd("INFO").arg("all"), deadline)? {
             Value::BulkString(text) => String::from_utf8_lossy(&text).into_owned(),
             Value::VerbatimString { text, .. } => text,
             _ => return Err(RedisStoreError::Protocol("INFO is no text".into())),
@@ -254,10 +248,20 @@ impl Core {
         self.check_permissions(deadline)
     }
 
+    /// Asks again for as long as the server is not ready to answer.
+    fn ask(&self, command: &Cmd, deadline: u64) -> Result<Value, RedisStoreError> {
+        loop {
+            match self.link.call(command, deadline) {
+                Err(Failure::Later(_)) if sync::clock() < deadline => std::thread::sleep(Duration::from_millis(20)),
+                answer => return answer.map_err(Failure::into_error),
+            }
+        }
+    }
+
     fn check_permissions(&self, deadline: u64) -> Result<(), RedisStoreError> {
         let mut probe = self.scripts.probe.call(&self.keys, true);
         probe.arg(&self.client);
-        let Value::Array(denied) = self.link.call(&probe, deadline).map_err(Failure::into_error)? else {
+        let Value::Array(denied) = self.ask(&probe, deadline)? else {
             return Ok(());
         };
         let name = |value| match value {

@@ -74,16 +74,16 @@ impl RedisNode {
         }
         let mut resent = false;
         loop {
-            let tombstone = if entry.unsure.load(Ordering::Relaxed) { entry.lease } else { 0 };
             let fill = |command: &mut Cmd| {
-                command.arg(&entry.token).arg(tombstone).arg(grant.kind()).arg(&*self.text);
+                command.arg(&entry.token).arg(entry.tombstone()).arg(grant.kind()).arg(&*self.text);
             };
             match core.run(&core.scripts.release, fill, Over::Any, core.patience()) {
                 Ok(mut reply) => {
                     let found = reply.int() == Some(1);
                     core.finish(reply.more());
-                    // Not found on the second try: the first one has done it.
-                    return if was_held && (found || resent) { Ok(()) } else { Err(self.not_held(entry)) };
+                    // Not found on the second try: the first one has done it, unless the server has lost its data since.
+                    let remembers = reply.int().is_some_and(|born| born > 0 && born.unsigned_abs() <= grant.fence());
+                    return if was_held && (found || resent && remembers) { Ok(()) } else { Err(self.not_held(entry)) };
                 }
                 Err(failure) => {
                     if resent || matches!(failure, Failure::Refused(_) | Failure::NoScript) {

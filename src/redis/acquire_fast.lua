@@ -5,7 +5,7 @@ do
   local list, last = fields('tick', path)
   local nodes = call('HMGET', NODES, unpack(list))
   local below = kind <= 2 and 5 or 6
-  local free, set = not nodes[2], { 'tick', 0 }
+  local free, set = nodes[1] and not nodes[2], { 'tick', 0 }
   for i = 3, last do
     local node, class = nodes[i], i == last and kind or below
     local value
@@ -28,7 +28,7 @@ do
   end
   if free then
     local time = call('TIME')
-    local now, tick = time[1] * 1000000 + time[2], tonumber(nodes[1] or 0) + 1
+    local now, tick = time[1] * 1000000 + time[2], nodes[1] + 1
     if tick > now then
       now = tick
     end

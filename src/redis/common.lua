@@ -24,6 +24,9 @@ local function read_clock()
 end
 
 local function next_tick()
+  if tick == 0 then
+    call('HSET', NODES, 'born', now) -- whoever holds a smaller token held it before the server lost its data
+  end
   tick = math.max(tick + 1, now)
   call('HSET', NODES, 'tick', tick)
   return tick
@@ -244,7 +247,6 @@ local claim = tonumber(ARGV[1])
 
 -- Grants every waiter on `path` that nothing stands in the way of: no holder, and no earlier waiter (I3, I5).
 local function serve(path)
-  visited = visited + 1
   local list = chain(path)
   local last = #list
   local waiting = counts(WAITING, list)
@@ -306,11 +308,12 @@ local function hand_over(path, below, cursor)
       return false
     end
     local at = sub(entry, 1, find(entry, '\0', 1, true) - 1)
-    if granted >= MAX_GRANTED or visited >= MAX_VISITED then
-      return { path, 1, at }
-    end
     serve(at)
+    visited = visited + 1
     from = granted >= MAX_GRANTED and at or at .. '\1'
+    if granted >= MAX_GRANTED or visited >= MAX_VISITED then
+      return { path, 1, from }
+    end
   end
 end
 

@@ -6,6 +6,9 @@ use super::sync::{AtomicBool, AtomicU64, Condvar, Mutex, Ordering, clock};
 use crate::path::TreePath;
 use crate::request::Owner;
 
+/// A request that is later than this is nobody's fear: then its lease has to do.
+pub(crate) const LONGEST_TOMBSTONE: u64 = 60_000_000;
+
 /// One acquisition. Its token is the same from the first request to the release, so that any request can be sent again.
 #[derive(Debug)]
 pub(crate) struct Entry {
@@ -40,6 +43,11 @@ impl Entry {
             unsure: AtomicBool::new(false),
             waker: Waker::default(),
         }
+    }
+
+    /// For how long a tombstone has to keep a late request from being granted, if one may be under way; else 0.
+    pub(crate) fn tombstone(&self) -> u64 {
+        if self.unsure.load(Ordering::Relaxed) { self.lease.min(LONGEST_TOMBSTONE) } else { 0 }
     }
 
     /// The first deadline.

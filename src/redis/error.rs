@@ -128,7 +128,7 @@ impl Failure {
                 "BUSY" | "OOM" | "NOREPLICAS" | "MISCONF" => {
                     Self::Later(RedisStoreError::Busy { reason: error.to_string() })
                 }
-                _ if text.contains("ACL failure") || text.contains("NOPERM") => {
+                _ if ["ACL failure", "NOPERM", "user executing the script"].iter().any(|sign| text.contains(sign)) => {
                     Self::Refused(RedisStoreError::Permission { missing: missing(&text) })
                 }
                 _ => Self::Refused(RedisStoreError::Protocol(error.to_string())),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use redis::Cmd;
 
 use super::core::{Core, Over};
-use super::entry::Entry;
+use super::entry::{Entry, LONGEST_TOMBSTONE};
 use super::link::Line;
 use super::sync::{Arc, Condvar, Mutex, Ordering, as_micros, clock, until};
 use crate::store::LostLock;
@@ -57,7 +57,7 @@ enum Stage {
 
 /// A token that may still be granted on the server, though nobody wants it any more.
 struct Abandoned {
-    token: String,
+    entry: Arc<Entry>,
     until: u64,
     due: u64,
 }
@@ -99,11 +99,15 @@ impl Keeper {
     }
 
     /// Nobody wants this token any more, and the server may not know.
-    pub(crate) fn abandon(&self, entry: &Entry) {
+    pub(crate) fn abandon(&self, entry: &Arc<Entry>) {
         let now = clock();
         let mut state = self.state.lock();
         state.kept.remove(&entry.number);
-        state.abandoned.push(Abandoned { token: entry.token.clone(), until: now + entry.lease, due: now });
+        state.abandoned.push(Abandoned {
+            entry: entry.clone(),
+            until: now + entry.lease.min(LONGEST_TOMBSTONE),
+            due: now,
+        });
         self.wake_by(&mut state, now);
     }
 
@@ -144,7 +148,7 @@ impl Keeper {
     }
 
     /// Sleeps until something is due, and takes it: `None` once the store is gone.
-    fn work(&self) -> Option<Work> {
+    fn work(&self, heartbeat: u64) -> Option<Work> {
         let mut state = self.state.lock();
         loop {
             if state.stopped {
@@ -160,7 +164,7 @@ impl Keeper {
                 }
                 continue;
             }
-            let work = state.take(now);
+            let work = state.take(now, heartbeat);
             if !work.is_empty() {
                 return Some(work);
             }
@@ -184,7 +188,7 @@ impl Work {
 
 impl State {
     /// What is due at `now`, and what is due so soon that it can go with it. Each is due again, should nobody say otherwise, a little later.
-    fn take(&mut self, now: u64) -> Work {
+    fn take(&mut self, now: u64, heartbeat: u64) -> Work {
         let mut work = Work::default();
         self.wakes = NEVER;
         self.kept.retain(|_, kept| {
@@ -194,7 +198,8 @@ impl State {
                 return false;
             }
             let renews = entry.renews.load(Ordering::Relaxed);
-            let soon = if kept.stage == Stage::Held { entry.lease / 12 } else { 0 };
+            // What is due within this time goes along: waiters that came one by one beat as one soon.
+            let soon = if kept.stage == Stage::Held { entry.lease / 12 } else { heartbeat / 2 };
             if kept.due <= now + soon && (kept.stage == Stage::Waits || renews) {
                 if kept.stage == Stage::Held { &mut work.held } else { &mut work.waits }.push(entry.clone());
                 kept.due = now + RETRY;
@@ -219,7 +224,7 @@ impl State {
 pub(crate) fn run(core: &Core) {
     let mut line = None;
     let mut down_since = None;
-    while let Some(work) = core.keeper.work() {
+    while let Some(work) = core.keeper.work(core.heartbeat) {
         for entry in &work.lost {
             entry.lose();
             core.tell(&LostLock::of(entry));
@@ -234,7 +239,7 @@ pub(crate) fn run(core: &Core) {
             failed |= !refresh(core, &mut line, &batch[..waits], &batch[waits..]);
         }
         for mut abandoned in work.abandoned {
-            if !failed && release(core, &mut line, &abandoned.token, abandoned.until) {
+            if !failed && release(core, &mut line, &abandoned.entry) {
                 continue;
             }
             abandoned.due = clock() + RETRY;
@@ -302,9 +307,9 @@ fn refresh(core: &Core, line: &mut Option<Line>, waits: &[Arc<Entry>], held: &[A
     true
 }
 
-fn release(core: &Core, line: &mut Option<Line>, token: &str, until: u64) -> bool {
+fn release(core: &Core, line: &mut Option<Line>, entry: &Entry) -> bool {
     let fill = |command: &mut Cmd| {
-        command.arg(token).arg(until.saturating_sub(clock()).max(1)).arg(0).arg("");
+        command.arg(&entry.token).arg(entry.tombstone()).arg(0).arg("");
     };
     match core.run(&core.scripts.release, fill, Over::Own(line), core.patience()) {
         Ok(mut reply) => {

@@ -6,7 +6,9 @@ local key = MAILBOX .. ARGV[1] .. ':probe'
 local denied = {}
 local function try(...)
   local reply = redis.pcall(...)
-  if type(reply) == 'table' and reply.err and (find(reply.err, 'NOPERM', 1, true) or find(reply.err, 'ACL', 1, true)) then
+  local failed = type(reply) == 'table' and reply.err
+  -- Redis 7.0 says that the user "can't run this command", later ones that it is an "ACL failure".
+  if failed and (find(failed, "can't run", 1, true) or find(failed, 'ACL failure', 1, true) or find(failed, 'NOPERM', 1, true)) then
     denied[#denied + 1] = (...)
   end
 end

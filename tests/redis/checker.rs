@@ -75,6 +75,8 @@ pub(crate) fn check(server: &mut Connection, tree: &str) -> Contents {
     let (mut nodes, grants, waiters, waiting, deadlines, holders, queues): Dump = dump.query(server).unwrap();
 
     let tick: u64 = nodes.remove(&b"tick"[..]).map_or(0, |tick| String::from_utf8(tick).unwrap().parse().unwrap());
+    let born: u64 = nodes.remove(&b"born"[..]).map_or(0, |born| String::from_utf8(born).unwrap().parse().unwrap());
+    assert!(born <= tick && (born == 0) == (tick == 0));
     let flag = nodes.remove(&b"waiting"[..]).is_some();
     assert_eq!(flag, !waiters.is_empty(), "the flag of the fast paths");
     assert_eq!(deadlines, grants.keys().chain(waiters.keys()).cloned().collect(), "everything ends some time");

@@ -7,7 +7,11 @@ mod common;
 #[macro_use]
 mod conformance;
 mod checker;
+mod failures;
+mod paths;
 mod programs;
+mod proxy;
+mod refusals;
 mod server;
 
 conformance!(suite, server::new_tree);

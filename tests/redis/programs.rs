@@ -125,7 +125,11 @@ impl Run {
             command.arg(arg);
         }
         let reply: Vec<Value> = command.query(&mut self.server).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let more = if name == "refresh" { &reply[0] } else { reply.last().unwrap() };
+        let more = match name {
+            "refresh" => &reply[0],
+            "release" => &reply[1],
+            _ => reply.last().unwrap(),
+        };
         if let Value::Array(more) = more.clone() {
             let bytes = |value: &Value| match value {
                 Value::BulkString(bytes) => bytes.clone(),
