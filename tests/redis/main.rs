@@ -9,6 +9,7 @@ mod conformance;
 mod checker;
 mod failures;
 mod paths;
+mod processes;
 mod programs;
 mod proxy;
 mod refusals;
