@@ -4,7 +4,7 @@
 -- All times are microseconds. Returns
 --   { 1, fencing token, more }                the lock is held
 --   { 0, path, owner, time left, more }       something stands in the way
---   { 2, path, owner, time left, more }       the same, and the token waits in the queue
+--   { 2, path, owner, time left, more, arrival }   the same, and the token waits in the queue
 --   { 3, more }                               too much to clean up first: send it again
 --   { 4 }                                     the token was cancelled before: this request was late
 local _, token, kind, path, lease, about, wait = unpack(ARGV)
@@ -47,7 +47,7 @@ if text then
   if wait then
     call('ZADD', DEADLINES, now + claim, token)
     local at, who, left = blocker(list, held, waiting, kind)
-    return { 2, at, who, left, more }
+    return { 2, at, who, left, more, it.number }
   end
   dequeue(list, waiting, token, it)
   local at, who, left = blocker(list, held, waiting, kind)
@@ -59,6 +59,6 @@ if free and not (waiting[1] and obstacle(waiting, last, kind)) then
 end
 local at, who, left = blocker(list, held, waiting, kind)
 if wait then
-  enqueue(list, waiting, token, kind, about, claim)
+  return { 2, at, who, left, more, enqueue(list, waiting, token, kind, about, claim) }
 end
-return { wait and 2 or 0, at, who, left, more }
+return { 0, at, who, left, more }

@@ -7,7 +7,7 @@ use redis::Cmd;
 
 use super::Handle;
 use super::core::{Core, Over};
-use super::entry::Entry;
+use super::entry::{Entry, News};
 use super::error::{Failure, RedisStoreError};
 use super::key;
 use super::mailbox;
@@ -234,7 +234,8 @@ impl<'a> Acquisition<'a> {
     fn new(node: &'a RedisNode, entry: Arc<Entry>, request: &'a Request, wait: Wait) -> Self {
         let core = &node.handle.core;
         let owner = request.owner.as_ref().map_or("", |owner| owner.as_str());
-        let mut about = format!("{},{},{},{owner}", entry.lease, core.client, owner.len()).into_bytes();
+        let mut about =
+            format!("{},{},{},{},{owner}", entry.lease, core.claim(), core.client, owner.len()).into_bytes();
         about.extend_from_slice(&node.text);
         let deadline = match wait {
             Wait::Until(deadline) => Some(deadline),
@@ -271,7 +272,11 @@ impl<'a> Acquisition<'a> {
                     match reply.int() {
                         Some(1) => return self.granted(&mut reply, sent),
                         Some(code @ (0 | 2)) => match self.blocked(&mut reply) {
-                            Some(left) if code == 2 => self.wait(left),
+                            Some(left) if code == 2 => {
+                                if let Some(grant) = self.wait(left, sent) {
+                                    return Ok(grant);
+                                }
+                            }
                             Some(_) => return Err(self.refused()),
                             None => return Err(self.failed(nonsense())),
                         },
@@ -319,7 +324,7 @@ impl<'a> Acquisition<'a> {
         self.entry.granted(fence, sent + self.entry.lease);
         self.core.keeper.held(&self.entry);
         self.core.finish(reply.more());
-        Ok(RedisGrant { entry: self.entry.clone(), mode: self.request.mode, scope: self.request.scope, ends })
+        Ok(self.grant(ends))
     }
 
     /// Takes down what stands in the way. Returns for how long that lasts at the most, if it is known.
@@ -329,10 +334,15 @@ impl<'a> Acquisition<'a> {
         let left = u64::try_from(reply.int()?).ok();
         self.blocker = Some(Blocker::new(self.node.path.clone(), path, owner.map(Into::into)));
         self.core.finish(reply.more());
+        if let Some(arrival) = reply.int() {
+            self.entry.arrival.store(arrival.unsigned_abs(), Ordering::Relaxed);
+        }
         Some(left)
     }
 
-    fn wait(&mut self, left: Option<u64>) {
+    /// Waits for news. If the news is the grant itself there is nothing left to ask, unless a lease was asked for, which begins with
+    /// the claim.
+    fn wait(&mut self, left: Option<u64>, sent: u64) -> Option<RedisGrant> {
         if !self.core.listening.swap(true, Ordering::Relaxed) {
             let core = self.core.clone();
             let listener = std::thread::Builder::new().name("mutextree-mail".into()).spawn(move || mailbox::run(&core));
@@ -341,10 +351,31 @@ impl<'a> Acquisition<'a> {
             }
         }
         self.waits = true;
+        self.entry.waited_at.store(sent, Ordering::Relaxed);
         self.core
             .keeper
             .waits(&self.entry, clock() + left.map_or(self.core.heartbeat, |left| left.min(self.core.heartbeat)));
-        self.entry.waker.sleep(self.deadline);
+        match self.entry.waker.sleep(self.deadline) {
+            News::Granted(fence) if self.request.lease.is_none() => self.handed(fence),
+            _ => None,
+        }
+    }
+
+    /// Handed over: the server keeps it for us from some time after the last answer that said we wait, for the time of a claim. `None` if
+    /// not much of that is left.
+    fn handed(&self, fence: u64) -> Option<RedisGrant> {
+        let deadline = self.entry.waited_at.load(Ordering::Relaxed) + self.core.claim();
+        let stale = fence <= self.entry.arrival.load(Ordering::Relaxed);
+        if stale || deadline < clock() + self.core.claim() / 4 {
+            return None;
+        }
+        self.entry.granted(fence, deadline);
+        self.core.keeper.handed(&self.entry);
+        Some(self.grant(false))
+    }
+
+    fn grant(&self, ends: bool) -> RedisGrant {
+        RedisGrant { entry: self.entry.clone(), mode: self.request.mode, scope: self.request.scope, ends }
     }
 
     /// Somebody who waits sits out the outage of a server for as long as a lease lasts; others want to know.

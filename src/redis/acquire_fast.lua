@@ -32,12 +32,13 @@ do
     if tick > now then
       now = tick
     end
+    local fence = whole(now)
     -- What expired elsewhere is in nobody's way, but must go at some time: one call in sixteen looks after it.
-    if now % 16 > 0 and call('HSETNX', GRANTS, token, digits('%d,%.0f,', kind, now) .. ARGV[6]) == 1 then
-      set[2] = now
+    if now % 16 > 0 and call('HSETNX', GRANTS, token, ARGV[3] .. ',' .. fence .. ',' .. ARGV[6]) == 1 then
+      set[2] = fence
       call('HSET', NODES, unpack(set))
-      call('ZADD', DEADLINES, now + ARGV[5], token)
-      call('ZADD', HOLDERS, 0, path .. '\0' .. kind .. token)
+      call('ZADD', DEADLINES, whole(now + ARGV[5]), token)
+      call('ZADD', HOLDERS, '0', path .. '\0' .. ARGV[3] .. token)
       return { 1, now, false }
     end
   end

@@ -120,17 +120,17 @@ end
 
 -------------------------------------------------------------------------------------------------------------- the records
 
--- `kind,number,` and then what the client wrote: `lease,client,length of owner,owner path`. The number is a waiter's arrival or a
+-- `kind,number,` and then what the client wrote: `lease,claim,client,length of owner,owner path`. The number is a waiter's arrival or a
 -- holder's fencing token.
 local function record(kind, number, about)
   return digits('%d,%.0f,', kind, number) .. about
 end
 
 local function parse(text)
-  local kind, number, about, lease, client, length, rest = match(text, '^(%d),(%d+),()(%d+),([^,]*),(%d+),()')
+  local kind, number, about, lease, claim, client, length, rest = match(text, '^(%d),(%d+),()(%d+),(%d+),([^,]*),(%d+),()')
   local path = rest + length
   return {
-    kind = tonumber(kind), number = tonumber(number), about = sub(text, about), lease = tonumber(lease), client = client,
+    kind = tonumber(kind), number = tonumber(number), about = sub(text, about), lease = tonumber(lease), claim = tonumber(claim), client = client,
     owner = sub(text, rest, path - 1), path = sub(text, path),
   }
 end
@@ -242,7 +242,8 @@ end
 
 local granted, visited = 0, 0
 
--- How long a waiter that has been granted its lock has to claim it: as long as it may go without a heartbeat.
+-- How long a waiter may go without a heartbeat, and how long it has to claim a lock that it was handed: the caller's. Others' are in
+-- their records.
 local claim = tonumber(ARGV[1])
 
 -- Grants every waiter on `path` that nothing stands in the way of: no holder, and no earlier waiter (I3, I5).
@@ -262,8 +263,8 @@ local function serve(path)
         local token = sub(entry, #path + 19)
         local waiter = parse(call('HGET', WAITERS, token))
         dequeue(list, waiting, token, waiter)
-        grant(list, held, token, kind, waiter.about, claim)
-        call('RPUSH', MAILBOX .. waiter.client, token)
+        local fence = grant(list, held, token, kind, waiter.about, waiter.claim)
+        call('RPUSH', MAILBOX .. waiter.client, token .. digits(',%.0f', fence))
         call('PEXPIRE', MAILBOX .. waiter.client, MAILBOX_MS)
         granted = granted + 1
       end

@@ -26,6 +26,10 @@ pub(crate) struct Entry {
     pub(crate) renews: AtomicBool,
     /// Whether a request may still be under way, or have done what nobody told us: then the release leaves a tombstone.
     pub(crate) unsure: AtomicBool,
+    /// When the last request was sent whose answer said that it waits: it was not granted before.
+    pub(crate) waited_at: AtomicU64,
+    /// Its place in the queue: a grant with a smaller token was an earlier one, and has expired.
+    pub(crate) arrival: AtomicU64,
     pub(crate) waker: Waker,
 }
 
@@ -41,6 +45,8 @@ impl Entry {
             fence: AtomicU64::new(0),
             renews: AtomicBool::new(true),
             unsure: AtomicBool::new(false),
+            waited_at: AtomicU64::new(0),
+            arrival: AtomicU64::new(0),
             waker: Waker::default(),
         }
     }
@@ -98,21 +104,41 @@ impl Entry {
 /// How a waiting thread is told that there is news. A task would put its waker here.
 #[derive(Debug, Default)]
 pub(crate) struct Waker {
-    news: Mutex<bool>,
+    news: Mutex<News>,
     changed: Condvar,
+}
+
+/// What there is to know.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum News {
+    #[default]
+    Nothing,
+    /// Something may have changed: ask the server.
+    Ask,
+    /// It has been granted, with this fencing token.
+    Granted(u64),
 }
 
 impl Waker {
     /// There is news: ask the server.
     pub(crate) fn wake(&self) {
-        *self.news.lock() = true;
+        let mut news = self.news.lock();
+        if let News::Nothing = *news {
+            *news = News::Ask;
+        }
+        self.changed.notify_one();
+    }
+
+    /// It has been granted.
+    pub(crate) fn grant(&self, fence: u64) {
+        *self.news.lock() = News::Granted(fence);
         self.changed.notify_one();
     }
 
     /// Waits for news, until `deadline` at the most. News that came before counts.
-    pub(crate) fn sleep(&self, deadline: Option<Instant>) {
+    pub(crate) fn sleep(&self, deadline: Option<Instant>) -> News {
         let mut news = self.news.lock();
-        while !*news {
+        while let News::Nothing = *news {
             match deadline {
                 None => self.changed.wait(&mut news),
                 Some(deadline) => {
@@ -122,6 +148,6 @@ impl Waker {
                 }
             }
         }
-        *news = false;
+        std::mem::take(&mut *news)
     }
 }

@@ -4,8 +4,8 @@
 -- Classes of a count or a queue at a node: 1 to 4 are the locks on the node itself, by kind; 5 and 6 are the exclusive and
 -- the shared ones strictly below it. A node's six counts are packed into 24 bytes.
 --
--- Lua's `..` prints a number with 14 digits, which a count of microseconds exceeds: numbers go straight into redis.call, or
--- through `digits`.
+-- Lua's `..` prints a number with 14 digits, which a count of microseconds exceeds: such numbers go straight into redis.call,
+-- through `digits`, or, where it matters how long that takes, through `whole`.
 local NODES, GRANTS, DEADLINES, HOLDERS, WAITERS, QUEUES, WAITING, MAILBOX = unpack(KEYS)
 local call, find, match, sub, digits = redis.call, string.find, string.match, string.sub, string.format
 local pack, unpack_counts, layout = struct.pack, struct.unpack, '<I4I4I4I4I4I4'
@@ -16,6 +16,10 @@ local ONE = {
   '\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0', '\0\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0',
   '\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0', '\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0',
 }
+
+local function whole(micros)
+  return digits('%d%06d', micros / 1000000, micros % 1000000)
+end
 
 -- The fields of NODES that a fast path reads: `first`, `waiting`, and the chain of nodes from the root down to `path`.
 local function fields(first, path)

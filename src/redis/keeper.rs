@@ -62,6 +62,11 @@ struct Abandoned {
     due: u64,
 }
 
+/// Half the time that is left, in microseconds.
+fn until_half(deadline: u64) -> u64 {
+    deadline.saturating_sub(clock()) / 2
+}
+
 /// When a held lock is due next: for its renewal, or for its end.
 fn next(entry: &Entry) -> u64 {
     if entry.renews.load(Ordering::Relaxed) { clock() + entry.lease / 3 } else { entry.deadline() }
@@ -81,6 +86,11 @@ impl Keeper {
 
     pub(crate) fn held(&self, entry: &Arc<Entry>) {
         self.keep(entry, Stage::Held, next(entry));
+    }
+
+    /// It is held until its first deadline, and by no more than the word of a message.
+    pub(crate) fn handed(&self, entry: &Arc<Entry>) {
+        self.keep(entry, Stage::Held, clock() + until_half(entry.deadline()));
     }
 
     /// `refresh_for` and `refresh` have set another deadline.
@@ -111,11 +121,11 @@ impl Keeper {
         self.wake_by(&mut state, now);
     }
 
-    /// A message has come for this number.
-    pub(crate) fn message(&self, number: u64) {
+    /// A message has come for this number: it has been granted.
+    pub(crate) fn message(&self, number: u64, fence: u64) {
         let entry = self.state.lock().kept.get(&number).map(|kept| kept.entry.clone());
         if let Some(entry) = entry {
-            entry.waker.wake();
+            entry.waker.grant(fence);
         }
     }
 
@@ -286,6 +296,7 @@ fn refresh(core: &Core, line: &mut Option<Line>, waits: &[Arc<Entry>], held: &[A
     for entry in waits {
         match reply.int() {
             Some(left @ 0..) => {
+                entry.waited_at.store(sent, Ordering::Relaxed);
                 // When the holder's lease ends nobody sends a message: that is when to ask again.
                 let left = u64::try_from(left).unwrap_or(NEVER).max(RETRY);
                 core.keeper.still_waits(entry, clock() + left.min(core.heartbeat));

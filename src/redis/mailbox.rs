@@ -1,7 +1,7 @@
 //! The listener: one thread a store that waits for messages in the store's mailbox, and wakes whom they are for.
 //!
-//! A message says that a token has been granted. It is a hint: the lock's state is in the scripts' hands, and whoever is
-//! woken asks for it. So a message that is lost costs the time until the waiter's next heartbeat, and one too many costs a question.
+//! A message says that a token has been granted, and the fencing token. It is a hint: the lock's state is in the scripts' hands, and
+//! whoever doubts asks. So a message that is lost costs the time until the waiter's next heartbeat, and one too many costs nothing.
 
 use std::time::Duration;
 
@@ -49,11 +49,18 @@ pub(crate) fn run(core: &Core) {
             continue;
         };
         for message in messages(answer) {
-            if let Some(number) = message.rsplit('.').next().and_then(|number| u64::from_str_radix(number, 16).ok()) {
-                core.keeper.message(number);
+            if let Some((number, fence)) = parse(&message) {
+                core.keeper.message(number, fence);
             }
         }
     }
+}
+
+/// A message: a token, which ends in the number that we gave it, and the fencing token of its grant.
+fn parse(message: &str) -> Option<(u64, u64)> {
+    let (token, fence) = message.split_once(',')?;
+    let (_, number) = token.rsplit_once('.')?;
+    Some((u64::from_str_radix(number, 16).ok()?, fence.parse().ok()?))
 }
 
 /// The texts in the answer to `BLMPOP`: the list's name and its elements, or nothing.

@@ -12,7 +12,7 @@ if tombstone > 0 then
   if not now then
     read_clock()
   end
-  call('HSET', GRANTS, token, '0,0,0,,0,')
+  call('HSET', GRANTS, token, '0,0,0,0,,0,')
   call('ZADD', DEADLINES, now + tombstone, token)
 end
 return { it and 1 or 0, more, tonumber(call('HGET', NODES, 'born') or 0) }

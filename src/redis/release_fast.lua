@@ -27,7 +27,7 @@ if ARGV[3] == '0' then
       call('HSET', NODES, unpack(set))
     end
     call('ZREM', DEADLINES, token)
-    call('ZREM', HOLDERS, path .. '\0' .. kind .. token)
+    call('ZREM', HOLDERS, path .. '\0' .. ARGV[4] .. token)
     return { 1, false }
   end
 end

@@ -22,10 +22,11 @@ pub(crate) struct Contents {
 }
 
 fn record(text: &[u8]) -> Record {
-    let mut fields = text.splitn(6, |&byte| byte == b',');
-    let mut number = || std::str::from_utf8(fields.next().unwrap()).unwrap().to_owned();
-    let (kind, number, _lease, _client, owner) =
-        (number().parse().unwrap(), number().parse().unwrap(), number(), number(), number().parse::<usize>().unwrap());
+    let mut fields = text.splitn(7, |&byte| byte == b',');
+    let mut next = || String::from_utf8(fields.next().unwrap().to_vec()).unwrap();
+    let (kind, number, _lease, _claim, _client) =
+        (next().parse().unwrap(), next().parse().unwrap(), next(), next(), next());
+    let owner: usize = next().parse().unwrap();
     Record { kind, number, path: fields.next().unwrap()[owner..].to_vec() }
 }
 

@@ -128,6 +128,7 @@ impl Run {
         let more = match name {
             "refresh" => &reply[0],
             "release" => &reply[1],
+            "acquire" if reply[0] == Value::Int(2) => &reply[4],
             _ => reply.last().unwrap(),
         };
         if let Value::Array(more) = more.clone() {
@@ -148,7 +149,7 @@ impl Run {
 
     /// Returns the code of the reply.
     fn acquire(&mut self, token: &str, path: &str, kind: u8, wait: bool) -> i64 {
-        let about = format!("3600000000,client,2,me{path}");
+        let about = format!("3600000000,3600000000,client,2,me{path}");
         let (kind, wait) = (kind.to_string(), u8::from(wait).to_string());
         let args =
             [token.as_bytes(), kind.as_bytes(), path.as_bytes(), b"3600000000", about.as_bytes(), wait.as_bytes()];
