@@ -2,7 +2,8 @@
 //!
 //! `docs/redis.md` has the key layout, the states, the invariants, and why no wake-up is lost; here is who does what:
 //!
-//! * `acquire.rs`: what the calling thread does: ask, wait, give back, refresh
+//! * `acquire.rs`: one lock on its way: ask, wait, sit out failures
+//! * `node.rs`: what can be done with a lock that is held
 //! * `entry.rs`: one acquisition and its deadline; how its thread is woken
 //! * `keeper.rs`: the thread that renews leases and heartbeats
 //! * `mailbox.rs`: the thread that listens for hand-overs
@@ -31,11 +32,12 @@ mod keeper;
 mod key;
 mod link;
 mod mailbox;
+mod node;
 mod script;
 mod sync;
 
-pub use acquire::{RedisGrant, RedisNode};
 pub use error::RedisStoreError;
+pub use node::{RedisGrant, RedisNode};
 
 use self::core::Core;
 use self::error::Failure;
@@ -197,7 +199,7 @@ impl RedisStoreBuilder {
             scripts: script::Scripts::new(),
             keeper: keeper::Keeper::default(),
             client: random.iter().map(|byte| format!("{byte:02x}")).collect(),
-            lease: acquire::lease_micros(self.lease),
+            lease: node::lease_micros(self.lease),
             heartbeat: as_micros(self.heartbeat).max(1000),
             last_number: AtomicU64::new(0),
             listening: AtomicBool::new(false),
