@@ -11,17 +11,20 @@
 //! * `acquire.rs` an acquisition that may have to wait, step by step, for threads and for tasks
 //! * `record.rs` owners and leases
 //! * `listing.rs` which locks are held
+//! * `loss.rs` telling of lost ones
 //! * `tree.rs` from a path to its node
 //! * `reclaim.rs` dropping idle nodes
 
 use std::fmt;
 use std::time::Duration;
 
+use crossbeam_channel::Receiver;
+
 use crate::error::{Blocker, LockError};
 use crate::lease::{HeldLock, LeaseToken};
 use crate::path::{PathRef, TreePath};
 use crate::request::{Mode, Request, Scope, Wait};
-use crate::store::LockStore;
+use crate::store::{LockStore, LostLock};
 use crate::sync::{AtomicU64, Deadline, Ordering, PlainArc};
 
 use self::acquire::Acquiring;
@@ -34,6 +37,7 @@ mod acquire;
 mod claim;
 mod enrol;
 mod listing;
+mod loss;
 mod node;
 mod reclaim;
 mod record;
@@ -324,6 +328,10 @@ impl LockStore for MemoryStore {
 
     fn locks(&self) -> Result<Vec<HeldLock>, LockError> {
         Ok(self.tree.locks())
+    }
+
+    fn lost_locks(&self) -> Receiver<LostLock> {
+        self.tree.lost_locks()
     }
 
     fn is_locked(node: &MemoryNode, scope: Scope) -> bool {

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use super::node::{Node, Slow};
 use super::word::{Kind, Place};
 use crate::request::Owner;
+use crate::store::LostLock;
 use crate::sync::{Deadline, PlainArc, later, now};
 
 /// What is known of one claim.
@@ -50,11 +51,12 @@ impl Slow {
         self.records.iter().filter_map(|record| record.ends).min()
     }
 
-    /// Sees to it that somebody comes by when the first lease ends, if a task sleeps here.
+    /// Sees to it that somebody comes by when the first lease ends, if a task sleeps here or somebody listens for losses.
     pub(super) fn watch_leases(&mut self, node: &PlainArc<Node>) {
         let Some(end) = self.first_end() else { return };
         let in_time = self.watched.is_some_and(|when| when <= end); // whoever comes then sees to the next time
-        if !in_time && self.queue.iter().any(|waiter| waiter.sleeper.is_task()) {
+        let matters = || node.shared().watchers.any() || self.queue.iter().any(|waiter| waiter.sleeper.is_task());
+        if !in_time && matters() {
             self.watched = Some(end);
             let node = PlainArc::downgrade(node);
             later(end, move || {
@@ -130,16 +132,13 @@ impl Node {
     /// Takes the lock from those whose lease has ended. Whether there were any.
     pub(super) fn revoke_expired(self: &PlainArc<Self>) -> bool {
         let Some(cold) = self.cold_if_any() else { return false };
-        let mut ended = Vec::new();
-        cold.slow.lock().records.retain(|record| {
-            let keep = !record.has_ended();
-            if !keep {
-                ended.push((record.token, record.kind, record.detached));
+        let ended: Vec<Record> = cold.slow.lock().records.extract_if(.., |record| record.has_ended()).collect();
+        for record in &ended {
+            self.let_go(record.token, record.kind, record.detached);
+            if !record.detached {
+                let lost = LostLock::new(self.path.clone(), record.owner.clone(), record.token);
+                self.shared().watchers.tell(&lost);
             }
-            keep
-        });
-        for (token, kind, detached) in &ended {
-            self.let_go(*token, *kind, *detached);
         }
         !ended.is_empty()
     }

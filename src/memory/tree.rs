@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
+use super::loss::Watchers;
 use super::node::{Entry, Node};
 use super::reclaim::Accounts;
 use crate::path::PathRef;
@@ -18,6 +19,8 @@ pub(super) struct Shared {
     pub(super) accounts: Accounts,
     /// The nodes of detached locks, by token: see `record.rs`.
     pub(super) detached: Mutex<HashMap<u64, PlainArc<Node>>>,
+    /// Who listens for losses: see `loss.rs`.
+    pub(super) watchers: Watchers,
     /// The last fencing token given out.
     fence: AtomicU64,
 }
@@ -44,6 +47,7 @@ impl Tree {
             patience,
             accounts: Accounts::new(),
             detached: Mutex::new(HashMap::new()),
+            watchers: Watchers::new(),
             fence: AtomicU64::new(0),
         });
         Self { index: Index::new(), root: Node::root(shared.clone()), shared }
