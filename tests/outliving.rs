@@ -1,0 +1,110 @@
+//! Locks that outlive their guards, and the listing of what is held.
+
+use std::time::Duration;
+
+use mutextree::{HeldLock, LeaseToken, LockError, LockStore, MemoryStore, Mode, Scope};
+
+const LONG: Duration = Duration::from_secs(60);
+
+fn store() -> MemoryStore {
+    MemoryStore::new()
+}
+
+#[test]
+fn a_lock_without_a_guard_is_held_until_it_is_released() {
+    let store = store();
+    let lease = store.mutex("a/b").unwrap().lock_owned().unwrap().into_lease().unwrap();
+    let token = lease.token().clone();
+    drop(lease);
+    store.shrink_to_fit(); // nobody has a handle, and yet the node stays
+    assert!(store.mutex("a").unwrap().try_lock().is_err());
+    assert!(store.mutex("a/b/c").unwrap().try_lock().is_err());
+
+    let [one, two] = [0, 1].map(|_| store.resume("a/b", &token).unwrap());
+    assert!(one.is_held() && two.is_held() && one.fencing_token() == two.fencing_token());
+    one.release().unwrap();
+    assert!(!two.is_held());
+    assert!(matches!(two.refresh(), Err(LockError::NotHeld { .. })));
+    assert!(matches!(two.release(), Err(LockError::NotHeld { .. })));
+    assert!(store.mutex("/").unwrap().try_lock().is_ok());
+    store.shrink_to_fit();
+    assert_eq!(store.node_count(), 1);
+}
+
+#[test]
+fn a_guard_takes_it_up_again() {
+    let store = store();
+    let lease = store.mutex("a").unwrap().shared().node_only().lock_owned().unwrap().into_lease().unwrap();
+    assert_eq!(lease.mode(), Mode::Shared);
+    let guard = store.resume("a", lease.token()).unwrap().into_guard();
+    assert!(guard.is_held() && guard.mode() == Mode::Shared);
+    drop(guard);
+    assert!(!lease.is_held() && !store.mutex("a").unwrap().is_locked());
+}
+
+#[test]
+fn its_lease_ends_and_can_be_set() {
+    let store = store();
+    let mutex = store.mutex("a").unwrap();
+    let lease = mutex.clone().lease(LONG).lock_owned().unwrap().into_lease().unwrap();
+    lease.refresh_for(Duration::ZERO).unwrap();
+    assert!(!lease.is_held());
+    drop(mutex.try_lock().unwrap());
+    assert!(matches!(store.resume("a", lease.token()), Err(LockError::NotHeld { .. })));
+
+    let lease = mutex.clone().lease(Duration::from_millis(20)).lock_owned().unwrap().into_lease().unwrap();
+    drop(mutex.try_lock_for(LONG).unwrap()); // waits for the end of the lease
+    assert!(!lease.is_held());
+}
+
+#[test]
+fn a_wrong_name_finds_nothing() {
+    let store = store();
+    let guard = store.lock("a").unwrap();
+    let own = LeaseToken::from(guard.fencing_token().to_string());
+    for token in [own, "".into(), "x".into(), "-1".into(), u64::MAX.to_string().into(), "99".into()] {
+        assert!(matches!(store.resume("a", &token), Err(LockError::NotHeld { .. })), "{token}");
+    }
+    let lease = guard.into_lease().unwrap();
+    assert!(matches!(store.resume("b", lease.token()), Err(LockError::NotHeld { .. })));
+    assert!(matches!(store.resume("a//b", lease.token()), Err(LockError::Path(_))));
+    assert!(store.resume("a", lease.token()).is_ok());
+}
+
+#[test]
+fn a_lock_that_was_lost_cannot_be_kept() {
+    let store = store();
+    let guard = store.mutex("a").unwrap().lease(Duration::ZERO).lock_owned().unwrap();
+    assert!(matches!(guard.into_lease(), Err(LockError::NotHeld { .. })));
+    assert!(!store.mutex("a").unwrap().is_locked());
+}
+
+#[test]
+fn everything_held_is_listed() {
+    let store = store();
+    assert_eq!(store.locks().unwrap(), []);
+    let mutex = |path: &str| store.mutex(path).unwrap();
+    let _held = (
+        mutex("a/1").lock_owned().unwrap(),
+        mutex("a/2").shared().lock_owned().unwrap(),
+        mutex("a/2").shared().owner("reader").lock_owned().unwrap(),
+        mutex("a").shared().node_only().lock_owned().unwrap(),
+        mutex("b").node_only().lease(LONG).lock_owned().unwrap(),
+        mutex("/").node_only().shared().lock_owned().unwrap(),
+    );
+    let line = |lock: &HeldLock| {
+        let owner = lock.owner.as_ref().map_or("", |owner| owner.as_str()).to_owned();
+        (lock.path.to_string(), lock.mode, lock.scope, owner, lock.remaining.is_some())
+    };
+    let mut lines: Vec<_> = store.locks().unwrap().iter().map(line).collect();
+    lines.sort_by_key(|(path, .., owner, _)| (path.clone(), owner.clone()));
+    let expected = [
+        ("/", Mode::Shared, Scope::Node, "", false),
+        ("a", Mode::Shared, Scope::Node, "", false),
+        ("a/1", Mode::Exclusive, Scope::Subtree, "", false),
+        ("a/2", Mode::Shared, Scope::Subtree, "", false),
+        ("a/2", Mode::Shared, Scope::Subtree, "reader", false),
+        ("b", Mode::Exclusive, Scope::Node, "", true),
+    ];
+    assert_eq!(lines, expected.map(|(path, mode, scope, owner, ends)| (path.into(), mode, scope, owner.into(), ends)));
+}
