@@ -32,8 +32,7 @@
 //! A newcomer may claim a free word ahead of the queue: that is what makes a contended lock fast. For a waiter that has waited
 //! longer than the tree's patience (a millisecond), asleep or woken and not yet running, *gates are closed* on the node where it sleeps: one bit for each kind of claim on that
 //! node that conflicts with it. Newcomers of that kind queue. When it has to sleep again it closes those of its own node and of all its ancestors as well:
-//! from then on whoever conflicts with it either is there already or comes below, where its claim will stop them. What an older one has closed it leaves at that,
-//! and closes it itself if it has to sleep once more: so a crowd closes few gates, and the oldest of it all it needs. A waiter passes a gate only if it arrived before the one who
+//! from then on whoever conflicts with it either is there already or comes below, where its claim will stop them. A waiter passes a gate only if it arrived before the one who
 //! closed it, so the oldest passes all. Gates stay closed until the waiter has its lock or gives up, also while it is in turn held up at another node:
 //! otherwise two nodes could take turns in keeping it out. A waiter for a gate holds nothing, and waits only for older ones: no circle.
 //!
@@ -44,6 +43,7 @@
 //! the slow lock of the node where it slept, which is where it learns of that when it is polled, or dropped, after all. It then
 //! starts anew with its old stamp. It has lost its turn and nothing else.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::node::{Node, Slow};
@@ -53,6 +53,9 @@ use crate::sync::{Ordering, PlainArc, Stamp, later, now};
 
 /// At one in so many walks through a queue the clock is asked for a waiter that has been woken already.
 const CLOCK_EVERY: u32 = if cfg!(mutextree_loom) { 1 } else { 8 };
+
+/// So many of a queue, the oldest, have gates closed for them while they sleep. The others of a crowd have their turn when they are among those.
+const IN_FRONT: usize = 8;
 
 /// How long a woken task that is not polled may hold up those behind it: at least once, and at most twice this.
 const UNPOLLED: Duration = Duration::from_millis(10);
@@ -87,44 +90,67 @@ impl Waiter {
     }
 }
 
-/// Closed by one old waiter against newcomers.
+/// The gates that are closed on one node, each by one old waiter against newcomers. In order of age, so that many cost no more than a few.
+#[derive(Debug, Default)]
+pub(super) struct Gates(BTreeMap<u64, BTreeSet<(Stamp, usize)>>);
+
+/// One of them: what it closes, who closed it when, and where.
 #[derive(Debug)]
 pub(super) struct Gate {
-    stamp: Stamp,
+    at: PlainArc<Node>,
     /// Gate bits of the word.
     bits: u64,
-    sleeper: PlainArc<Sleeper>,
+    stamp: Stamp,
 }
 
-/// Closes the gates of `node` that `waiter` needs closed, unless older ones have: so there are few, however many wait. Whether they are
-/// closed for itself.
-fn close(gates: &mut Vec<Gate>, node: &PlainArc<Node>, waiter: &Waiter) -> bool {
-    let Waiter { kind, place, stamp, ref sleeper, .. } = *waiter;
-    if gates.iter().any(|gate| PlainArc::ptr_eq(&gate.sleeper, sleeper)) {
-        return true;
+/// Nobody's address is another's: a gate is opened before its sleeper goes.
+fn address(sleeper: &PlainArc<Sleeper>) -> usize {
+    PlainArc::as_ptr(sleeper) as usize
+}
+
+impl Gates {
+    /// Closes the gates of `node` that `waiter` needs closed, if it has not done so.
+    fn close(&mut self, node: &PlainArc<Node>, waiter: &Waiter) {
+        let Waiter { kind, place, stamp, ref sleeper, .. } = *waiter;
+        let bits = kind.closes(place);
+        if self.0.entry(bits).or_default().insert((stamp, address(sleeper))) {
+            node.word.fetch_or(bits, Ordering::SeqCst);
+            sleeper.note_gate(Gate { at: node.clone(), bits, stamp });
+        }
     }
-    let bits = kind.closes(place);
-    let older = gates.iter().filter(|gate| gate.stamp <= stamp);
-    if older.fold(0, |closed, gate| closed | gate.bits) & bits == bits {
-        return false;
+
+    fn open(&mut self, gate: &Gate, sleeper: &PlainArc<Sleeper>) {
+        if let Some(alike) = self.0.get_mut(&gate.bits) {
+            alike.remove(&(gate.stamp, address(sleeper)));
+            if alike.is_empty() {
+                self.0.remove(&gate.bits);
+            }
+        }
     }
-    node.word.fetch_or(bits, Ordering::SeqCst);
-    sleeper.note_gate(node);
-    gates.push(Gate { stamp, bits, sleeper: sleeper.clone() });
-    true
+
+    /// The bits of all of them.
+    fn closed(&self) -> u64 {
+        self.0.keys().fold(0, |closed, bits| closed | bits)
+    }
+
+    /// Whether somebody older than `stamp` keeps `kind` out.
+    fn keep_out(&self, kind: Kind, stamp: Stamp) -> bool {
+        let older = |gates: &BTreeSet<(Stamp, usize)>| gates.first().is_some_and(|(oldest, _)| *oldest < stamp);
+        self.0.iter().any(|(bits, gates)| bits & kind.gate() != 0 && older(gates))
+    }
+
+    #[cfg(all(test, mutextree_loom))]
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl Slow {
-    /// Whether somebody older than `stamp` keeps `kind` from claiming this node.
-    fn is_gated(&self, kind: Kind, stamp: Stamp) -> bool {
-        self.gates.iter().any(|gate| gate.bits & kind.gate() != 0 && gate.stamp < stamp)
-    }
-
     /// Whether `waiter` has to wait, if the word is `word`.
     fn holds_up(&self, waiter: &Waiter, word: u64) -> bool {
         let Waiter { kind, place, stamp, .. } = *waiter;
         word & kind.conflicts(place) != 0
-            || (place == Place::Here && (kind.is_full(word) || self.is_gated(kind, stamp)))
+            || (place == Place::Here && (kind.is_full(word) || self.gates.keep_out(kind, stamp)))
     }
 
     /// Whether nobody who sleeps here, those who drain apart, could go if the word were this one.
@@ -139,15 +165,14 @@ impl Slow {
         self.walks = self.walks.wrapping_add(1);
         let word = node.word.load(Ordering::SeqCst);
         let mut pretended = word;
-        // The oldest, and those who drain. The others close gates when they are the oldest.
-        let mut in_front = true;
         for at in 0..self.queue.len() {
-            if !in_front && self.is_hopeless(pretended) {
-                break;
-            }
             let waiter = &self.queue[at];
             let Waiter { kind, place, stamp, .. } = *waiter;
             let draining = waiter.is_draining();
+            let in_front = at < IN_FRONT;
+            if !in_front && !draining && self.is_hopeless(pretended) {
+                break;
+            }
             // One that drains has its claim above already: only what is really here can hold it up.
             let seen = if draining { word } else { pretended };
             if place == Place::Here {
@@ -163,9 +188,8 @@ impl Slow {
             // The clock is not asked at each release just because somebody is on its way.
             let may_be_due = in_front && (!on_its_way || self.walks.is_multiple_of(CLOCK_EVERY));
             if may_be_due && stamp.older_than(patience) {
-                close(&mut self.gates, node, &self.queue[at]);
+                self.gates.close(node, &self.queue[at]);
             }
-            in_front &= draining;
         }
         if task_first {
             self.come_by_later(node);
@@ -205,11 +229,18 @@ impl Slow {
     }
 }
 
+impl Gate {
+    /// Opens it, on behalf of the one who closed it.
+    pub(super) fn open(&self, sleeper: &PlainArc<Sleeper>) {
+        self.at.open_gate(self, sleeper);
+    }
+}
+
 impl Node {
     /// Whether somebody older than `stamp` keeps `kind` from claiming this node; whoever has no stamp yet is younger than all.
     pub(super) fn is_gated(&self, kind: Kind, stamp: Option<Stamp>) -> bool {
         match stamp {
-            Some(stamp) => self.cold().slow.lock().is_gated(kind, stamp),
+            Some(stamp) => self.cold().slow.lock().gates.keep_out(kind, stamp),
             None => true,
         }
     }
@@ -218,7 +249,7 @@ impl Node {
     pub(super) fn queue_up(self: &PlainArc<Self>, waiter: Waiter, patience: Duration) -> bool {
         let mut slow = self.cold().slow.lock();
         if waiter.stamp.older_than(patience) {
-            close(&mut slow.gates, self, &waiter);
+            slow.gates.close(self, &waiter);
         }
         let word = self.word.fetch_or(PARKED, Ordering::SeqCst);
         let asleep = slow.holds_up(&waiter, word);
@@ -237,10 +268,9 @@ impl Node {
         asleep
     }
 
-    /// Closes the gates that `waiter`, who is to sleep elsewhere, needs closed here. Whether they are closed for itself, and not only
-    /// for older ones.
-    pub(super) fn close_gate(self: &PlainArc<Self>, waiter: &Waiter) -> bool {
-        close(&mut self.cold().slow.lock().gates, self, waiter)
+    /// Closes the gates that `waiter`, who is to sleep elsewhere, needs closed here.
+    pub(super) fn close_gate(self: &PlainArc<Self>, waiter: &Waiter) {
+        self.cold().slow.lock().gates.close(self, waiter);
     }
 
     /// Wakes whoever may go.
@@ -271,12 +301,12 @@ impl Node {
         sleeper.take_lapsed()
     }
 
-    /// Opens the gates that `sleeper` has closed here.
-    pub(super) fn open_gate(self: &PlainArc<Self>, sleeper: &PlainArc<Sleeper>) {
+    /// Opens a gate that `sleeper` has closed here.
+    fn open_gate(self: &PlainArc<Self>, gate: &Gate, sleeper: &PlainArc<Sleeper>) {
         let patience = self.shared().patience;
         let mut slow = self.cold().slow.lock();
-        slow.gates.retain(|gate| !PlainArc::ptr_eq(&gate.sleeper, sleeper));
-        let closed = slow.gates.iter().fold(0, |bits, gate| bits | gate.bits);
+        slow.gates.open(gate, sleeper);
+        let closed = slow.gates.closed();
         self.word.fetch_and(!(GATES & !closed), Ordering::SeqCst);
         let next = slow.take_next(self, patience);
         drop(slow);
