@@ -165,7 +165,7 @@ impl<S: LockStore> TreeMutex<S> {
     /// The future is cancel-safe: dropped at any point (by a timeout, a `select!`) it leaves the tree as if it had never been, and whoever waited on its account goes
     /// on. It needs no particular runtime: for a timeout use your runtime's. The guard may be held across an `.await`.
     ///
-    /// A future that was woken and is then neither polled nor dropped holds up those behind it for some ten milliseconds, and then loses its turn.
+    /// A future that was woken and is then neither polled nor dropped holds up those behind it for ten to twenty milliseconds, and then loses its turn.
     ///
     /// # Errors
     /// As [`lock`](Self::lock).

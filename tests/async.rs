@@ -11,6 +11,9 @@ mod hand;
 /// Leases in the way of tasks.
 #[path = "async/leases.rs"]
 mod leases;
+/// A store that panics.
+#[path = "async/panicking.rs"]
+mod panicking;
 /// Tasks and threads at random.
 #[path = "async/random.rs"]
 mod random;

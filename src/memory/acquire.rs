@@ -202,16 +202,13 @@ impl<'a> Acquisition<'a> {
         in_the_way
     }
 
-    /// Closes the gates of the node and of all above, until all are closed for itself and not on an older one's account.
-    /// (One that drains has its claim, and is past all these.)
+    /// Closes the gates of the node and of all above, once. (One that drains has its claim, and is past all these.)
     fn close_gates(&mut self, waiter: &Waiter) {
-        if !self.closed_all {
+        if !std::mem::replace(&mut self.closed_all, true) {
             let here = Waiter { place: Place::Here, ..waiter.clone() };
-            self.closed_all = self.node.close_gate(&here);
+            self.node.close_gate(&here);
             let above = Waiter { place: Place::Above, ..here };
-            for node in self.node.ancestors() {
-                self.closed_all &= node.close_gate(&above);
-            }
+            self.node.ancestors().for_each(|node| node.close_gate(&above));
         }
     }
 

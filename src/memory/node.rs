@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::record::Record;
 use super::tree::Shared;
-use super::wait::{Gate, Waiter};
+use super::wait::{Gates, Waiter};
 use super::word::ENROLLED;
 use crate::path::TreePath;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, OnceLock, Ordering, PlainArc};
@@ -53,7 +53,7 @@ pub(super) struct Slow {
     /// Whether somebody comes by later for those behind a woken task.
     pub(super) looked_after: bool,
     /// Who has closed gates here.
-    pub(super) gates: Vec<Gate>,
+    pub(super) gates: Gates,
     /// What is known of claims with an owner or a lease: see `record.rs`.
     pub(super) records: Vec<Record>,
     /// When somebody comes by to see which leases have ended, for the sake of tasks.

@@ -2,7 +2,7 @@
 
 use std::task::Waker;
 
-use super::node::Node;
+use super::wait::Gate;
 use crate::sync::{AtomicBool, Deadline, Mutex, Ordering, Parker, PlainArc};
 
 /// Someone who sleeps, or is about to: shared between whoever waits and the queue it is in.
@@ -15,8 +15,8 @@ pub(super) struct Sleeper {
     seen_woken: AtomicBool,
     /// Set under the slow lock by whoever takes its turn from it.
     lapsed: AtomicBool,
-    /// Where gates are closed for it. Locked within slow locks, and nothing is locked within it.
-    gates: Mutex<Vec<PlainArc<Node>>>,
+    /// The gates that are closed for it, everywhere. Locked within slow locks, and nothing is locked within it.
+    gates: Mutex<Vec<Gate>>,
 }
 
 #[derive(Debug)]
@@ -72,16 +72,16 @@ impl Sleeper {
         self.lapsed.swap(false, Ordering::AcqRel)
     }
 
-    /// Notes that a gate was closed for it there.
-    pub(super) fn note_gate(&self, at: &PlainArc<Node>) {
-        self.gates.lock().push(at.clone());
+    /// Notes that a gate was closed for it.
+    pub(super) fn note_gate(&self, gate: Gate) {
+        self.gates.lock().push(gate);
     }
 
     /// Opens all gates that were closed for it.
     pub(super) fn open_gates(self: &PlainArc<Self>) {
         let gates = std::mem::take(&mut *self.gates.lock());
-        for node in gates {
-            node.open_gate(self);
+        for gate in gates {
+            gate.open(self);
         }
     }
 

@@ -32,8 +32,7 @@
 //! A newcomer may claim a free word ahead of the queue: that is what makes a contended lock fast. For a waiter that has waited
 //! longer than the tree's patience (a millisecond), asleep or woken and not yet running, *gates are closed* on the node where it sleeps: one bit for each kind of claim on that
 //! node that conflicts with it. Newcomers of that kind queue. When it has to sleep again it closes those of its own node and of all its ancestors as well:
-//! from then on whoever conflicts with it either is there already or comes below, where its claim will stop them. What an older one has closed it leaves at that,
-//! and closes it itself if it has to sleep once more: so a crowd closes few gates, and the oldest of it all it needs. A waiter passes a gate only if it arrived before the one who
+//! from then on whoever conflicts with it either is there already or comes below, where its claim will stop them. A waiter passes a gate only if it arrived before the one who
 //! closed it, so the oldest passes all. Gates stay closed until the waiter has its lock or gives up, also while it is in turn held up at another node:
 //! otherwise two nodes could take turns in keeping it out. A waiter for a gate holds nothing, and waits only for older ones: no circle.
 //!
@@ -44,6 +43,7 @@
 //! the slow lock of the node where it slept, which is where it learns of that when it is polled, or dropped, after all. It then
 //! starts anew with its old stamp. It has lost its turn and nothing else.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::node::{Node, Slow};
@@ -53,6 +53,9 @@ use crate::sync::{Ordering, PlainArc, Stamp, later, now};
 
 /// At one in so many walks through a queue the clock is asked for a waiter that has been woken already.
 const CLOCK_EVERY: u32 = if cfg!(mutextree_loom) { 1 } else { 8 };
+
+/// So many of a queue, the oldest, have gates closed for them while they sleep. The others of a crowd have their turn when they are among those.
+const IN_FRONT: usize = 8;
 
 /// How long a woken task that is not polled may hold up those behind it: at least once, and at most twice this.
 const UNPOLLED: Duration = Duration::from_millis(10);
@@ -68,9 +71,9 @@ pub(super) fn rank(draining: bool, stamp: Stamp) -> Rank {
 /// A place in a queue.
 #[derive(Clone, Debug)]
 pub(super) struct Waiter {
-    pub(super) kind: Kind,
     /// The node it wants.
     pub(super) wanted: PlainArc<Node>,
+    pub(super) kind: Kind,
     /// Where the node that it sleeps at lies, seen from that.
     pub(super) place: Place,
     pub(super) stamp: Stamp,
@@ -87,47 +90,69 @@ impl Waiter {
     }
 }
 
-/// Closed by one old waiter against newcomers.
+/// The gates that are closed on one node, each by one old waiter against newcomers. In order of age, so that many cost no more than a few.
+#[derive(Debug, Default)]
+pub(super) struct Gates(BTreeMap<u64, BTreeMap<(Stamp, usize), PlainArc<Node>>>);
+
+/// One of them: what it closes, who closed it when, and where.
 #[derive(Debug)]
 pub(super) struct Gate {
-    stamp: Stamp,
+    at: PlainArc<Node>,
     /// Gate bits of the word.
     bits: u64,
-    /// What the one who closed it wants.
-    wanted: PlainArc<Node>,
-    sleeper: PlainArc<Sleeper>,
+    stamp: Stamp,
 }
 
-/// Closes the gates of `node` that `waiter` needs closed, unless older ones have: so there are few, however many wait. Whether they are
-/// closed for itself.
-fn close(gates: &mut Vec<Gate>, node: &PlainArc<Node>, waiter: &Waiter) -> bool {
-    let Waiter { kind, place, stamp, ref sleeper, .. } = *waiter;
-    if gates.iter().any(|gate| PlainArc::ptr_eq(&gate.sleeper, sleeper)) {
-        return true;
+/// Nobody's address is another's: a gate is opened before its sleeper goes.
+fn address(sleeper: &PlainArc<Sleeper>) -> usize {
+    PlainArc::as_ptr(sleeper) as usize
+}
+
+impl Gates {
+    /// Closes the gates of `node` that `waiter` needs closed, if it has not done so.
+    fn close(&mut self, node: &PlainArc<Node>, waiter: &Waiter) {
+        let Waiter { kind, place, stamp, ref sleeper, .. } = *waiter;
+        let bits = kind.closes(place);
+        let key = (stamp, address(sleeper));
+        if self.0.entry(bits).or_default().insert(key, waiter.wanted.clone()).is_none() {
+            node.word.fetch_or(bits, Ordering::SeqCst);
+            sleeper.note_gate(Gate { at: node.clone(), bits, stamp });
+        }
     }
-    let bits = kind.closes(place);
-    let older = gates.iter().filter(|gate| gate.stamp <= stamp);
-    if older.fold(0, |closed, gate| closed | gate.bits) & bits == bits {
-        return false;
+
+    fn open(&mut self, gate: &Gate, sleeper: &PlainArc<Sleeper>) {
+        if let Some(alike) = self.0.get_mut(&gate.bits) {
+            alike.remove(&(gate.stamp, address(sleeper)));
+            if alike.is_empty() {
+                self.0.remove(&gate.bits);
+            }
+        }
     }
-    node.word.fetch_or(bits, Ordering::SeqCst);
-    sleeper.note_gate(node);
-    gates.push(Gate { stamp, bits, wanted: waiter.wanted.clone(), sleeper: sleeper.clone() });
-    true
+
+    /// The bits of all of them.
+    fn closed(&self) -> u64 {
+        self.0.keys().fold(0, |closed, bits| closed | bits)
+    }
+
+    /// What somebody wants who is older than `stamp` and keeps `kind` out; whoever has no stamp yet is younger than all.
+    fn against(&self, kind: Kind, stamp: Option<Stamp>) -> Option<&PlainArc<Node>> {
+        let closed = self.0.iter().filter(|(bits, _)| *bits & kind.gate() != 0);
+        let mut oldest = closed.filter_map(|(_, gates)| gates.first_key_value());
+        oldest.find(|((of, _), _)| stamp.is_none_or(|stamp| *of < stamp)).map(|(_, wanted)| wanted)
+    }
+
+    #[cfg(all(test, mutextree_loom))]
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl Slow {
-    /// The gate of somebody older than `stamp` that keeps `kind` from claiming this node; whoever has no stamp yet is younger than all.
-    fn gate_against(&self, kind: Kind, stamp: Option<Stamp>) -> Option<&Gate> {
-        let is_older = |gate: &Gate| stamp.is_none_or(|stamp| gate.stamp < stamp);
-        self.gates.iter().find(|gate| gate.bits & kind.gate() != 0 && is_older(gate))
-    }
-
     /// Whether `waiter` has to wait, if the word is `word`.
     fn holds_up(&self, waiter: &Waiter, word: u64) -> bool {
         let Waiter { kind, place, stamp, .. } = *waiter;
         word & kind.conflicts(place) != 0
-            || (place == Place::Here && (kind.is_full(word) || self.gate_against(kind, Some(stamp)).is_some()))
+            || (place == Place::Here && (kind.is_full(word) || self.gates.against(kind, Some(stamp)).is_some()))
     }
 
     /// Whether nobody who sleeps here, those who drain apart, could go if the word were this one.
@@ -142,15 +167,14 @@ impl Slow {
         self.walks = self.walks.wrapping_add(1);
         let word = node.word.load(Ordering::SeqCst);
         let mut pretended = word;
-        // The oldest, and those who drain. The others close gates when they are the oldest.
-        let mut in_front = true;
         for at in 0..self.queue.len() {
-            if !in_front && self.is_hopeless(pretended) {
-                break;
-            }
             let waiter = &self.queue[at];
             let Waiter { kind, place, stamp, .. } = *waiter;
             let draining = waiter.is_draining();
+            let in_front = at < IN_FRONT;
+            if !in_front && !draining && self.is_hopeless(pretended) {
+                break;
+            }
             // One that drains has its claim above already: only what is really here can hold it up.
             let seen = if draining { word } else { pretended };
             if place == Place::Here {
@@ -166,9 +190,8 @@ impl Slow {
             // The clock is not asked at each release just because somebody is on its way.
             let may_be_due = in_front && (!on_its_way || self.walks.is_multiple_of(CLOCK_EVERY));
             if may_be_due && stamp.older_than(patience) {
-                close(&mut self.gates, node, &self.queue[at]);
+                self.gates.close(node, &self.queue[at]);
             }
-            in_front &= draining;
         }
         if task_first {
             self.come_by_later(node);
@@ -208,17 +231,24 @@ impl Slow {
     }
 }
 
+impl Gate {
+    /// Opens it, on behalf of the one who closed it.
+    pub(super) fn open(&self, sleeper: &PlainArc<Sleeper>) {
+        self.at.open_gate(self, sleeper);
+    }
+}
+
 impl Node {
     /// What the waiter wants who keeps `kind` from claiming this node by a gate, if one does who is older than `stamp`.
     pub(super) fn gated_for(&self, kind: Kind, stamp: Option<Stamp>) -> Option<PlainArc<Self>> {
-        self.cold().slow.lock().gate_against(kind, stamp).map(|gate| gate.wanted.clone())
+        self.cold().slow.lock().gates.against(kind, stamp).cloned()
     }
 
     /// Goes to sleep here, unless there is no reason to any more: then this is `false`, and the thing to do is to try again.
     pub(super) fn queue_up(self: &PlainArc<Self>, waiter: Waiter, patience: Duration) -> bool {
         let mut slow = self.cold().slow.lock();
         if waiter.stamp.older_than(patience) {
-            close(&mut slow.gates, self, &waiter);
+            slow.gates.close(self, &waiter);
         }
         let word = self.word.fetch_or(PARKED, Ordering::SeqCst);
         let asleep = slow.holds_up(&waiter, word);
@@ -237,10 +267,9 @@ impl Node {
         asleep
     }
 
-    /// Closes the gates that `waiter`, who is to sleep elsewhere, needs closed here. Whether they are closed for itself, and not only
-    /// for older ones.
-    pub(super) fn close_gate(self: &PlainArc<Self>, waiter: &Waiter) -> bool {
-        close(&mut self.cold().slow.lock().gates, self, waiter)
+    /// Closes the gates that `waiter`, who is to sleep elsewhere, needs closed here.
+    pub(super) fn close_gate(self: &PlainArc<Self>, waiter: &Waiter) {
+        self.cold().slow.lock().gates.close(self, waiter);
     }
 
     /// Wakes whoever may go.
@@ -271,18 +300,18 @@ impl Node {
         // By a claim here, or by an earlier waiter for this very node; unless it is only by a gate.
         let by_gate = here
             .filter(|waiter| word & waiter.kind.conflicts(Place::Here) == 0)
-            .and_then(|waiter| slow.gate_against(waiter.kind, Some(waiter.stamp)).map(|gate| gate.wanted.clone()));
+            .and_then(|waiter| slow.gates.against(waiter.kind, Some(waiter.stamp)).cloned());
         drop(slow);
         unpark(next);
         (by_gate.unwrap_or_else(|| self.clone()), sleeper.take_lapsed())
     }
 
-    /// Opens the gates that `sleeper` has closed here.
-    pub(super) fn open_gate(self: &PlainArc<Self>, sleeper: &PlainArc<Sleeper>) {
+    /// Opens a gate that `sleeper` has closed here.
+    fn open_gate(self: &PlainArc<Self>, gate: &Gate, sleeper: &PlainArc<Sleeper>) {
         let patience = self.shared().patience;
         let mut slow = self.cold().slow.lock();
-        slow.gates.retain(|gate| !PlainArc::ptr_eq(&gate.sleeper, sleeper));
-        let closed = slow.gates.iter().fold(0, |bits, gate| bits | gate.bits);
+        slow.gates.open(gate, sleeper);
+        let closed = slow.gates.closed();
         self.word.fetch_and(!(GATES & !closed), Ordering::SeqCst);
         let next = slow.take_next(self, patience);
         drop(slow);

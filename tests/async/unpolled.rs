@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::common::asking::{Asking, asking};
 use crate::common::kinds::{EXCLUSIVE, mutex};
 use crate::dropping::behind;
-use crate::hand::{lock, queued};
+use crate::hand::queued;
 use crate::shapes::{SHAPES, Shape};
 use crate::stores::Tested;
 
@@ -15,19 +15,14 @@ const BOUND: Duration = Duration::from_secs(2);
 fn holds_nobody_up<S: Tested>(store: &S, shape: &Shape, task_first: usize) {
     let (path, kind) = shape.asked;
     let hold = |&(path, kind): &_| mutex(store, path, kind).try_lock_owned().unwrap();
-    let held: Vec<_> = shape.held.iter().map(hold).collect();
+    let mut held: Vec<_> = shape.held.iter().map(hold).collect();
     let mut unpolled = queued(store, path, kind);
     let behind: Vec<_> =
         shape.behind.iter().enumerate().map(|(at, &lock)| behind(store, lock, at % 2 == task_first)).collect();
-    for guard in held {
-        drop(guard);
-        // One of several locks that it waits for may be enough to wake it, or not: if it is, it goes on.
-        if unpolled.is_woken_within(Duration::from_millis(1))
-            && shape.held.len() > 1
-            && let Some(guard) = unpolled.poll()
-        {
-            drop(guard);
-            unpolled = lock(store, path, kind);
+    while held.pop().is_some() {
+        // It waits for them one after the other, in whatever order, and is left alone once all are gone.
+        if !held.is_empty() && unpolled.is_woken_within(Duration::from_millis(1)) {
+            assert!(unpolled.poll().is_none(), "each of those held is in its way");
         }
     }
     let start = Instant::now();
