@@ -28,8 +28,12 @@
 //!
 //! # Limits
 //!
-//! Nobody logs in, so it listens on this machine only, and whoever knows a token may use it. Two users of a server with
-//! logins would need the user's name in the label, and a comparison in `in_the_way`.
+//! * Nobody logs in, so it listens on this machine only, and whoever knows a token may use it. A server with logins would keep the user's name in the
+//!   label, and compare it in `in_the_way`.
+//! * A request that shows a token is as safe as that lock: if the lock's time ends while the request runs, or if the lock is on a part of what is
+//!   deleted or moved, somebody else's lock may come in between.
+//! * Each lock, refresh and refusal reads the store's whole list of locks, which is nothing for thousands of them and too much for millions.
+//! * Properties are kept as extended attributes, so a file system without them has none.
 #![forbid(unsafe_code)]
 
 mod label;

@@ -14,13 +14,13 @@
 //! 1. **The store is all there is.** Tokens, owners and timeouts are read from its [listing](LockStore::locks) at each request, so servers
 //!    that share a store share locks, and a restarted one knows them all.
 //! 2. **Checked is held.** A request that may write *takes* what it needs and keeps it until it has been answered: nobody's LOCK gets in between its
-//!    check and its write. Requests wait a moment for each other; nobody waits for a client's lock.
+//!    check and its write. Requests wait for each other, for a moment, so that two that want what the other has both fail; nobody waits for a client's lock.
 //! 3. **A token opens its own lock**, and of the shared locks on a resource one opens all (RFC 4918, 6.2).
 //! 4. **A depth-0 lock keeps the names in its collection** (RFC 4918, 7.4): to make, move or remove a member takes its token, to write into one does not.
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use dav_server::davpath::DavPath;
@@ -48,6 +48,8 @@ struct Request<S: LockStore> {
     /// The tokens of its `If` header.
     submitted: Vec<String>,
     guards: Mutex<Vec<OwnedTreeMutexGuard<S>>>,
+    /// The listing that is shown to the client: one for all members of a collection.
+    seen: OnceLock<Vec<HeldLock>>,
 }
 
 impl<S: LockStore> Clone for RequestLocks<S> {
@@ -88,6 +90,7 @@ impl<S: LockStore> RequestLocks<S> {
             label: Label::request(request.method().as_str()),
             submitted: bracketed.map(|(text, _)| text.to_owned()).collect(),
             guards: Mutex::default(),
+            seen: OnceLock::new(),
         }))
     }
 
@@ -160,21 +163,24 @@ impl<S: LockStore> RequestLocks<S> {
         Err(Refusal::Locked(HeldLock::new(tree_path(path)?, Mode::Exclusive, Scope::Node)))
     }
 
-    /// The clients' locks that cover `path`.
+    /// The clients' locks that cover `path`, as they were when the request first asked for any.
     pub(crate) fn discover(&self, path: &DavPath) -> Result<Vec<DavLock>, LockError> {
         let tree = tree_path(path)?;
-        let locks = self.0.store.locks()?;
-        Ok(locks
-            .iter()
-            .filter(|lock| is_clients(lock) && covers(lock, &tree, Scope::Node))
-            .map(|lock| self.shown(lock))
-            .collect())
+        let seen = match self.0.seen.get() {
+            Some(seen) => seen,
+            None => {
+                let locks = self.0.store.locks()?;
+                self.0.seen.get_or_init(|| locks)
+            }
+        };
+        let covering = seen.iter().filter(|lock| covers(lock, &tree, Scope::Node) && is_clients(lock));
+        Ok(covering.map(|lock| self.shown(lock)).collect())
     }
 
     /// Ends the clients' locks on what is no more. The request was [checked](Self::check): those whose locks it may not end are not among them.
     pub(crate) fn delete(&self, path: &DavPath) -> Result<(), LockError> {
         let tree = tree_path(path)?;
-        for lock in self.0.store.locks()?.iter().filter(|lock| is_clients(lock) && lock.path.starts_with(&tree)) {
+        for lock in self.0.store.locks()?.iter().filter(|lock| lock.path.starts_with(&tree) && is_clients(lock)) {
             match self.resume(lock).and_then(|lease| lease.release()) {
                 Ok(()) | Err(LockError::NotHeld { .. }) => {} // if its time has just ended, so much the better
                 Err(error) => return Err(error),
@@ -213,9 +219,9 @@ impl<S: LockStore> RequestLocks<S> {
         }
         let others = self.in_the_way(wanted, tokens)?;
         let (closed, open): (Vec<_>, Vec<_>) = others.into_iter().partition(|(_, is_open)| !is_open);
-        match closed.into_iter().map(|(lock, _)| lock).max_by_key(is_clients_or_foreign) {
+        match closed.into_iter().map(|(lock, _)| lock).max_by_key(may_last) {
             // With a lock of the client's own in the way there is no waiting for the rest to go.
-            Some(lock) if is_clients_or_foreign(&lock) || !open.is_empty() => Err(Refusal::Locked(lock)),
+            Some(lock) if may_last(&lock) || !open.is_empty() => Err(Refusal::Locked(lock)),
             None if !open.is_empty() => Ok(None),
             // Only other requests are in the way, or what was there has just gone.
             _ => match mutex.try_lock_owned_for(PATIENCE) {
@@ -231,14 +237,15 @@ impl<S: LockStore> RequestLocks<S> {
     fn hold_names(&self, path: &TreePath, tokens: &[String]) -> Result<(), Refusal> {
         let Some(parent) = path.parent() else { return Ok(()) };
         let mutex = self.0.store.mutex(&parent)?.node_only().shared().owner(&self.0.label);
-        let wanted = HeldLock::new(parent, Mode::Exclusive, Scope::Node);
+        let mut wanted = HeldLock::new(parent, Mode::Exclusive, Scope::Node);
         // Clients' shared locks would let a shared guard in.
         if mutex.is_locked()
             && let others = self.in_the_way(&wanted, tokens)?
-            && let Some((lock, _)) = others.into_iter().find(|(lock, is_open)| !is_open && is_clients_or_foreign(lock))
+            && let Some((lock, _)) = others.into_iter().find(|(lock, is_open)| !is_open && may_last(lock))
         {
             return Err(Refusal::Locked(lock));
         }
+        wanted.mode = Mode::Shared;
         self.keep(self.take(&mutex, &wanted, tokens)?);
         Ok(())
     }
@@ -256,9 +263,10 @@ impl<S: LockStore> RequestLocks<S> {
         };
         let own: Vec<HeldLock> = locks.iter().filter(|lock| is_own(lock)).cloned().collect();
         let is_open = |lock: &HeldLock| {
-            // What of the wanted is kept by this lock.
+            // What of the wanted this lock keeps.
             let (path, scope) = match wanted.path.starts_with(&lock.path) {
-                true => (&wanted.path, wanted.scope),
+                true if lock.scope == Scope::Subtree => (&wanted.path, wanted.scope),
+                true => (&wanted.path, Scope::Node),
                 false => (&lock.path, lock.scope),
             };
             is_own(lock) || (lock.mode == Mode::Shared && own.iter().any(|own| covers(own, path, scope)))
@@ -270,8 +278,8 @@ impl<S: LockStore> RequestLocks<S> {
     fn find(&self, path: &DavPath, token: &str) -> Result<HeldLock, LockError> {
         let tree = tree_path(path)?;
         let is_it = |lock: &HeldLock| {
-            is_clients(lock)
-                && covers(lock, &tree, Scope::Node)
+            covers(lock, &tree, Scope::Node)
+                && is_clients(lock)
                 && Label::of(lock).is_some_and(|label| label.token == token)
         };
         self.0.store.locks()?.into_iter().find(is_it).ok_or(LockError::NotHeld { path: tree })
@@ -305,7 +313,7 @@ fn is_clients(lock: &HeldLock) -> bool {
     lock.token.is_some() && Label::of(lock).is_some_and(|label| !label.is_request())
 }
 
-/// Whether it may last: it is no request's.
-fn is_clients_or_foreign(lock: &HeldLock) -> bool {
+/// Whether it may be held for long: it is no request's.
+fn may_last(lock: &HeldLock) -> bool {
     Label::of(lock).is_none_or(|label| !label.is_request())
 }
