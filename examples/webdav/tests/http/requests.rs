@@ -69,8 +69,14 @@ fn nothing_moves_or_is_copied_onto_a_locked_place() {
 
 #[test]
 fn two_servers_on_one_store_share_locks() {
-    let here = Site::new();
-    let there = here.twin();
+    let store = MemoryStore::new();
+    two_servers_share_locks(store.clone(), store);
+}
+
+/// On stores that share their locks.
+fn two_servers_share_locks<S: LockStore>(one: S, other: S) {
+    let here = Site::on(one);
+    let there = here.twin(other);
     let token = here.lock("/docs", "exclusive", "infinity");
     assert_eq!(there.put("/docs/a", ""), 423);
     assert!(!there.can_lock("/docs/a", "exclusive", "0"));
@@ -89,7 +95,7 @@ fn two_servers_on_one_store_share_locks() {
 fn a_server_that_is_started_anew_knows_its_locks() {
     let site = Site::new();
     let token = site.lock("/docs/a", "exclusive", "0");
-    let again = site.twin();
+    let again = site.twin(site.store.clone());
     drop(site);
     assert_eq!(again.put("/docs/a", ""), 423);
     assert_eq!(again.unlock("/docs/a", &token), 204);
@@ -191,7 +197,7 @@ fn properties_outlive_the_server_and_go_with_the_file() {
     assert_eq!(site.send("PROPPATCH", "/docs/a", &[], patch).status, 207);
     let read = |path| site.send("PROPFIND", path, &[("depth", "0")], "").body;
     assert!(read("/docs/a").contains("teal"));
-    let site = site.twin();
+    let site = site.twin(site.store.clone());
     let read = |path| site.send("PROPFIND", path, &[("depth", "0")], "").body;
     assert_eq!(site.status("COPY", "/docs/a", &[("destination", "/docs/b")]), 204);
     assert_eq!(site.status("MOVE", "/docs/b", &[("destination", "/moved")]), 201);

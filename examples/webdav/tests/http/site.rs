@@ -5,17 +5,17 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 
-use mutextree::MemoryStore;
+use mutextree::{LockStore, MemoryStore};
 use mutextree_webdav::Server;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use ureq::http::Request;
 
 /// One server, and all that it needs to run.
-pub(crate) struct Site {
+pub(crate) struct Site<S: LockStore = MemoryStore> {
     /// Its address: `http://127.0.0.1:4918`.
     pub(crate) url: String,
-    pub(crate) store: MemoryStore,
+    pub(crate) store: S,
     root: Arc<TempDir>,
     client: ureq::Agent,
     /// Stops the server when it is dropped.
@@ -32,22 +32,29 @@ pub(crate) struct Reply {
 }
 
 impl Site {
-    /// A server with the files `docs/a`, `docs/b` and `docs/deep/c`.
+    /// A server with its locks in memory.
     pub(crate) fn new() -> Self {
+        Self::on(MemoryStore::new())
+    }
+}
+
+impl<S: LockStore> Site<S> {
+    /// A server with the files `docs/a`, `docs/b` and `docs/deep/c`.
+    pub(crate) fn on(store: S) -> Self {
         let root = TempDir::new().unwrap();
         fs::create_dir_all(root.path().join("docs/deep")).unwrap();
         for file in ["docs/a", "docs/b", "docs/deep/c"] {
             fs::write(root.path().join(file), "old").unwrap();
         }
-        Self::start(Arc::new(root), MemoryStore::new())
+        Self::start(Arc::new(root), store)
     }
 
-    /// Another server for the same directory and the same locks.
-    pub(crate) fn twin(&self) -> Self {
-        Self::start(self.root.clone(), self.store.clone())
+    /// Another server for the same directory.
+    pub(crate) fn twin(&self, store: S) -> Self {
+        Self::start(self.root.clone(), store)
     }
 
-    fn start(root: Arc<TempDir>, store: MemoryStore) -> Self {
+    fn start(root: Arc<TempDir>, store: S) -> Self {
         let runtime = Runtime::new().unwrap();
         let bound = Server::bind(root.path(), store.clone(), (Ipv4Addr::LOCALHOST, 0).into());
         let server = runtime.block_on(bound).unwrap();
