@@ -310,7 +310,7 @@ fn covers(lock: &HeldLock, path: &TreePath, scope: Scope) -> bool {
 
 /// Whether a client took it by LOCK, from this server or another.
 fn is_clients(lock: &HeldLock) -> bool {
-    lock.token.is_some() && Label::of(lock).is_some_and(|label| !label.is_request())
+    Label::of(lock).is_some_and(|label| !label.is_request())
 }
 
 /// Whether it may be held for long: it is no request's.

@@ -145,14 +145,15 @@ fn a_lock_waits_for_the_write_that_is_under_way() {
     assert_eq!(site.put("/docs/new", ""), 201);
 
     std::thread::scope(|scope| {
-        let locking = scope.spawn(|| site.lock("/docs/a", "exclusive", "0"));
+        let locking = scope.spawn(|| site.lock("/docs", "exclusive", "infinity"));
+        wait_until("the LOCK waits, and newcomers behind it", || is_locked(&site.store, "docs/b"));
         writing.write_all(b"67890").unwrap();
         let mut answer = String::new();
         writing.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
         let token = locking.join().unwrap();
         assert_eq!(fs::read_to_string(site.root().join("docs/a")).unwrap(), "1234567890");
-        assert_eq!(site.unlock("/docs/a", &token), 204);
+        assert_eq!(site.unlock("/docs", &token), 204);
     });
 }
 
