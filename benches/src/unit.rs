@@ -41,7 +41,8 @@ pub fn nanos(value: f64) -> String {
 
 /// Operations a second.
 pub fn rate(value: f64) -> String {
-    format!("{:.1} M/s", value / 1e6)
+    let digits = if value < 1e6 { 2 } else { 1 };
+    format!("{:.digits$} M/s", value / 1e6)
 }
 
 /// A count, its digits in groups of three.

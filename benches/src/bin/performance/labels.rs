@@ -11,7 +11,7 @@ use crate::series::{Line, Look};
 /// Pixels from one name to the next.
 const APART: i32 = 21;
 /// Pixels from the plot to the names, for a stroke that leads from one to the other.
-const LEAD: i32 = 22;
+const LEAD: i32 = 18;
 
 pub(crate) struct Label {
     pub(crate) line: Line,
@@ -42,15 +42,14 @@ pub(crate) fn draw(
 /// Moves names apart that would cover each other, as little as that takes.
 fn spread(labels: &mut [Label], room: &Range<i32>) {
     labels.sort_by_key(|label| label.wanted);
-    let mut free = room.start;
-    for label in labels.iter_mut() {
-        label.at = label.wanted.max(free);
-        free = label.at + APART;
-    }
-    // What was pushed out at the bottom pushes back.
-    let mut free = room.end;
-    for label in labels.iter_mut().rev() {
-        label.at = label.at.min(free);
-        free = label.at - APART;
+    for _ in 0..200 {
+        for n in 1..labels.len() {
+            let missing = APART - (labels[n].at - labels[n - 1].at);
+            if missing > 0 {
+                labels[n - 1].at -= missing / 2;
+                labels[n].at += missing - missing / 2;
+            }
+        }
+        labels.iter_mut().for_each(|label| label.at = label.at.clamp(room.start, room.end));
     }
 }

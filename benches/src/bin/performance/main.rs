@@ -13,7 +13,7 @@ mod plot;
 mod sections;
 mod series;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::{fs, io};
 
@@ -37,7 +37,8 @@ impl Options {
     fn parse(mut args: lexopt::Parser) -> Result<Option<Self>, lexopt::Error> {
         use lexopt::prelude::*;
 
-        let mut options = Self { effort: Effort::FULL, out: concat!(env!("CARGO_MANIFEST_DIR"), "/../docs").into() };
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("docs");
+        let mut options = Self { effort: Effort::FULL, out: docs };
         while let Some(arg) = args.next()? {
             match arg {
                 Long("quick") => options.effort = Effort::QUICK,

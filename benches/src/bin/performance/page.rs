@@ -28,8 +28,9 @@ pub(crate) fn markdown(sections: &[Section], effort: &Effort) -> String {
 {machine}
 Written by `cargo run --release -p mutextree-benches --bin performance`; take your own.
 {rough}
-All that is in one plot was measured in one run, in turns, and each figure is a median: compare within a plot. The peers are used the way that is
-fastest for each; what they leave out is said in `benches/src/peers/`. `parking_lot::Mutex`, lockable and the maps know of no tree: they are what one would pay without.
+All that is in one plot was measured in one run and each figure is a median: compare within a plot. **mutextree, handle** is `mutex.lock()` on a kept `TreeMutex`;
+**mutextree, store.lock(path)** looks the path up each time. Of the peers, bolt, glock and the chain of read-write locks know of a tree; `parking_lot::Mutex`,
+lockable and the maps do not: they are what one would pay without one. Each is used the way that is fastest for it (`benches/src/peers/`).
 "
     );
     for section in sections {
@@ -51,7 +52,9 @@ fn table(plot: &Plot) -> String {
     let mut table = row(plot.x, xs.iter().map(|x| thousands(*x)).collect());
     table += &row("---", vec!["---:".into(); xs.len()]);
     for series in &plot.series {
-        table += &row(series.line.name, xs.iter().map(|x| show(series.at(*x))).collect());
+        // Or `Arc<Mutex>` would be a tag.
+        let name = series.line.name.replace('<', "&lt;");
+        table += &row(&name, xs.iter().map(|x| show(series.at(*x))).collect());
     }
     table
 }

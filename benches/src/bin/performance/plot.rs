@@ -8,12 +8,13 @@ use crate::labels::{self, Label};
 use crate::page::PLOTS;
 use crate::series::{Look, Series};
 
-const SIZE: (u32, u32) = (820, 480);
+const SIZE: (u32, u32) = (860, 480);
 /// Left of the axis, below it, above the plot, and right of it, where the names of the lines are.
-const LEFT: u32 = 92;
+const LEFT: u32 = 82;
 const BELOW: u32 = 58;
 const ABOVE: u32 = 46;
-const RIGHT: u32 = 232;
+const RIGHT: u32 = 266;
+const MARGIN: u32 = 12;
 const INK: RGBColor = RGBColor(36, 41, 47);
 const GRID: RGBColor = RGBColor(216, 222, 228);
 const FAINT_GRID: RGBColor = RGBColor(240, 242, 245);
@@ -81,18 +82,21 @@ impl Plot {
 
     fn draw(&self, area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>) -> Drawn {
         area.fill(&WHITE)?;
-        area.draw_text(self.title, &text(17, FontStyle::Bold), (LEFT as i32, 16))?;
+        area.draw_text(self.title, &text(17, FontStyle::Bold), ((MARGIN + LEFT) as i32, 16))?;
 
         let xs = self.xs();
         let ys = Decades::around(self.points().map(|point| point.1));
+        // No point on the frame.
         let (first, last) = (xs[0], xs[xs.len() - 1]);
+        let beside = (last / first).powf(0.03);
         let mut chart = ChartBuilder::on(area)
+            .margin_left(MARGIN)
             .margin_top(ABOVE)
             .margin_right(RIGHT)
             .x_label_area_size(BELOW)
             .y_label_area_size(LEFT)
             .build_cartesian_2d(
-                (first..last).log_scale().with_key_points(xs),
+                (first / beside..last * beside).log_scale().with_key_points(xs),
                 (ys.from..ys.to).log_scale().with_key_points(ys.bold).with_light_points(ys.light),
             )?;
         chart
@@ -153,10 +157,10 @@ impl Decades {
     fn around(values: impl Iterator<Item = f64>) -> Self {
         let values = values.filter(|value| value.is_finite() && *value > 0.0);
         let (least, most) = values.fold((f64::MAX, f64::MIN), |(least, most), v| (least.min(v), most.max(v)));
-        let decades = least.log10().floor() as i32..=most.log10().ceil() as i32;
+        let decades = (least / 1.1).log10().floor() as i32..=(most * 1.1).log10().ceil() as i32;
         let steps: Vec<f64> = decades.flat_map(|exp| [1.0, 2.0, 5.0].map(|step| step * 10f64.powi(exp))).collect();
-        let from = steps.iter().copied().rfind(|step| *step <= least).unwrap_or(least);
-        let to = steps.iter().copied().find(|step| *step >= most).unwrap_or(most);
+        let from = steps.iter().copied().rfind(|step| *step <= least / 1.1).unwrap_or(least);
+        let to = steps.iter().copied().find(|step| *step >= most * 1.1).unwrap_or(most);
         let inside = steps.into_iter().filter(|step| (from..=to).contains(step));
         let decade = |step: &f64| (step.log10() - step.log10().round()).abs() < 1e-9;
         let (bold, light): (Vec<f64>, Vec<f64>) = inside.partition(decade);

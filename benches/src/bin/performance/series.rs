@@ -15,6 +15,7 @@ pub(crate) mod colour {
     pub(crate) const BOLT: RGBColor = RGBColor(230, 159, 0);
     pub(crate) const POOL: RGBColor = RGBColor(0, 158, 115);
     pub(crate) const MAP: RGBColor = RGBColor(140, 90, 50);
+    pub(crate) const IN_TURN: RGBColor = RGBColor(92, 70, 156);
     pub(crate) const OTHER: RGBColor = RGBColor(140, 140, 140);
 }
 

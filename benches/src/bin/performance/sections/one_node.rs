@@ -55,13 +55,13 @@ pub(crate) fn measure(effort: &Effort) -> Section {
         name: "one-node",
         title: "Throughput on one node, depth 4",
         x: "threads",
-        y: "lock + unlock, all threads together",
+        y: "locks a second, all threads together",
         unit: Unit::Rate,
         series,
     };
     let share = |threads| Times.show(plot.of(Handle::NAME).at(threads) / plot.of(ParkingLot::NAME).at(threads));
     let shows = format!(
-        "Threads that all want the same node get it {} as often as the same flat mutex with two threads, {} with four and {} with eight (a few nanoseconds of work inside the lock and a few outside).",
+        "With two threads on the same node it changes hands at {} the rate of a flat mutex, with four at {} and with eight at {} (a few nanoseconds of work inside the lock and a few outside).",
         share(2.0),
         share(4.0),
         share(8.0),

@@ -60,7 +60,7 @@ pub(crate) fn measure(effort: &Effort) -> Section {
                 stream(paths, |path| drop(locks.write_forward(path).block_on()), || ())
             }),
         ];
-        let rounds = if paths >= 1_000_000 { 3 } else { effort.rounds.min(15) };
+        let rounds = (most / paths / 2).clamp(3, effort.rounds);
         all_in_turns(rounds, &mut contestants)
     });
     let plot = Plot {

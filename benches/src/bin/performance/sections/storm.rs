@@ -41,7 +41,7 @@ pub(crate) fn measure(effort: &Effort) -> Section {
     });
     let plot = Plot {
         name: "storm",
-        title: "Wait for `org` while threads lock leaves below it",
+        title: "Wait for an inner node while threads lock leaves below it",
         x: "threads that lock a leaf each, over and over",
         y: "median wait",
         unit: Unit::Time,

@@ -40,7 +40,7 @@ pub(crate) fn measure(effort: &Effort) -> Section {
         name: "threads",
         title: "Throughput on disjoint siblings, depth 4",
         x: "threads",
-        y: "lock + unlock, all threads together",
+        y: "locks a second, all threads together",
         unit: Unit::Rate,
         series,
     };
