@@ -30,7 +30,8 @@ Written by `cargo run --release -p mutextree-benches --bin performance`; take yo
 {rough}
 All that is in one plot was measured in one run and each figure is a median: compare within a plot. **mutextree, handle** is `mutex.lock()` on a kept `TreeMutex`;
 **mutextree, store.lock(path)** looks the path up each time. Of the peers, bolt, glock and the chain of read-write locks know of a tree; `parking_lot::Mutex`,
-lockable and the maps do not: they are what one would pay without one. Each is used the way that is fastest for it (`benches/src/peers/`).
+lockable and the maps do not: they are what one would pay without one. Each is used the way that is fastest for it, with paths that were not known when the
+program was compiled (`benches/src/peers/`).
 "
     );
     for section in sections {

@@ -153,7 +153,7 @@ struct Decades {
 }
 
 impl Decades {
-    /// Room for all of `values`: labels at 1, 10, 100 if that makes three, else at 1, 2, 5, 10.
+    /// Room for all of `values`: labels at 1, 10, 100 ... if that makes four, else at 1, 2, 5, 10.
     fn around(values: impl Iterator<Item = f64>) -> Self {
         let values = values.filter(|value| value.is_finite() && *value > 0.0);
         let (least, most) = values.fold((f64::MAX, f64::MIN), |(least, most), v| (least.min(v), most.max(v)));

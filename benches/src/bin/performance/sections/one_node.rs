@@ -24,7 +24,7 @@ pub(crate) fn measure(effort: &Effort) -> Section {
     let handle = store.mutex(PATH).unwrap();
     let flat = CachePadded::new(Mutex::new(()));
     let pool = LockPool::<String>::new();
-    let chain: [RwLock<()>; 5] = Default::default();
+    let (above, node): ([RwLock<()>; 4], RwLock<()>) = Default::default();
     let bolt = bolt::Lock::<4>::default();
     let glock = glock_line(5);
 
@@ -39,7 +39,7 @@ pub(crate) fn measure(effort: &Effort) -> Section {
     ];
     let series = sweep(lines, &THREADS, |threads| {
         let time = effort.together;
-        let read_write = || (chain[..4].iter().map(RwLock::read).collect::<Vec<_>>(), chain[4].write());
+        let read_write = || (above.each_ref().map(RwLock::read), node.write());
         let mut contestants: [Contestant<'_>; 7] = [
             Box::new(|| throughput(time, threads, || handle.lock().unwrap())),
             Box::new(|| throughput(time, threads, || store.lock(PATH).unwrap())),
