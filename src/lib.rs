@@ -65,6 +65,8 @@ mod memory;
 mod mutex;
 mod offload;
 mod path;
+#[cfg(feature = "redis")]
+mod redis;
 mod request;
 mod store;
 mod sync;
@@ -75,5 +77,7 @@ pub use lease::{HeldLock, Lease, LeaseToken};
 pub use memory::{MemoryGrant, MemoryNode, MemoryStore, MemoryStoreBuilder};
 pub use mutex::TreeMutex;
 pub use path::{Components, PathError, PathRef, ToTreePath, TreePath};
+#[cfg(feature = "redis")]
+pub use redis::{RedisGrant, RedisNode, RedisStore, RedisStoreBuilder, RedisStoreError};
 pub use request::{Mode, Owner, Request, Scope, Wait, conflicts};
-pub use store::LockStore;
+pub use store::{LockStore, LostLock};

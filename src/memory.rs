@@ -365,7 +365,7 @@ fn try_claim(node: &PlainArc<Node>, kind: Kind) -> Result<(), PlainArc<Node>> {
 }
 
 /// What is given to whoever has claimed the node.
-fn grant(node: &Node, kind: Kind, request: &Request) -> MemoryGrant {
+fn grant(node: &PlainArc<Node>, kind: Kind, request: &Request) -> MemoryGrant {
     let grant = MemoryGrant::new(kind);
     if request.lease.is_some() || request.owner.is_some() {
         let token = node.shared().next_token();

@@ -1,55 +1,133 @@
 //! Waiting for a blocking acquire on a thread of its own: what a store without a better way gives to tasks.
 //!
-//! The thread waits for a slice of time at a time, so that it notices when the future is gone.
+//! The thread waits for a slice of time at a time, so that it notices when the future is gone. A lock that is there and not
+//! collected, because nobody polls the future, is given back after a while, and asked for again when somebody does.
 
+use std::any::Any;
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use crate::error::LockError;
 use crate::request::{Request, Wait};
 use crate::store::LockStore;
-use crate::sync::{Mutex, PlainArc};
+use crate::sync::{Deadline, Mutex, MutexGuard, OnceLock, Parker, PlainArc, now};
 
 /// What the thread and the future share.
 struct Meeting<S: LockStore> {
     node: S::Node,
     state: Mutex<State<S>>,
+    /// The thread's, from before it first sleeps.
+    thread: OnceLock<Parker>,
 }
 
 enum State<S: LockStore> {
     /// The thread is at it; who to wake.
     Waiting(Option<Waker>),
-    Done(Result<S::Grant, LockError>),
+    /// To be collected.
+    Done(Outcome<S>),
+    /// The lock was there, and nobody came. The thread sleeps until somebody does.
+    Lapsed,
     /// The future is gone, or has its answer.
     Over,
 }
 
+enum Outcome<S: LockStore> {
+    Granted(S::Grant),
+    Failed(LockError),
+    /// The store panicked, which is for the task to know.
+    Panicked(Box<dyn Any + Send>),
+}
+
+/// The longest that a dropped future goes unnoticed.
 const SLICE: Duration = Duration::from_millis(100);
 
+/// How long a lock may be there for a future that nobody polls.
+const UNPOLLED: Duration = Duration::from_millis(10);
+
 impl<S: LockStore> Meeting<S> {
-    fn wait(&self, request: &Request) {
-        loop {
-            match S::acquire(&self.node, request, Wait::timeout(SLICE)) {
-                Err(LockError::TimedOut { .. }) if matches!(*self.state.lock(), State::Waiting(_)) => {}
-                result => return self.arrive(result),
+    /// What the thread does.
+    fn run(&self, request: &Request) {
+        // It was empty: there is one thread.
+        let _ = self.thread.set(Parker::new());
+        while let Some(outcome) = self.wait(request) {
+            if !self.arrive(outcome) || !self.lapses() {
+                return;
             }
+            self.sleep_while(None, |state| matches!(state, State::Lapsed));
         }
     }
 
-    fn arrive(&self, result: Result<S::Grant, LockError>) {
+    /// Waits for the lock: `None` if nobody wants it any more.
+    fn wait(&self, request: &Request) -> Option<Outcome<S>> {
+        while matches!(*self.state.lock(), State::Waiting(_)) {
+            let acquire = AssertUnwindSafe(|| S::acquire(&self.node, request, Wait::timeout(SLICE)));
+            match catch_unwind(acquire) {
+                Ok(Err(LockError::TimedOut { .. })) => {}
+                Ok(Err(error)) => return Some(Outcome::Failed(error)),
+                Ok(Ok(grant)) => return Some(Outcome::Granted(grant)),
+                Err(panic) => return Some(Outcome::Panicked(panic)),
+            }
+        }
+        None
+    }
+
+    /// Leaves the outcome to be collected. Whether there is anything to wait for.
+    fn arrive(&self, outcome: Outcome<S>) -> bool {
+        let granted = matches!(outcome, Outcome::Granted(_));
         let mut state = self.state.lock();
         if let State::Waiting(waker) = &mut *state {
             let waker = waker.take();
-            *state = State::Done(result);
+            *state = State::Done(outcome);
             drop(state);
             if let Some(waker) = waker {
                 waker.wake();
             }
-        } else if let Ok(grant) = result {
+            granted
+        } else {
             drop(state);
-            let _ = S::release(&self.node, grant); // nobody is there to take it
+            self.give_back(outcome); // nobody is there to take it
+            false
         }
+    }
+
+    /// Waits until the lock is collected: `true` if it was not, and has been given back.
+    fn lapses(&self) -> bool {
+        let limit = now() + UNPOLLED;
+        self.sleep_while(Some(&Deadline::at(limit)), |state| matches!(state, State::Done(_)));
+        let mut state = self.state.lock();
+        if !matches!(*state, State::Done(_)) {
+            return false;
+        }
+        if let State::Done(outcome) = std::mem::replace(&mut *state, State::Lapsed) {
+            drop(state);
+            self.give_back(outcome);
+        }
+        true
+    }
+
+    fn sleep_while(&self, deadline: Option<&Deadline>, reason: impl Fn(&State<S>) -> bool) {
+        let Some(thread) = self.thread.get() else { return };
+        while reason(&self.state.lock()) && !deadline.is_some_and(Deadline::has_passed) {
+            thread.park(deadline);
+        }
+    }
+
+    fn give_back(&self, outcome: Outcome<S>) {
+        if let Outcome::Granted(grant) = outcome {
+            let _ = S::release(&self.node, grant); // it may have been lost in the meantime
+        }
+    }
+
+    /// Changes the state, which the thread may be waiting for.
+    fn replace(&self, mut state: MutexGuard<'_, State<S>>, new: State<S>) -> State<S> {
+        let old = std::mem::replace(&mut *state, new);
+        drop(state);
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+        old
     }
 }
 
@@ -58,30 +136,39 @@ struct Leaving<S: LockStore>(PlainArc<Meeting<S>>);
 
 impl<S: LockStore> Drop for Leaving<S> {
     fn drop(&mut self) {
-        let state = std::mem::replace(&mut *self.0.state.lock(), State::Over);
-        if let State::Done(Ok(grant)) = state {
-            let _ = S::release(&self.0.node, grant);
+        if let State::Done(outcome) = self.0.replace(self.0.state.lock(), State::Over) {
+            self.0.give_back(outcome);
         }
     }
 }
 
 pub(crate) async fn acquire<S: LockStore>(node: S::Node, request: Request) -> Result<S::Grant, LockError> {
-    let meeting = PlainArc::new(Meeting::<S> { node, state: Mutex::new(State::Waiting(None)) });
+    let state = Mutex::new(State::Waiting(None));
+    let meeting = PlainArc::new(Meeting::<S> { node, state, thread: OnceLock::new() });
     let leaving = Leaving(meeting.clone());
     std::thread::Builder::new()
         .name("mutextree-acquire".into())
-        .spawn(move || meeting.wait(&request))
+        .spawn(move || meeting.run(&request))
         .map_err(|error| LockError::Store(Box::new(error)))?;
-    poll_fn(|context| {
+    let outcome = poll_fn(|context| {
+        let waker = context.waker().clone();
         let mut state = leaving.0.state.lock();
-        if let State::Waiting(waker) = &mut *state {
-            *waker = Some(context.waker().clone());
+        if let State::Waiting(there) = &mut *state {
+            let old = there.replace(waker);
+            drop(state);
+            drop(old); // somebody else's code, not under our lock
             return Poll::Pending;
         }
-        match std::mem::replace(&mut *state, State::Over) {
-            State::Done(result) => Poll::Ready(result),
-            State::Waiting(_) | State::Over => Poll::Pending, // polled again after it was ready
+        let next = if matches!(*state, State::Lapsed) { State::Waiting(Some(waker)) } else { State::Over };
+        match leaving.0.replace(state, next) {
+            State::Done(outcome) => Poll::Ready(outcome),
+            State::Waiting(_) | State::Lapsed | State::Over => Poll::Pending,
         }
     })
-    .await
+    .await;
+    match outcome {
+        Outcome::Granted(grant) => Ok(grant),
+        Outcome::Failed(error) => Err(error),
+        Outcome::Panicked(panic) => resume_unwind(panic),
+    }
 }

@@ -1,15 +1,17 @@
 //! [`LockStore`]: what a place to keep locks must do.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::future::Future;
 use std::time::Duration;
+
+use crossbeam_channel::Receiver;
 
 use crate::error::LockError;
 use crate::guard::OwnedTreeMutexGuard;
 use crate::lease::{HeldLock, Lease, LeaseToken};
 use crate::mutex::TreeMutex;
 use crate::path::{PathError, PathRef, ToTreePath, TreePath};
-use crate::request::{Mode, Request, Scope, Wait};
+use crate::request::{Mode, Owner, Request, Scope, Wait};
 
 /// A place to keep the locks of one tree: [`MemoryStore`](crate::MemoryStore), a distributed one, or your own.
 ///
@@ -123,6 +125,24 @@ pub trait LockStore: Clone + Send + Sync + 'static {
     /// Whether an exclusive acquire of this scope with [`Wait::Never`] would fail right now. Takes nothing and waits for nobody.
     fn is_locked(node: &Self::Node, scope: Scope) -> bool;
 
+    /// Tells of each lock that is lost from now on while its guard lives: its lease ended, or the store forgot it. Every call makes a
+    /// channel of its own, which hears of all losses until it is dropped; nobody has to listen.
+    ///
+    /// Provided for stores whose locks are never lost: a channel on which nothing ever comes.
+    ///
+    /// ```
+    /// use mutextree::{LockStore, MemoryStore};
+    /// let store = MemoryStore::new();
+    /// let lost = store.lost_locks();
+    /// let guard = store.lock("org/team")?;
+    /// assert!(lost.try_recv().is_err()); // held without a lease: never lost
+    /// # drop(guard);
+    /// # Ok::<(), mutextree::LockError>(())
+    /// ```
+    fn lost_locks(&self) -> Receiver<LostLock> {
+        crossbeam_channel::never()
+    }
+
     /// The mutex of one node: [`TreeMutex::new`] from the store's side.
     ///
     /// # Errors
@@ -177,6 +197,42 @@ pub trait LockStore: Clone + Send + Sync + 'static {
         let node = self.resolve(path.to_path_ref()?);
         let grant = Self::acquire(&node, PLAIN, Wait::Forever)?;
         Ok(OwnedTreeMutexGuard::new(node, grant))
+    }
+}
+
+/// A lock that was lost while its guard lives: what [`LockStore::lost_locks`] tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostLock {
+    path: TreePath,
+    owner: Option<Owner>,
+    fencing_token: u64,
+}
+
+impl LostLock {
+    /// The loss of the lock on `path`. For implementors of [`LockStore`].
+    pub fn new(path: TreePath, owner: Option<Owner>, fencing_token: u64) -> Self {
+        Self { path, owner, fencing_token }
+    }
+
+    /// What had been locked.
+    pub fn path(&self) -> &TreePath {
+        &self.path
+    }
+
+    /// Who held it, if it was taken with an [`owner`](TreeMutex::owner).
+    pub fn owner(&self) -> Option<&Owner> {
+        self.owner.as_ref()
+    }
+
+    /// The [fencing token](crate::TreeMutexGuard::fencing_token) of the lock that was lost.
+    pub fn fencing_token(&self) -> u64 {
+        self.fencing_token
+    }
+}
+
+impl fmt::Display for LostLock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` was lost: its lease has ended", self.path)
     }
 }
 

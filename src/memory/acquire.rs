@@ -5,7 +5,7 @@
 //! | `Idle` | none | claim; look up; look down |
 //! | `Asleep`, not draining | none | woken: `Idle` |
 //! | `Draining` | yes | look on below |
-//! | `Asleep`, draining | yes | woken: `Draining` |
+//! | `Asleep`, draining | yes | woken: `Draining`; lapsed, with its claim: `Idle` |
 //! | `Done` | the caller's, or none | |
 //!
 //! From every stage there is a way back to nothing, [`Acquisition::cancel`], which dropping takes: a wait that is given up, or whose thread unwinds,
@@ -18,10 +18,10 @@ use std::task::{Context, Poll, Waker};
 use super::claim::{Claim, How};
 use super::node::Node;
 use super::sleeper::Sleeper;
-use super::wait::Waiter;
+use super::wait::{Waiter, rank};
 use super::walk::{Tentative, Walk};
 use super::word::{Kind, Place};
-use crate::sync::{Deadline, Ordering, PlainArc, Spin, Stamp, later};
+use crate::sync::{Deadline, Ordering, PlainArc, Spin, Stamp};
 
 /// How far a step came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,9 +51,7 @@ pub(super) struct Acquisition<'a> {
     sleeper: Option<PlainArc<Sleeper>>,
     /// The waker of the first poll, until there is a sleeper to keep it; never for a thread.
     waker: Option<Waker>,
-    /// Where it has closed gates.
-    gates: Vec<PlainArc<Node>>,
-    /// Whether it has closed all those above.
+    /// Whether it has closed the gates of the node and of all those above.
     closed_all: bool,
 }
 
@@ -68,7 +66,6 @@ impl<'a> Acquisition<'a> {
             stamp: None,
             sleeper: None,
             waker: None,
-            gates: Vec::new(),
             closed_all: false,
         }
     }
@@ -111,12 +108,13 @@ impl<'a> Acquisition<'a> {
                     }
                 },
                 Stage::Asleep { at, draining } if self.is_woken() => {
-                    if let Some(sleeper) = &self.sleeper {
-                        at.rise(sleeper);
-                    }
-                    self.note_gate(at);
+                    let lapsed = match (&self.sleeper, self.stamp) {
+                        (Some(sleeper), Some(stamp)) => at.rise(sleeper, rank(draining.is_some(), stamp)),
+                        _ => false,
+                    };
                     self.spin = if self.is_task() { Spin::of_task() } else { Spin::of_thread() };
-                    self.stage = draining.map_or(Stage::Idle, Stage::Draining);
+                    self.closed_all &= !lapsed;
+                    self.stage = draining.filter(|_| !lapsed).map_or(Stage::Idle, Stage::Draining);
                 }
                 asleep @ Stage::Asleep { .. } => {
                     self.stage = asleep;
@@ -152,11 +150,7 @@ impl<'a> Acquisition<'a> {
         if draining.is_none() && stamp.older_than(patience) {
             self.close_gates(&waiter);
         }
-        let queued = at.queue_up(waiter, patience);
-        if queued.gated {
-            self.gates.push(at.clone());
-        }
-        self.stage = match (queued.asleep, draining) {
+        self.stage = match (at.queue_up(waiter, patience), draining) {
             (true, draining) => Stage::Asleep { at: at.clone(), draining },
             (false, Some(walk)) => Stage::Draining(walk),
             (false, None) => Stage::Idle,
@@ -170,18 +164,6 @@ impl<'a> Acquisition<'a> {
 
     fn is_task(&self) -> bool {
         self.sleeper.as_ref().is_some_and(|sleeper| sleeper.is_task())
-    }
-
-    /// Has the task woken when a lease in its way ends, if there is one. Whether that is already the case.
-    fn expect_expiry(&self, waker: &Waker) -> bool {
-        let Stage::Asleep { at, .. } = &self.stage else { return false };
-        let Some(lease) = at.earliest_expiry() else { return false };
-        if lease.has_passed() {
-            return at.revoke_expired();
-        }
-        let waker = waker.clone();
-        later(lease.instant(), move || waker.wake());
-        false
     }
 
     /// Sleeps once, if it is asleep: until it is unparked, or until the deadline, or until a lease in its way ends, which is then revoked.
@@ -203,9 +185,12 @@ impl<'a> Acquisition<'a> {
         let mut in_the_way = None;
         let draining = match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::Asleep { at, draining } => {
-                in_the_way = self.sleeper.as_ref().map(|sleeper| at.leave(sleeper));
-                self.note_gate(at);
-                draining.is_some()
+                let (by, lapsed) = match (&self.sleeper, self.stamp) {
+                    (Some(sleeper), Some(stamp)) => at.leave(sleeper, rank(draining.is_some(), stamp)),
+                    _ => (at, false),
+                };
+                in_the_way = Some(by);
+                draining.is_some() && !lapsed
             }
             Stage::Draining(_) => true,
             Stage::Idle | Stage::Done => false,
@@ -217,30 +202,22 @@ impl<'a> Acquisition<'a> {
         in_the_way
     }
 
-    /// Notes that the gates at `at` were closed for it while it slept there, if they were.
-    fn note_gate(&mut self, at: PlainArc<Node>) {
-        if self.sleeper.as_ref().is_some_and(|sleeper| sleeper.take_gated()) {
-            self.gates.push(at);
-        }
-    }
-
-    /// Closes the gates of the node and of all above, once. (One that drains has its claim, and is past all these.)
+    /// Closes the gates of the node and of all above, until all are closed for itself and not on an older one's account.
+    /// (One that drains has its claim, and is past all these.)
     fn close_gates(&mut self, waiter: &Waiter) {
-        if !std::mem::replace(&mut self.closed_all, true) {
+        if !self.closed_all {
             let here = Waiter { place: Place::Here, ..waiter.clone() };
-            if self.node.close_gate(&here) {
-                self.gates.push(self.node.clone());
-            }
+            self.closed_all = self.node.close_gate(&here);
             let above = Waiter { place: Place::Above, ..here };
-            self.gates.extend(self.node.ancestors().filter(|node| node.close_gate(&above)).cloned());
+            for node in self.node.ancestors() {
+                self.closed_all &= node.close_gate(&above);
+            }
         }
     }
 
-    fn open_gates(&mut self) {
+    fn open_gates(&self) {
         if let Some(sleeper) = &self.sleeper {
-            for node in self.gates.drain(..) {
-                node.open_gate(sleeper);
-            }
+            sleeper.open_gates();
         }
     }
 }
@@ -279,14 +256,9 @@ impl Future for Acquiring<'_> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        loop {
-            if self.0.poll_step(context.waker()) == Step::Granted {
-                return Poll::Ready(());
-            }
-            // If a lease has ended in the meantime, this one may have been woken by what that set free.
-            if !self.0.expect_expiry(context.waker()) {
-                return Poll::Pending;
-            }
+        match self.0.poll_step(context.waker()) {
+            Step::Granted => Poll::Ready(()),
+            Step::Asleep => Poll::Pending,
         }
     }
 }

@@ -10,6 +10,7 @@
 //! * `giving_up.rs` timeouts
 //! * `gating.rs` nobody is overtaken for ever
 //! * `reclaiming.rs` sweeps against look-ups
+//! * `polling.rs` tasks
 
 use std::sync::atomic::{AtomicUsize, Ordering as Plain};
 use std::time::Duration;
@@ -28,6 +29,7 @@ use crate::sync::{Deadline, Ordering, PlainArc};
 macro_rules! threaded {
     ($world:ident, $($kept:ident),* => $body:expr) => {{
         let $world = $world.clone();
+        let _ = &$world; // not every thread uses it
         $(let $kept = $kept.clone();)*
         Box::new(move || { $body; }) as Box<dyn FnOnce()>
     }};
@@ -37,6 +39,7 @@ mod enrolling;
 mod excluding;
 mod gating;
 mod giving_up;
+mod polling;
 mod reclaiming;
 mod trying;
 mod waking;
@@ -75,11 +78,17 @@ struct World {
 const ENDLESS: Duration = Duration::MAX;
 /// Nobody overtakes one who has waited.
 const NONE: Duration = Duration::ZERO;
+/// A waiter becomes an old one, in its sleep, when the next one comes to wait.
+const UNTIL_THE_NEXT: Duration = Duration::from_nanos(1);
 
 impl World {
     /// The cells guarded are those of `paths`; `/` is the root.
     fn new(patience: Duration, paths: &[&'static str]) -> PlainArc<Self> {
         let cells = paths.iter().map(|path| (*path, UnsafeCell::new(()))).collect();
+        #[expect(
+            clippy::arc_with_non_send_sync,
+            reason = "loom runs all its threads on one, and its cells are not Sync"
+        )]
         PlainArc::new(Self { tree: Tree::new(patience), cells })
     }
 
@@ -107,6 +116,13 @@ impl World {
 
     /// Locks, uses, unlocks.
     fn lock(&self, node: &PlainArc<Node>, kind: Kind) {
+        take(node, kind);
+        self.touch(node, kind);
+        node.drop_claim(kind);
+    }
+
+    /// The same by the slow path from the start: for models of what happens there, which a claim by the fast path would only make larger.
+    fn lock_slowly(&self, node: &PlainArc<Node>, kind: Kind) {
         acquire::block_on(node, kind, None).unwrap();
         self.touch(node, kind);
         node.drop_claim(kind);
@@ -122,9 +138,11 @@ impl World {
         granted
     }
 
-    /// Tries; the error is the path in the way.
+    /// Tries; the error is the path in the way. What is locked stays so.
     fn try_lock(&self, node: &PlainArc<Node>, kind: Kind) -> Result<(), String> {
-        node.try_claim(kind).map_err(|in_the_way| in_the_way.path.to_string())?;
+        if !node.claim_fast(kind) {
+            node.try_claim(kind).map_err(|in_the_way| in_the_way.path.to_string())?;
+        }
         self.touch(node, kind);
         Ok(())
     }
@@ -137,6 +155,13 @@ impl World {
         self.tree.root.drop_claim(Kind::Xs);
         self.tree.sweep();
         assert_eq!(self.tree.node_count(), 1, "idle nodes are reclaimed");
+    }
+}
+
+/// Acquires as the store does: by the fast path if that will do.
+fn take(node: &PlainArc<Node>, kind: Kind) {
+    if !node.claim_fast(kind) {
+        acquire::block_on(node, kind, None).unwrap();
     }
 }
 

@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::collections::VecDeque;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::time::Instant;
 
 use super::record::Record;
 use super::tree::Shared;
@@ -45,6 +46,8 @@ pub(super) struct Slow {
     pub(super) kids: Vec<PlainArc<Node>>,
     /// Who sleeps here, in order of arrival: see `wait.rs`.
     pub(super) queue: VecDeque<Waiter>,
+    /// How many of each kind sleep here that have not been woken, those who drain apart.
+    pub(super) asleep: [u32; 4],
     /// How often the queue was gone through.
     pub(super) walks: u32,
     /// Whether somebody comes by later for those behind a woken task.
@@ -53,6 +56,8 @@ pub(super) struct Slow {
     pub(super) gates: Vec<Gate>,
     /// What is known of claims with an owner or a lease: see `record.rs`.
     pub(super) records: Vec<Record>,
+    /// When somebody comes by to see which leases have ended, for the sake of tasks.
+    pub(super) watched: Option<Instant>,
 }
 
 impl Node {

@@ -2,7 +2,8 @@
 //!
 //! A record is on its node's list for as long as its claim stands. Taking the record off the list, under the node's slow lock, is what decides
 //! who ends the claim: its guard, or somebody who finds the lease at its end and *revokes* the lock.
-//! A lease is looked at only by those it keeps waiting: nobody has to watch it.
+//! A lease is looked at only by those it keeps waiting: nobody has to watch it. A thread sleeps until the first one ends; for tasks there is the timer, which
+//! comes by once a node, whatever the number of tasks and of refreshes, and does not keep the node.
 //!
 //! A *detached* lock has no guard that keeps its node: the tree keeps it, by its token, for as long as the record is on the list.
 //! Those whose lease has ended are let go by the next sweep.
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 use super::node::{Node, Slow};
 use super::word::{Kind, Place};
 use crate::request::Owner;
-use crate::sync::{Deadline, PlainArc, now};
+use crate::sync::{Deadline, PlainArc, later, now};
 
 /// What is known of one claim.
 #[derive(Debug)]
@@ -44,11 +45,30 @@ impl Slow {
     fn held(&mut self, token: u64) -> Result<&mut Record, Lost> {
         self.records.iter_mut().find(|record| record.token == token && !record.has_ended()).ok_or(Lost)
     }
+
+    fn first_end(&self) -> Option<Instant> {
+        self.records.iter().filter_map(|record| record.ends).min()
+    }
+
+    /// Sees to it that somebody comes by when the first lease ends, if a task sleeps here.
+    pub(super) fn watch_leases(&mut self, node: &PlainArc<Node>) {
+        let Some(end) = self.first_end() else { return };
+        let in_time = self.watched.is_some_and(|when| when <= end); // whoever comes then sees to the next time
+        if !in_time && self.queue.iter().any(|waiter| waiter.sleeper.is_task()) {
+            self.watched = Some(end);
+            let node = PlainArc::downgrade(node);
+            later(end, move || {
+                if let Some(node) = node.upgrade() {
+                    node.come_by_for_leases();
+                }
+            });
+        }
+    }
 }
 
 impl Node {
     /// Records a claim that has been granted.
-    pub(super) fn record(&self, token: u64, kind: Kind, lease: Option<Duration>, owner: Option<Owner>) {
+    pub(super) fn record(self: &PlainArc<Self>, token: u64, kind: Kind, lease: Option<Duration>, owner: Option<Owner>) {
         let ends = lease.and_then(|lease| now().checked_add(lease));
         self.cold().slow.lock().records.push(Record { token, kind, owner, length: lease, ends, detached: false });
         if ends.is_some() {
@@ -96,7 +116,7 @@ impl Node {
     }
 
     /// Starts the lease of a recorded lock anew, with its full length or the one given.
-    pub(super) fn refresh_recorded(&self, token: u64, lease: Option<Duration>) -> Result<(), Lost> {
+    pub(super) fn refresh_recorded(self: &PlainArc<Self>, token: u64, lease: Option<Duration>) -> Result<(), Lost> {
         let mut slow = self.cold().slow.lock();
         let record = slow.held(token)?;
         if let Some(lease) = lease.or(record.length) {
@@ -158,10 +178,16 @@ impl Node {
         cold.slow.lock().records.iter().map(line).collect()
     }
 
+    /// Takes the locks whose lease has ended from their holders, which wakes whoever they kept waiting; and comes again when the next one ends.
+    fn come_by_for_leases(self: &PlainArc<Self>) {
+        self.cold().slow.lock().watched = None;
+        self.revoke_expired();
+        self.cold().slow.lock().watch_leases(self);
+    }
+
     /// When the first lease here ends.
     pub(super) fn earliest_expiry(&self) -> Option<Deadline> {
-        let slow = self.cold_if_any()?.slow.lock();
-        slow.records.iter().filter_map(|record| record.ends).min().map(Deadline::at)
+        self.cold_if_any()?.slow.lock().first_end().map(Deadline::at)
     }
 
     /// Whose claim here is in the way of `kind`, seen from a node to which this one lies at `place`.

@@ -2,6 +2,7 @@
 
 use std::task::Waker;
 
+use super::node::Node;
 use crate::sync::{AtomicBool, Deadline, Mutex, Ordering, Parker, PlainArc};
 
 /// Someone who sleeps, or is about to: shared between whoever waits and the queue it is in.
@@ -10,8 +11,12 @@ pub(super) struct Sleeper {
     bed: Bed,
     /// Set under the slow lock by whoever takes it out of the queue to wake it.
     woken: AtomicBool,
-    /// Set under the slow lock by whoever closes a gate for it while it sleeps.
-    gated: AtomicBool,
+    /// Whether it had been woken when somebody last came by to see.
+    seen_woken: AtomicBool,
+    /// Set under the slow lock by whoever takes its turn from it.
+    lapsed: AtomicBool,
+    /// Where gates are closed for it. Locked within slow locks, and nothing is locked within it.
+    gates: Mutex<Vec<PlainArc<Node>>>,
 }
 
 #[derive(Debug)]
@@ -28,7 +33,13 @@ impl Sleeper {
             None => Bed::Thread(Parker::new()),
             Some(waker) => Bed::Task(Mutex::new(waker)),
         };
-        PlainArc::new(Self { bed, woken: AtomicBool::new(false), gated: AtomicBool::new(false) })
+        PlainArc::new(Self {
+            bed,
+            woken: AtomicBool::new(false),
+            seen_woken: AtomicBool::new(false),
+            lapsed: AtomicBool::new(false),
+            gates: Mutex::new(Vec::new()),
+        })
     }
 
     pub(super) fn is_task(&self) -> bool {
@@ -41,17 +52,37 @@ impl Sleeper {
 
     /// Under the slow lock of the node it sleeps at.
     pub(super) fn set_woken(&self, woken: bool) {
+        self.seen_woken.store(false, Ordering::Relaxed);
         self.woken.store(woken, Ordering::Release);
     }
 
-    /// Notes that a gate was closed for it where it sleeps.
-    pub(super) fn note_gate(&self) {
-        self.gated.store(true, Ordering::Release);
+    /// Whether it is a task that had been woken by the last time that this was asked, and has not been polled since. Under the slow lock of
+    /// the node it sleeps at.
+    pub(super) fn is_left_alone(&self) -> bool {
+        self.is_task() && self.is_woken() && self.seen_woken.swap(true, Ordering::Relaxed)
     }
 
-    /// Whether a gate was closed for it where it slept: asked once, by itself, when it sleeps no more.
-    pub(super) fn take_gated(&self) -> bool {
-        self.gated.swap(false, Ordering::AcqRel)
+    /// Takes its turn from it. Under the slow lock of the node it sleeps at, as it is taken out of the queue.
+    pub(super) fn lapse(&self) {
+        self.lapsed.store(true, Ordering::Release);
+    }
+
+    /// Whether its turn was taken from it: asked once, by itself, when it sleeps no more.
+    pub(super) fn take_lapsed(&self) -> bool {
+        self.lapsed.swap(false, Ordering::AcqRel)
+    }
+
+    /// Notes that a gate was closed for it there.
+    pub(super) fn note_gate(&self, at: &PlainArc<Node>) {
+        self.gates.lock().push(at.clone());
+    }
+
+    /// Opens all gates that were closed for it.
+    pub(super) fn open_gates(self: &PlainArc<Self>) {
+        let gates = std::mem::take(&mut *self.gates.lock());
+        for node in gates {
+            node.open_gate(self);
+        }
     }
 
     /// A thread sleeps until somebody unparks it, or the deadline, or for no time at all. A task has returned to its executor.

@@ -41,7 +41,7 @@ impl Node {
     }
 
     /// One tentative attempt: `false` if it was struck out.
-    fn probe(self: &PlainArc<Self>, kind: Kind) -> Result<bool, PlainArc<Self>> {
+    pub(super) fn probe(self: &PlainArc<Self>, kind: Kind) -> Result<bool, PlainArc<Self>> {
         let _turn = self.cold().probe.lock();
         if let Claim::Blocked(by) = self.claim(kind, None, How::Tentative) {
             return Err(by);

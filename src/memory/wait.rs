@@ -32,14 +32,17 @@
 //! A newcomer may claim a free word ahead of the queue: that is what makes a contended lock fast. For a waiter that has waited
 //! longer than the tree's patience (a millisecond), asleep or woken and not yet running, *gates are closed* on the node where it sleeps: one bit for each kind of claim on that
 //! node that conflicts with it. Newcomers of that kind queue. When it has to sleep again it closes those of its own node and of all its ancestors as well:
-//! from then on whoever conflicts with it either is there already or comes below, where its claim will stop them. A waiter passes a gate only if it arrived before the one who
+//! from then on whoever conflicts with it either is there already or comes below, where its claim will stop them. What an older one has closed it leaves at that,
+//! and closes it itself if it has to sleep once more: so a crowd closes few gates, and the oldest of it all it needs. A waiter passes a gate only if it arrived before the one who
 //! closed it, so the oldest passes all. Gates stay closed until the waiter has its lock or gives up, also while it is in turn held up at another node:
 //! otherwise two nodes could take turns in keeping it out. A waiter for a gate holds nothing, and waits only for older ones: no circle.
 //!
 //! # Tasks that nobody polls
-//! Case 4 rests on the woken one running. A thread does; a task runs only if its future is polled, which its owner may put off for ever. So where a woken
-//! task leaves others behind, the node is gone through once more ten milliseconds later ([`Node::look_after`]): gates
-//! that the task had closed are opened, and whoever no longer has a reason to sleep is woken. The task has lost its turn and nothing else.
+//! Case 4 rests on the woken one running, and so does the end of the claim of one that drains. A thread runs; a task does only if its future is polled, which its owner may put
+//! off for ever. So whoever wakes a task sees to it that somebody comes by ten milliseconds later, and again ten later ([`Node::look_after`]). A task that was woken at the first time
+//! and has not been polled by the second one *lapses*: it is taken out of the queue, its gates are opened everywhere, and the claim that it was draining is dropped. All of it is decided under
+//! the slow lock of the node where it slept, which is where it learns of that when it is polled, or dropped, after all. It then
+//! starts anew with its old stamp. It has lost its turn and nothing else.
 
 use std::time::Duration;
 
@@ -51,8 +54,16 @@ use crate::sync::{Ordering, PlainArc, Stamp, later, now};
 /// At one in so many walks through a queue the clock is asked for a waiter that has been woken already.
 const CLOCK_EVERY: u32 = if cfg!(mutextree_loom) { 1 } else { 8 };
 
-/// How long a woken task that is not polled may hold up those behind it.
+/// How long a woken task that is not polled may hold up those behind it: at least once, and at most twice this.
 const UNPOLLED: Duration = Duration::from_millis(10);
+
+/// How those in a queue are ordered: those who drain a claim they hold come first, then everyone in order of arrival.
+pub(super) type Rank = (bool, Stamp);
+
+/// The rank of one with this stamp.
+pub(super) fn rank(draining: bool, stamp: Stamp) -> Rank {
+    (!draining, stamp)
+}
 
 /// A place in a queue.
 #[derive(Clone, Debug)]
@@ -67,9 +78,12 @@ pub(super) struct Waiter {
 }
 
 impl Waiter {
-    /// Those who drain a claim they hold come first, then everyone in order of arrival.
-    fn rank(&self) -> (bool, Stamp) {
-        (self.place != Place::Below, self.stamp)
+    fn is_draining(&self) -> bool {
+        self.place == Place::Below
+    }
+
+    fn rank(&self) -> Rank {
+        rank(self.is_draining(), self.stamp)
     }
 }
 
@@ -84,20 +98,22 @@ pub(super) struct Gate {
     sleeper: PlainArc<Sleeper>,
 }
 
-impl Gate {
-    fn of(waiter: &Waiter) -> Self {
-        let bits = waiter.kind.closes(waiter.place);
-        Self { stamp: waiter.stamp, bits, wanted: waiter.wanted.clone(), sleeper: waiter.sleeper.clone() }
+/// Closes the gates of `node` that `waiter` needs closed, unless older ones have: so there are few, however many wait. Whether they are
+/// closed for itself.
+fn close(gates: &mut Vec<Gate>, node: &PlainArc<Node>, waiter: &Waiter) -> bool {
+    let Waiter { kind, place, stamp, ref sleeper, .. } = *waiter;
+    if gates.iter().any(|gate| PlainArc::ptr_eq(&gate.sleeper, sleeper)) {
+        return true;
     }
-}
-
-/// What became of an attempt to sleep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Queued {
-    /// In the queue. Otherwise the conflict was gone, and the thing to do is to try again.
-    pub(super) asleep: bool,
-    /// It has closed gates here, which it now has to open at the end.
-    pub(super) gated: bool,
+    let bits = kind.closes(place);
+    let older = gates.iter().filter(|gate| gate.stamp <= stamp);
+    if older.fold(0, |closed, gate| closed | gate.bits) & bits == bits {
+        return false;
+    }
+    node.word.fetch_or(bits, Ordering::SeqCst);
+    sleeper.note_gate(node);
+    gates.push(Gate { stamp, bits, wanted: waiter.wanted.clone(), sleeper: sleeper.clone() });
+    true
 }
 
 impl Slow {
@@ -114,8 +130,9 @@ impl Slow {
             || (place == Place::Here && (kind.is_full(word) || self.gate_against(kind, Some(stamp)).is_some()))
     }
 
-    fn has_gate_of(&self, sleeper: &PlainArc<Sleeper>) -> bool {
-        self.gates.iter().any(|gate| PlainArc::ptr_eq(&gate.sleeper, sleeper))
+    /// Whether nobody who sleeps here, those who drain apart, could go if the word were this one.
+    fn is_hopeless(&self, word: u64) -> bool {
+        Kind::ALL.iter().all(|kind| self.asleep[*kind as usize] == 0 || word & kind.conflicts(Place::Above) != 0)
     }
 
     /// Marks whoever may go as woken, and returns them: to be unparked once the lock is released.
@@ -125,11 +142,17 @@ impl Slow {
         self.walks = self.walks.wrapping_add(1);
         let word = node.word.load(Ordering::SeqCst);
         let mut pretended = word;
+        // The oldest, and those who drain. The others close gates when they are the oldest.
+        let mut in_front = true;
         for at in 0..self.queue.len() {
+            if !in_front && self.is_hopeless(pretended) {
+                break;
+            }
             let waiter = &self.queue[at];
             let Waiter { kind, place, stamp, .. } = *waiter;
+            let draining = waiter.is_draining();
             // One that drains has its claim above already: only what is really here can hold it up.
-            let seen = if place == Place::Below { word } else { pretended };
+            let seen = if draining { word } else { pretended };
             if place == Place::Here {
                 pretended |= kind.unit();
             }
@@ -138,33 +161,44 @@ impl Slow {
                 waiter.sleeper.set_woken(true);
                 task_first |= waiter.sleeper.is_task();
                 next.push(waiter.sleeper.clone());
+                self.asleep[kind as usize] -= u32::from(!draining);
             }
             // The clock is not asked at each release just because somebody is on its way.
-            let may_be_due = !on_its_way || self.walks.is_multiple_of(CLOCK_EVERY);
-            if may_be_due && !self.has_gate_of(&waiter.sleeper) && stamp.older_than(patience) {
-                let waiter = &self.queue[at];
-                waiter.sleeper.note_gate();
-                let gate = Gate::of(waiter);
-                node.word.fetch_or(gate.bits, Ordering::SeqCst);
-                self.gates.push(gate);
+            let may_be_due = in_front && (!on_its_way || self.walks.is_multiple_of(CLOCK_EVERY));
+            if may_be_due && stamp.older_than(patience) {
+                close(&mut self.gates, node, &self.queue[at]);
             }
-            if place == Place::Here && kind == Kind::Xs {
-                break; // conflicts with everyone behind it
-            }
+            in_front &= draining;
         }
-        if task_first && !self.looked_after {
-            self.looked_after = true;
-            let node = node.clone();
-            later(now() + UNPOLLED, move || node.look_after());
+        if task_first {
+            self.come_by_later(node);
         }
         next
     }
 
-    fn take_out(&mut self, node: &Node, sleeper: &PlainArc<Sleeper>) -> Option<Waiter> {
-        let at = self.queue.iter().position(|waiter| PlainArc::ptr_eq(&waiter.sleeper, sleeper));
-        let waiter = at.and_then(|at| self.queue.remove(at));
+    /// Sees to it that somebody comes by for those behind a woken task.
+    fn come_by_later(&mut self, node: &PlainArc<Node>) {
+        if !std::mem::replace(&mut self.looked_after, true) {
+            let node = PlainArc::downgrade(node);
+            later(now() + UNPOLLED, move || {
+                if let Some(node) = node.upgrade() {
+                    node.look_after();
+                }
+            });
+        }
+    }
+
+    /// Takes it out of the queue, if it is still there.
+    fn take_out(&mut self, node: &Node, sleeper: &PlainArc<Sleeper>, rank: Rank) -> Option<Waiter> {
+        let start = self.queue.partition_point(|there| there.rank() < rank);
+        let mut alike = self.queue.range(start..).take_while(|there| there.rank() == rank);
+        let at = start + alike.position(|there| PlainArc::ptr_eq(&there.sleeper, sleeper))?;
+        let waiter = self.queue.remove(at)?;
+        if !sleeper.is_woken() {
+            self.asleep[waiter.kind as usize] -= u32::from(!waiter.is_draining());
+        }
         self.unpark_bit(node);
-        waiter
+        Some(waiter)
     }
 
     fn unpark_bit(&self, node: &Node) {
@@ -180,38 +214,33 @@ impl Node {
         self.cold().slow.lock().gate_against(kind, stamp).map(|gate| gate.wanted.clone())
     }
 
-    /// Goes to sleep here, unless there is no reason to any more.
-    pub(super) fn queue_up(&self, waiter: Waiter, patience: Duration) -> Queued {
+    /// Goes to sleep here, unless there is no reason to any more: then this is `false`, and the thing to do is to try again.
+    pub(super) fn queue_up(self: &PlainArc<Self>, waiter: Waiter, patience: Duration) -> bool {
         let mut slow = self.cold().slow.lock();
-        let mut bits = PARKED;
-        let gated = waiter.stamp.older_than(patience) && !slow.has_gate_of(&waiter.sleeper);
-        if gated {
-            let gate = Gate::of(&waiter);
-            bits |= gate.bits;
-            slow.gates.push(gate);
+        if waiter.stamp.older_than(patience) {
+            close(&mut slow.gates, self, &waiter);
         }
-        let word = self.word.fetch_or(bits, Ordering::SeqCst);
+        let word = self.word.fetch_or(PARKED, Ordering::SeqCst);
         let asleep = slow.holds_up(&waiter, word);
         if asleep {
             waiter.sleeper.set_woken(false);
+            slow.asleep[waiter.kind as usize] += u32::from(!waiter.is_draining());
+            let is_task = waiter.sleeper.is_task();
             let at = slow.queue.partition_point(|there| there.rank() <= waiter.rank());
             slow.queue.insert(at, waiter);
+            if is_task {
+                slow.watch_leases(self);
+            }
         } else {
             slow.unpark_bit(self);
         }
-        Queued { asleep, gated }
+        asleep
     }
 
-    /// Closes the gates that `waiter`, who is to sleep elsewhere, needs closed here. Whether they were open.
-    pub(super) fn close_gate(&self, waiter: &Waiter) -> bool {
-        let mut slow = self.cold().slow.lock();
-        let opened = !slow.has_gate_of(&waiter.sleeper);
-        if opened {
-            let gate = Gate::of(waiter);
-            self.word.fetch_or(gate.bits, Ordering::SeqCst);
-            slow.gates.push(gate);
-        }
-        opened
+    /// Closes the gates that `waiter`, who is to sleep elsewhere, needs closed here. Whether they are closed for itself, and not only
+    /// for older ones.
+    pub(super) fn close_gate(self: &PlainArc<Self>, waiter: &Waiter) -> bool {
+        close(&mut self.cold().slow.lock().gates, self, waiter)
     }
 
     /// Wakes whoever may go.
@@ -222,48 +251,37 @@ impl Node {
         unpark(next);
     }
 
-    /// Gets up after having been woken, to try again.
-    pub(super) fn rise(&self, sleeper: &PlainArc<Sleeper>) {
-        self.cold().slow.lock().take_out(self, sleeper);
+    /// Gets up after having been woken, to try again. Whether it lapsed in the meantime.
+    pub(super) fn rise(&self, sleeper: &PlainArc<Sleeper>, rank: Rank) -> bool {
+        self.cold().slow.lock().take_out(self, sleeper, rank);
+        sleeper.take_lapsed()
     }
 
     /// Gives up waiting here, whether still in the queue or woken already: what kept others asleep on its account ends.
-    /// The decision between the two is made under the slow lock. Returns the node that was in the way, or that somebody wants who was.
-    pub(super) fn leave(self: &PlainArc<Self>, sleeper: &PlainArc<Sleeper>) -> PlainArc<Self> {
+    /// The decision between the two is made under the slow lock. Returns the node that was in the way, or that somebody wants who was; and whether it lapsed
+    /// before.
+    pub(super) fn leave(self: &PlainArc<Self>, sleeper: &PlainArc<Sleeper>, rank: Rank) -> (PlainArc<Self>, bool) {
         let patience = self.shared().patience;
         let mut slow = self.cold().slow.lock();
+        let left = slow.take_out(self, sleeper, rank);
         let word = self.word.load(Ordering::SeqCst);
-        let left = slow.take_out(self, sleeper);
+        // Nobody sleeps on account of one that wants something else; and if it lapsed, that was seen to then.
+        let here = left.filter(|waiter| waiter.place == Place::Here);
+        let next = if here.is_some() { slow.take_next(self, patience) } else { Vec::new() };
         // By a claim here, or by an earlier waiter for this very node; unless it is only by a gate.
-        let by_gate = left
-            .filter(|waiter| waiter.place == Place::Here && word & waiter.kind.conflicts(Place::Here) == 0)
+        let by_gate = here
+            .filter(|waiter| word & waiter.kind.conflicts(Place::Here) == 0)
             .and_then(|waiter| slow.gate_against(waiter.kind, Some(waiter.stamp)).map(|gate| gate.wanted.clone()));
-        let next = slow.take_next(self, patience);
         drop(slow);
         unpark(next);
-        by_gate.unwrap_or_else(|| self.clone())
+        (by_gate.unwrap_or_else(|| self.clone()), sleeper.take_lapsed())
     }
 
     /// Opens the gates that `sleeper` has closed here.
     pub(super) fn open_gate(self: &PlainArc<Self>, sleeper: &PlainArc<Sleeper>) {
-        self.open_gates_if(|gate| PlainArc::ptr_eq(&gate.sleeper, sleeper));
-    }
-
-    /// Goes through the queue for those who sleep on account of a woken task that nobody has polled since.
-    fn look_after(self: &PlainArc<Self>) {
-        let unpolled = |sleeper: &Sleeper| sleeper.is_task() && sleeper.is_woken();
-        let mut slow = self.cold().slow.lock();
-        slow.looked_after = false;
-        slow.queue.retain(|waiter| !unpolled(&waiter.sleeper));
-        slow.unpark_bit(self);
-        drop(slow);
-        self.open_gates_if(|gate| unpolled(&gate.sleeper));
-    }
-
-    fn open_gates_if(self: &PlainArc<Self>, opens: impl Fn(&Gate) -> bool) {
         let patience = self.shared().patience;
         let mut slow = self.cold().slow.lock();
-        slow.gates.retain(|gate| !opens(gate));
+        slow.gates.retain(|gate| !PlainArc::ptr_eq(&gate.sleeper, sleeper));
         let closed = slow.gates.iter().fold(0, |bits, gate| bits | gate.bits);
         self.word.fetch_and(!(GATES & !closed), Ordering::SeqCst);
         let next = slow.take_next(self, patience);
@@ -271,9 +289,45 @@ impl Node {
         unpark(next);
     }
 
-    /// Makes everyone who sleeps here look again at how long they may sleep, and sleep on.
-    pub(super) fn stir(&self) {
-        let sleepers = self.cold().slow.lock().queue.iter().map(|waiter| waiter.sleeper.clone()).collect();
-        unpark(sleepers);
+    /// Takes their turn from woken tasks that nobody polls: their place in the queue, their gates, and the claim of one that drains.
+    /// For those, that is, who were so at the last look already: a task has [`UNPOLLED`] at the least.
+    pub(super) fn look_after(self: &PlainArc<Self>) {
+        let patience = self.shared().patience;
+        let (mut lapsed, mut some_left) = (Vec::new(), false);
+        let mut slow = self.cold().slow.lock();
+        slow.looked_after = false;
+        slow.queue.retain(|waiter| {
+            let lapses = waiter.sleeper.is_left_alone();
+            if lapses {
+                waiter.sleeper.lapse();
+                lapsed.push(waiter.clone());
+            }
+            some_left |= waiter.sleeper.is_task() && waiter.sleeper.is_woken() && !lapses;
+            !lapses
+        });
+        slow.unpark_bit(self);
+        let next = if lapsed.is_empty() { Vec::new() } else { slow.take_next(self, patience) };
+        if some_left {
+            slow.come_by_later(self);
+        }
+        drop(slow);
+        unpark(next);
+        // From here on it may be polled, and find its claim still there for a moment, as if it were another's.
+        for waiter in lapsed {
+            if waiter.is_draining() {
+                waiter.wanted.drop_claim(waiter.kind);
+            }
+            waiter.sleeper.open_gates();
+        }
+    }
+
+    /// Makes every thread that sleeps here look again at how long it may sleep, and sleep on; and has that looked at for tasks.
+    pub(super) fn stir(self: &PlainArc<Self>) {
+        let mut slow = self.cold().slow.lock();
+        slow.watch_leases(self);
+        let threads = slow.queue.iter().filter(|waiter| !waiter.sleeper.is_task());
+        let threads = threads.map(|waiter| waiter.sleeper.clone()).collect();
+        drop(slow);
+        unpark(threads);
     }
 }

@@ -1,6 +1,7 @@
-//! What loom runs. Time is not modelled: a deadline passes when the model says so, and patience is either nil or endless.
+//! What loom runs. Time is not modelled: a deadline passes when the model says so, and patience lasts for so many arrivals.
 
 use std::borrow::Borrow;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -9,7 +10,66 @@ use loom::sync::Condvar;
 use super::PlainArc;
 use crate::request::Wait;
 
-pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+pub(crate) use loom::sync::MutexGuard;
+pub(crate) use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// Loom's, mended: loom tries both orders of two accesses only if it notices that they race, and to that end it remembers one access to each
+/// atomic, the last one. So a thread that loads a word and then changes it hides from loom all loads that others have made before: the change is compared with its
+/// own load. Whole models ran in a single order. To make up for it every load leaves a mark that loom takes for a race with any other load.
+#[derive(Debug)]
+pub(crate) struct AtomicU64 {
+    value: loom::sync::atomic::AtomicU64,
+    loads: loom::sync::atomic::AtomicBool,
+}
+
+impl AtomicU64 {
+    pub(crate) fn new(value: u64) -> Self {
+        Self { value: loom::sync::atomic::AtomicU64::new(value), loads: AtomicBool::new(false) }
+    }
+
+    fn mark_load(&self) {
+        self.loads.store(true, Ordering::Relaxed); // relaxed: orders nothing else
+    }
+
+    pub(crate) fn load(&self, order: Ordering) -> u64 {
+        self.mark_load();
+        self.value.load(order)
+    }
+
+    pub(crate) fn store(&self, value: u64, order: Ordering) {
+        self.value.store(value, order);
+    }
+
+    pub(crate) fn compare_exchange(&self, old: u64, new: u64, done: Ordering, failed: Ordering) -> Result<u64, u64> {
+        self.value.compare_exchange(old, new, done, failed)
+    }
+
+    pub(crate) fn fetch_update(
+        &self,
+        done: Ordering,
+        failed: Ordering,
+        f: impl FnMut(u64) -> Option<u64>,
+    ) -> Result<u64, u64> {
+        self.mark_load();
+        self.value.fetch_update(done, failed, f)
+    }
+
+    pub(crate) fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
+        self.value.fetch_add(value, order)
+    }
+
+    pub(crate) fn fetch_sub(&self, value: u64, order: Ordering) -> u64 {
+        self.value.fetch_sub(value, order)
+    }
+
+    pub(crate) fn fetch_or(&self, bits: u64, order: Ordering) -> u64 {
+        self.value.fetch_or(bits, order)
+    }
+
+    pub(crate) fn fetch_and(&self, bits: u64, order: Ordering) -> u64 {
+        self.value.fetch_and(bits, order)
+    }
+}
 
 /// Between a claim and the looks that follow it: loom treats SeqCst accesses as AcqRel, so the store-to-load order that
 /// they give has to be asked for with a fence.
@@ -47,6 +107,7 @@ impl Deadline {
     }
 
     /// Lets the deadline pass.
+    #[cfg(test)]
     pub(crate) fn pass(&self) {
         let mut state = self.0.lock();
         state.passed = true;
@@ -60,10 +121,6 @@ impl Deadline {
     /// The end of a lease: not modelled, so it never comes.
     pub(crate) fn at(_: std::time::Instant) -> Self {
         Self::new()
-    }
-
-    pub(crate) fn instant(&self) -> std::time::Instant {
-        super::now()
     }
 
     pub(crate) fn earlier<'a>(one: Option<&'a Self>, _: Option<&'a Self>) -> Option<&'a Self> {
@@ -80,19 +137,22 @@ impl Deadline {
     }
 }
 
-/// The order of arrivals: a counter that loom does not see. Executions are deterministic, and only the order matters.
+/// The order of arrivals: a counter that loom does not see. Its threads are one thread of the system, so every model has a counter of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Stamp(u64);
 
+std::thread_local! {
+    static NEXT: Cell<u64> = const { Cell::new(0) };
+}
+
 impl Stamp {
     pub(crate) fn now() -> Self {
-        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-        Self(NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+        Self(NEXT.replace(NEXT.get() + 1))
     }
 
-    /// Without patience every waiter is an old one.
+    /// Whether more than `patience` have arrived since, counted in nanoseconds: without any, every waiter is an old one.
     pub(crate) fn older_than(self, patience: Duration) -> bool {
-        patience.is_zero()
+        u128::from(NEXT.get() - self.0) > patience.as_nanos()
     }
 }
 

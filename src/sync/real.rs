@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::request::Wait;
 
 pub(crate) use super::timer::later;
-pub(crate) use parking_lot::Mutex;
+pub(crate) use parking_lot::{Mutex, MutexGuard};
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 /// Between a claim and the looks that follow it. The claim is a SeqCst read-modify-write and the looks are SeqCst loads, so nothing
@@ -35,10 +35,6 @@ impl Deadline {
 
     pub(crate) fn has_passed(&self) -> bool {
         self.0 <= Instant::now()
-    }
-
-    pub(crate) fn instant(&self) -> Instant {
-        self.0
     }
 
     pub(crate) fn earlier<'a>(one: Option<&'a Self>, other: Option<&'a Self>) -> Option<&'a Self> {

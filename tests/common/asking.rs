@@ -29,6 +29,11 @@ pub fn asking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> As
 }
 
 impl<T> Asking<T> {
+    /// Something whose answer will come from there.
+    pub fn new(answer: Receiver<T>) -> Self {
+        Self { answer }
+    }
+
     /// That it has not ended, and does not within some milliseconds.
     #[track_caller]
     pub fn still_waits(&self, why: &str) {

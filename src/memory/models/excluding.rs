@@ -2,8 +2,7 @@
 
 use super::*;
 
-/// Siblings never meet: tries on two of them both succeed, from the first use on. Fails if a look up takes any word of an ancestor for a
-/// conflict (`claim.rs`: `in_the_way` of `claim_fast` with `KIDS` added).
+/// Siblings never meet: tries on two of them both succeed, from the first use on. Fails if a look up takes a sibling's traces for a conflict.
 #[test]
 fn siblings_run_together() {
     explore("siblings_run_together", || {
@@ -21,8 +20,8 @@ fn siblings_run_together() {
     });
 }
 
-/// An inner node and a leaf below it, both locked twice, exclude each other, whoever comes first. Fails if the claim fence is left out, or if `look_up` or
-/// the walk is.
+/// An inner node and a leaf below it, both locked twice, exclude each other, whoever comes first. Fails if nobody looks down, or if
+/// a claim is taken off without releasing what was written under it.
 #[test]
 fn ancestor_against_descendant() {
     explore("ancestor_against_descendant", || {
@@ -37,7 +36,44 @@ fn ancestor_against_descendant() {
     });
 }
 
-/// Root, inner node and leaf, all exclusive: three on one chain. Fails if a look up stops at the parent.
+/// The same without the fast path. Fails if a conflict found by looking up is ignored.
+#[test]
+fn ancestor_against_descendant_slowly() {
+    explore("ancestor_against_descendant_slowly", || {
+        let world = World::new(ENDLESS, &["a/b"]);
+        let (inner, leaf) = (world.node("a"), world.node("a/b"));
+        run([
+            threaded!(world, leaf => { world.lock_slowly(&leaf, Kind::Xs); world.lock_slowly(&leaf, Kind::Xs) }),
+            threaded!(world, inner => { world.lock_slowly(&inner, Kind::Xs); world.lock_slowly(&inner, Kind::Xs) }),
+        ]);
+        drop((inner, leaf));
+        world.assert_as_new();
+    });
+}
+
+/// A reader below becomes a writer while another reads above. A walk does not un-enrol the leaf, which was in use: so the two have nothing
+/// but their looks to find each other by. Fails if there is no fence between claim and looks, or if the fast path does not look up.
+#[test]
+fn reader_turned_writer_below_a_reader() {
+    explore("reader_turned_writer_below_a_reader", || {
+        let world = World::new(ENDLESS, &["a/b"]);
+        let (inner, leaf) = (world.used("a"), world.used("a/b"));
+        // Loom lets a SeqCst load see nothing older than the last SeqCst store that follows another. So the last store here is of a release, which is none.
+        inner.try_claim(Kind::Xn).unwrap();
+        inner.drop_claim(Kind::Xn);
+        leaf.try_claim(Kind::Ss).unwrap();
+        leaf.try_claim(Kind::Ss).unwrap();
+        leaf.drop_claim(Kind::Ss);
+        run([
+            threaded!(world, inner => world.lock(&inner, Kind::Ss)),
+            threaded!(world, leaf => { leaf.drop_claim(Kind::Ss); world.lock(&leaf, Kind::Xs) }),
+        ]);
+        drop((inner, leaf));
+        world.assert_as_new();
+    });
+}
+
+/// Root, inner node and leaf, all exclusive: three on one chain. Fails if a look up stops at the parent, or if a walk enters no inner node.
 #[test]
 fn three_on_one_chain() {
     explore_at_most(3, "three_on_one_chain", || {
@@ -48,8 +84,27 @@ fn three_on_one_chain() {
     });
 }
 
-/// A shared lock on an inner node excludes an exclusive one below, and not a shared one. Fails if `Kind::conflicts_with` forgets that exclusive below shared
-/// conflicts.
+/// While the root is held a leaf is not had, though it is enrolled: its first try, which failed, has seen to that. Fails if
+/// the fast look up stops at the parent.
+#[test]
+fn tries_below_a_held_root() {
+    explore("tries_below_a_held_root", || {
+        let world = World::new(ENDLESS, &["a/b"]);
+        let (root, leaf) = (world.node("/"), world.node("a/b"));
+        root.try_claim(Kind::Xs).unwrap();
+        run([
+            threaded!(world, leaf => for _ in 0..2 {
+                if world.try_lock(&leaf, Kind::Xs).is_ok() { leaf.drop_claim(Kind::Xs) }
+            }),
+            threaded!(world, root => { world.touch(&root, Kind::Xs); root.drop_claim(Kind::Xs) }),
+        ]);
+        drop((root, leaf));
+        world.assert_as_new();
+    });
+}
+
+/// A shared lock on an inner node excludes an exclusive one below, and not a shared one. Fails if a shared claim does not keep out exclusive ones below,
+/// if the fast path of a shared claim does not look down, or if two shared claims conflict.
 #[test]
 fn shared_inner_exclusive_leaf() {
     explore("shared_inner_exclusive_leaf", || {
@@ -68,7 +123,8 @@ fn shared_inner_exclusive_leaf() {
     });
 }
 
-/// Readers and a writer on one node. Fails if a shared claim does not look at the exclusive bit, or an exclusive one not at the counts.
+/// Readers and a writer on one node. Fails if an exclusive claim does not look at the shared ones on its node, or if the fast path of a
+/// shared claim looks for nothing on its node.
 #[test]
 fn readers_and_a_writer() {
     explore("readers_and_a_writer", || {
@@ -80,7 +136,8 @@ fn readers_and_a_writer() {
     });
 }
 
-/// Node-only locks let those below alone and exclude those above. Fails if the scope is forgotten in `conflicts_with`, either way.
+/// Node-only locks let those below alone and exclude those above. Fails if a lock on the node alone counts for those below, or if a
+/// lock on the node alone is not kept out from above.
 #[test]
 fn node_only_between_root_and_leaf() {
     explore("node_only_between_root_and_leaf", || {
@@ -100,7 +157,21 @@ fn node_only_between_root_and_leaf() {
     });
 }
 
-/// Downgrading lets nobody exclusive in between, and lets the waiting reader in. Fails if it is a release and a new claim, or wakes nobody.
+/// A lock on the node alone is had while somebody holds what is below. Fails if a lock on the node alone looks down.
+#[test]
+fn node_only_above_a_holder() {
+    explore("node_only_above_a_holder", || {
+        let world = World::new(ENDLESS, &["a", "a/b"]);
+        let (inner, leaf) = (world.used("a"), world.used("a/b"));
+        leaf.try_claim(Kind::Xs).unwrap();
+        run([Kind::Xn, Kind::Sn].map(|kind| threaded!(world, inner => world.lock(&inner, kind))));
+        leaf.drop_claim(Kind::Xs);
+        drop((inner, leaf));
+        world.assert_as_new();
+    });
+}
+
+/// Downgrading lets nobody exclusive in between. Fails if downgrading is a release and a new claim.
 #[test]
 fn downgrading_never_lets_go() {
     explore("downgrading_never_lets_go", || {
@@ -108,7 +179,7 @@ fn downgrading_never_lets_go() {
         let node = world.used("a");
         run([
             threaded!(world, node => {
-                acquire::block_on(&node, Kind::Xs, None).unwrap();
+                take(&node, Kind::Xs);
                 world.touch(&node, Kind::Xs);
                 node.downgrade_claim(Kind::Xs);
                 world.touch(&node, Kind::Ss);
@@ -124,7 +195,26 @@ fn downgrading_never_lets_go() {
     });
 }
 
-/// A guard dropped while its thread unwinds releases like any other. Fails if `release` is skipped while panicking.
+/// Downgrading lets waiting readers in. Fails if downgrading wakes nobody.
+#[test]
+fn downgrading_wakes_readers() {
+    explore("downgrading_wakes_readers", || {
+        let world = World::new(ENDLESS, &["a", "a/b"]);
+        let (inner, leaf) = (world.used("a"), world.used("a/b"));
+        inner.try_claim(Kind::Xs).unwrap();
+        run([
+            threaded!(world, inner => world.lock(&inner, Kind::Ss)),
+            threaded!(world, leaf => world.lock(&leaf, Kind::Ss)),
+            threaded!(world, inner => inner.downgrade_claim(Kind::Xs)),
+        ]);
+        // Only now: the readers did not wait for this.
+        inner.drop_claim(Kind::Ss);
+        drop((inner, leaf));
+        world.assert_as_new();
+    });
+}
+
+/// A guard dropped while its thread unwinds releases like any other. Fails if a claim is not taken off while unwinding.
 #[test]
 fn released_while_unwinding() {
     explore("released_while_unwinding", || {
@@ -140,7 +230,7 @@ fn released_while_unwinding() {
                             self.1.drop_claim(Kind::Xs);
                         }
                     }
-                    acquire::block_on(&leaf, Kind::Xs, None).unwrap();
+                    take(&leaf, Kind::Xs);
                     let _guard = Guard(&world, &leaf);
                     std::panic::resume_unwind(Box::new(())); // without the message
                 }));

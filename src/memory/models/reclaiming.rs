@@ -2,23 +2,22 @@
 
 use super::*;
 
-/// Two look up the same path and lock it, while a third sweeps: they exclude each other. Fails if a sweep removes a node without looking
-/// at its references under the index's lock.
+/// Two look up the same path and lock it, while a third sweeps: they exclude each other. Fails if a sweep removes a node without looking at its references.
 #[test]
 fn sweep_against_resolve() {
     explore("sweep_against_resolve", || {
-        let world = World::new(ENDLESS, &["a/b"]);
-        drop(world.used("a/b"));
+        let world = World::new(ENDLESS, &["a"]);
+        drop(world.used("a"));
         run([
-            threaded!(world, => { let node = world.node("a/b"); world.lock(&node, Kind::Xs) }),
-            threaded!(world, => { let node = world.node("a/b"); world.lock(&node, Kind::Xs) }),
+            threaded!(world, => { let node = world.node("a"); world.lock(&node, Kind::Xs) }),
+            threaded!(world, => { let node = world.node("a"); world.lock(&node, Kind::Xs) }),
             threaded!(world, => world.tree.sweep()),
         ]);
         world.assert_as_new();
     });
 }
 
-/// A handle's node survives a sweep, and its lock is found by a lock on the root. Fails if a sweep un-enrols a node without looking whether it is idle.
+/// A handle's node survives a sweep, and its lock is found by a lock on the root. Fails if a sweep un-enrols without looking whether the node is idle.
 #[test]
 fn sweep_against_holder() {
     explore("sweep_against_holder", || {

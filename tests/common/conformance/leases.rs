@@ -58,6 +58,24 @@ pub(crate) fn a_lease_ends_by_itself<S: LockStore>(make: impl Fn() -> S) {
     assert!(!guard.is_held());
 }
 
+pub(crate) fn a_lease_ends_even_if_nobody_looks<S: LockStore>(make: impl Fn() -> S) {
+    type Question<S> = fn(OwnedTreeMutexGuard<S>) -> bool;
+    let first_questions: [Question<S>; 4] = [
+        |guard| !guard.is_held(),
+        |guard| is_not_held(guard.refresh(), "a"),
+        |guard| is_not_held(guard.refresh_for(LONG), "a"),
+        |guard| is_not_held(guard.unlock(), "a"),
+    ];
+    for is_told in first_questions {
+        let (store, elsewhere) = (make(), make());
+        let guard = lease(&store, "a", EXCLUSIVE, SHORT);
+        let _other = hold(&elsewhere, "a", EXCLUSIVE);
+        assert_lasts(&elsewhere, "a", 2 * SHORT);
+        assert!(is_told(guard));
+        assert_all_free(&store);
+    }
+}
+
 pub(crate) fn whoever_lost_a_lock_is_told<S: LockStore>(make: impl Fn() -> S) {
     let store = make();
     for inherited in [true, false] {

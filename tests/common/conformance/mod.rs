@@ -41,7 +41,7 @@ macro_rules! conformance {
                     shared_locks_are_counted, downgrade_lets_shared_ones_in, downgrade_keeps_exclusive_ones_out,
                     downgrade_of_a_shared_lock_does_nothing;
                 tokens: a_token_stays_and_is_never_0, tokens_order_conflicting_holders, tokens_order_across_threads;
-                leases: without_a_lease_nothing_ends, a_lease_ends_by_itself, whoever_lost_a_lock_is_told,
+                leases: without_a_lease_nothing_ends, a_lease_ends_by_itself, a_lease_ends_even_if_nobody_looks, whoever_lost_a_lock_is_told,
                     losing_a_lock_disturbs_nobody, a_lease_can_be_shortened, a_lease_can_be_lengthened,
                     a_refresh_starts_the_lease_anew, the_end_of_a_lease_lets_relatives_in, a_shared_lease_is_its_own,
                     with_tells_a_loss, downgrade_keeps_the_lease, an_endless_lease_does_not_overflow;

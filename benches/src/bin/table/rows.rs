@@ -8,6 +8,7 @@ mod paths;
 mod peers;
 mod storm;
 mod stream;
+mod tasks;
 
 use mutextree_benches::machine::machine;
 
@@ -17,16 +18,17 @@ use crate::report::Report;
 type Family = (&'static str, fn(&Effort, &mut Report));
 
 /// `memory` counts allocations, the others measure time and must not.
-const TIMED: [Family; 7] = [
+const TIMED: [Family; 8] = [
     ("handle", handle::measure),
     ("paths", paths::measure),
     ("stream", stream::measure),
     ("idle", idle::measure),
     ("contention", contention::measure),
     ("storm", storm::measure),
+    ("tasks", tasks::measure),
     ("peers", peers::measure),
 ];
-const COUNTED: [Family; 1] = [("memory", memory::measure)];
+const COUNTED: [Family; 2] = [("memory", memory::measure), ("tasks: memory", tasks::memory)];
 
 /// The families' names.
 pub(crate) fn families() -> impl Iterator<Item = &'static str> {

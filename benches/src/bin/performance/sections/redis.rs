@@ -3,5 +3,5 @@
 
 use super::Measure;
 
-/// None, until the crate has a Redis store to measure.
+/// None: `redis_table` prints these figures; they have no plot yet.
 pub(super) const SECTION: Option<Measure> = None;

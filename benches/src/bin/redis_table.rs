@@ -1,0 +1,276 @@
+//! The figures of the distributed store, each beside the bare commands in the same run, on a Redis server of its own.
+//!
+//! `cargo run --release -p mutextree-benches --features redis --bin redis_table`
+
+use std::env;
+use std::hint::black_box;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use mutextree::{LockStore, RedisStore};
+use redis::{Connection, Script};
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+const PATH: &str = "org/team/project/file";
+const ROUNDS: usize = 9;
+const OTHERS: usize = 100_000;
+
+fn main() -> Outcome<()> {
+    let arguments: Vec<String> = env::args().collect();
+    if let [_, role, url] = &arguments[..]
+        && role == "--wait"
+    {
+        return be_woken(url);
+    }
+    let server = Server::start()?;
+    println!("{:<66} {:>10} {:>12}", "what", "measured", "promised");
+    let store = RedisStore::connect(&server.url())?;
+    alone(&server, &store)?;
+    threads(&server)?;
+    wake_up(&server, &store)?;
+    heartbeats(&server, &store)?;
+    Ok(())
+}
+
+fn row(what: &str, measured: &str, promised: &str) {
+    println!("{what:<66} {measured:>10} {promised:>12}");
+}
+
+/// The time of one `work` in microseconds, over about a tenth of a second.
+fn time(mut work: impl FnMut() -> Outcome<()>) -> Outcome<f64> {
+    let began = Instant::now();
+    let mut done = 0;
+    while began.elapsed() < Duration::from_millis(100) {
+        for _ in 0..20 {
+            work()?;
+        }
+        done += 20;
+    }
+    Ok(began.elapsed().as_secs_f64() * 1e6 / f64::from(done))
+}
+
+fn median(mut all: Vec<f64>) -> f64 {
+    all.sort_by(f64::total_cmp);
+    all[all.len() / 2]
+}
+
+/// What everybody does who has no tree: one key, and a script that deletes it if it is still ours.
+struct Bare {
+    connection: Connection,
+    delete: Script,
+}
+
+impl Bare {
+    fn new(server: &Server) -> Outcome<Self> {
+        let delete =
+            "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) else return 0 end";
+        Ok(Self { connection: server.connect()?, delete: Script::new(delete) })
+    }
+
+    fn lock_and_unlock(&mut self) -> Outcome<()> {
+        let taken: bool =
+            redis::cmd("SET").arg("bare").arg("token").arg("NX").arg("PX").arg(30_000).query(&mut self.connection)?;
+        let deleted: bool = self.delete.key("bare").arg("token").invoke(&mut self.connection)?;
+        if taken && deleted { Ok(()) } else { Err("the bare lock was taken".into()) }
+    }
+}
+
+fn alone(server: &Server, store: &RedisStore) -> Outcome<()> {
+    let mutex = store.mutex(PATH)?;
+    let tree = || -> Outcome<()> { Ok(black_box(mutex.lock()?).unlock()?) };
+    let mut bare = Bare::new(server)?;
+    let compare = |bare: &mut Bare| -> Outcome<(f64, f64)> {
+        let (mut bares, mut trees, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            let (one, two) = (time(|| bare.lock_and_unlock())?, time(tree)?);
+            bares.push(one);
+            trees.push(two);
+            ratios.push(two / one);
+        }
+        println!("  bare {:.1} us, tree {:.1} us", median(bares), median(trees.clone()));
+        Ok((median(trees), median(ratios)))
+    };
+    let (few, ratio) = compare(&mut bare)?;
+    row("lock + unlock at depth 4, against SET NX PX + compare-and-delete", &format!("{ratio:.2}x"), "1.25x");
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let peer = rslock::LockManager::new(vec![server.url()]);
+    let rslock = runtime.block_on(async {
+        let mut times = Vec::new();
+        for _ in 0..ROUNDS {
+            let began = Instant::now();
+            for _ in 0..200 {
+                let lock = peer.lock("peer", Duration::from_secs(30)).await.map_err(|error| format!("{error:?}"))?;
+                peer.unlock(&lock).await;
+            }
+            times.push(began.elapsed().as_secs_f64() * 1e6 / 200.0);
+        }
+        Outcome::Ok(median(times))
+    })?;
+    row("the same, against rslock, which knows no tree", &format!("{:.2}x", few / rslock), "");
+
+    let crowd = RedisStore::builder(&server.url()).lease(Duration::from_secs(600)).connect()?;
+    let paths = (0..OTHERS).map(|i| format!("org/team{}/project{}/file{i}", i % 100, i % 1000));
+    let others = paths.map(|path| crowd.lock(path)).collect::<Result<Vec<_>, _>>()?;
+    let (many, _) = compare(&mut bare)?;
+    row("the same with 100,000 other locks held, against none", &format!("{:.2}x", many / few), "1.2x");
+    drop(others);
+    Ok(())
+}
+
+fn threads(server: &Server) -> Outcome<()> {
+    let store = RedisStore::connect(&server.url())?;
+    let rate = |count: usize| -> f64 {
+        let began = Instant::now();
+        let done: u64 = thread::scope(|scope| {
+            let workers: Vec<_> = (0..count)
+                .map(|i| {
+                    let store = &store;
+                    scope.spawn(move || {
+                        let mutex = store.mutex(["org", "team", "project", &i.to_string()]).expect("a path");
+                        let mut done = 0;
+                        while began.elapsed() < Duration::from_millis(300) {
+                            mutex.lock().expect("a lock").unlock().expect("a release");
+                            done += 1;
+                        }
+                        done
+                    })
+                })
+                .collect();
+            workers.into_iter().map(|worker| worker.join().expect("no panic")).sum()
+        });
+        done as f64 / began.elapsed().as_secs_f64()
+    };
+    let (mut ones, mut many, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let (one, sixteen) = (rate(1), rate(16));
+        ones.push(one);
+        many.push(sixteen);
+        ratios.push(sixteen / one);
+    }
+    println!("  one thread {:.0} a second, sixteen {:.0}", median(ones), median(many));
+    row("16 threads on disjoint paths, against one thread", &format!("{:.2}x", median(ratios)), "3x");
+    Ok(())
+}
+
+fn nanos() -> u128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos())
+}
+
+/// The other process: says when it has the lock.
+fn be_woken(url: &str) -> Outcome<()> {
+    let store = RedisStore::connect(url)?;
+    let mutex = store.mutex(PATH)?;
+    loop {
+        let guard = mutex.lock()?;
+        println!("{}", nanos());
+        guard.unlock()?;
+        // Until the other one has it again.
+        while !mutex.is_locked() {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+fn wake_up(server: &Server, store: &RedisStore) -> Outcome<()> {
+    let mut connection = server.connect()?;
+    let mut trips = Vec::new();
+    for _ in 0..ROUNDS {
+        trips.push(time(|| Ok(redis::cmd("PING").exec(&mut connection)?))?);
+    }
+    let mutex = store.mutex(PATH)?;
+    let mut guard = mutex.lock()?;
+    let child = Command::new(env::current_exe()?).args(["--wait", &server.url()]).stdout(Stdio::piped()).spawn()?;
+    let mut child = Running(child);
+    let mut lines = BufReader::new(child.0.stdout.take().ok_or("no output")?).lines();
+    let mut waits = Vec::new();
+    for _ in 0..300 {
+        while redis::cmd("HLEN").arg("{mutextree}:w").query::<usize>(&mut connection)? == 0 {
+            thread::sleep(Duration::from_millis(1));
+        }
+        thread::sleep(Duration::from_millis(1));
+        let released = nanos();
+        guard.unlock()?;
+        let woken: u128 = lines.next().ok_or("the other process is gone")??.parse()?;
+        waits.push(woken.saturating_sub(released) as f64 / 1e3);
+        guard = mutex.lock()?;
+    }
+    let (wait, trip) = (median(waits), median(trips));
+    println!("  wake-up {wait:.1} us, round trip {trip:.1} us");
+    row("release to wake-up of a waiter in another process, in round trips", &format!("{:.2}", wait / trip), "3");
+    Ok(())
+}
+
+fn heartbeats(server: &Server, store: &RedisStore) -> Outcome<()> {
+    let mut connection = server.connect()?;
+    let other = RedisStore::connect(&server.url())?;
+    let guard = store.lock(PATH)?;
+    let mutex = other.mutex(PATH)?;
+    thread::scope(|scope| {
+        for _ in 0..100 {
+            scope.spawn(|| mutex.lock().expect("a lock").unlock());
+        }
+        while redis::cmd("HLEN").arg("{mutextree}:w").query::<usize>(&mut connection)? < 100 {}
+        let mut commands = || -> Outcome<u64> {
+            let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut connection)?;
+            let count = |line: &str| line.strip_prefix("cmdstat_evalsha:calls=")?.split(',').next()?.parse().ok();
+            Ok(stats.lines().find_map(count).unwrap_or(0))
+        };
+        let before = commands()?;
+        thread::sleep(Duration::from_secs(10));
+        let sent = commands()? - before;
+        guard.unlock()?;
+        row("commands a second from 100 waiters on one node", &format!("{:.1}", sent as f64 / 10.0), "a few");
+        Ok(())
+    })
+}
+
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+struct Server {
+    port: u16,
+    _child: Running,
+    _directory: tempfile::TempDir,
+}
+
+impl Server {
+    fn start() -> Outcome<Self> {
+        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let directory = tempfile::tempdir()?;
+        let mut command = Command::new("redis-server");
+        command
+            .args(["--port", &port.to_string(), "--save", "", "--bind", "127.0.0.1"])
+            .arg("--dir")
+            .arg(directory.path());
+        let child =
+            command.stdout(Stdio::null()).spawn().map_err(|error| format!("`redis-server` cannot be run: {error}"))?;
+        let server = Self { port, _child: Running(child), _directory: directory };
+        let began = Instant::now();
+        while server.connect().is_err() {
+            if began.elapsed() > Duration::from_secs(10) {
+                return Err("the Redis server does not start".into());
+            }
+        }
+        Ok(server)
+    }
+
+    fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/", self.port)
+    }
+
+    fn connect(&self) -> Outcome<Connection> {
+        let info = redis::IntoConnectionInfo::into_connection_info(self.url())?;
+        let settings = redis::io::tcp::TcpSettings::default().set_nodelay(true);
+        Ok(redis::Client::open(info.set_tcp_settings(settings))?.get_connection()?)
+    }
+}

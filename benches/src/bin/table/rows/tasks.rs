@@ -1,0 +1,199 @@
+//! Tasks that wait: what a waiting one takes, how fast a crowd of them gets through, and how fast it gives up. One node or leaves all over a tree, against flat
+//! locks, which have no tree. Nothing to reach here.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use mutextree::{LockStore, MemoryStore, OwnedTreeMutexGuard, TreeMutex};
+
+use crate::measure::{Effort, Versus, median};
+use crate::report::{Report, Unit, nanos};
+
+const ROUNDS: usize = 3;
+
+type Tree = Vec<TreeMutex>;
+type Tokio = Arc<tokio::sync::Mutex<()>>;
+type AsyncLock = Arc<async_lock::Mutex<()>>;
+
+/// What tasks wait for, each for its own or all for one.
+trait Waits: Sized + 'static {
+    type Guard: Send + 'static;
+    type Held;
+    fn name(&self) -> String;
+    /// Holds what keeps all of them waiting.
+    fn hold(&self) -> Self::Held;
+    fn wait(&self, task: usize) -> impl Future<Output = Self::Guard> + Send + 'static;
+}
+
+impl Waits for (MemoryStore, Tree) {
+    type Guard = OwnedTreeMutexGuard;
+    type Held = OwnedTreeMutexGuard;
+
+    fn name(&self) -> String {
+        let what = if self.1.len() == 1 { "one node" } else { "leaves below a locked root" };
+        format!("mutextree, {what}")
+    }
+
+    fn hold(&self) -> OwnedTreeMutexGuard {
+        self.0.lock("/").unwrap()
+    }
+
+    fn wait(&self, task: usize) -> impl Future<Output = OwnedTreeMutexGuard> + Send + 'static {
+        let mutex = self.1[task % self.1.len()].clone();
+        async move { mutex.lock_owned_async().await.unwrap() }
+    }
+}
+
+impl Waits for Tokio {
+    type Guard = tokio::sync::OwnedMutexGuard<()>;
+    type Held = tokio::sync::OwnedMutexGuard<()>;
+
+    fn name(&self) -> String {
+        "tokio::sync::Mutex".into()
+    }
+
+    fn hold(&self) -> Self::Held {
+        self.clone().try_lock_owned().unwrap()
+    }
+
+    fn wait(&self, _: usize) -> impl Future<Output = Self::Guard> + Send + 'static {
+        self.clone().lock_owned()
+    }
+}
+
+impl Waits for AsyncLock {
+    type Guard = async_lock::MutexGuardArc<()>;
+    type Held = async_lock::MutexGuardArc<()>;
+
+    fn name(&self) -> String {
+        "async_lock::Mutex".into()
+    }
+
+    fn hold(&self) -> Self::Held {
+        self.try_lock_arc().unwrap()
+    }
+
+    fn wait(&self, _: usize) -> impl Future<Output = Self::Guard> + Send + 'static {
+        self.lock_arc()
+    }
+}
+
+fn tree(leaves: usize) -> (MemoryStore, Tree) {
+    let store = MemoryStore::new();
+    let leaf = |n| store.mutex(format!("org{}/team{}/file{n}", n % 10, n % 100)).unwrap();
+    let leaves = (0..leaves).map(leaf).collect();
+    (store, leaves)
+}
+
+fn crowd(effort: &Effort) -> usize {
+    if effort.quick { 10_000 } else { 100_000 }
+}
+
+/// Times.
+pub(crate) fn measure(effort: &Effort, report: &mut Report) {
+    let (store, handle) = (MemoryStore::new(), "org/team/project/file");
+    let (ours, tokio, other) = (store.mutex(handle).unwrap(), Tokio::default(), AsyncLock::default());
+    let lock_ours = || drop(now(ours.lock_async()));
+    let by_tokio = Versus::calls(effort, lock_ours, || drop(now(tokio.lock())));
+    let by_async_lock = Versus::calls(effort, lock_ours, || drop(now(other.lock())));
+    report.remarks.push(format!(
+        "lock_async + unlock, free: {}; tokio::sync::Mutex {}, async_lock::Mutex {}",
+        nanos(by_tokio.a),
+        nanos(by_tokio.b),
+        nanos(by_async_lock.b)
+    ));
+    let tasks = crowd(effort);
+    timed(report, tasks, &tree(1));
+    timed(report, tasks, &tree(tasks));
+    timed(report, tasks, &Tokio::default());
+    timed(report, tasks, &AsyncLock::default());
+}
+
+fn timed<W: Waits>(report: &mut Report, tasks: usize, waits: &W) {
+    let drain = median((0..ROUNDS).map(|_| drain(waits, tasks)));
+    let give_up = median((0..ROUNDS).map(|_| give_up(waits, tasks)));
+    report.remarks.push(format!(
+        "{} tasks wait, {}: all get through in {}, all give up, every other one from the back, in {}",
+        Unit::Nodes.show(tasks as f64),
+        waits.name(),
+        nanos(drain),
+        nanos(give_up)
+    ));
+}
+
+/// Bytes.
+pub(crate) fn memory(effort: &Effort, report: &mut Report) {
+    let tasks = crowd(effort);
+    bytes(report, tasks, &tree(1));
+    bytes(report, tasks, &tree(tasks));
+    bytes(report, tasks, &Tokio::default());
+    bytes(report, tasks, &AsyncLock::default());
+}
+
+fn bytes<W: Waits>(report: &mut Report, tasks: usize, waits: &W) {
+    let held = waits.hold();
+    let mut waiting = Vec::with_capacity(tasks);
+    let counted = allocation_counter::measure(|| waiting.extend((0..tasks).map(|task| queued(waits, task))));
+    let each = counted.bytes_current as f64 / tasks as f64;
+    report.remarks.push(format!("a waiting task's memory, {}: {}", waits.name(), Unit::Bytes.show(each)));
+    drop(waiting);
+    drop(held);
+}
+
+fn queued<W: Waits>(waits: &W, task: usize) -> Pin<Box<dyn Future<Output = W::Guard> + Send>> {
+    let mut wait: Pin<Box<dyn Future<Output = W::Guard> + Send>> = Box::pin(waits.wait(task));
+    assert!(wait.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending(), "it is held");
+    wait
+}
+
+/// The answer of a future that has it at once.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => panic!("nobody holds it"),
+    }
+}
+
+/// From the release until the last one has had it and let go, on one thread.
+fn drain<W: Waits>(waits: &W, tasks: usize) -> f64 {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let held = waits.hold();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let all: Vec<_> = (0..tasks)
+            .map(|task| {
+                let (wait, waiting) = (waits.wait(task), waiting.clone());
+                tokio::spawn(async move {
+                    waiting.fetch_add(1, Relaxed);
+                    drop(wait.await);
+                })
+            })
+            .collect();
+        while waiting.load(Relaxed) < tasks {
+            tokio::task::yield_now().await;
+        }
+        let start = Instant::now();
+        drop(held);
+        for task in all {
+            task.await.unwrap();
+        }
+        start.elapsed().as_nanos() as f64
+    })
+}
+
+/// One from the back, one from the front, and so on.
+fn give_up<W: Waits>(waits: &W, tasks: usize) -> f64 {
+    let held = waits.hold();
+    let mut waiting: std::collections::VecDeque<_> = (0..tasks).map(|task| queued(waits, task)).collect();
+    let start = Instant::now();
+    while waiting.pop_back().is_some() {
+        waiting.pop_front();
+    }
+    let time = start.elapsed();
+    drop(held);
+    time.as_nanos() as f64
+}

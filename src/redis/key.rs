@@ -1,0 +1,67 @@
+//! The names of a tree's keys, and paths as the scripts want them.
+
+use crate::path::{MAX_COMPONENT, PathError, ToTreePath, TreePath};
+use crate::request::{Mode, Scope};
+
+/// The keys of one tree. They share a hash tag, so a cluster keeps them in one slot.
+pub(crate) struct Keys {
+    /// What every script declares, in the order of `fast.lua`. The last one is the common start of all mailboxes.
+    pub(crate) all: [String; 8],
+}
+
+impl Keys {
+    pub(crate) fn new(tree: &str) -> Self {
+        Self { all: ["n", "g", "e", "l", "w", "wl", "wn", "mb:"].map(|name| format!("{{{tree}}}:{name}")) }
+    }
+
+    pub(crate) fn mailbox(&self, client: &str) -> String {
+        format!("{}{client}", self.all[7])
+    }
+}
+
+/// A path for the scripts: each component behind a `\x01`, and the bytes 0 to 2 in it escaped as `\x02` and a digit.
+///
+/// So the root is empty, an ancestor's text is a prefix that is followed by `\x01`, and everything below `p` sorts
+/// between `p\x01` and `p\x02`, with nothing else in between: `a-b` is not in the range of `a`.
+pub(crate) fn encode(path: &TreePath) -> Vec<u8> {
+    let mut text = Vec::with_capacity(path.as_key().len() + 2);
+    for component in path.components() {
+        text.push(1);
+        for &byte in component.as_bytes() {
+            if byte <= 2 {
+                text.extend([2, b'0' + byte]);
+            } else {
+                text.push(byte);
+            }
+        }
+    }
+    text
+}
+
+/// The path that [`encode`] made the text from; `None` if it made none such.
+pub(crate) fn decode(text: &[u8]) -> Option<TreePath> {
+    if text.is_empty() {
+        return Some(TreePath::root());
+    }
+    let components = text.strip_prefix(&[1])?.split(|&byte| byte == 1).map(|component| {
+        let mut plain = Vec::with_capacity(component.len().min(MAX_COMPONENT));
+        let mut bytes = component.iter();
+        while let Some(&byte) = bytes.next() {
+            plain.push(if byte == 2 { bytes.next()?.checked_sub(b'0')? } else { byte });
+        }
+        String::from_utf8(plain).ok()
+    });
+    let components: Vec<String> = components.collect::<Option<_>>()?;
+    let path: Result<TreePath, PathError> = components.to_tree_path();
+    path.ok()
+}
+
+/// A lock's kind: the number that the scripts know it by.
+pub(crate) fn kind(mode: Mode, scope: Scope) -> u8 {
+    match (mode, scope) {
+        (Mode::Exclusive, Scope::Subtree) => 1,
+        (Mode::Exclusive, Scope::Node) => 2,
+        (Mode::Shared, Scope::Subtree) => 3,
+        (Mode::Shared, Scope::Node) => 4,
+    }
+}

@@ -1,0 +1,244 @@
+//! [`RedisNode`] and [`RedisGrant`]: what can be done with a path, and with a lock that is held. Taking one is in `acquire.rs`.
+
+use std::fmt;
+use std::time::Duration;
+
+use redis::Cmd;
+
+use super::Handle;
+use super::acquire::Acquisition;
+use super::core::{Core, Over};
+use super::entry::Entry;
+use super::error::Failure;
+use super::key;
+use super::sync::{Arc, Ordering, as_micros, clock};
+use crate::error::LockError;
+use crate::path::TreePath;
+use crate::request::{Mode, Request, Scope, Wait};
+use crate::store::LostLock;
+
+/// A path in a [`RedisStore`](crate::RedisStore)'s tree.
+#[derive(Clone)]
+pub struct RedisNode {
+    handle: Arc<Handle>,
+    path: TreePath,
+    /// The path as the scripts want it.
+    text: Arc<[u8]>,
+}
+
+/// A lock held in a [`RedisStore`](crate::RedisStore).
+pub struct RedisGrant {
+    entry: Arc<Entry>,
+    mode: Mode,
+    scope: Scope,
+    /// Whether its lease was asked for, and so ends unless somebody refreshes it.
+    ends: bool,
+}
+
+/// A lease in microseconds: at most a hundred years, which the server can still add to its clock.
+pub(crate) fn lease_micros(lease: Duration) -> u64 {
+    as_micros(lease).min(100 * 365 * 86_400 * 1_000_000)
+}
+
+impl RedisNode {
+    pub(crate) fn new(handle: Arc<Handle>, path: TreePath) -> Self {
+        let text = key::encode(&path).into();
+        Self { handle, path, text }
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.handle.core
+    }
+
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    pub(crate) fn path(&self) -> &TreePath {
+        &self.path
+    }
+
+    pub(crate) fn acquire(&self, request: &Request, wait: Wait) -> Result<RedisGrant, LockError> {
+        let core = &self.handle.core;
+        let lease = request.lease.map_or(core.lease, lease_micros);
+        let number = core.last_number.fetch_add(1, Ordering::Relaxed) + 1;
+        let entry = Arc::new(Entry::new(number, &core.client, self.path.clone(), request.owner.clone(), lease));
+        Acquisition::new(self, entry, request, wait).run()
+    }
+
+    /// Two tries: an answer may get lost, but nobody wants to hang in a `drop`. After that the keeper goes on.
+    pub(crate) fn release(&self, grant: &RedisGrant) -> Result<(), LockError> {
+        let (core, entry) = (&self.handle.core, &grant.entry);
+        let was_held = entry.is_held();
+        if core.keeper.forget(entry) && !was_held {
+            core.tell(&LostLock::of(entry));
+        }
+        let mut resent = false;
+        loop {
+            let fill = |command: &mut Cmd| {
+                command.arg(&entry.token).arg(entry.tombstone()).arg(grant.kind()).arg(&*self.text);
+            };
+            match core.run(&core.scripts.release, fill, Over::Any, core.patience()) {
+                Ok(mut reply) => {
+                    let found = reply.int() == Some(1);
+                    core.finish(reply.more());
+                    // Not found on the second try: the first one has done it, unless the server has lost its data since.
+                    let remembers = reply.int().is_some_and(|born| born > 0 && born.unsigned_abs() <= grant.fence());
+                    return if was_held && (found || resent && remembers) { Ok(()) } else { Err(self.not_held(entry)) };
+                }
+                Err(failure) => {
+                    if resent || matches!(failure, Failure::Refused(_) | Failure::NoScript) {
+                        core.keeper.abandon(entry);
+                        return Err(if was_held { store(failure) } else { self.not_held(entry) });
+                    }
+                    resent = true;
+                }
+            }
+        }
+    }
+
+    pub(crate) fn refresh(&self, grant: &RedisGrant, lease: Option<Duration>) -> Result<(), LockError> {
+        let (core, entry) = (&self.handle.core, &grant.entry);
+        let length = lease.map_or(entry.lease, lease_micros);
+        let _alone = core.refreshing.lock();
+        let mut resent = false;
+        loop {
+            let sent = clock();
+            if !entry.is_held() {
+                core.keeper.look_now();
+                return Err(self.not_held(entry));
+            }
+            let fill = |command: &mut Cmd| {
+                command.arg(&entry.token).arg(length);
+            };
+            match core.run(&core.scripts.refresh, fill, Over::Any, core.patience()) {
+                Ok(mut reply) => {
+                    core.finish(reply.more());
+                    if reply.int() == Some(-1) && entry.extend(sent + length) {
+                        entry.renews.store(lease.is_none() && !grant.ends, Ordering::Relaxed);
+                        core.keeper.reschedule(entry);
+                        return Ok(());
+                    }
+                    entry.lose();
+                    core.keeper.look_now();
+                    return Err(self.not_held(entry));
+                }
+                Err(failure) if resent || matches!(failure, Failure::Refused(_) | Failure::NoScript) => {
+                    // It may have been set: until then, and not longer, the lock is surely held.
+                    if sent + length < entry.deadline() {
+                        entry.extend(sent + length);
+                        core.keeper.look_now();
+                    }
+                    return Err(store(failure));
+                }
+                Err(_) => resent = true,
+            }
+        }
+    }
+
+    pub(crate) fn downgrade(&self, grant: &mut RedisGrant) -> Result<(), LockError> {
+        if grant.mode == Mode::Shared {
+            return Ok(());
+        }
+        let (core, entry) = (&self.handle.core, &grant.entry);
+        let mut resent = false;
+        loop {
+            let fill = |command: &mut Cmd| {
+                command.arg(&entry.token);
+            };
+            match core.run(&core.scripts.downgrade, fill, Over::Any, core.patience()) {
+                Ok(mut reply) => {
+                    let found = reply.int() == Some(1);
+                    core.finish(reply.more());
+                    if !found {
+                        entry.lose();
+                        core.keeper.look_now();
+                        return Err(self.not_held(entry));
+                    }
+                    grant.mode = Mode::Shared;
+                    return Ok(());
+                }
+                Err(failure) if resent || matches!(failure, Failure::Refused(_) | Failure::NoScript) => {
+                    entry.unsure.store(true, Ordering::Relaxed); // the server knows its mode better than we do
+                    return Err(store(failure));
+                }
+                Err(_) => resent = true,
+            }
+        }
+    }
+
+    /// A store that does not answer would refuse the lock, too.
+    pub(crate) fn is_locked(&self, scope: Scope) -> bool {
+        let core = &self.handle.core;
+        let fill = |command: &mut Cmd| {
+            command.arg(key::kind(Mode::Exclusive, scope)).arg(&*self.text);
+        };
+        let mut resent = false;
+        loop {
+            match core.run(&core.scripts.inspect, fill, Over::Any, core.patience()) {
+                Ok(mut reply) => {
+                    let code = reply.int();
+                    core.finish(reply.more());
+                    if code != Some(3) {
+                        return code != Some(0);
+                    }
+                }
+                Err(Failure::Unsure(_) | Failure::Down(_)) if !resent => resent = true,
+                Err(_) => return true,
+            }
+        }
+    }
+
+    fn not_held(&self, entry: &Entry) -> LockError {
+        entry.lose();
+        LockError::NotHeld { path: self.path.clone() }
+    }
+}
+
+pub(crate) fn store(failure: Failure) -> LockError {
+    LockError::Store(Box::new(failure.into_error()))
+}
+
+impl LostLock {
+    pub(crate) fn of(entry: &Entry) -> Self {
+        Self::new(entry.path.clone(), entry.owner.clone(), entry.fence.load(Ordering::Relaxed))
+    }
+}
+
+impl RedisGrant {
+    pub(crate) fn new(entry: Arc<Entry>, request: &Request, ends: bool) -> Self {
+        Self { entry, mode: request.mode, scope: request.scope, ends }
+    }
+
+    pub(crate) fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    pub(crate) fn fence(&self) -> u64 {
+        self.entry.fence.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        self.entry.is_held()
+    }
+
+    fn kind(&self) -> u8 {
+        key::kind(self.mode, self.scope)
+    }
+}
+
+impl fmt::Debug for RedisNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisNode").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for RedisGrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("RedisGrant");
+        out.field("path", &self.entry.path)
+            .field("mode", &self.mode)
+            .field("fence", &self.fence())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,103 @@
+//! The scripts, and how a call of one is written and read.
+
+use redis::{Cmd, Value};
+
+use super::key::Keys;
+
+/// A Lua script, known to the server by the hash of its text.
+pub(crate) struct Script {
+    text: &'static str,
+    hash: String,
+}
+
+macro_rules! script {
+    ($flags:literal $(, $part:literal)* $(,)?) => {
+        Script::new(concat!("#!lua", $flags, "\n", include_str!("fast.lua"), $(include_str!($part)),*))
+    };
+}
+
+/// All the scripts. Those that give back, or keep what is had, run on a server that is out of memory, too.
+pub(crate) struct Scripts {
+    pub(crate) acquire: Script,
+    pub(crate) release: Script,
+    pub(crate) refresh: Script,
+    pub(crate) downgrade: Script,
+    pub(crate) inspect: Script,
+    pub(crate) handover: Script,
+    pub(crate) probe: Script,
+}
+
+impl Scripts {
+    pub(crate) fn new() -> Self {
+        Self {
+            acquire: script!("", "acquire_fast.lua", "common.lua", "acquire.lua"),
+            release: script!(" flags=allow-oom", "release_fast.lua", "common.lua", "release.lua"),
+            refresh: script!(" flags=allow-oom", "common.lua", "refresh.lua"),
+            downgrade: script!(" flags=allow-oom", "common.lua", "downgrade.lua"),
+            inspect: script!(" flags=allow-oom", "common.lua", "inspect.lua"),
+            handover: script!(" flags=allow-oom", "common.lua", "handover.lua"),
+            probe: script!(" flags=allow-oom", "probe.lua"),
+        }
+    }
+}
+
+impl Script {
+    fn new(text: &'static str) -> Self {
+        Self { text, hash: redis::Script::new(text).get_hash().to_owned() }
+    }
+
+    /// The call by hash, and the same by text for a server that does not know the hash.
+    pub(crate) fn call(&self, keys: &Keys, by_text: bool) -> Cmd {
+        let mut command = Cmd::with_capacity(20, 1024);
+        if by_text {
+            command.arg("EVAL").arg(self.text);
+        } else {
+            command.arg("EVALSHA").arg(&self.hash);
+        }
+        command.arg(keys.all.len());
+        for key in &keys.all {
+            command.arg(key);
+        }
+        command
+    }
+}
+
+/// The elements of a reply, taken from the front.
+pub(crate) struct Reply(std::vec::IntoIter<Value>);
+
+impl Reply {
+    pub(crate) fn new(value: Value) -> Option<Self> {
+        match value {
+            Value::Array(all) => Some(Self(all.into_iter())),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn int(&mut self) -> Option<i64> {
+        match self.0.next()? {
+            Value::Int(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn bytes(&mut self) -> Option<Vec<u8>> {
+        match self.0.next()? {
+            Value::BulkString(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// Where to go on handing over, if there is more.
+    pub(crate) fn more(&mut self) -> Option<More> {
+        let mut more = Self::new(self.0.next()?)?;
+        Some(More { path: more.bytes()?, below: more.int()?, cursor: more.bytes()? })
+    }
+}
+
+/// Where another call has to go on handing over.
+#[derive(Debug)]
+pub(crate) struct More {
+    pub(crate) path: Vec<u8>,
+    pub(crate) below: i64,
+    pub(crate) cursor: Vec<u8>,
+}

@@ -1,0 +1,101 @@
+//! Waiting without a thread: what tasks are promised, on every store and on every kind of runtime. A store is one line at the end.
+
+mod common;
+
+/// Waits that are dropped.
+#[path = "async/dropping.rs"]
+mod dropping;
+/// Futures polled by hand.
+#[path = "async/hand.rs"]
+mod hand;
+/// Leases in the way of tasks.
+#[path = "async/leases.rs"]
+mod leases;
+/// Tasks and threads at random.
+#[path = "async/random.rs"]
+mod random;
+/// Tasks on a runtime, and threads beside them.
+#[path = "async/running.rs"]
+mod running;
+/// Where tasks run.
+#[path = "async/runtimes.rs"]
+mod runtimes;
+/// Conflicts of every shape.
+#[path = "async/shapes.rs"]
+mod shapes;
+/// What the tests run on.
+#[path = "async/stores.rs"]
+mod stores;
+/// What tokio's users do.
+#[path = "async/tokio.rs"]
+mod tokio_users;
+/// Tasks that nobody polls.
+#[path = "async/unpolled.rs"]
+mod unpolled;
+
+/// `on!(name, Store)`: everything, on that store.
+macro_rules! on {
+    ($store:ident, $type:ty) => {
+        mod $store {
+            on! { @tests [<$type>]
+                dropping::{at_every_point, before_the_first_poll, every_other_one}
+                unpolled::{those_behind_it_get_in, a_whole_queue_of_them, turns_lost_are_not_held_against_it}
+                leases::{the_end_of_a_lease_lets_the_task_in, the_last_of_several_leases_counts, a_lease_that_is_moved,
+                    who_gives_up_is_forgotten}
+                running::{futures_and_guards_are_send, a_crowd_gives_up}
+                tokio_users::{select_takes_the_first, an_aborted_task_is_forgotten, a_blocking_thread_of_the_runtime_waits_beside_tasks}
+            }
+            on! { @runtime tokio_threads, $type, $crate::runtimes::TokioThreads }
+            on! { @runtime tokio_one_thread, $type, $crate::runtimes::TokioOneThread }
+            on! { @runtime smol, $type, $crate::runtimes::Smol }
+            on! { @runtime by_hand, $type, $crate::runtimes::ByHand }
+        }
+    };
+    (@runtime $runtime:ident, $type:ty, $runtime_type:ty) => {
+        mod $runtime {
+            on! { @tests [<$type, $runtime_type>]
+                running::{a_release_lets_the_task_in, tasks_and_threads_take_turns, nobody_starves,
+                    a_guard_is_held_across_awaits, a_timeout_gives_up, a_panic_releases}
+                random::{tasks_and_threads_at_random}
+            }
+        }
+    };
+    (@tests $types:tt $($module:ident::{$($test:ident),+ $(,)?})+) => {
+        $($( on! { @test $types $module $test } )+)+
+    };
+    (@test [<$($type:ty),+>] $module:ident $test:ident) => {
+        #[test]
+        fn $test() {
+            $crate::$module::$test::<$($type),+>();
+        }
+    };
+}
+
+on!(naive, crate::common::naive::NaiveStore);
+on!(memory, mutextree::MemoryStore);
+
+/// On the runtimes whose tasks do not each take a thread.
+mod crowds {
+    use crate::runtimes::{Smol, TokioOneThread, TokioThreads};
+    use mutextree::MemoryStore;
+
+    #[test]
+    fn drains_on_tokio() {
+        crate::running::a_crowd_drains::<MemoryStore, TokioThreads>();
+    }
+
+    #[test]
+    fn drains_on_one_thread() {
+        crate::running::a_crowd_drains::<MemoryStore, TokioOneThread>();
+    }
+
+    #[test]
+    fn drains_on_smol() {
+        crate::running::a_crowd_drains::<MemoryStore, Smol>();
+    }
+
+    #[test]
+    fn drains_from_threads_of_their_own() {
+        crate::running::a_crowd_drains::<crate::common::naive::NaiveStore, TokioThreads>();
+    }
+}

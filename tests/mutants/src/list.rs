@@ -1,0 +1,35 @@
+//! The mutations: rules of the algorithm, each left out or turned round.
+//!
+//! A rule that is here for speed or fairness alone fails no model, which know neither; unit tests beside the code and `tests/fairness.rs` have those.
+
+mod claiming;
+mod enrolling;
+mod giving_up;
+mod trying;
+mod waking;
+
+/// A rule left out.
+pub(crate) struct Mutation {
+    /// What is wrong then, as the first model's doc comment has it after "Fails if".
+    pub(crate) what: &'static str,
+    /// In which file of `src/`, which text, which is there once, and what to put in its place.
+    pub(crate) edits: &'static [Edit],
+    /// The models that fail.
+    pub(crate) fails: &'static [&'static str],
+}
+
+pub(crate) type Edit = (&'static str, &'static str, &'static str);
+
+const CLAIM: &str = "memory/claim.rs";
+const ENROL: &str = "memory/enrol.rs";
+const WALK: &str = "memory/walk.rs";
+const WORD: &str = "memory/word.rs";
+const WAIT: &str = "memory/wait.rs";
+const ACQUIRE: &str = "memory/acquire.rs";
+const TENTATIVE: &str = "memory/tentative.rs";
+const RECLAIM: &str = "memory/reclaim.rs";
+
+pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
+    let lists = [claiming::MUTATIONS, enrolling::MUTATIONS, trying::MUTATIONS, waking::MUTATIONS, giving_up::MUTATIONS];
+    lists.into_iter().flatten()
+}

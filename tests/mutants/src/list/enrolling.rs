@@ -1,0 +1,123 @@
+//! Enrolment, walks and sweeps: models in `enrolling.rs` and `reclaiming.rs`.
+
+use super::{CLAIM, ENROL, Mutation, RECLAIM, WALK};
+
+pub(super) const MUTATIONS: &[Mutation] = &[
+    Mutation {
+        what: "a claim does not expect ENROLLED",
+        edits: &[(CLAIM, "if word & ENROLLED == 0 {\n", "if false {\n")],
+        fails: &["first_lock_against_walk"],
+    },
+    Mutation {
+        what: "the fast claim does not expect ENROLLED",
+        edits: &[(
+            CLAIM,
+            "            ENROLLED\n        };",
+            "            self.word.load(Ordering::Relaxed) & ENROLLED\n        };",
+        )],
+        fails: &["first_lock_against_walk"],
+    },
+    Mutation {
+        what: "the fast shared claim does not expect ENROLLED",
+        edits: &[(CLAIM, "if word & unusual != 0 || word & ENROLLED == 0 || kind", "if word & unusual != 0 || kind")],
+        fails: &["first_shared_lock_against_walk"],
+    },
+    Mutation {
+        what: "a child is admitted to a parent that is not enrolled any more",
+        edits: &[(ENROL, "(word & ENROLLED != 0).then_some(word | KIDS)", "Some(word | KIDS)")],
+        fails: &["first_lock_against_walk"],
+    },
+    Mutation {
+        what: "a node with children is un-enrolled",
+        edits: &[(
+            ENROL,
+            "slow.kids[at].word.compare_exchange(ENROLLED, 0, Ordering::SeqCst, Ordering::SeqCst).ok()?;",
+            "slow.kids[at].word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |word| (word & !(ENROLLED | KIDS) == 0).then_some(word & !ENROLLED)).ok()?;",
+        )],
+        fails: &["first_lock_against_walk"],
+    },
+    Mutation {
+        what: "a claimed node is un-enrolled",
+        edits: &[(
+            ENROL,
+            "slow.kids[at].word.compare_exchange(ENROLLED, 0, Ordering::SeqCst, Ordering::SeqCst).ok()?;",
+            "slow.kids[at].word.fetch_and(!ENROLLED, Ordering::SeqCst);",
+        )],
+        fails: &["asking_against_a_lock"],
+    },
+    Mutation {
+        what: "a child is pushed without KIDS",
+        edits: &[(ENROL, "(slow.kids.is_empty() && !self.set_kids())", "!self.is_enrolled()")],
+        fails: &["first_lock_against_walk"],
+    },
+    Mutation {
+        what: "a child is on the list before KIDS is set",
+        edits: &[
+            (
+                ENROL,
+                "if child.is_enrolled() || (slow.kids.is_empty() && !self.set_kids()) {\n            return;\n        }",
+                "if child.is_enrolled() || !self.is_enrolled() {\n            return;\n        }",
+            ),
+            (
+                ENROL,
+                "child.word.fetch_or(ENROLLED, Ordering::SeqCst);\n",
+                "child.word.fetch_or(ENROLLED, Ordering::SeqCst);\n        self.set_kids();\n",
+            ),
+        ],
+        fails: &["first_lock_against_walk"],
+    },
+    Mutation {
+        what: "a removal does not clear KIDS",
+        edits: &[(ENROL, "self.word.fetch_and(!KIDS, Ordering::SeqCst);", "")],
+        fails: &["two_children_against_walk"],
+    },
+    Mutation {
+        what: "KIDS is cleared while there is a child",
+        edits: &[(
+            ENROL,
+            "        if slow.kids.is_empty() {\n            slow.kids = Vec::new();\n            self",
+            "        {\n            self",
+        )],
+        fails: &["two_children_against_walk"],
+    },
+    Mutation {
+        what: "a child that somebody else has admitted is pushed again",
+        edits: &[(ENROL, "if child.is_enrolled() || (", "if (")],
+        fails: &["two_first_locks"],
+    },
+    Mutation {
+        what: "a walk stops at what it has waited for",
+        edits: &[(
+            WALK,
+            "                return Found::Conflict(child.clone());\n            } else if word & kind.tentative",
+            "                self.left = at;\n                return Found::Conflict(child.clone());\n            } else if word & kind.tentative",
+        )],
+        fails: &["walk_enters_what_it_has_waited_for"],
+    },
+    Mutation {
+        what: "a walk skips the one that a removal has moved",
+        edits: &[(
+            WALK,
+            "self.left = self.left.min(slow.kids.len());",
+            "if self.left == usize::MAX {\n                self.left = slow.kids.len();\n            } else if self.left > slow.kids.len() {\n                return Found::End;\n            }",
+        )],
+        fails: &["walk_goes_on_after_waiting"],
+    },
+    Mutation {
+        what: "a sweep removes a node without looking at its references",
+        edits: &[(RECLAIM, "|entry| PlainArc::strong_count(&entry.0) == 2)", "|_| true)")],
+        fails: &["sweep_against_resolve"],
+    },
+    Mutation {
+        what: "a sweep un-enrols without looking whether the node is idle",
+        edits: &[
+            (
+                ENROL,
+                "slow.kids[at].word.compare_exchange(ENROLLED, 0, Ordering::SeqCst, Ordering::SeqCst).ok()?;",
+                "slow.kids[at].word.fetch_and(!ENROLLED, Ordering::SeqCst);",
+            ),
+            (RECLAIM, "if PlainArc::strong_count(&slow.kids[at]) == 2 {", "{"),
+        ],
+        fails: &["sweep_against_holder"],
+    },
+];

@@ -1,0 +1,127 @@
+//! Tries: models in `trying.rs`.
+
+use super::{CLAIM, Mutation, TENTATIVE, WALK};
+
+const FIRM: (&str, &str, &str) = (
+    TENTATIVE,
+    "self.claim(kind, None, How::Tentative) == Claim::Blocked",
+    "self.claim(kind, None, How::Firm) == Claim::Blocked",
+);
+const FIRM_WITHDRAWN: (&str, &str, &str) = (
+    TENTATIVE,
+    "            self.word.fetch_and(!kind.tentative(), Ordering::SeqCst);\n            return Err(node);",
+    "            self.drop_claim(kind);\n            return Err(node);",
+);
+const FIRM_GRANTED: (&str, &str, &str) = (TENTATIVE, "        self.grant_tentative(kind)\n", "        Ok(true)\n");
+
+pub(super) const MUTATIONS: &[Mutation] = &[
+    Mutation {
+        what: "an inner try claims for good before it looks",
+        edits: &[FIRM, FIRM_WITHDRAWN, FIRM_GRANTED],
+        fails: &["two_racing_tries_never_both_fail", "shared_try_above_exclusive_try", "two_inner_tries"],
+    },
+    Mutation {
+        what: "only exclusive tries are tentative",
+        edits: &[
+            (
+                TENTATIVE,
+                "self.claim(kind, None, How::Tentative) == Claim::Blocked",
+                "self.claim(kind, None, if kind == Kind::Xs { How::Tentative } else { How::Firm }) == Claim::Blocked",
+            ),
+            (
+                TENTATIVE,
+                "            self.word.fetch_and(!kind.tentative(), Ordering::SeqCst);\n            return Err(node);",
+                "            if kind == Kind::Xs { self.word.fetch_and(!kind.tentative(), Ordering::SeqCst); } else { self.drop_claim(kind); }\n            return Err(node);",
+            ),
+            (
+                TENTATIVE,
+                "        self.grant_tentative(kind)\n",
+                "        if kind == Kind::Xs { self.grant_tentative(kind) } else { Ok(true) }\n",
+            ),
+        ],
+        fails: &["shared_try_above_exclusive_try"],
+    },
+    Mutation {
+        what: "a try steps back for a mark above",
+        edits: &[(
+            CLAIM,
+            "            if word & claims != 0 {\n",
+            "            if word & (claims | tentative) != 0 {\n",
+        )],
+        fails: &["two_racing_tries_never_both_fail", "two_inner_tries"],
+    },
+    Mutation {
+        what: "tries on one node do not take turns",
+        edits: &[(TENTATIVE, "        let _turn = self.cold().probe.lock();\n", "")],
+        fails: &["two_tries_on_one_inner_node"],
+    },
+    Mutation {
+        what: "the walk of a try strikes out what it meets",
+        edits: &[(
+            TENTATIVE,
+            "look_up(kind).cloned().or_else(|| Walk::new(self, kind, Tentative::Conflict)",
+            "look_up(kind).cloned().or_else(|| Walk::new(self, kind, Tentative::Strike)",
+        )],
+        fails: &["tries_do_not_keep_each_other_busy"],
+    },
+    Mutation {
+        what: "a try is granted though it was struck out",
+        edits: &[(
+            TENTATIVE,
+            "(word & mark != 0 && !kind.is_full(word)).then(|| word - mark + kind.unit())",
+            "(!kind.is_full(word)).then(|| (word & !mark) + kind.unit())",
+        )],
+        fails: &["try_against_lock_below"],
+    },
+    Mutation {
+        what: "looking up strikes nobody out",
+        edits: &[(CLAIM, "            to_strike |= word & tentative != 0;\n", "")],
+        fails: &["try_against_lock_below"],
+    },
+    Mutation {
+        what: "one who has struck out does not look again",
+        edits: &[(CLAIM, "above.word.load(Ordering::SeqCst) & claims != 0\n            });", "false\n            });")],
+        fails: &["try_against_lock_below"],
+    },
+    Mutation {
+        what: "the fast path goes past marks above",
+        edits: &[(
+            CLAIM,
+            "let in_the_way = kind.conflicts(Place::Above) | kind.tentative_conflicts(Place::Above);",
+            "let in_the_way = kind.conflicts(Place::Above);",
+        )],
+        fails: &["fast_claim_behind_a_try"],
+    },
+    Mutation {
+        what: "a walk overlooks marks",
+        edits: &[(
+            WALK,
+            "Tentative::Strike => child.strike(kind, Place::Below),",
+            "Tentative::Strike => self.left = at,",
+        )],
+        fails: &["try_against_lock_above"],
+    },
+    Mutation {
+        what: "a claim leaves the mark that is on its node",
+        edits: &[(CLAIM, "(word & !kind.tentative_conflicts(Place::Here))", "word")],
+        fails: &["try_against_lock_here"],
+    },
+    Mutation {
+        what: "a fast claim leaves the mark that is on its node",
+        edits: &[(
+            CLAIM,
+            "let unusual = kind.obstacles() | kind.tentative_conflicts(Place::Here) | KIDS;",
+            "let unusual = kind.obstacles() | KIDS;",
+        )],
+        fails: &["fast_try_against_try_here"],
+    },
+    Mutation {
+        what: "a try that fails leaves its mark",
+        edits: &[(
+            TENTATIVE,
+            "            self.word.fetch_and(!kind.tentative(), Ordering::SeqCst);\n            return Err(node);",
+            "            return Err(node);",
+        )],
+        fails: &["try_against_lock_below"],
+    },
+];

@@ -1,0 +1,106 @@
+//! Breaks the code on purpose, one rule at a time, and sees the loom models fail.
+//!
+//! A model that passes proves nothing unless it would fail on wrong code. Each [`Mutation`] in `list/` leaves one rule out and names the models that
+//! have to fail then. Run with `cargo run -p mutextree-mutants`; with words, only mutations that contain one of them, or name such a model.
+//! `--all-models` runs every model on each mutation, and shows which fail. `--bound` sets the preemption bound, 2 if not given.
+//!
+//! The exit code is 1 if a model passes on a mutation that names it, if the text to replace is not there exactly once, if the mutated code does not
+//! compile, if no mutation names some model, or if the doc comment of the model named first does not say what makes it fail.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use comfy_table::Table;
+
+use crate::bench::{Bench, Outcome};
+use crate::list::Mutation;
+
+mod bench;
+mod docs;
+mod list;
+
+struct Options {
+    words: Vec<String>,
+    all_models: bool,
+    bound: Option<usize>,
+}
+
+fn options() -> Result<Options, lexopt::Error> {
+    use lexopt::prelude::*;
+    let mut options = Options { words: Vec::new(), all_models: false, bound: None };
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("all-models") => options.all_models = true,
+            Long("bound") => options.bound = Some(parser.value()?.parse()?),
+            Value(word) => options.words.push(word.string()?),
+            _ => return Err(argument.unexpected()),
+        }
+    }
+    Ok(options)
+}
+
+impl Options {
+    fn want(&self, mutation: &Mutation) -> bool {
+        let names = |word: &String| {
+            mutation.what.contains(&**word) || mutation.fails.iter().any(|model| model.contains(&**word))
+        };
+        self.words.is_empty() || self.words.iter().any(names)
+    }
+}
+
+fn main() -> ExitCode {
+    match options().map_err(|error| error.to_string()).and_then(|options| run(&options)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("mutants: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether all is as it should be.
+fn run(options: &Options) -> Result<bool, String> {
+    let root =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().map_err(|error| error.to_string())?;
+    let models = docs::models(&root)?;
+    let mut complaints = docs::complaints(&models);
+    let bench = Bench::new(&root, options.bound)?;
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::ASCII_MARKDOWN).set_header(["left out or broken", "model", "outcome"]);
+    let mutations: Vec<_> = list::all().filter(|mutation| options.want(mutation)).collect();
+    let mut failed = 0;
+    for (at, mutation) in mutations.iter().enumerate() {
+        eprintln!("{}/{} {}", at + 1, mutations.len(), mutation.what);
+        let mutant = match bench.build(mutation) {
+            Ok(mutant) => mutant,
+            Err(complaint) => {
+                complaints.push(format!("{}: {complaint}", mutation.what));
+                continue;
+            }
+        };
+        for model in &models {
+            let name = &*model.name;
+            let expected = mutation.fails.contains(&name);
+            if !expected && !options.all_models {
+                continue;
+            }
+            let outcome = bench.run(&mutant, model)?;
+            match outcome {
+                Outcome::Failed(_) if expected => failed += 1,
+                Outcome::Failed(_) => {}
+                Outcome::Passed if !expected => continue,
+                _ => complaints.push(format!("{}: {name} should fail, but {outcome}", mutation.what)),
+            }
+            eprintln!("    {name} {outcome}");
+            table.add_row([mutation.what, name, &outcome.to_string()]);
+        }
+    }
+    println!("{table}");
+    println!("{} mutations, {failed} models failed on them as they should", mutations.len());
+    for complaint in &complaints {
+        println!("WRONG: {complaint}");
+    }
+    Ok(complaints.is_empty())
+}

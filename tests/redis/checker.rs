@@ -1,0 +1,104 @@
+//! Reads all keys of a tree, and checks that they agree: every count and every queue is recounted from the records.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use redis::Connection;
+
+type Bytes = Vec<u8>;
+
+/// One record of `:g` or `:w`.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    pub(crate) kind: u8,
+    pub(crate) number: u64,
+    pub(crate) path: Bytes,
+}
+
+/// What a tree holds: holders and waiters by token.
+#[derive(Debug, Default)]
+pub(crate) struct Contents {
+    pub(crate) held: BTreeMap<String, Record>,
+    pub(crate) waits: BTreeMap<String, Record>,
+}
+
+fn record(text: &[u8]) -> Record {
+    let mut fields = text.splitn(7, |&byte| byte == b',');
+    let mut next = || String::from_utf8(fields.next().unwrap().to_vec()).unwrap();
+    let (kind, number, _lease, _claim, _client) =
+        (next().parse().unwrap(), next().parse().unwrap(), next(), next(), next());
+    let owner: usize = next().parse().unwrap();
+    Record { kind, number, path: fields.next().unwrap()[owner..].to_vec() }
+}
+
+/// From the root down.
+fn chain(path: &[u8]) -> Vec<Bytes> {
+    let cuts = path.iter().enumerate().filter(|(at, byte)| **byte == 1 || *at == 0).map(|(at, _)| at);
+    let mut chain: Vec<Bytes> = cuts.map(|at| path[..at].to_vec()).collect();
+    chain.push(path.to_vec());
+    chain
+}
+
+fn class(kind: u8, own: bool) -> u8 {
+    match kind {
+        _ if own => kind,
+        1 | 2 => 5,
+        _ => 6,
+    }
+}
+
+fn counts<'a>(records: impl Iterator<Item = &'a Record>) -> BTreeMap<Bytes, Bytes> {
+    let mut counts: BTreeMap<Bytes, [u32; 6]> = BTreeMap::new();
+    for record in records {
+        for path in chain(&record.path) {
+            let class = class(record.kind, path == record.path);
+            counts.entry(path).or_default()[usize::from(class) - 1] += 1;
+        }
+    }
+    let packed = |counts: [u32; 6]| counts.iter().flat_map(|count| count.to_le_bytes()).collect();
+    counts.into_iter().map(|(path, counts)| (path, packed(counts))).collect()
+}
+
+/// Panics if anything in the tree disagrees with anything else.
+pub(crate) fn check(server: &mut Connection, tree: &str) -> Contents {
+    let key = |name: &str| format!("{{{tree}}}:{name}");
+    let mut dump = redis::pipe();
+    dump.atomic().hgetall(key("n")).hgetall(key("g")).hgetall(key("w")).hgetall(key("wn"));
+    dump.zrange(key("e"), 0, -1).zrange(key("l"), 0, -1).zrange(key("wl"), 0, -1);
+    type Dump = (
+        BTreeMap<Bytes, Bytes>,
+        BTreeMap<String, Bytes>,
+        BTreeMap<String, Bytes>,
+        BTreeMap<Bytes, Bytes>,
+        BTreeSet<String>,
+        BTreeSet<Bytes>,
+        BTreeSet<Bytes>,
+    );
+    let (mut nodes, grants, waiters, waiting, deadlines, holders, queues): Dump = dump.query(server).unwrap();
+
+    let tick: u64 = nodes.remove(&b"tick"[..]).map_or(0, |tick| String::from_utf8(tick).unwrap().parse().unwrap());
+    let born: u64 = nodes.remove(&b"born"[..]).map_or(0, |born| String::from_utf8(born).unwrap().parse().unwrap());
+    assert!(born <= tick && (born == 0) == (tick == 0));
+    let flag = nodes.remove(&b"waiting"[..]).is_some();
+    assert_eq!(flag, !waiters.is_empty(), "the flag of the fast paths");
+    assert_eq!(deadlines, grants.keys().chain(waiters.keys()).cloned().collect(), "everything ends some time");
+
+    let mut held: BTreeMap<String, Record> = grants.into_iter().map(|(token, text)| (token, record(&text))).collect();
+    held.retain(|_, record| record.kind != 0);
+    let waits: BTreeMap<String, Record> = waiters.into_iter().map(|(token, text)| (token, record(&text))).collect();
+    assert!(held.values().chain(waits.values()).all(|record| record.number <= tick));
+    assert_eq!(nodes, counts(held.values()), "counts of holders");
+    assert_eq!(waiting, counts(waits.values()), "counts of waiters");
+
+    let place =
+        |(token, record): (&String, &Record)| [&record.path[..], &[0, b'0' + record.kind], token.as_bytes()].concat();
+    assert_eq!(holders, held.iter().map(place).collect(), "holders by path");
+    let tickets = waits.iter().flat_map(|(token, record)| {
+        chain(&record.path).into_iter().map(move |path| {
+            let class = b'0' + class(record.kind, path == record.path);
+            let number = format!("{:016}", record.number);
+            [&path[..], &[0, class], number.as_bytes(), token.as_bytes()].concat()
+        })
+    });
+    assert_eq!(queues, tickets.collect(), "queues");
+    Contents { held, waits }
+}

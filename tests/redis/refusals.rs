@@ -1,0 +1,119 @@
+//! Servers that will not do: each is its own error, at once, and none tells a password.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use mutextree::{LockError, RedisStore, RedisStoreError};
+
+use crate::server::{Server, free_port};
+
+#[track_caller]
+fn refused(url: &str) -> RedisStoreError {
+    let began = Instant::now();
+    let error = RedisStore::builder(url).timeout(Duration::from_secs(2)).connect().unwrap_err();
+    assert!(began.elapsed() < Duration::from_secs(6), "it hung");
+    for text in [error.to_string(), format!("{error:?}"), format!("{:?}", RedisStore::builder(url))] {
+        assert!(!text.contains("secret"), "{text}");
+    }
+    let LockError::Store(error) = error else { panic!("{error}") };
+    error.downcast_ref::<RedisStoreError>().unwrap().clone()
+}
+
+#[test]
+fn a_server_that_is_not_there() {
+    let url = format!("redis://me:secret@127.0.0.1:{}/", free_port());
+    let error = refused(&url);
+    assert!(matches!(error, RedisStoreError::Unreachable { .. }), "{error}");
+    let error = refused("unix:///no/such/socket?user=me&pass=secret");
+    assert!(matches!(error, RedisStoreError::Unreachable { .. }), "{error}");
+}
+
+#[test]
+fn a_server_that_never_answers() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("redis://127.0.0.1:{}/", listener.local_addr().unwrap().port());
+    let error = refused(&url);
+    assert!(matches!(&error, RedisStoreError::Unreachable { reason, .. } if reason == "no answer in time"), "{error}");
+}
+
+#[test]
+fn what_is_no_url_and_no_name() {
+    for url in ["", "127.0.0.1", "http://127.0.0.1/", "redis://:secret@127.0.0.1:x/", "redis://127.0.0.1/secret"] {
+        let error = refused(url);
+        assert!(matches!(error, RedisStoreError::Config(_)), "{url}: {error}");
+    }
+    for tree in ["", "a{b", "a}b"] {
+        let error = RedisStore::builder("redis://127.0.0.1/").tree(tree).connect().unwrap_err();
+        assert!(error.to_string().contains("name of a tree"), "{error}");
+    }
+}
+
+#[test]
+fn a_wrong_password() {
+    let server = Server::with(&["--requirepass", "right"]);
+    let address = format!("127.0.0.1:{}", server.port());
+    for login in ["", ":secret@", "me:secret@"] {
+        let error = refused(&format!("redis://{login}{address}/"));
+        assert!(matches!(error, RedisStoreError::Authentication { .. }), "{login} {error}");
+    }
+    let store = RedisStore::connect(&format!("redis://:right@{address}/")).unwrap();
+    assert!(!format!("{store:?}").contains("right"));
+}
+
+#[test]
+fn a_user_without_permission_is_told_for_what() {
+    for (rule, named) in [
+        ("+@all -hset ~*", "HSET"),
+        ("+@all -blmpop ~*", "BLMPOP"),
+        ("+@all -info ~*", "INFO"),
+        ("+@all -eval ~*", "EVAL"),
+        ("+@all -zadd -rpush ~*", "ZADD, RPUSH"),
+        ("+@all ~other:*", "~{tree}:*"),
+    ] {
+        let mut options = vec!["--user", "me", "on", ">secret"];
+        options.extend(rule.split(' '));
+        let server = Server::with(&options);
+        println!("{rule}");
+        let error = refused(&format!("redis://me:secret@127.0.0.1:{}/", server.port()));
+        let RedisStoreError::Permission { missing } = &error else { panic!("{error}") };
+        assert!(missing.contains(named), "{missing}");
+    }
+    // What is enough.
+    let rule = "~{mutextree}:* -@all +info +eval +evalsha +time +hset +hsetnx +hget +hmget +hexists +hdel +zadd +zscore \
+        +zrangebyscore +zrangebylex +zrem +rpush +pexpire +blmpop";
+    let mut options = vec!["--user", "me", "on", ">secret"];
+    options.extend(rule.split_whitespace());
+    let server = Server::with(&options);
+    let store = RedisStore::connect(&format!("redis://me:secret@127.0.0.1:{}/", server.port())).unwrap();
+    crate::conformance::waiting::everybody_gets_a_turn(|| store.clone());
+}
+
+#[test]
+fn a_server_that_evicts() {
+    let server = Server::with(&["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]);
+    let error = refused(&server.url());
+    assert_eq!(error, RedisStoreError::Evicting { policy: "allkeys-lru".into() });
+    // It evicts nothing without a limit, and none of ours if only what expires is evicted.
+    for options in [
+        ["--maxmemory", "0", "--maxmemory-policy", "allkeys-lru"],
+        ["--maxmemory", "100mb", "--maxmemory-policy", "volatile-lru"],
+    ] {
+        RedisStore::connect(&Server::with(&options).url()).unwrap();
+    }
+}
+
+#[test]
+fn a_server_that_is_too_old() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("redis://127.0.0.1:{}/", listener.local_addr().unwrap().port());
+    std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let info = "# Server\r\nredis_version:6.2.14\r\n";
+        let mut buffer = [0; 4096];
+        while let Ok(1..) = client.read(&mut buffer) {
+            client.write_all(format!("${}\r\n{info}\r\n", info.len()).as_bytes()).unwrap();
+        }
+    });
+    assert_eq!(refused(&url), RedisStoreError::TooOld { version: "6.2.14".into() });
+}
