@@ -1,11 +1,18 @@
-//! What the criterion benches and the table have in common: who is measured, and where in the tree.
+//! What the criterion benches, the table and the page of plots have in common: who is measured, where in the tree, and how.
 //!
 //! * `subject.rs`: [`Subject`], one lock + unlock of whatever kind, and [`Site`], the paths that are locked
 //! * `ours.rs`: mutextree, on a handle and by path
 //! * `peers.rs`: the others
+//! * `measure.rs`: how things are compared on a machine that is not quiet
+//! * `workload.rs`: what threads do with locks
+//! * `unit.rs`, `machine.rs`: figures and what they were taken on, as text
 
+pub mod machine;
+pub mod measure;
 pub mod ours;
 pub mod peers;
 mod subject;
+pub mod unit;
+pub mod workload;
 
 pub use subject::{Round, Site, Subject};

@@ -7,4 +7,4 @@ mod flat;
 mod tree;
 
 pub use flat::{InsertRemove, MapOfMutexes, ParkingLot, PoolOwned, PoolStatic, Std};
-pub use tree::{Bolt, Chain, Glock};
+pub use tree::{Bolt, Chain, Glock, glock_line};

@@ -36,18 +36,17 @@ impl<const A: usize> Subject for Chain<A> {
 }
 
 /// bolt 0.3: tokio read-write locks found by path, one a component. There is no lock on the root, and a reader of `a` does not keep out
-/// a writer of `a/b`.
-pub struct Bolt {
-    /// Looks at four components at most.
-    locks: Arc<bolt::Lock<4>>,
+/// a writer of `a/b`. It looks at `N` components at most.
+pub struct Bolt<const N: usize = 4> {
+    locks: Arc<bolt::Lock<N>>,
     paths: Round,
 }
 
-impl Subject for Bolt {
+impl<const N: usize> Subject for Bolt<N> {
     const NAME: &'static str = "bolt";
 
     fn workers(site: &Site) -> Vec<Self> {
-        assert_eq!(site.depth, 4);
+        assert!(site.depth <= N);
         let locks = Arc::new(bolt::Lock::default());
         (0..site.workers).map(|worker| Self { locks: locks.clone(), paths: site.round(worker) }).collect()
     }
@@ -77,10 +76,7 @@ impl Subject for Glock {
     const NAME: &'static str = "glock";
 
     fn workers(site: &Site) -> Vec<Self> {
-        let mut ancestors = vec![GLock::new_root(()).unwrap()];
-        for _ in 1..site.depth {
-            ancestors.push(ancestors.last().unwrap().new_child(()).unwrap());
-        }
+        let ancestors = glock_line(site.depth);
         let leaves: Vec<_> = (0..site.workers).map(|_| ancestors.last().unwrap().new_child(()).unwrap()).collect();
         let ancestors = Arc::new(ancestors);
         leaves.into_iter().map(|leaf| Self { leaf, _ancestors: ancestors.clone() }).collect()
@@ -90,4 +86,10 @@ impl Subject for Glock {
     fn cycle(&mut self) {
         drop(black_box(&self.leaf).lock_exclusive().unwrap());
     }
+}
+
+/// glock's locks for one path, root first: so many levels of them.
+pub fn glock_line(levels: usize) -> Vec<GLock<()>> {
+    let root = GLock::new_root(()).unwrap();
+    std::iter::successors(Some(root), |parent| parent.new_child(()).ok()).take(levels).collect()
 }

@@ -2,15 +2,15 @@
 //!
 //! `cargo run --release -p mutextree-benches`; `--help` says what else.
 //!
-//! * `measure.rs`: how things are compared on a machine that is not quiet
 //! * `rows.rs`, `rows/`: the figures, a family a file
 //! * `report.rs`: the table
 
-mod measure;
 mod report;
 mod rows;
 
 use std::process::ExitCode;
+
+use mutextree_benches::measure;
 
 use crate::measure::Effort;
 use crate::report::Verdict;

@@ -1,10 +1,9 @@
 //! What is printed: [`Row`]s with a bound and a verdict, and [`Note`]s, which only inform.
 
 use std::fmt;
-use std::fs;
-use std::thread::available_parallelism;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+pub(crate) use mutextree_benches::unit::{Unit, nanos, rate};
 use serde::Serialize;
 
 /// Columns of text that a reader is sure to have.
@@ -88,48 +87,6 @@ impl Bound {
     }
 }
 
-/// What a row's value is.
-#[derive(Clone, Copy, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Unit {
-    Times,
-    Nanoseconds,
-    Nodes,
-    Bytes,
-}
-
-impl Unit {
-    pub(crate) fn show(self, value: f64) -> String {
-        match self {
-            Self::Times if value.abs() < 9.995 => format!("{value:.2}x"),
-            Self::Times => format!("{value:.1}x"),
-            Self::Nodes => thousands(value),
-            Self::Bytes => format!("{value:.0} B"),
-            Self::Nanoseconds => match value {
-                ..100.0 => format!("{value:.1} ns"),
-                ..10_000.0 => format!("{} ns", thousands(value)),
-                ..10_000_000.0 => format!("{} µs", thousands(value / 1e3)),
-                _ => format!("{} ms", thousands(value / 1e6)),
-            },
-        }
-    }
-}
-
-pub(crate) fn nanos(value: f64) -> String {
-    Unit::Nanoseconds.show(value)
-}
-
-/// Operations a second.
-pub(crate) fn rate(value: f64) -> String {
-    format!("{:.1} M/s", value / 1e6)
-}
-
-fn thousands(value: f64) -> String {
-    let digits = format!("{value:.0}");
-    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
-    groups.join(",")
-}
-
 /// One lock + unlock of this or that, for information.
 #[derive(Serialize)]
 pub(crate) struct Note {
@@ -148,24 +105,6 @@ pub(crate) struct Report {
     /// What else a family of rows saw.
     pub(crate) remarks: Vec<String>,
     pub(crate) notes: Vec<Note>,
-}
-
-/// What it ran on and how it was built, in a sentence.
-pub(crate) fn machine() -> String {
-    let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.trim_start().strip_prefix(": "));
-    let model = model.unwrap_or("an unknown processor");
-    let cores = available_parallelism().map_or_else(|_| "unknown".into(), |cores| cores.to_string());
-    let (arch, os) = (std::env::consts::ARCH, std::env::consts::OS);
-    let mut text = format!(
-        "Measured on {model}, {cores} cores ({arch} {os}), built by {} ({}).",
-        env!("BUILT_BY"),
-        env!("BUILT_AS")
-    );
-    if cfg!(debug_assertions) {
-        text.push_str("\nThis is a debug build: its figures mean nothing. Use --release.");
-    }
-    text
 }
 
 impl Report {

@@ -10,8 +10,10 @@ mod storm;
 mod stream;
 mod tasks;
 
+use mutextree_benches::machine::machine;
+
 use crate::measure::{Effort, uncounted};
-use crate::report::{self, Report};
+use crate::report::Report;
 
 type Family = (&'static str, fn(&Effort, &mut Report));
 
@@ -35,7 +37,7 @@ pub(crate) fn families() -> impl Iterator<Item = &'static str> {
 
 /// Measures the families whose name contains `only`, and says on stderr where it is.
 pub(crate) fn measure(effort: &Effort, only: &str) -> Report {
-    let mut report = Report { machine: report::machine(), rows: Vec::new(), remarks: Vec::new(), notes: Vec::new() };
+    let mut report = Report { machine: machine(), rows: Vec::new(), remarks: Vec::new(), notes: Vec::new() };
     let mut run = |families: &[Family]| {
         for (name, measure) in families.iter().filter(|(name, _)| name.contains(only)) {
             eprintln!("measuring {name} ...");

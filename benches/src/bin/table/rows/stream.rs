@@ -1,17 +1,14 @@
 //! A million distinct paths, each locked and unlocked once: what a path costs that nobody has seen before, and whether nodes are
 //! reclaimed meanwhile.
 
-use std::time::{Duration, Instant};
-
 use dashmap::DashMap;
 use mutextree::{LockStore, MemoryStore};
+use mutextree_benches::workload::stream::stream;
 
 use crate::measure::{Effort, Versus};
 use crate::report::{Bound, Report, Row, Unit, nanos};
 
 const PATHS: usize = 1_000_000;
-/// Paths are made this many at a time, which is not timed, and then locked, which is. In between the nodes are counted.
-const BATCH: usize = 250;
 /// There are at most five nodes in use at a time (the path's own and its ancestors'), so all but a few of these are the constant of "at
 /// most twice the nodes in use plus a constant".
 const NODES: f64 = 16_384.0;
@@ -20,7 +17,7 @@ pub(crate) fn measure(effort: &Effort, report: &mut Report) {
     let (mut most, mut left) = (0, 0);
     let ours = || {
         let store = MemoryStore::new();
-        let time = stream(|path| drop(store.lock(path).unwrap()), || most = most.max(store.node_count()));
+        let time = stream(PATHS, |path| drop(store.lock(path).unwrap()), || most = most.max(store.node_count()));
         store.shrink_to_fit();
         left = left.max(store.node_count());
         time
@@ -31,7 +28,7 @@ pub(crate) fn measure(effort: &Effort, report: &mut Report) {
             locked.insert(path.to_owned(), ());
             locked.remove(path);
         };
-        stream(lock, || ())
+        stream(PATHS, lock, || ())
     };
     let versus = Versus::in_turns(if effort.quick { 2 } else { 5 }, ours, theirs);
 
@@ -40,23 +37,4 @@ pub(crate) fn measure(effort: &Effort, report: &mut Report) {
     let row = Row::new("1 M distinct paths: most nodes alive", most as f64, Unit::Nodes, Bound::AtMost(NODES));
     report.rows.push(row);
     report.remarks.push(format!("1 M distinct paths: shrink_to_fit leaves {left} node(s)"));
-}
-
-/// Nanoseconds for each of the paths.
-fn stream(mut lock: impl FnMut(&str), mut between: impl FnMut()) -> f64 {
-    let mut time = Duration::ZERO;
-    let mut paths = vec![String::new(); BATCH];
-    for batch in 0..PATHS / BATCH {
-        for (n, path) in paths.iter_mut().enumerate() {
-            let file = batch * BATCH + n;
-            *path = format!("org{}/team{}/project{}/file{file}", file % 7, file % 91, file % 1001);
-        }
-        let start = Instant::now();
-        for path in &paths {
-            lock(path);
-        }
-        time += start.elapsed();
-        between();
-    }
-    time.as_nanos() as f64 / PATHS as f64
 }

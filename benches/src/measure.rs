@@ -8,38 +8,44 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::{Site, Subject};
 use crossbeam_utils::CachePadded;
-use mutextree_benches::{Site, Subject};
 
 /// How much time a figure may take.
 #[derive(Clone, Copy)]
-pub(crate) struct Effort {
+pub struct Effort {
     /// How long one thread runs at a time.
-    pub(crate) slice: Duration,
+    pub slice: Duration,
     /// How long several threads run at a time: long enough that starting them does not count.
-    pub(crate) together: Duration,
-    pub(crate) rounds: usize,
-    pub(crate) quick: bool,
+    pub together: Duration,
+    /// How many turns each gets.
+    pub rounds: usize,
+    /// Whether less of everything will do.
+    pub quick: bool,
 }
 
 impl Effort {
-    pub(crate) const FULL: Self =
+    /// For figures to keep.
+    pub const FULL: Self =
         Self { slice: Duration::from_millis(4), together: Duration::from_millis(25), rounds: 41, quick: false };
-    pub(crate) const QUICK: Self =
+    /// For a rough answer.
+    pub const QUICK: Self =
         Self { slice: Duration::from_millis(2), together: Duration::from_millis(15), rounds: 15, quick: true };
 }
 
 /// Two things compared. Times are nanoseconds, rates are operations a second.
-pub(crate) struct Versus {
-    pub(crate) a: f64,
-    pub(crate) b: f64,
+pub struct Versus {
+    /// The median of one.
+    pub a: f64,
+    /// The median of the other.
+    pub b: f64,
     /// The median of the rounds' a / b, which is not the ratio of the medians.
-    pub(crate) ratio: f64,
+    pub ratio: f64,
 }
 
 impl Versus {
     /// Measures both in turns, in whatever unit.
-    pub(crate) fn in_turns(rounds: usize, mut a: impl FnMut() -> f64, mut b: impl FnMut() -> f64) -> Self {
+    pub fn in_turns(rounds: usize, mut a: impl FnMut() -> f64, mut b: impl FnMut() -> f64) -> Self {
         let pairs: Vec<(f64, f64)> = (0..rounds)
             .map(|round| {
                 if round % 2 == 0 {
@@ -59,27 +65,58 @@ impl Versus {
     }
 
     /// Nanoseconds for one call of each.
-    pub(crate) fn calls(effort: &Effort, mut a: impl FnMut(), mut b: impl FnMut()) -> Self {
+    pub fn calls(effort: &Effort, mut a: impl FnMut(), mut b: impl FnMut()) -> Self {
         let (calls_of_a, calls_of_b) = (calls_in(effort.slice, &mut a), calls_in(effort.slice, &mut b));
         Self::in_turns(effort.rounds, || time(calls_of_a, &mut a), || time(calls_of_b, &mut b))
     }
 
     /// Nanoseconds for one lock + unlock of each, on one thread.
-    pub(crate) fn lone<A: Subject, B: Subject>(effort: &Effort, site: &Site) -> Self {
+    pub fn lone<A: Subject, B: Subject>(effort: &Effort, site: &Site) -> Self {
         let (mut a, mut b) = (A::workers(site).remove(0), B::workers(site).remove(0));
         Self::calls(effort, || a.cycle(), || b.cycle())
     }
 }
 
+/// One of several that are compared. Its turn gives one figure.
+pub type Contestant<'a> = Box<dyn FnMut() -> f64 + 'a>;
+
+/// The median figure of each. Everyone starts a round as often as the others.
+pub fn all_in_turns(rounds: usize, contestants: &mut [Contestant<'_>]) -> Vec<f64> {
+    let mut figures = vec![Vec::with_capacity(rounds); contestants.len()];
+    for turn in 0..rounds * contestants.len() {
+        let (round, place) = (turn / contestants.len(), turn % contestants.len());
+        let who = (round + place) % contestants.len();
+        figures[who].push(contestants[who]());
+    }
+    figures.into_iter().map(median).collect()
+}
+
+/// Gives nanoseconds for one lock + unlock, on one thread.
+pub fn lone<'a, S: Subject + 'a>(effort: &'a Effort, site: &Site) -> Contestant<'a> {
+    let mut subject = S::workers(site).remove(0);
+    let mut cycle = move || subject.cycle();
+    let calls = calls_in(effort.slice, &mut cycle);
+    Box::new(move || time(calls, &mut cycle))
+}
+
+/// Gives operations a second, with as many threads as the site has workers.
+pub fn crowd<'a, S: Subject + 'a>(effort: &'a Effort, site: &Site) -> Contestant<'a> {
+    let mut subjects = S::apart(site);
+    Box::new(move || cycles(effort, &mut subjects))
+}
+
 /// How much more two threads do than one. Operations a second, and medians of the rounds that count.
-pub(crate) struct Scaling {
-    pub(crate) one: f64,
-    pub(crate) two: f64,
-    pub(crate) ratio: f64,
+pub struct Scaling {
+    /// On one thread.
+    pub one: f64,
+    /// On two.
+    pub two: f64,
+    /// The median of the rounds' two / one.
+    pub ratio: f64,
     /// The ratio of two flat mutexes that have nothing to do with each other: what the machine had to give.
-    pub(crate) machine: f64,
+    pub machine: f64,
     /// Whether that was two cores for long enough to tell.
-    pub(crate) clear: bool,
+    pub clear: bool,
 }
 
 impl Scaling {
@@ -90,7 +127,7 @@ impl Scaling {
 
     /// Measures `S` on one and on two threads. Two flat mutexes do the same in each round, and only the rounds count in which *they* had a
     /// core each. If there were hardly any, all count, and it is not clear what of.
-    pub(crate) fn of<S: Subject, Flat: Subject>(effort: &Effort) -> Self {
+    pub fn of<S: Subject, Flat: Subject>(effort: &Effort) -> Self {
         let site = Site::siblings(2);
         let (mut subjects, mut flat) = (S::apart(&site), Flat::apart(&site));
         let mut round = || {
@@ -124,20 +161,21 @@ fn cycles<S: Subject>(effort: &Effort, subjects: &mut [CachePadded<S>]) -> f64 {
 }
 
 /// What some threads did.
-pub(crate) struct Done {
-    pub(crate) calls: u64,
+pub struct Done {
+    /// By all threads taken together.
+    pub calls: u64,
     time: Duration,
 }
 
 impl Done {
     /// Calls a second, all threads taken together.
-    pub(crate) fn rate(&self) -> f64 {
+    pub fn rate(&self) -> f64 {
         self.calls as f64 / self.time.as_secs_f64()
     }
 }
 
 /// Runs each of `workers` over and over on a thread of its own, for so long.
-pub(crate) fn together<F: FnMut() + Send>(time: Duration, workers: Vec<F>) -> Done {
+pub fn together<F: FnMut() + Send>(time: Duration, workers: Vec<F>) -> Done {
     let (start, stop) = (Barrier::new(workers.len() + 1), AtomicBool::new(false));
     let run = |mut work: F| {
         start.wait();
@@ -164,7 +202,7 @@ pub(crate) fn together<F: FnMut() + Send>(time: Duration, workers: Vec<F>) -> Do
 }
 
 /// Runs `f` without counting its allocations, which would take a few nanoseconds each.
-pub(crate) fn uncounted<R>(f: impl FnOnce() -> R) -> R {
+pub fn uncounted<R>(f: impl FnOnce() -> R) -> R {
     let mut result = None;
     allocation_counter::opt_out(|| result = Some(f()));
     result.expect("it has run")
@@ -183,7 +221,7 @@ fn calls_in(slice: Duration, f: &mut impl FnMut()) -> u64 {
 }
 
 /// Nanoseconds for one of so many calls of `f`.
-pub(crate) fn time(calls: u64, f: &mut impl FnMut()) -> f64 {
+pub fn time(calls: u64, f: &mut impl FnMut()) -> f64 {
     let start = Instant::now();
     for _ in 0..calls {
         f();
@@ -191,7 +229,8 @@ pub(crate) fn time(calls: u64, f: &mut impl FnMut()) -> f64 {
     start.elapsed().as_nanos() as f64 / calls as f64
 }
 
-pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+/// The upper one of the two in the middle, if there are two. Of nothing, not a number.
+pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)

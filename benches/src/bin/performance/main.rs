@@ -1,0 +1,87 @@
+//! What does it cost, and what do others cost? Measures mutextree and its peers in the same run and writes a page with plots.
+//!
+//! `cargo run --release -p mutextree-benches --bin performance`; `--help` says what else.
+//!
+//! * `sections.rs`, `sections/`: what is measured, a plot a file
+//! * `series.rs`: the figures behind a plot
+//! * `plot.rs`, `labels.rs`: the plot, as SVG
+//! * `page.rs`: the page, as Markdown
+
+mod labels;
+mod page;
+mod plot;
+mod sections;
+mod series;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::{fs, io};
+
+use mutextree_benches::measure::Effort;
+
+const HELP: &str = "\
+Measures mutextree and its peers, and writes performance.md with plots in performance/.
+
+Usage: cargo run --release -p mutextree-benches --bin performance [-- OPTIONS]
+
+  --quick        rougher figures in less than a minute
+  --out DIR      where to write; the repository's docs if not given";
+
+/// Nothing is judged by these figures, so they may be a little rougher than the table's.
+const FULL: Effort = Effort { rounds: 25, ..Effort::FULL };
+
+struct Options {
+    effort: Effort,
+    out: PathBuf,
+}
+
+impl Options {
+    /// `None` if it was help that was asked for.
+    fn parse(mut args: lexopt::Parser) -> Result<Option<Self>, lexopt::Error> {
+        use lexopt::prelude::*;
+
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("docs");
+        let mut options = Self { effort: FULL, out: docs };
+        while let Some(arg) = args.next()? {
+            match arg {
+                Long("quick") => options.effort = Effort::QUICK,
+                Long("out") => options.out = args.value()?.into(),
+                Short('h') | Long("help") => return Ok(None),
+                _ => return Err(arg.unexpected()),
+            }
+        }
+        Ok(Some(options))
+    }
+}
+
+fn main() -> ExitCode {
+    let options = match Options::parse(lexopt::Parser::from_env()) {
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            println!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("error: {error}. Try --help.");
+            return ExitCode::from(2);
+        }
+    };
+    if let Err(error) = run(&options) {
+        eprintln!("error: cannot write to {}: {error}", options.out.display());
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+fn run(options: &Options) -> io::Result<()> {
+    // Before the measuring, so that a bad directory does not cost minutes.
+    fs::create_dir_all(options.out.join(page::PLOTS))?;
+    let sections = sections::measure(&options.effort);
+    for section in &sections {
+        fs::write(options.out.join(section.plot.path()), section.plot.svg())?;
+    }
+    let page = options.out.join("performance.md");
+    fs::write(&page, page::markdown(&sections, &options.effort))?;
+    println!("wrote {} and {} plots", page.display(), sections.len());
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! What is measured, a plot a file.
+//!
+//! * `depth.rs`, `threads.rs`, `one_node.rs`: lock + unlock, alone and in company
+//! * `storm.rs`, `idle.rs`: a node with others below it
+//! * `paths.rs`: paths that nobody has seen before
+//! * `redis.rs`: over Redis
+
+mod depth;
+mod idle;
+mod one_node;
+mod paths;
+mod redis;
+mod storm;
+mod threads;
+
+use mutextree_benches::measure::{Effort, uncounted};
+
+use crate::page::Section;
+
+/// How many threads there are at once.
+const THREADS: [usize; 4] = [1, 2, 4, 8];
+
+type Measure = (&'static str, fn(&Effort) -> Section);
+
+const SECTIONS: [Measure; 6] = [
+    ("depth", depth::measure),
+    ("threads", threads::measure),
+    ("one node", one_node::measure),
+    ("storm", storm::measure),
+    ("idle nodes", idle::measure),
+    ("paths", paths::measure),
+];
+
+/// Measures all of them, and says on stderr where it is.
+pub(crate) fn measure(effort: &Effort) -> Vec<Section> {
+    let measure = |(name, measure): Measure| {
+        eprintln!("measuring {name} ...");
+        uncounted(|| measure(effort))
+    };
+    SECTIONS.into_iter().chain(redis::SECTION).map(measure).collect()
+}
