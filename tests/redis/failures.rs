@@ -120,9 +120,12 @@ fn deadlines_hold_whatever_the_server_does() {
 
     // Cut while it waits: then it is known what is in the way.
     proxy.faults.cut.store(false, Ordering::SeqCst);
+    wait_until("those before are never forgotten", || waiters(&server) == 0);
     thread::scope(|scope| {
         let waiter = scope.spawn(|| timed("cut while it waits"));
         wait_until("it never waits", || waiters(&server) == 1);
+        // The server knows; the answer, which says what is in the way, is still on its way through the proxy.
+        thread::sleep(timeout / 4);
         proxy.faults.cut.store(true, Ordering::SeqCst);
         let error = waiter.join().unwrap();
         assert_eq!(error.blocking_path().map(ToString::to_string).as_deref(), Some("a"), "{error}");
