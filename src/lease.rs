@@ -136,6 +136,20 @@ impl<S: LockStore> fmt::Debug for Lease<S> {
 }
 
 /// One lock of a listing: see [`LockStore::locks`].
+///
+/// ```
+/// # use mutextree::{LockStore, MemoryStore};
+/// let store = MemoryStore::new();
+/// store.mutex("docs/report")?.owner("a client that never came back").lock_owned()?.into_lease()?;
+///
+/// for lock in store.locks()? {
+///     if let Some(token) = &lock.token {
+///         store.resume(&lock.path, token)?.release()?; // an operator ends it
+///     }
+/// }
+/// assert!(store.locks()?.is_empty());
+/// # Ok::<(), mutextree::LockError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HeldLock {
@@ -149,11 +163,13 @@ pub struct HeldLock {
     pub owner: Option<Owner>,
     /// The time until its lease ends, if it has one.
     pub remaining: Option<Duration>,
+    /// What it is [resumed](LockStore::resume) by, if it outlived its guard: see [`Lease`].
+    pub token: Option<LeaseToken>,
 }
 
 impl HeldLock {
-    /// A lock without an owner or a lease; for implementors of [`LockStore`].
+    /// A lock without an owner, a lease or a token; for implementors of [`LockStore`].
     pub fn new(path: TreePath, mode: Mode, scope: Scope) -> Self {
-        Self { path, mode, scope, owner: None, remaining: None }
+        Self { path, mode, scope, owner: None, remaining: None, token: None }
     }
 }

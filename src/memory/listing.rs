@@ -29,16 +29,12 @@ impl Node {
         let word = self.word.load(Ordering::Acquire);
         let mut locks = Vec::new();
         for kind in Kind::ALL {
-            let bare = || HeldLock::new(self.path.clone(), kind.mode(), kind.scope());
             let mut unnamed = kind.count(word);
-            for (_, owner, remaining) in recorded.iter().filter(|(of, ..)| *of == kind) {
-                let mut lock = bare();
-                lock.owner.clone_from(owner);
-                lock.remaining = *remaining;
-                locks.push(lock);
+            for (_, lock) in recorded.iter().filter(|(of, _)| *of == kind) {
+                locks.push(lock.clone());
                 unnamed = unnamed.saturating_sub(1);
             }
-            locks.extend((0..unnamed).map(|_| bare()));
+            locks.extend((0..unnamed).map(|_| HeldLock::new(self.path.clone(), kind.mode(), kind.scope())));
         }
         locks
     }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::node::{Node, Slow};
 use super::word::{Kind, Place};
+use crate::lease::HeldLock;
 use crate::request::Owner;
 use crate::sync::{Deadline, PlainArc, later, now};
 
@@ -169,11 +170,15 @@ impl Node {
         slow.held(token).ok().filter(|record| record.detached).map(|record| record.kind)
     }
 
-    /// What is recorded here: the kind, whose it is, and how long it lasts.
-    pub(super) fn recorded(&self) -> Vec<(Kind, Option<Owner>, Option<Duration>)> {
+    /// What is recorded here.
+    pub(super) fn recorded(&self) -> Vec<(Kind, HeldLock)> {
         let Some(cold) = self.cold_if_any() else { return Vec::new() };
         let line = |record: &Record| {
-            (record.kind, record.owner.clone(), record.ends.map(|ends| ends.saturating_duration_since(now())))
+            let mut lock = HeldLock::new(self.path.clone(), record.kind.mode(), record.kind.scope());
+            lock.owner.clone_from(&record.owner);
+            lock.remaining = record.ends.map(|ends| ends.saturating_duration_since(now()));
+            lock.token = record.detached.then(|| record.token.to_string().into());
+            (record.kind, lock)
         };
         cold.slow.lock().records.iter().map(line).collect()
     }
