@@ -4,6 +4,7 @@
 //!
 //! * `acquire.rs`: one lock on its way: ask, wait, sit out failures
 //! * `node.rs`: what can be done with a lock that is held
+//! * `lease.rs`: locks that outlive their guards, and the listing
 //! * `entry.rs`: one acquisition and its deadline; how its thread is woken
 //! * `keeper.rs`: the thread that renews leases and heartbeats
 //! * `mailbox.rs`: the thread that listens for hand-overs
@@ -20,6 +21,7 @@ use ::redis::{Cmd, Value};
 use crossbeam_channel::Receiver;
 
 use crate::error::LockError;
+use crate::lease::{HeldLock, LeaseToken};
 use crate::path::{PathRef, TreePath};
 use crate::request::{Mode, Request, Scope, Wait};
 use crate::store::{LockStore, LostLock};
@@ -30,6 +32,7 @@ mod entry;
 mod error;
 mod keeper;
 mod key;
+mod lease;
 mod link;
 mod mailbox;
 mod node;
@@ -56,6 +59,8 @@ use self::sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, as_micros};
 ///   [`is_held`](crate::TreeMutexGuard::is_held) turns false, `unlock` and `refresh` say
 ///   [`NotHeld`](LockError::NotHeld), and [`lost_locks`](Self::lost_locks) tells.
 /// * `refresh_for` sets the time left to exactly what is given: from then on the lease does not renew itself, until `refresh`.
+/// * A lock that [outlives its guard](crate::Lease) does not renew itself any more; its lease starts anew when it is detached, if it renewed itself before. It
+///   can be taken up in any process, and whether it is held is asked of the server each time. A [guard](crate::Lease::into_guard) made of it does not renew it, either.
 /// * **What no lease can promise**: a holder that is paused past its lease (stopped, swapped out, cut off) and goes on writing afterwards
 ///   writes while another holds the lock. The answer is the [fencing token](crate::TreeMutexGuard::fencing_token): it rises with every
 ///   grant in the tree, also after the server lost its data, so whatever is written to can refuse a token lower than one
@@ -311,12 +316,24 @@ impl LockStore for RedisStore {
         grant.fence()
     }
 
-    fn is_held(_: &RedisNode, grant: &RedisGrant) -> bool {
-        grant.is_held()
+    fn is_held(node: &RedisNode, grant: &RedisGrant) -> bool {
+        node.is_held(grant)
     }
 
     fn refresh(node: &RedisNode, grant: &RedisGrant, lease: Option<Duration>) -> Result<(), LockError> {
         node.refresh(grant, lease)
+    }
+
+    fn detach(node: &RedisNode, grant: RedisGrant) -> Result<LeaseToken, LockError> {
+        node.detach(grant)
+    }
+
+    fn attach(node: &RedisNode, token: &LeaseToken) -> Result<RedisGrant, LockError> {
+        node.attach(token)
+    }
+
+    fn locks(&self) -> Result<Vec<HeldLock>, LockError> {
+        self.list().map_err(node::store)
     }
 
     fn is_locked(node: &RedisNode, scope: Scope) -> bool {

@@ -51,6 +51,14 @@ impl Entry {
         }
     }
 
+    /// One that somebody has detached, maybe elsewhere: its first request may be under way for all we know.
+    pub(crate) fn detached(token: &str, path: TreePath, lease: u64) -> Self {
+        let entry = Self { token: token.into(), ..Self::new(0, "", path, None, lease) };
+        entry.renews.store(false, Ordering::Relaxed);
+        entry.unsure.store(true, Ordering::Relaxed);
+        entry
+    }
+
     /// For how long a tombstone has to keep a late request from being granted, if one may be under way; else 0.
     pub(crate) fn tombstone(&self) -> u64 {
         if self.unsure.load(Ordering::Relaxed) { self.lease.min(LONGEST_TOMBSTONE) } else { 0 }
@@ -86,6 +94,11 @@ impl Entry {
                 Err(now) => old = now,
             }
         }
+    }
+
+    /// A new deadline, whatever the old one was.
+    pub(crate) fn set(&self, deadline: u64) {
+        self.deadline.store(deadline, Ordering::Release);
     }
 
     /// It is not held any more.

@@ -280,12 +280,14 @@ impl Keeper {
 /// One command for a batch. `false` if it did not get through.
 fn refresh(core: &Core, line: &mut Option<Line>, waits: &[Arc<Entry>], held: &[Arc<Entry>]) -> bool {
     let _alone = core.refreshing.lock();
+    // A `refresh_for` came in between, or it was detached: it is not ours to renew any more.
+    let held: Vec<_> = held.iter().filter(|entry| entry.renews.load(Ordering::Relaxed)).collect();
     let sent = clock();
     // The first deadline among them is not to be missed over a server that does not answer.
     let first = held.iter().map(|entry| entry.deadline()).filter(|&deadline| deadline > 0).min();
     let deadline = (sent + as_micros(core.link.timeout())).min(first.unwrap_or(NEVER));
     let fill = |command: &mut Cmd| {
-        for entry in waits.iter().chain(held) {
+        for entry in waits.iter().chain(held.iter().copied()) {
             command.arg(&entry.token).arg(entry.lease);
         }
     };
@@ -306,7 +308,6 @@ fn refresh(core: &Core, line: &mut Option<Line>, waits: &[Arc<Entry>], held: &[A
     }
     for entry in held {
         match reply.int() {
-            Some(-1) if !entry.renews.load(Ordering::Relaxed) => {} // a `refresh_for` came in between
             Some(-1) if entry.extend(sent + entry.lease) => core.keeper.reschedule(entry),
             _ => {
                 entry.lose();

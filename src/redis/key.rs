@@ -56,6 +56,17 @@ pub(crate) fn decode(text: &[u8]) -> Option<TreePath> {
     path.ok()
 }
 
+/// What [`kind`] numbers.
+pub(crate) fn of_kind(kind: u8) -> Option<(Mode, Scope)> {
+    match kind {
+        1 => Some((Mode::Exclusive, Scope::Subtree)),
+        2 => Some((Mode::Exclusive, Scope::Node)),
+        3 => Some((Mode::Shared, Scope::Subtree)),
+        4 => Some((Mode::Shared, Scope::Node)),
+        _ => None,
+    }
+}
+
 /// A lock's kind: the number that the scripts know it by.
 pub(crate) fn kind(mode: Mode, scope: Scope) -> u8 {
     match (mode, scope) {

@@ -33,6 +33,8 @@ pub struct RedisGrant {
     scope: Scope,
     /// Whether its lease was asked for, and so ends unless somebody refreshes it.
     ends: bool,
+    /// Whether it outlived its guard: then the server alone knows about it. See `lease.rs`.
+    detached: bool,
 }
 
 /// A lease in microseconds: at most a hundred years, which the server can still add to its clock.
@@ -69,7 +71,7 @@ impl RedisNode {
     /// Two tries: an answer may get lost, but nobody wants to hang in a `drop`. After that the keeper goes on.
     pub(crate) fn release(&self, grant: &RedisGrant) -> Result<(), LockError> {
         let (core, entry) = (&self.handle.core, &grant.entry);
-        let was_held = entry.is_held();
+        let was_held = grant.detached || entry.is_held();
         if core.keeper.forget(entry) && !was_held {
             core.tell(&LostLock::of(entry));
         }
@@ -104,7 +106,7 @@ impl RedisNode {
         let mut resent = false;
         loop {
             let sent = clock();
-            if !entry.is_held() {
+            if !grant.detached && !entry.is_held() {
                 core.keeper.look_now();
                 return Err(self.not_held(entry));
             }
@@ -114,7 +116,12 @@ impl RedisNode {
             match core.run(&core.scripts.refresh, fill, Over::Any, core.patience()) {
                 Ok(mut reply) => {
                     core.finish(reply.more());
-                    if reply.int() == Some(-1) && entry.extend(sent + length) {
+                    let held = reply.int() == Some(-1);
+                    if held && grant.detached {
+                        entry.set(sent + length);
+                        return Ok(());
+                    }
+                    if held && entry.extend(sent + length) {
                         entry.renews.store(lease.is_none() && !grant.ends, Ordering::Relaxed);
                         core.keeper.reschedule(entry);
                         return Ok(());
@@ -189,6 +196,10 @@ impl RedisNode {
         }
     }
 
+    pub(crate) fn is_held(&self, grant: &RedisGrant) -> bool {
+        if grant.detached { self.is_still_held(&grant.entry) } else { grant.entry.is_held() }
+    }
+
     fn not_held(&self, entry: &Entry) -> LockError {
         entry.lose();
         LockError::NotHeld { path: self.path.clone() }
@@ -207,7 +218,15 @@ impl LostLock {
 
 impl RedisGrant {
     pub(crate) fn new(entry: Arc<Entry>, request: &Request, ends: bool) -> Self {
-        Self { entry, mode: request.mode, scope: request.scope, ends }
+        Self { entry, mode: request.mode, scope: request.scope, ends, detached: false }
+    }
+
+    pub(crate) fn detached(entry: Arc<Entry>, mode: Mode, scope: Scope) -> Self {
+        Self { entry, mode, scope, ends: true, detached: true }
+    }
+
+    pub(crate) fn entry(&self) -> &Arc<Entry> {
+        &self.entry
     }
 
     pub(crate) fn mode(&self) -> Mode {
@@ -216,10 +235,6 @@ impl RedisGrant {
 
     pub(crate) fn fence(&self) -> u64 {
         self.entry.fence.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn is_held(&self) -> bool {
-        self.entry.is_held()
     }
 
     fn kind(&self) -> u8 {

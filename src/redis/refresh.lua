@@ -12,7 +12,8 @@ for i = 2, #ARGV, 2 do
   local text = call('HGET', GRANTS, token)
   if text then
     local held = parse(text)
-    if held.kind == 0 then
+    -- Who holds one looks at the time first; whoever is left of a detached one cannot.
+    if held.kind == 0 or held.client == '' and tonumber(call('ZSCORE', DEADLINES, token)) <= now then
       reply[#reply + 1] = -2
     else
       call('ZADD', DEADLINES, now + tonumber(ARGV[i + 1]), token)

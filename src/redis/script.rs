@@ -24,6 +24,8 @@ pub(crate) struct Scripts {
     pub(crate) downgrade: Script,
     pub(crate) inspect: Script,
     pub(crate) handover: Script,
+    pub(crate) detached: Script,
+    pub(crate) list: Script,
     pub(crate) probe: Script,
 }
 
@@ -36,6 +38,8 @@ impl Scripts {
             downgrade: script!(" flags=allow-oom", "common.lua", "downgrade.lua"),
             inspect: script!(" flags=allow-oom", "common.lua", "inspect.lua"),
             handover: script!(" flags=allow-oom", "common.lua", "handover.lua"),
+            detached: script!(" flags=allow-oom", "common.lua", "detached.lua"),
+            list: script!(" flags=allow-oom", "common.lua", "list.lua"),
             probe: script!(" flags=allow-oom", "probe.lua"),
         }
     }
@@ -71,6 +75,10 @@ impl Reply {
             Value::Array(all) => Some(Self(all.into_iter())),
             _ => None,
         }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.as_slice().is_empty()
     }
 
     pub(crate) fn int(&mut self) -> Option<i64> {

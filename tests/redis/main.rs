@@ -8,6 +8,7 @@ mod common;
 mod conformance;
 mod checker;
 mod failures;
+mod leases;
 mod paths;
 mod processes;
 mod programs;
