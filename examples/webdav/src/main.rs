@@ -30,8 +30,11 @@ async fn main() -> ExitCode {
     let options = Options::parse();
     #[cfg(feature = "redis")]
     if let Some(url) = &options.redis {
-        // The store on Redis goes here: `return serve(&options, mutextree::RedisStore::connect(url)?, url).await;`
-        return fail(&format!("cannot keep locks in {url} yet"));
+        return match mutextree::RedisStore::connect(url) {
+            // Not the URL, which may hold a password.
+            Ok(store) => serve(&options, store, "Redis").await,
+            Err(error) => fail(&error.to_string()),
+        };
     }
     serve(&options, MemoryStore::new(), "memory").await
 }

@@ -73,6 +73,25 @@ fn two_servers_on_one_store_share_locks() {
     two_servers_share_locks(store.clone(), store);
 }
 
+/// Needs a `redis-server`, which `tests/run` installs.
+#[cfg(feature = "redis")]
+#[test]
+fn two_servers_on_one_redis_share_locks() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("socket");
+    let mut server = std::process::Command::new("redis-server")
+        .args(["--port", "0", "--save", "", "--unixsocket"])
+        .arg(&socket)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("this test needs a redis-server: `apt-get install redis-server`");
+    wait_until("redis-server starts", || socket.exists());
+    let connect = || mutextree::RedisStore::connect(&format!("unix://{}", socket.display())).unwrap();
+    two_servers_share_locks(connect(), connect());
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
+
 /// On stores that share their locks.
 fn two_servers_share_locks<S: LockStore>(one: S, other: S) {
     let here = Site::on(one);
