@@ -384,7 +384,7 @@ fn grant(node: &PlainArc<Node>, kind: Kind, request: &Request) -> MemoryGrant {
 }
 
 fn blocker(node: &Node, kind: Kind, in_the_way: &Node) -> Blocker {
-    let place = match in_the_way.depth.cmp(&node.depth) {
+    let place = match in_the_way.depth().cmp(&node.depth()) {
         std::cmp::Ordering::Less => Place::Above,
         std::cmp::Ordering::Equal => Place::Here,
         std::cmp::Ordering::Greater => Place::Below,

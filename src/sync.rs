@@ -11,6 +11,7 @@
 
 pub(crate) use std::sync::Arc as PlainArc;
 pub(crate) use std::sync::OnceLock;
+pub(crate) use std::sync::Weak as PlainWeak;
 use std::time::Instant;
 
 #[cfg(mutextree_loom)]

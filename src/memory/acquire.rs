@@ -208,7 +208,7 @@ impl<'a> Acquisition<'a> {
             let here = Waiter { place: Place::Here, ..waiter.clone() };
             self.node.close_gate(&here);
             let above = Waiter { place: Place::Above, ..here };
-            self.node.ancestors().for_each(|node| node.close_gate(&above));
+            self.node.ancestors().iter().for_each(|node| node.close_gate(&above));
         }
     }
 

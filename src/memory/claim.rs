@@ -50,8 +50,14 @@ pub(super) enum Claim {
 
 impl Node {
     /// Claims the node and looks up, if all is as simple as can be: nobody in the way, and no enrolled children. On `false` nothing was done.
-    #[inline]
+    #[inline(always)]
     pub(super) fn claim_fast(self: &PlainArc<Self>, kind: Kind) -> bool {
+        // The usual kind has code of its own, in which all the masks are constants.
+        if kind == Kind::Xs { self.claim_fast_as(Kind::Xs) } else { self.claim_fast_as(kind) }
+    }
+
+    #[inline(always)]
+    fn claim_fast_as(self: &PlainArc<Self>, kind: Kind) -> bool {
         let word = if kind.is_shared() {
             let word = self.word.load(Ordering::Relaxed);
             let unusual = kind.obstacles() | kind.tentative_conflicts(Place::Here) | KIDS;
@@ -68,14 +74,11 @@ impl Node {
         }
         claim_fence();
         let in_the_way = kind.conflicts(Place::Above) | kind.tentative_conflicts(Place::Above);
-        let mut node = &self.parent;
-        while let Some(above) = node {
-            // SeqCst: after the claim. Acquire: synchronizes with the release in `drop_claim`.
-            if above.word.load(Ordering::SeqCst) & in_the_way != 0 {
-                self.drop_claim(kind);
-                return false;
-            }
-            node = &above.parent;
+        // SeqCst: after the claim. Acquire: synchronizes with the release in `drop_claim`.
+        let look = |words, above: &PlainArc<Self>| words | above.word.load(Ordering::SeqCst);
+        if self.ancestors().iter().fold(0, look) & in_the_way != 0 {
+            self.drop_claim(kind);
+            return false;
         }
         true
     }
@@ -129,7 +132,7 @@ impl Node {
         }
         if to_strike {
             // One that was granted in the meantime is a claim now, and cannot be struck out.
-            return self.ancestors().find(|above| {
+            return self.ancestors().iter().find(|above| {
                 above.strike(kind, Place::Above);
                 above.word.load(Ordering::SeqCst) & claims != 0
             });
@@ -148,8 +151,9 @@ impl Node {
     /// Ends a claim: a release or a withdrawal.
     #[inline]
     pub(super) fn drop_claim(self: &PlainArc<Self>, kind: Kind) {
+        let unit = if kind == Kind::Xs { Kind::Xs.unit() } else { kind.unit() };
         // Release: synchronizes with the acquire in whoever sees the claim gone.
-        if self.word.fetch_sub(kind.unit(), Ordering::Release) & PARKED != 0 {
+        if self.word.fetch_sub(unit, Ordering::Release) & PARKED != 0 {
             self.wake_next();
         }
     }

@@ -28,10 +28,10 @@ impl Node {
         while !self.is_enrolled() {
             // The highest one that is not enrolled, and its parent, which is or was.
             let mut child = self;
-            while let Some(parent) = child.parent.as_ref().filter(|parent| !parent.is_enrolled()) {
+            while let Some(parent) = child.parent().filter(|parent| !parent.is_enrolled()) {
                 child = parent;
             }
-            if let Some(parent) = &child.parent {
+            if let Some(parent) = child.parent() {
                 parent.admit(child);
             }
         }

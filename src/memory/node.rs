@@ -11,22 +11,23 @@ use super::tree::Shared;
 use super::wait::{Gates, Waiter};
 use super::word::ENROLLED;
 use crate::path::TreePath;
-use crate::sync::{AtomicBool, AtomicU64, Mutex, OnceLock, Ordering, PlainArc};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, OnceLock, Ordering, PlainArc, PlainWeak};
 
-/// One name in the tree. All that an uncontended lock touches is in this one line, which it shares with no other node.
+/// A node's ancestors, from its parent up to the root. Its siblings share it.
+///
+/// It is what makes looking up cheap at any depth: no pointer has to be waited for to find the next, so a processor looks at many of them at once.
+type Line = PlainArc<[PlainArc<Node>]>;
+
+/// One name in the tree. All that an uncontended lock writes to is in this one line, which it shares with no other node.
 #[repr(align(64))]
 pub(super) struct Node {
     /// What is claimed here: see `word.rs`.
     pub(super) word: AtomicU64,
-    /// `None` for the root.
-    pub(super) parent: Option<PlainArc<Node>>,
+    /// Empty for the root.
+    line: Line,
     pub(super) path: TreePath,
     /// What only nodes with children or waiters need.
     cold: OnceLock<Box<Cold>>,
-    /// What the nodes of a tree share: here for the root alone, so that no leaf counts references to it.
-    shared: Option<PlainArc<Shared>>,
-    /// How many ancestors it has.
-    pub(super) depth: u8,
     /// Whether the last sweep found it in use: see `reclaim.rs`.
     pub(super) survivor: AtomicBool,
 }
@@ -37,6 +38,10 @@ pub(super) struct Cold {
     pub(super) slow: Mutex<Slow>,
     /// Held by a try that looks around this subtree, so that there is one at a time: see `tentative.rs`.
     pub(super) probe: Mutex<()>,
+    /// The line that the children share, for as long as there are any: they own it, and it owns this node.
+    line_of_kids: Mutex<Option<PlainWeak<[PlainArc<Node>]>>>,
+    /// What the nodes of a tree share: here for the root alone, so that no leaf counts references to it.
+    shared: OnceLock<PlainArc<Shared>>,
 }
 
 /// What changes under the node's slow lock.
@@ -60,48 +65,68 @@ pub(super) struct Slow {
     pub(super) watched: Option<Instant>,
 }
 
+impl Cold {
+    fn new() -> Self {
+        Self {
+            slow: Mutex::new(Slow::default()),
+            probe: Mutex::new(()),
+            line_of_kids: Mutex::new(None),
+            shared: OnceLock::new(),
+        }
+    }
+}
+
 impl Node {
+    fn new(line: Line, path: TreePath, word: u64) -> PlainArc<Self> {
+        let word = AtomicU64::new(word);
+        PlainArc::new(Self { word, line, path, cold: OnceLock::new(), survivor: AtomicBool::new(false) })
+    }
+
     pub(super) fn root(shared: PlainArc<Shared>) -> PlainArc<Self> {
-        PlainArc::new(Self {
-            word: AtomicU64::new(ENROLLED),
-            parent: None,
-            path: TreePath::root(),
-            cold: OnceLock::new(),
-            shared: Some(shared),
-            depth: 0,
-            survivor: AtomicBool::new(false),
+        let root = Self::new(PlainArc::from([]), TreePath::root(), ENROLLED);
+        let _ = root.cold().shared.set(shared); // it is new, so there is none
+        root
+    }
+
+    pub(super) fn below(parent: &PlainArc<Self>, path: TreePath) -> PlainArc<Self> {
+        Self::new(parent.line_of_kids(), path, 0)
+    }
+
+    fn line_of_kids(self: &PlainArc<Self>) -> Line {
+        let mut known = self.cold().line_of_kids.lock();
+        known.as_ref().and_then(PlainWeak::upgrade).unwrap_or_else(|| {
+            let new = std::iter::once(self).chain(self.line.iter()).cloned().collect();
+            *known = Some(PlainArc::downgrade(&new));
+            new
         })
     }
 
-    pub(super) fn below(parent: PlainArc<Self>, path: TreePath) -> PlainArc<Self> {
-        let depth = parent.depth + 1; // at most 128: `TreePath` sees to that
-        PlainArc::new(Self {
-            word: AtomicU64::new(0),
-            parent: Some(parent),
-            path,
-            cold: OnceLock::new(),
-            shared: None,
-            depth,
-            survivor: AtomicBool::new(false),
-        })
+    /// How many ancestors it has.
+    pub(super) fn depth(&self) -> usize {
+        self.line.len()
+    }
+
+    /// `None` for the root.
+    pub(super) fn parent(&self) -> Option<&PlainArc<Self>> {
+        self.line.first()
     }
 
     /// From the parent up to the root.
     #[inline]
-    pub(super) fn ancestors(&self) -> impl Iterator<Item = &PlainArc<Self>> {
-        std::iter::successors(self.parent.as_ref(), |node| node.parent.as_ref())
+    pub(super) fn ancestors(&self) -> &[PlainArc<Self>] {
+        &self.line
     }
 
     /// What the nodes of this tree share.
     pub(super) fn shared(&self) -> &Shared {
-        let root = self.ancestors().last().map_or(self, |root| root);
-        root.shared.as_ref().expect("a root has it, and only a root has no parent")
+        let root = self.line.last().map_or(self, |root| root);
+        root.cold_if_any().and_then(|cold| cold.shared.get()).expect("the root has it from the start")
     }
 
     pub(super) fn cold(&self) -> &Cold {
         if self.cold.get().is_none() {
             // Made first and then set: see `OnceLock` in `sync.rs`. If another one was quicker, that one it is.
-            let new = Box::new(Cold { slow: Mutex::new(Slow::default()), probe: Mutex::new(()) });
+            let new = Box::new(Cold::new());
             let _ = self.cold.set(new);
         }
         self.cold.get().expect("it was set, by this thread or another")

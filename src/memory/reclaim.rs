@@ -84,7 +84,7 @@ impl Node {
     #[cold]
     fn count_survivor_gone(&self) {
         if self.survivor.swap(false, Ordering::Relaxed) {
-            self.shared().accounts.count_gone(usize::from(self.depth));
+            self.shared().accounts.count_gone(self.depth());
         }
     }
 }
@@ -128,7 +128,7 @@ impl Tree {
         });
         // Deepest first: a node has no children left by the time it is looked at, if they were idle. An idle node is found either
         // on the list of its parent, which thus has `KIDS`, or, if it is not enrolled, by itself.
-        worklist.sort_unstable_by_key(|node| node.depth);
+        worklist.sort_unstable_by_key(|node| node.depth());
         let mut removed = 0;
         while let Some(node) = worklist.pop() {
             removed += self.drop_idle_kids(&node);

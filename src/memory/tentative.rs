@@ -77,7 +77,7 @@ impl Node {
             return Some(self.clone());
         }
         let above = |node: &&PlainArc<Self>| node.word.load(Ordering::SeqCst) & kind.conflicts(Place::Above) != 0;
-        if let Some(node) = self.ancestors().find(above) {
+        if let Some(node) = self.ancestors().iter().find(above) {
             return Some(node.clone());
         }
         if !kind.is_subtree() {

@@ -72,7 +72,7 @@ impl Tree {
             Some(found) => found.0,
             None => self.resolve_slow(parent),
         };
-        let (entry, is_new) = self.index.get_or_insert(Entry(Node::below(parent, path.into_owned())));
+        let (entry, is_new) = self.index.get_or_insert(Entry(Node::below(&parent, path.into_owned())));
         if is_new {
             self.shared.accounts.count_new();
         }
