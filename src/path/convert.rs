@@ -192,6 +192,28 @@ fn parse(text: &str) -> Result<&str, PathError> {
             key.strip_suffix('/').unwrap_or(key)
         }
     };
+    if !is_ordinary(key.as_bytes()) {
+        check_components(text, key)?;
+    }
+    Ok(key)
+}
+
+/// Whether it is seen at a glance that nothing is wrong with a key: it is short, and no component is empty or begins with a `.`, as nearly
+/// every path. Without a branch, so that the compiler takes many bytes at a time.
+#[inline]
+fn is_ordinary(key: &[u8]) -> bool {
+    const { assert!(b'.' | 1 == b'/' && b'/' | 1 == b'/') }
+    let [first, .., last] = key else { return false };
+    let doubtful = |before: &u8, after: &u8| (*before == b'/') & (*after | 1 == b'/');
+    let pairs = key.iter().zip(&key[1..]);
+    // Within such a length there can be neither too long a component nor too many of them.
+    key.len() <= MAX_COMPONENT.min(2 * MAX_DEPTH)
+        && *last != b'/'
+        && !pairs.fold(doubtful(&b'/', first), |any, (before, after)| any | doubtful(before, after))
+}
+
+#[cold]
+fn check_components(text: &str, key: &str) -> Result<(), PathError> {
     let (mut start, mut depth) = (0, 1);
     for (at, byte) in key.bytes().enumerate() {
         if byte == b'/' {
@@ -200,12 +222,10 @@ fn parse(text: &str) -> Result<&str, PathError> {
             depth += 1;
         }
     }
-    check_parsed(text, key, start, key.len(), depth)?;
-    Ok(key)
+    check_parsed(text, key, start, key.len(), depth)
 }
 
 /// Checks the component `key[start..end]`, the `depth`-th of `text`.
-#[inline]
 fn check_parsed(text: &str, key: &str, start: usize, end: usize, depth: usize) -> Result<(), PathError> {
     let component = &key.as_bytes()[start..end];
     let sound = match component.len() {
