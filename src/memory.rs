@@ -57,7 +57,7 @@ mod models;
 /// ancestor. Threads on disjoint nodes write to no common memory.
 ///
 /// Memory is bounded by use: at most twice the nodes that are locked, waited for or have a [`TreeMutex`](crate::TreeMutex) (and their
-/// ancestors), plus about a thousand. What is no longer in use is dropped by the calls that resolve a path, a batch at a time.
+/// ancestors), plus about three thousand. What is no longer in use is dropped by the calls that resolve a path, a batch at a time.
 ///
 /// ```
 /// use mutextree::{LockStore, MemoryStore};

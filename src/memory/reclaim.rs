@@ -23,7 +23,7 @@ use super::word::{ENROLLED, KIDS};
 use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering, PlainArc};
 
 /// So many nodes more than twice those in use may be there.
-pub(super) const SLACK: usize = if cfg!(mutextree_loom) { 1 } else { 1024 };
+pub(super) const SLACK: usize = if cfg!(mutextree_loom) { 1 } else { 3072 };
 
 /// So many children are looked at before their list's lock is released for others once.
 const STRETCH: usize = if cfg!(any(test, mutextree_loom)) { 2 } else { 512 };
