@@ -7,7 +7,7 @@
 --   { 2, path, owner, time left, more, arrival }   the same, and the token waits in the queue
 --   { 3, more }                               too much to clean up first: send it again
 --   { 4 }                                     the token was cancelled before: this request was late
-local _, token, kind, path, lease, about, wait = unpack(ARGV)
+local _, token, kind, path, lease, about, wait = unpack(ARGV, 1, 7)
 kind, lease, wait = tonumber(kind), tonumber(lease), wait == '1'
 
 read_clock()
@@ -17,7 +17,7 @@ if again then
 end
 
 -- Granted before, by a hand-over or by a request whose reply was lost: the same grant again, its lease from now (I6).
-local text = call('HGET', GRANTS, token)
+local text = call('HGET', NODES, token)
 if text then
   local it = parse(text)
   if it.kind == 0 then

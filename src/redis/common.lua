@@ -150,7 +150,7 @@ end
 local function grant(list, held, token, kind, about, duration)
   local path, fence = list[#list], next_tick()
   add(NODES, list, held, kind, 1)
-  call('HSET', GRANTS, token, record(kind, fence, about))
+  call('HSET', NODES, token, record(kind, fence, about))
   call('ZADD', DEADLINES, now + duration, token)
   call('ZADD', HOLDERS, 0, place(path, kind, token))
   return fence
@@ -158,7 +158,7 @@ end
 
 local function ungrant(list, held, token, kind)
   add(NODES, list, held, kind, -1)
-  call('HDEL', GRANTS, token)
+  call('HDEL', NODES, token)
   call('ZREM', DEADLINES, token)
   call('ZREM', HOLDERS, place(list[#list], kind, token))
 end
@@ -320,14 +320,14 @@ end
 
 -- Takes away a grant or a waiter, whatever the token is, and hands over. Returns its record, and where to go on.
 local function remove(token)
-  local text = call('HGET', GRANTS, token)
+  local text = call('HGET', NODES, token)
   local waits = not text
   if waits then
     text = call('HGET', WAITERS, token)
   end
   local it = text and parse(text)
   if not it or it.kind == 0 then
-    call('HDEL', GRANTS, token)
+    call('HDEL', NODES, token)
     call('ZREM', DEADLINES, token)
     return nil, false
   end
@@ -366,7 +366,7 @@ local function holder_in_the_way(list, i, class)
     local at = find(entry, '\0', 1, true)
     if class ~= 5 or tonumber(sub(entry, at + 1, at + 1)) <= 2 then
       local token = sub(entry, at + 2)
-      local holder = parse(call('HGET', GRANTS, token))
+      local holder = parse(call('HGET', NODES, token))
       return holder.path, holder.owner, tonumber(call('ZSCORE', DEADLINES, token)) - now
     end
   end

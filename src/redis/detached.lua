@@ -6,7 +6,7 @@ local _, token, path, detach, length = unpack(ARGV)
 length = tonumber(length)
 
 read_clock()
-local text = call('HGET', GRANTS, token)
+local text = call('HGET', NODES, token)
 local it = text and parse(text)
 if not it or it.kind == 0 or it.path ~= path or (it.client ~= '' and detach ~= '1') then
   return { 0 }
@@ -17,7 +17,7 @@ if left <= 0 then
 end
 if detach == '1' then
   local about = digits('%.0f,%.0f,,%d,', it.lease, it.claim, #it.owner) .. it.owner .. it.path
-  call('HSET', GRANTS, token, record(it.kind, it.number, about))
+  call('HSET', NODES, token, record(it.kind, it.number, about))
   if length > 0 then
     left = length
     call('ZADD', DEADLINES, now + length, token)

@@ -2,7 +2,7 @@
 --
 -- ARGV: claim, token. Returns { 1 if the lock is held, else 0; more }.
 local token = ARGV[2]
-local text = call('HGET', GRANTS, token)
+local text = call('HGET', NODES, token)
 local it = text and parse(text)
 if not it or it.kind == 0 then
   return { 0, false }
@@ -14,7 +14,7 @@ local list = chain(it.path)
 local held, shared = counts(NODES, list), it.kind + 2
 add(NODES, list, held, it.kind, -1)
 add(NODES, list, held, shared, 1)
-call('HSET', GRANTS, token, record(shared, it.number, it.about))
+call('HSET', NODES, token, record(shared, it.number, it.about))
 call('ZREM', HOLDERS, place(it.path, it.kind, token))
 call('ZADD', HOLDERS, 0, place(it.path, shared, token))
 return { 1, hand_over(it.path, it.kind == 1, '') }

@@ -9,6 +9,12 @@ use crate::request::Owner;
 /// A request that is later than this is nobody's fear: then its lease has to do.
 pub(crate) const LONGEST_TOMBSTONE: u64 = 60_000_000;
 
+/// Whether it looks like a token: then no script takes it for a path or for a name of its own.
+pub(crate) fn is_token(text: &str) -> bool {
+    let is_hex = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    text.split_once('.').is_some_and(|(client, number)| is_hex(client) && is_hex(number))
+}
+
 /// One acquisition. Its token is the same from the first request to the release, so that any request can be sent again.
 #[derive(Debug)]
 pub(crate) struct Entry {

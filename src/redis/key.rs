@@ -6,16 +6,16 @@ use crate::request::{Mode, Scope};
 /// The keys of one tree. They share a hash tag, so a cluster keeps them in one slot.
 pub(crate) struct Keys {
     /// What every script declares, in the order of `fast.lua`. The last one is the common start of all mailboxes.
-    pub(crate) all: [String; 8],
+    pub(crate) all: [String; 7],
 }
 
 impl Keys {
     pub(crate) fn new(tree: &str) -> Self {
-        Self { all: ["n", "g", "e", "l", "w", "wl", "wn", "mb:"].map(|name| format!("{{{tree}}}:{name}")) }
+        Self { all: ["n", "e", "l", "w", "wl", "wn", "mb:"].map(|name| format!("{{{tree}}}:{name}")) }
     }
 
     pub(crate) fn mailbox(&self, client: &str) -> String {
-        format!("{}{client}", self.all[7])
+        format!("{}{client}", self.all[6])
     }
 }
 
@@ -36,6 +36,16 @@ pub(crate) fn encode(path: &TreePath) -> Vec<u8> {
         }
     }
     text
+}
+
+/// Where in a path's text its ancestors' end, from the root down, and it itself. Nothing for one so long that it is better not sent
+/// again for each of them.
+pub(crate) fn ends(text: &[u8]) -> Box<[usize]> {
+    const MOST: usize = 1024;
+    let cuts = text.iter().enumerate().skip(1).filter(|(_, byte)| **byte == 1).map(|(at, _)| at);
+    let itself = (!text.is_empty()).then_some(text.len());
+    let ends: Box<[usize]> = std::iter::once(0).chain(cuts).chain(itself).collect();
+    if ends.iter().sum::<usize>() <= MOST { ends } else { Box::default() }
 }
 
 /// The path that [`encode`] made the text from; `None` if it made none such.

@@ -9,7 +9,7 @@ use redis::Cmd;
 
 use super::RedisStore;
 use super::core::Over;
-use super::entry::Entry;
+use super::entry::{Entry, is_token};
 use super::error::{Failure, RedisStoreError};
 use super::key;
 use super::node::{RedisGrant, RedisNode, store};
@@ -82,6 +82,9 @@ impl RedisNode {
     }
 
     fn detached(&self, token: &str, detach: bool, length: u64) -> Result<Option<Detached>, Failure> {
+        if !is_token(token) {
+            return Ok(None); // no lock has it
+        }
         let core = self.core();
         let fill = |command: &mut Cmd| {
             command.arg(token).arg(self.text()).arg(u8::from(detach)).arg(length);

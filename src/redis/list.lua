@@ -8,7 +8,7 @@ local entries = call('ZRANGEBYLEX', HOLDERS, cursor == '' and '-' or '(' .. curs
 local reply = { entries[MAX_SCANNED] or false }
 for _, entry in ipairs(entries) do
   local token = sub(entry, find(entry, '\0', 1, true) + 2)
-  local it, left = parse(call('HGET', GRANTS, token)), tonumber(call('ZSCORE', DEADLINES, token)) - now
+  local it, left = parse(call('HGET', NODES, token)), tonumber(call('ZSCORE', DEADLINES, token)) - now
   if left > 0 then
     for _, value in ipairs({ it.path, it.kind, it.owner, left, it.client == '' and token or '' }) do
       reply[#reply + 1] = value

@@ -24,6 +24,8 @@ pub struct RedisNode {
     path: TreePath,
     /// The path as the scripts want it.
     text: Arc<[u8]>,
+    /// See [`key::ends`].
+    ends: Arc<[usize]>,
 }
 
 /// A lock held in a [`RedisStore`](crate::RedisStore).
@@ -44,8 +46,9 @@ pub(crate) fn lease_micros(lease: Duration) -> u64 {
 
 impl RedisNode {
     pub(crate) fn new(handle: Arc<Handle>, path: TreePath) -> Self {
-        let text = key::encode(&path).into();
-        Self { handle, path, text }
+        let text = key::encode(&path);
+        let ends = key::ends(&text).into();
+        Self { handle, path, text: text.into(), ends }
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {
@@ -54,6 +57,14 @@ impl RedisNode {
 
     pub(crate) fn text(&self) -> &[u8] {
         &self.text
+    }
+
+    /// Adds what the fast paths look at, if that is not too much: some fields, and the nodes from the root down to this one.
+    pub(crate) fn add_fields(&self, command: &mut Cmd, fields: &[&str]) {
+        if !self.ends.is_empty() {
+            fields.iter().for_each(|field| _ = command.arg(field));
+            self.ends.iter().for_each(|&end| _ = command.arg(&self.text[..end]));
+        }
     }
 
     pub(crate) fn path(&self) -> &TreePath {
@@ -79,6 +90,7 @@ impl RedisNode {
         loop {
             let fill = |command: &mut Cmd| {
                 command.arg(&entry.token).arg(entry.tombstone()).arg(grant.kind()).arg(&*self.text);
+                self.add_fields(command, &["waiting", &entry.token]);
             };
             match core.run(&core.scripts.release, fill, Over::Any, core.patience()) {
                 Ok(mut reply) => {

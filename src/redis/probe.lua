@@ -15,7 +15,7 @@ end
 
 try('TIME')
 for _, command in ipairs({
-  { 'HSET', '1', '1' }, { 'HSETNX', '1', '1' }, { 'HGET', '1' }, { 'HMGET', '1' }, { 'HEXISTS', '1' }, { 'HDEL', '1' },
+  { 'HSET', '1', '1' }, { 'HGET', '1' }, { 'HMGET', '1' }, { 'HEXISTS', '1' }, { 'HDEL', '1' },
   { 'ZADD', '1', '1' }, { 'ZSCORE', '1' }, { 'ZRANGEBYSCORE', '0', '1' }, { 'ZRANGEBYLEX', '-', '+' }, { 'ZREM', '1' },
   { 'RPUSH', '1' }, { 'PEXPIRE', '1' },
 }) do

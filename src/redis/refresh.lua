@@ -9,7 +9,7 @@ local more = reap()
 local reply = { more }
 for i = 2, #ARGV, 2 do
   local token = ARGV[i]
-  local text = call('HGET', GRANTS, token)
+  local text = call('HGET', NODES, token)
   if text then
     local held = parse(text)
     -- Who holds one looks at the time first; whoever is left of a detached one cannot.
@@ -24,7 +24,7 @@ for i = 2, #ARGV, 2 do
     if text then
       local it = parse(text)
       serve(it.path)
-      if call('HEXISTS', GRANTS, token) == 1 then
+      if call('HEXISTS', NODES, token) == 1 then
         reply[#reply + 1] = -1
       else
         call('ZADD', DEADLINES, now + claim, token)

@@ -4,14 +4,14 @@
 -- Returns { 1 if it was held or waited and its time was not up, else 0; more; the token since which the tree remembers, 0 if it remembers nothing }.
 --
 -- A tombstone is left where a request for the lock may still be under way: when that arrives it must not be granted to nobody (I6).
-local _, token, tombstone = unpack(ARGV)
+local _, token, tombstone = unpack(ARGV, 1, 3)
 tombstone = tonumber(tombstone)
 
 read_clock()
 local ends = call('ZSCORE', DEADLINES, token)
 local it, more = remove(token)
 if tombstone > 0 then
-  call('HSET', GRANTS, token, '0,0,0,0,,0,')
+  call('HSET', NODES, token, '0,0,0,0,,0,')
   call('ZADD', DEADLINES, now + tombstone, token)
 end
 return { it and tonumber(ends) > now and 1 or 0, more, tonumber(call('HGET', NODES, 'born') or 0) }

@@ -1,33 +1,32 @@
 -- The fast path of release: nobody waits anywhere in the tree. Everything else falls through to release.lua.
-if ARGV[3] == '0' then
-  local token, kind, path = ARGV[2], tonumber(ARGV[4]), ARGV[5]
-  local list, last = fields('tick', path)
-  local nodes = call('HMGET', NODES, unpack(list))
-  local text = not nodes[2] and call('HGET', GRANTS, token)
+--
+-- ARGV from 6 on: the fields of NODES to look at, 'waiting', the token, and the nodes from the root down to the path. If that
+-- would be long they are not given.
+if ARGV[6] and ARGV[3] == '0' then
+  local token, kind = ARGV[2], tonumber(ARGV[4])
+  local nodes = call('HMGET', NODES, unpack(ARGV, 6))
+  local text = not nodes[1] and nodes[2]
   if text and sub(text, 1, 1) == ARGV[4] then -- not a tombstone
-    call('HDEL', GRANTS, token)
-    local below = kind <= 2 and 5 or 6
-    local gone, set = {}, nil
+    local last, own, above = #ARGV - 5, OWN[kind], ABOVE[kind <= 2 and 1 or 2]
+    local gone, set = { NODES, token }, nil
     for i = 3, last do
-      local node, class = nodes[i], i == last and kind or below
-      if node == ONE[class] then
-        gone[#gone + 1] = list[i]
+      local node = nodes[i]
+      if node == (i < last and above or own) then
+        gone[#gone + 1] = ARGV[i + 5]
       else
-        local all = { unpack_counts(layout, node) }
+        local all, class = { unpack_counts(layout, node) }, i == last and kind or kind <= 2 and 5 or 6
         all[class], all[7] = all[class] - 1, nil
-        set = set or {}
-        set[#set + 1] = list[i]
+        set = set or { NODES }
+        set[#set + 1] = ARGV[i + 5]
         set[#set + 1] = pack(layout, unpack(all))
       end
     end
-    if gone[1] then
-      call('HDEL', NODES, unpack(gone))
-    end
+    call('HDEL', unpack(gone))
     if set then
-      call('HSET', NODES, unpack(set))
+      call('HSET', unpack(set))
     end
     call('ZREM', DEADLINES, token)
-    call('ZREM', HOLDERS, path .. '\0' .. ARGV[4] .. token)
+    call('ZREM', HOLDERS, ARGV[5] .. '\0' .. ARGV[4] .. token)
     return { 1, false }
   end
 end

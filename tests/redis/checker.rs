@@ -6,7 +6,7 @@ use redis::Connection;
 
 type Bytes = Vec<u8>;
 
-/// One record of `:g` or `:w`.
+/// One record of `:n` or `:w`.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
     pub(crate) kind: u8,
@@ -62,23 +62,26 @@ fn counts<'a>(records: impl Iterator<Item = &'a Record>) -> BTreeMap<Bytes, Byte
 pub(crate) fn check(server: &mut Connection, tree: &str) -> Contents {
     let key = |name: &str| format!("{{{tree}}}:{name}");
     let mut dump = redis::pipe();
-    dump.atomic().hgetall(key("n")).hgetall(key("g")).hgetall(key("w")).hgetall(key("wn"));
+    dump.atomic().hgetall(key("n")).hgetall(key("w")).hgetall(key("wn"));
     dump.zrange(key("e"), 0, -1).zrange(key("l"), 0, -1).zrange(key("wl"), 0, -1);
     type Dump = (
         BTreeMap<Bytes, Bytes>,
-        BTreeMap<String, Bytes>,
         BTreeMap<String, Bytes>,
         BTreeMap<Bytes, Bytes>,
         BTreeSet<String>,
         BTreeSet<Bytes>,
         BTreeSet<Bytes>,
     );
-    let (mut nodes, grants, waiters, waiting, deadlines, holders, queues): Dump = dump.query(server).unwrap();
+    let (mut nodes, waiters, waiting, deadlines, holders, queues): Dump = dump.query(server).unwrap();
 
     let tick: u64 = nodes.remove(&b"tick"[..]).map_or(0, |tick| String::from_utf8(tick).unwrap().parse().unwrap());
     let born: u64 = nodes.remove(&b"born"[..]).map_or(0, |born| String::from_utf8(born).unwrap().parse().unwrap());
     assert!(born <= tick && (born == 0) == (tick == 0));
     let flag = nodes.remove(&b"waiting"[..]).is_some();
+    let is_path = |field: &Bytes| field.first().is_none_or(|&byte| byte == 1);
+    let (nodes, grants): (BTreeMap<_, _>, BTreeMap<_, _>) = nodes.into_iter().partition(|(field, _)| is_path(field));
+    let grants: BTreeMap<String, Bytes> =
+        grants.into_iter().map(|(token, text)| (String::from_utf8(token).unwrap(), text)).collect();
     assert_eq!(flag, !waiters.is_empty(), "the flag of the fast paths");
     assert_eq!(deadlines, grants.keys().chain(waiters.keys()).cloned().collect(), "everything ends some time");
 

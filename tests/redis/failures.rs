@@ -123,9 +123,7 @@ fn deadlines_hold_whatever_the_server_does() {
     wait_until("those before are never forgotten", || waiters(&server) == 0);
     thread::scope(|scope| {
         let waiter = scope.spawn(|| timed("cut while it waits"));
-        wait_until("it never waits", || waiters(&server) == 1);
-        // The server knows; the answer, which says what is in the way, is still on its way through the proxy.
-        thread::sleep(timeout / 4);
+        wait_until("it never waits", || waiters(&server) == 1 && proxy.is_quiet());
         proxy.faults.cut.store(true, Ordering::SeqCst);
         let error = waiter.join().unwrap();
         assert_eq!(error.blocking_path().map(ToString::to_string).as_deref(), Some("a"), "{error}");
@@ -143,7 +141,7 @@ fn a_waiter_survives_a_cut_connection_and_a_server_that_lost_its_data() {
     thread::scope(|scope| {
         let waiter =
             scope.spawn(|| store.mutex("a/b").unwrap().try_lock_owned_for(SOON).map(|guard| guard.fencing_token()));
-        wait_until("it never waits", || waiters(&server) == 1);
+        wait_until("it never waits", || waiters(&server) == 1 && proxy.is_quiet());
         proxy.faults.cut.store(true, Ordering::SeqCst);
         thread::sleep(Duration::from_millis(300));
         proxy.faults.cut.store(false, Ordering::SeqCst);
@@ -155,7 +153,7 @@ fn a_waiter_survives_a_cut_connection_and_a_server_that_lost_its_data() {
         let token = guard.fencing_token();
         let waiter =
             scope.spawn(|| store.mutex("a/b").unwrap().try_lock_owned_for(SOON).map(|guard| guard.fencing_token()));
-        wait_until("it never waits", || waiters(&server) == 1);
+        wait_until("it never waits", || waiters(&server) == 1 && proxy.is_quiet());
         server.kill();
         server.restart();
         assert!(waiter.join().unwrap().unwrap() > token, "tokens rise also over the loss of all data");

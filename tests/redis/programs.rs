@@ -75,6 +75,16 @@ struct Lock {
     held: bool,
 }
 
+/// What the fast paths look at. A path of three components counts as one that is too long for that.
+fn fields<'a>(names: &[&'a str], path: &'a str) -> Vec<&'a [u8]> {
+    let mut ends: Vec<usize> = path.match_indices('\x01').map(|(at, _)| at).chain([path.len()]).collect();
+    ends.dedup(); // the root
+    if ends.len() > 3 {
+        return Vec::new();
+    }
+    names.iter().map(|name| name.as_bytes()).chain(ends.into_iter().map(|end| &path.as_bytes()[..end])).collect()
+}
+
 fn below(path: &str, ancestor: &str) -> bool {
     path.strip_prefix(ancestor).is_some_and(|rest| rest.is_empty() || rest.starts_with('\x01'))
 }
@@ -116,8 +126,8 @@ impl Run {
             _ => script(&[fast, common, source!("handover")]),
         };
         let mut command = redis::cmd("EVAL");
-        command.arg(text).arg(8);
-        for key in ["n", "g", "e", "l", "w", "wl", "wn", "mb:"] {
+        command.arg(text).arg(7);
+        for key in ["n", "e", "l", "w", "wl", "wn", "mb:"] {
             command.arg(format!("{{{}}}:{key}", self.tree));
         }
         command.arg(3_600_000_000u64);
@@ -151,8 +161,9 @@ impl Run {
     fn acquire(&mut self, token: &str, path: &str, kind: u8, wait: bool) -> i64 {
         let about = format!("3600000000,3600000000,client,2,me{path}");
         let (kind, wait) = (kind.to_string(), u8::from(wait).to_string());
-        let args =
-            [token.as_bytes(), kind.as_bytes(), path.as_bytes(), b"3600000000", about.as_bytes(), wait.as_bytes()];
+        let mut args =
+            vec![token.as_bytes(), kind.as_bytes(), path.as_bytes(), b"3600000000", about.as_bytes(), wait.as_bytes()];
+        args.extend(fields(&["tick", "waiting", token], path));
         let reply = self.call("acquire", &args);
         let Value::Int(code) = reply[0] else { panic!("{reply:?}") };
         if let (0 | 2, Value::BulkString(named)) = (code, reply.get(1).unwrap_or(&Value::Nil)) {
@@ -222,7 +233,9 @@ impl Run {
                 let lock = self.locks.iter().position(|lock| lock.token == token);
                 let kind = lock.map_or(1, |lock| self.locks[lock].kind).to_string();
                 let seconds: &[u8] = if tombstone { b"3600000000" } else { b"0" };
-                let reply = self.call("release", &[token.as_bytes(), seconds, kind.as_bytes(), path.as_bytes()]);
+                let mut args = vec![token.as_bytes(), seconds, kind.as_bytes(), path.as_bytes()];
+                args.extend(fields(&["waiting", &token], path));
+                let reply = self.call("release", &args);
                 assert_eq!(reply[0], Value::Int(lock.is_some().into()), "{step:?}");
                 if let Some(lock) = lock {
                     self.locks.remove(lock);

@@ -18,6 +18,8 @@ pub(crate) struct Faults {
     /// No connection lives, and none is made.
     pub(crate) cut: AtomicBool,
     pub(crate) lost: AtomicU64,
+    /// How many connections have a request under way, those of listeners not counted.
+    unanswered: AtomicU64,
 }
 
 pub(crate) struct Proxy {
@@ -46,6 +48,11 @@ impl Proxy {
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/", self.port)
     }
+
+    /// Whether every request that came has its answer.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.faults.unanswered.load(Ordering::SeqCst) == 0
+    }
 }
 
 /// One connection. Commands are small and come one by one, so what is read at once is one command or one answer.
@@ -53,9 +60,9 @@ fn connection(client: &TcpStream, server: u16, faults: &Arc<Faults>) {
     let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { return };
     client.set_nodelay(true).unwrap();
     server.set_nodelay(true).unwrap();
-    let lose = Arc::new(AtomicBool::new(false));
+    let (lose, asks) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-    let (flag, shared) = (lose.clone(), faults.clone());
+    let (flag, open, shared) = (lose.clone(), asks.clone(), faults.clone());
     let requests = thread::spawn(move || {
         let mut buffer = vec![0; 1 << 20];
         while let Ok(length @ 1..) = from.read(&mut buffer) {
@@ -68,6 +75,9 @@ fn connection(client: &TcpStream, server: u16, faults: &Arc<Faults>) {
             let told = shared.lose_answers.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
             if !listens && (told.is_ok() || one_in > 0 && fastrand::u64(..one_in) == 0) {
                 flag.store(true, Ordering::SeqCst);
+            }
+            if !listens && !open.swap(true, Ordering::SeqCst) {
+                shared.unanswered.fetch_add(1, Ordering::SeqCst);
             }
             thread::sleep(Duration::from_millis(shared.delay.load(Ordering::SeqCst)));
             if to.write_all(&buffer[..length]).is_err() {
@@ -86,8 +96,14 @@ fn connection(client: &TcpStream, server: u16, faults: &Arc<Faults>) {
         if faults.cut.load(Ordering::SeqCst) || to.write_all(&buffer[..length]).is_err() {
             break;
         }
+        if asks.swap(false, Ordering::SeqCst) {
+            faults.unanswered.fetch_sub(1, Ordering::SeqCst);
+        }
     }
     let _ = client.shutdown(Shutdown::Both);
     let _ = from.shutdown(Shutdown::Both);
     let _ = requests.join();
+    if asks.load(Ordering::SeqCst) {
+        faults.unanswered.fetch_sub(1, Ordering::SeqCst);
+    }
 }

@@ -80,7 +80,7 @@ fn a_user_without_permission_is_told_for_what() {
         assert!(missing.contains(named), "{missing}");
     }
     // What is enough.
-    let rule = "~{mutextree}:* -@all +info +eval +evalsha +time +hset +hsetnx +hget +hmget +hexists +hdel +zadd +zscore \
+    let rule = "~{mutextree}:* -@all +info +eval +evalsha +time +hset +hget +hmget +hexists +hdel +zadd +zscore \
         +zrangebyscore +zrangebylex +zrem +rpush +pexpire +blmpop";
     let mut options = vec!["--user", "me", "on", ">secret"];
     options.extend(rule.split_whitespace());
