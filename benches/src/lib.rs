@@ -5,12 +5,15 @@
 //! * `peers.rs`: the others
 //! * `measure.rs`: how things are compared on a machine that is not quiet
 //! * `workload.rs`: what threads do with locks
+//! * `redis.rs`: a server, and what others do on one
 //! * `unit.rs`, `machine.rs`: figures and what they were taken on, as text
 
 pub mod machine;
 pub mod measure;
 pub mod ours;
 pub mod peers;
+#[cfg(feature = "redis")]
+pub mod redis;
 mod subject;
 pub mod unit;
 pub mod workload;

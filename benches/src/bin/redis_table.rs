@@ -5,14 +5,12 @@
 use std::env;
 use std::hint::black_box;
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mutextree::{LockStore, RedisStore};
-use redis::{Connection, Script};
-
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+use mutextree_benches::redis::{Bare, Outcome, Rslock, Running, Server};
 
 const PATH: &str = "org/team/project/file";
 const ROUNDS: usize = 9;
@@ -57,31 +55,10 @@ fn median(mut all: Vec<f64>) -> f64 {
     all[all.len() / 2]
 }
 
-/// What everybody does who has no tree: one key, and a script that deletes it if it is still ours.
-struct Bare {
-    connection: Connection,
-    delete: Script,
-}
-
-impl Bare {
-    fn new(server: &Server) -> Outcome<Self> {
-        let delete =
-            "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) else return 0 end";
-        Ok(Self { connection: server.connect()?, delete: Script::new(delete) })
-    }
-
-    fn lock_and_unlock(&mut self) -> Outcome<()> {
-        let taken: bool =
-            redis::cmd("SET").arg("bare").arg("token").arg("NX").arg("PX").arg(30_000).query(&mut self.connection)?;
-        let deleted: bool = self.delete.key("bare").arg("token").invoke(&mut self.connection)?;
-        if taken && deleted { Ok(()) } else { Err("the bare lock was taken".into()) }
-    }
-}
-
 fn alone(server: &Server, store: &RedisStore) -> Outcome<()> {
     let mutex = store.mutex(PATH)?;
     let tree = || -> Outcome<()> { Ok(black_box(mutex.lock()?).unlock()?) };
-    let mut bare = Bare::new(server)?;
+    let mut bare = Bare::new(server, "bare")?;
     let compare = |bare: &mut Bare| -> Outcome<(f64, f64)> {
         let (mut bares, mut trees, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
@@ -96,20 +73,12 @@ fn alone(server: &Server, store: &RedisStore) -> Outcome<()> {
     let (few, ratio) = compare(&mut bare)?;
     row("lock + unlock at depth 4, against SET NX PX + compare-and-delete", &format!("{ratio:.2}x"), "1.25x");
 
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let peer = rslock::LockManager::new(vec![server.url()]);
-    let rslock = runtime.block_on(async {
-        let mut times = Vec::new();
-        for _ in 0..ROUNDS {
-            let began = Instant::now();
-            for _ in 0..200 {
-                let lock = peer.lock("peer", Duration::from_secs(30)).await.map_err(|error| format!("{error:?}"))?;
-                peer.unlock(&lock).await;
-            }
-            times.push(began.elapsed().as_secs_f64() * 1e6 / 200.0);
-        }
-        Outcome::Ok(median(times))
-    })?;
+    let mut peer = Rslock::new(server)?;
+    let mut times = Vec::new();
+    for _ in 0..ROUNDS {
+        times.push(time(|| peer.lock_and_unlock())?);
+    }
+    let rslock = median(times);
     row("the same, against rslock, which knows no tree", &format!("{:.2}x", few / rslock), "");
 
     let crowd = RedisStore::builder(&server.url()).lease(Duration::from_secs(600)).connect()?;
@@ -226,51 +195,4 @@ fn heartbeats(server: &Server, store: &RedisStore) -> Outcome<()> {
         row("commands a second from 100 waiters on one node", &format!("{:.1}", sent as f64 / 10.0), "a few");
         Ok(())
     })
-}
-
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-struct Server {
-    port: u16,
-    _child: Running,
-    _directory: tempfile::TempDir,
-}
-
-impl Server {
-    fn start() -> Outcome<Self> {
-        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let directory = tempfile::tempdir()?;
-        let mut command = Command::new("redis-server");
-        command
-            .args(["--port", &port.to_string(), "--save", "", "--bind", "127.0.0.1"])
-            .arg("--dir")
-            .arg(directory.path());
-        let child =
-            command.stdout(Stdio::null()).spawn().map_err(|error| format!("`redis-server` cannot be run: {error}"))?;
-        let server = Self { port, _child: Running(child), _directory: directory };
-        let began = Instant::now();
-        while server.connect().is_err() {
-            if began.elapsed() > Duration::from_secs(10) {
-                return Err("the Redis server does not start".into());
-            }
-        }
-        Ok(server)
-    }
-
-    fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/", self.port)
-    }
-
-    fn connect(&self) -> Outcome<Connection> {
-        let info = redis::IntoConnectionInfo::into_connection_info(self.url())?;
-        let settings = redis::io::tcp::TcpSettings::default().set_nodelay(true);
-        Ok(redis::Client::open(info.set_tcp_settings(settings))?.get_connection()?)
-    }
 }

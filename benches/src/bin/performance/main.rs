@@ -1,6 +1,6 @@
 //! What does it cost, and what do others cost? Measures mutextree and its peers in the same run and writes a page with plots.
 //!
-//! `cargo run --release -p mutextree-benches --bin performance`; `--help` says what else.
+//! `cargo run --release -p mutextree-benches --features redis --bin performance`; `--help` says what else.
 //!
 //! * `sections.rs`, `sections/`: what is measured, a plot a file
 //! * `series.rs`: the figures behind a plot
@@ -18,11 +18,13 @@ use std::process::ExitCode;
 use std::{fs, io};
 
 use mutextree_benches::measure::Effort;
+use mutextree_benches::redis::Server;
 
 const HELP: &str = "\
-Measures mutextree and its peers, and writes performance.md with plots in performance/.
+Measures mutextree and its peers, and writes performance.md with plots in performance/. Needs a `redis-server`,
+which it starts itself (Debian's package redis-server).
 
-Usage: cargo run --release -p mutextree-benches --bin performance [-- OPTIONS]
+Usage: cargo run --release -p mutextree-benches --features redis --bin performance [-- OPTIONS]
 
   --quick        rougher figures in less than a minute
   --out DIR      where to write; the repository's docs if not given";
@@ -66,6 +68,11 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    // Before the measuring, so that what is missing does not cost minutes.
+    if let Err(error) = Server::start() {
+        eprintln!("error: {error}");
+        return ExitCode::FAILURE;
+    }
     if let Err(error) = run(&options) {
         eprintln!("error: cannot write to {}: {error}", options.out.display());
         return ExitCode::FAILURE;
@@ -74,7 +81,7 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> io::Result<()> {
-    // Before the measuring, so that a bad directory does not cost minutes.
+    // First, for the same reason.
     fs::create_dir_all(options.out.join(page::PLOTS))?;
     let sections = sections::measure(&options.effort);
     for section in &sections {

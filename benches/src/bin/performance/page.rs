@@ -26,7 +26,7 @@ pub(crate) fn markdown(sections: &[Section], effort: &Effort) -> String {
         "# Performance
 
 {machine}
-Written by `cargo run --release -p mutextree-benches --bin performance`; take your own.
+Written by `cargo run --release -p mutextree-benches --features redis --bin performance`; take your own.
 {rough}
 All that is in one plot was measured in one run and each figure is a median: compare within a plot. **mutextree, handle** is `mutex.lock()` on a kept `TreeMutex`;
 **mutextree, store.lock(path)** looks the path up each time. Of the peers, bolt, glock and the chain of read-write locks know of a tree; `parking_lot::Mutex`,

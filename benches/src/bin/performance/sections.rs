@@ -22,13 +22,15 @@ const THREADS: [usize; 4] = [1, 2, 4, 8];
 
 type Measure = (&'static str, fn(&Effort) -> Section);
 
-const SECTIONS: [Measure; 6] = [
+const SECTIONS: [Measure; 8] = [
     ("depth", depth::measure),
     ("threads", threads::measure),
     ("one node", one_node::measure),
     ("storm", storm::measure),
     ("idle nodes", idle::measure),
     ("paths", paths::measure),
+    ("locks over Redis", redis::held),
+    ("threads over Redis", redis::threads),
 ];
 
 /// Measures all of them, and says on stderr where it is.
@@ -37,5 +39,5 @@ pub(crate) fn measure(effort: &Effort) -> Vec<Section> {
         eprintln!("measuring {name} ...");
         uncounted(|| measure(effort))
     };
-    SECTIONS.into_iter().chain(redis::SECTION).map(measure).collect()
+    SECTIONS.map(measure).into()
 }
