@@ -41,8 +41,11 @@ pub fn nanos(value: f64) -> String {
 
 /// Operations a second.
 pub fn rate(value: f64) -> String {
-    let digits = if value < 1e6 { 2 } else { 1 };
-    format!("{:.digits$} M/s", value / 1e6)
+    match value {
+        ..1e5 => format!("{:.1} k/s", value / 1e3),
+        ..1e6 => format!("{:.2} M/s", value / 1e6),
+        _ => format!("{:.1} M/s", value / 1e6),
+    }
 }
 
 /// A count, its digits in groups of three.

@@ -12,7 +12,7 @@ use crate::plot::{Plot, Unit};
 use crate::series::{Line, Look, colour, sweep};
 
 const OURS: Line = Line::new("mutextree over Redis", colour::HANDLE, Look::Ours);
-const BARE: Line = Line::new("SET NX PX + a script that deletes", colour::FLAT, Look::Peer);
+const BARE: Line = Line::new("bare SET NX + delete script", colour::FLAT, Look::Peer);
 const RSLOCK: Line = Line::new("rslock", colour::POOL, Look::Peer);
 
 const HELD: [usize; 6] = [1, 10, 100, 1_000, 10_000, 100_000];
