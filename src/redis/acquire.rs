@@ -126,7 +126,7 @@ impl<'a> Acquisition<'a> {
                 .arg(entry.lease)
                 .arg(&*self.about)
                 .arg(u8::from(queue));
-            self.node.add_fields(command, &["tick", "waiting", &entry.token]);
+            self.node.add_fields(command, &entry.token);
         };
         let deadline = left.map_or(core.patience(), |left| core.patience().min(sent + left));
         core.run(&core.scripts.acquire, fill, Over::Any, deadline)

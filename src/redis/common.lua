@@ -3,8 +3,6 @@
 
 -- How much one call may do, so that it blocks the server for no longer than a few milliseconds (I8).
 local MAX_REAPED, MAX_GRANTED, MAX_VISITED, MAX_SCANNED = 64, 64, 128, 1000
--- A mailbox that nobody empties goes away.
-local MAILBOX_MS = 60000
 
 -- Which classes at the node itself stand in the way of a kind.
 local IN_THE_WAY = { { 1, 2, 3, 4, 5, 6 }, { 1, 2, 3, 4 }, { 1, 2, 5 }, { 1, 2 } }

@@ -11,6 +11,9 @@ local NODES, DEADLINES, HOLDERS, WAITERS, QUEUES, WAITING, MAILBOX = unpack(KEYS
 local call, find, match, sub, digits = redis.call, string.find, string.match, string.sub, string.format
 local pack, unpack_counts, layout = struct.pack, struct.unpack, '<I4I4I4I4I4I4'
 
+-- A mailbox that nobody empties goes away.
+local MAILBOX_MS = 60000
+
 -- What a node has that a single lock holds: by the lock's kind, on the node itself and above it. Most nodes have just that.
 local OWN, ABOVE = {
   '\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0', '\0\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0',

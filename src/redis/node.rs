@@ -59,10 +59,10 @@ impl RedisNode {
         &self.text
     }
 
-    /// Adds what the fast paths look at, if that is not too much: some fields, and the nodes from the root down to this one.
-    pub(crate) fn add_fields(&self, command: &mut Cmd, fields: &[&str]) {
+    /// Adds what the fast paths look at, if that is not too much: the nodes from the root down to this one are among it.
+    pub(crate) fn add_fields(&self, command: &mut Cmd, token: &str) {
         if !self.ends.is_empty() {
-            fields.iter().for_each(|field| _ = command.arg(field));
+            command.arg("tick").arg("waiting").arg(token);
             self.ends.iter().for_each(|&end| _ = command.arg(&self.text[..end]));
         }
     }
@@ -90,7 +90,7 @@ impl RedisNode {
         loop {
             let fill = |command: &mut Cmd| {
                 command.arg(&entry.token).arg(entry.tombstone()).arg(grant.kind()).arg(&*self.text);
-                self.add_fields(command, &["waiting", &entry.token]);
+                self.add_fields(command, &entry.token);
             };
             match core.run(&core.scripts.release, fill, Over::Any, core.patience()) {
                 Ok(mut reply) => {

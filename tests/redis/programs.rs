@@ -76,13 +76,17 @@ struct Lock {
 }
 
 /// What the fast paths look at. A path of three components counts as one that is too long for that.
-fn fields<'a>(names: &[&'a str], path: &'a str) -> Vec<&'a [u8]> {
+fn fields<'a>(token: &'a str, path: &'a str) -> Vec<&'a [u8]> {
     let mut ends: Vec<usize> = path.match_indices('\x01').map(|(at, _)| at).chain([path.len()]).collect();
     ends.dedup(); // the root
     if ends.len() > 3 {
         return Vec::new();
     }
-    names.iter().map(|name| name.as_bytes()).chain(ends.into_iter().map(|end| &path.as_bytes()[..end])).collect()
+    ["tick", "waiting", token]
+        .into_iter()
+        .map(str::as_bytes)
+        .chain(ends.into_iter().map(|end| &path.as_bytes()[..end]))
+        .collect()
 }
 
 fn below(path: &str, ancestor: &str) -> bool {
@@ -163,7 +167,7 @@ impl Run {
         let (kind, wait) = (kind.to_string(), u8::from(wait).to_string());
         let mut args =
             vec![token.as_bytes(), kind.as_bytes(), path.as_bytes(), b"3600000000", about.as_bytes(), wait.as_bytes()];
-        args.extend(fields(&["tick", "waiting", token], path));
+        args.extend(fields(token, path));
         let reply = self.call("acquire", &args);
         let Value::Int(code) = reply[0] else { panic!("{reply:?}") };
         if let (0 | 2, Value::BulkString(named)) = (code, reply.get(1).unwrap_or(&Value::Nil)) {
@@ -234,7 +238,7 @@ impl Run {
                 let kind = lock.map_or(1, |lock| self.locks[lock].kind).to_string();
                 let seconds: &[u8] = if tombstone { b"3600000000" } else { b"0" };
                 let mut args = vec![token.as_bytes(), seconds, kind.as_bytes(), path.as_bytes()];
-                args.extend(fields(&["waiting", &token], path));
+                args.extend(fields(&token, path));
                 let reply = self.call("release", &args);
                 assert_eq!(reply[0], Value::Int(lock.is_some().into()), "{step:?}");
                 if let Some(lock) = lock {
