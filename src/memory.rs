@@ -14,6 +14,7 @@
 //! * `loss.rs` telling of lost ones
 //! * `tree.rs` from a path to its node
 //! * `reclaim.rs` dropping idle nodes
+//! * `builder.rs` a store's settings
 
 use std::fmt;
 use std::time::Duration;
@@ -27,6 +28,8 @@ use crate::request::{Mode, Request, Scope, Wait};
 use crate::store::{LockStore, LostLock};
 use crate::sync::{AtomicU64, Deadline, Ordering, PlainArc};
 
+pub use self::builder::MemoryStoreBuilder;
+
 use self::acquire::Acquiring;
 use self::node::Node;
 use self::record::Lost;
@@ -34,6 +37,7 @@ use self::tree::Tree;
 use self::word::{Kind, Place};
 
 mod acquire;
+mod builder;
 mod claim;
 mod enrol;
 mod listing;
@@ -82,7 +86,7 @@ impl MemoryStore {
 
     /// An empty tree with other settings than the usual ones.
     pub fn builder() -> MemoryStoreBuilder {
-        MemoryStoreBuilder { patience: Duration::from_millis(1) }
+        MemoryStoreBuilder::new()
     }
 
     /// How many nodes there are, the root included. What is due to be reclaimed is reclaimed first, which takes time
@@ -124,34 +128,6 @@ impl Default for MemoryStore {
 impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryStore").field("tree", &self.tree).finish()
-    }
-}
-
-/// Settings of a [`MemoryStore`]: see [`MemoryStore::builder`].
-///
-/// ```
-/// use mutextree::MemoryStore;
-/// use std::time::Duration;
-/// let store = MemoryStore::builder().patience(Duration::ZERO).build(); // first come, first served
-/// # drop(store);
-/// ```
-#[derive(Clone, Debug)]
-#[must_use = "a builder does nothing until it builds"]
-pub struct MemoryStoreBuilder {
-    patience: Duration,
-}
-
-impl MemoryStoreBuilder {
-    /// For how long a waiter lets later requests overtake it before it makes them queue: a millisecond, if not set. Overtaking
-    /// is what makes a contended lock fast, and this is what bounds it.
-    pub fn patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
-        self
-    }
-
-    /// The store.
-    pub fn build(self) -> MemoryStore {
-        MemoryStore { tree: PlainArc::new(Tree::new(self.patience)) }
     }
 }
 
