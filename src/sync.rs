@@ -1,7 +1,7 @@
-//! The only file that names `std::sync`, parking_lot, dashmap, loom or `Instant::now`: what the rest is built from, in
-//! two versions. Under `--cfg mutextree_loom` it is loom's.
+//! The only file that names `std::sync`, parking_lot, dashmap, loom, shuttle or `Instant::now`: what the rest is built from, in
+//! three versions: `real`; under `--cfg mutextree_loom`, loom's (`modelled`); under `--cfg mutextree_shuttle`, shuttle's (`shuffled`).
 //!
-//! Three things are alike in both:
+//! Three things are alike in all:
 //!
 //! * [`PlainArc`] is std's, and nodes are kept in it under loom, too. Its counting is std's to prove; what is ours, a look at the
 //!   count, happens under the index's lock, which loom does see. Loom's own would multiply every model by the clones in a walk.
@@ -16,8 +16,10 @@ use std::time::Instant;
 
 #[cfg(mutextree_loom)]
 pub(crate) use modelled::*;
-#[cfg(not(mutextree_loom))]
+#[cfg(not(any(mutextree_loom, mutextree_shuttle)))]
 pub(crate) use real::*;
+#[cfg(mutextree_shuttle)]
+pub(crate) use shuffled::*;
 
 /// What time it is.
 #[inline]
@@ -25,11 +27,17 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-#[cfg(not(mutextree_loom))]
+#[cfg(not(any(mutextree_loom, mutextree_shuttle)))]
 mod real;
 
-#[cfg(not(mutextree_loom))]
+#[cfg(not(any(mutextree_loom, mutextree_shuttle)))]
 mod timer;
 
 #[cfg(mutextree_loom)]
 mod modelled;
+
+#[cfg(mutextree_shuttle)]
+mod shuffled;
+
+#[cfg(any(mutextree_loom, mutextree_shuttle))]
+mod turns;

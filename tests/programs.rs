@@ -1,150 +1,26 @@
-//! Random programs of one thread, run side by side on a store and on the naive one: every step ends the same way on both.
+//! Random programs of one thread, run side by side on a store and on the naive one.
 
 mod common;
 
-use std::collections::HashMap;
-use std::time::Duration;
-
 use common::asking::in_time;
 use common::choices::{any_lock, any_path};
-use common::kinds::Ask;
-use common::naive::NaiveStore;
-use mutextree::{LockError, LockStore, MemoryStore, Mode, OwnedTreeMutexGuard, Scope, TreeMutex, TreePath};
+use common::side_by_side::{Step, side_by_side};
+use mutextree::MemoryStore;
 use proptest::prelude::*;
-use proptest::sample::Index;
-
-#[derive(Clone, Debug)]
-enum Step {
-    Try(Ask),
-    TryForNoTime(Ask),
-    /// Without a handle that is kept. Only if it can be had, for nobody else would let it go.
-    LockByPath(TreePath),
-    /// Of the locks held at that point.
-    Release(Index),
-    Unlock(Index),
-    Downgrade(Index),
-    AskToken(Index),
-    IsLocked(Ask),
-    DropHandles,
-    Shrink,
-}
 
 fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => any_lock().prop_map(Step::Try),
         1 => any_lock().prop_map(Step::TryForNoTime),
         2 => any_path().prop_map(Step::LockByPath),
-        4 => any::<Index>().prop_map(Step::Release),
-        1 => any::<Index>().prop_map(Step::Unlock),
-        2 => any::<Index>().prop_map(Step::Downgrade),
-        1 => any::<Index>().prop_map(Step::AskToken),
+        4 => any::<usize>().prop_map(Step::Release),
+        1 => any::<usize>().prop_map(Step::Unlock),
+        2 => any::<usize>().prop_map(Step::Downgrade),
+        1 => any::<usize>().prop_map(Step::AskToken),
         4 => any_lock().prop_map(Step::IsLocked),
         1 => Just(Step::DropHandles),
         1 => Just(Step::Shrink),
     ]
-}
-
-/// One store, its handles, and what is held in it.
-struct Side<S: LockStore> {
-    store: S,
-    handles: HashMap<TreePath, TreeMutex<S>>,
-    held: Vec<OwnedTreeMutexGuard<S>>,
-}
-
-impl<S: LockStore> Side<S> {
-    fn new(store: S) -> Self {
-        Self { store, handles: HashMap::new(), held: Vec::new() }
-    }
-
-    fn mutex(&mut self, ask: &Ask) -> TreeMutex<S> {
-        let handle = self.handles.entry(ask.path.clone());
-        let mutex = handle.or_insert_with(|| self.store.mutex(&ask.path).unwrap()).clone();
-        let mutex = if ask.kind.0 == Mode::Shared { mutex.shared() } else { mutex };
-        if ask.kind.1 == Scope::Node { mutex.node_only() } else { mutex }
-    }
-
-    fn keep(&mut self, result: Result<OwnedTreeMutexGuard<S>, LockError>) -> Result<(), LockError> {
-        self.held.push(result?);
-        Ok(())
-    }
-
-    /// Does the step and says how it ended, with the path in the way for those who want to check it.
-    fn run(&mut self, step: &Step, shrink: impl Fn(&S)) -> (String, Option<TreePath>) {
-        let result = match step {
-            Step::Try(ask) => {
-                let result = self.mutex(ask).try_lock_owned();
-                self.keep(result)
-            }
-            Step::TryForNoTime(ask) => {
-                let result = self.mutex(ask).try_lock_owned_for(Duration::ZERO);
-                self.keep(result)
-            }
-            Step::LockByPath(path) => {
-                if self.store.mutex(path).unwrap().is_locked() {
-                    return ("it is locked".into(), None);
-                }
-                let result = self.store.lock(path);
-                self.keep(result)
-            }
-            Step::Release(which) if !self.held.is_empty() => {
-                drop(self.held.swap_remove(which.index(self.held.len())));
-                Ok(())
-            }
-            Step::Unlock(which) if !self.held.is_empty() => {
-                self.held.swap_remove(which.index(self.held.len())).unlock()
-            }
-            Step::Downgrade(which) if !self.held.is_empty() => {
-                let guard = which.get_mut(&mut self.held);
-                guard.downgrade();
-                return (format!("{:?} {}", guard.path(), guard.mode()), None);
-            }
-            Step::AskToken(which) if !self.held.is_empty() => {
-                let guard = which.get(&self.held);
-                assert!(guard.fencing_token() != 0 && guard.is_held());
-                Ok(())
-            }
-            Step::Release(_) | Step::Unlock(_) | Step::Downgrade(_) | Step::AskToken(_) => Ok(()),
-            Step::IsLocked(ask) => return (self.mutex(ask).is_locked().to_string(), None),
-            Step::DropHandles => {
-                self.handles.clear();
-                Ok(())
-            }
-            Step::Shrink => {
-                shrink(&self.store);
-                Ok(())
-            }
-        };
-        match result {
-            Ok(()) => ("done".into(), None),
-            Err(error) => {
-                let kind = match error {
-                    LockError::WouldBlock { .. } => "would block",
-                    LockError::TimedOut { .. } => "timed out",
-                    _ => "failed",
-                };
-                (kind.into(), error.blocking_path().cloned())
-            }
-        }
-    }
-}
-
-fn side_by_side<S: LockStore>(store: S, steps: &[Step], shrink: impl Fn(&S)) {
-    let (mut tested, mut oracle) = (Side::new(store), Side::new(NaiveStore::default()));
-    for (at, step) in steps.iter().enumerate() {
-        let (ended, named) = tested.run(step, &shrink);
-        let (should_end, _) = oracle.run(step, |_| {});
-        assert_eq!(ended, should_end, "step {at}, {step:?}, while held: {:?}", oracle.held);
-        if let (Some(path), Step::Try(ask) | Step::TryForNoTime(ask)) = (named, step) {
-            // Several locks can be in the way. The one named is one of them.
-            let related = path.starts_with(&ask.path) || ask.path.starts_with(&path);
-            let held = oracle.held.iter().any(|guard| *guard.path() == path);
-            assert!(related && held, "step {at}, {step:?}: `{path}` is not in the way of it: {:?}", oracle.held);
-        }
-    }
-    // Whatever the program did, it can be undone.
-    tested.held.clear();
-    tested.handles.clear();
-    drop(tested.store.mutex("/").unwrap().try_lock().expect("something is still locked"));
 }
 
 #[test]

@@ -145,7 +145,7 @@ impl<'a> Acquisition<'a> {
     fn sleep_at(&mut self, at: &PlainArc<Node>, place: Place, stamp: Stamp, draining: Option<Walk>) {
         at.revoke_expired();
         let sleeper = self.sleeper.get_or_insert_with(|| Sleeper::new(self.waker.take())).clone();
-        let waiter = Waiter { kind: self.kind, wanted: self.node.clone(), place, stamp, sleeper };
+        let waiter = Waiter { kind: self.kind, wanted: self.node.clone(), place, stamp, sleeper, gated_for: None };
         let patience = at.shared().patience;
         if draining.is_none() && stamp.older_than(patience) {
             self.close_gates(&waiter);

@@ -168,6 +168,6 @@ impl PartialEq for Entry {
 
 impl Eq for Entry {}
 
-#[cfg(all(test, not(mutextree_loom)))]
+#[cfg(all(test, not(any(mutextree_loom, mutextree_shuttle))))]
 #[path = "node_tests.rs"]
 mod tests;

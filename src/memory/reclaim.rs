@@ -23,10 +23,10 @@ use super::word::{ENROLLED, KIDS};
 use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering, PlainArc};
 
 /// So many nodes more than twice those in use may be there.
-pub(super) const SLACK: usize = if cfg!(mutextree_loom) { 1 } else { 3072 };
+pub(super) const SLACK: usize = if cfg!(any(mutextree_loom, mutextree_shuttle)) { 1 } else { 3072 };
 
 /// So many children are looked at before their list's lock is released for others once.
-const STRETCH: usize = if cfg!(any(test, mutextree_loom)) { 2 } else { 512 };
+const STRETCH: usize = if cfg!(any(test, mutextree_loom, mutextree_shuttle)) { 2 } else { 512 };
 
 /// What is known between sweeps. On a cache line of its own: everyone who resolves a path reads `due`.
 #[derive(Debug)]

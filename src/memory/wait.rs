@@ -52,7 +52,7 @@ use super::word::{GATES, Kind, PARKED, Place};
 use crate::sync::{Ordering, PlainArc, Stamp, later, now};
 
 /// At one in so many walks through a queue the clock is asked for a waiter that has been woken already.
-const CLOCK_EVERY: u32 = if cfg!(mutextree_loom) { 1 } else { 8 };
+const CLOCK_EVERY: u32 = if cfg!(any(mutextree_loom, mutextree_shuttle)) { 1 } else { 8 };
 
 /// So many of a queue, the oldest, have gates closed for them while they sleep. The others of a crowd have their turn when they are among those.
 const IN_FRONT: usize = 8;
@@ -78,6 +78,8 @@ pub(super) struct Waiter {
     pub(super) place: Place,
     pub(super) stamp: Stamp,
     pub(super) sleeper: PlainArc<Sleeper>,
+    /// What is wanted by the older one whose gate kept it out when it lay down, if it was a gate.
+    pub(super) gated_for: Option<PlainArc<Node>>,
 }
 
 impl Waiter {
@@ -153,6 +155,12 @@ impl Slow {
         let Waiter { kind, place, stamp, .. } = *waiter;
         word & kind.conflicts(place) != 0
             || (place == Place::Here && (kind.is_full(word) || self.gates.against(kind, Some(stamp)).is_some()))
+    }
+
+    /// What is wanted by the older one whose gate holds up `waiter`, if it is a gate alone that does, and the word is `word`.
+    fn gate_in_the_way(&self, waiter: &Waiter, word: u64) -> Option<PlainArc<Node>> {
+        let is_claimed = waiter.place != Place::Here || word & waiter.kind.conflicts(Place::Here) != 0;
+        if is_claimed { None } else { self.gates.against(waiter.kind, Some(waiter.stamp)).cloned() }
     }
 
     /// Whether nobody who sleeps here, those who drain apart, could go if the word were this one.
@@ -245,7 +253,7 @@ impl Node {
     }
 
     /// Goes to sleep here, unless there is no reason to any more: then this is `false`, and the thing to do is to try again.
-    pub(super) fn queue_up(self: &PlainArc<Self>, waiter: Waiter, patience: Duration) -> bool {
+    pub(super) fn queue_up(self: &PlainArc<Self>, mut waiter: Waiter, patience: Duration) -> bool {
         let mut slow = self.cold().slow.lock();
         if waiter.stamp.older_than(patience) {
             slow.gates.close(self, &waiter);
@@ -253,6 +261,7 @@ impl Node {
         let word = self.word.fetch_or(PARKED, Ordering::SeqCst);
         let asleep = slow.holds_up(&waiter, word);
         if asleep {
+            waiter.gated_for = slow.gate_in_the_way(&waiter, word);
             waiter.sleeper.set_woken(false);
             slow.asleep[waiter.kind as usize] += u32::from(!waiter.is_draining());
             let is_task = waiter.sleeper.is_task();
@@ -297,10 +306,10 @@ impl Node {
         // Nobody sleeps on account of one that wants something else; and if it lapsed, that was seen to then.
         let here = left.filter(|waiter| waiter.place == Place::Here);
         let next = if here.is_some() { slow.take_next(self, patience) } else { Vec::new() };
-        // By a claim here, or by an earlier waiter for this very node; unless it is only by a gate.
+        // By a claim here, or by an earlier waiter for this very node; unless it is only by a gate, or was when it lay down and nothing is any more.
         let by_gate = here
             .filter(|waiter| word & waiter.kind.conflicts(Place::Here) == 0)
-            .and_then(|waiter| slow.gates.against(waiter.kind, Some(waiter.stamp)).cloned());
+            .and_then(|waiter| slow.gate_in_the_way(&waiter, word).or(waiter.gated_for));
         drop(slow);
         unpark(next);
         (by_gate.unwrap_or_else(|| self.clone()), sleeper.take_lapsed())
@@ -360,3 +369,7 @@ impl Node {
         unpark(threads);
     }
 }
+
+#[cfg(all(test, not(any(mutextree_loom, mutextree_shuttle))))]
+#[path = "wait_tests.rs"]
+mod tests;

@@ -12,7 +12,7 @@ use super::word::{ENROLLED, KIDS, Kind, Place};
 use crate::sync::{Ordering, PlainArc};
 
 /// After so many children the list's lock is released for others once.
-const STRETCH: usize = if cfg!(any(test, mutextree_loom)) { 2 } else { 512 };
+const STRETCH: usize = if cfg!(any(test, mutextree_loom, mutextree_shuttle)) { 2 } else { 512 };
 
 /// What to do about a tentative claim that conflicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

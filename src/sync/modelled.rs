@@ -1,15 +1,11 @@
 //! What loom runs. Time is not modelled: a deadline passes when the model says so, and patience lasts for so many arrivals.
 
-use std::borrow::Borrow;
-use std::cell::Cell;
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use loom::sync::Condvar;
 
 use super::PlainArc;
 use crate::request::Wait;
 
+pub(crate) use super::turns::*;
 pub(crate) use loom::sync::MutexGuard;
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -137,25 +133,6 @@ impl Deadline {
     }
 }
 
-/// The order of arrivals: a counter that loom does not see. Its threads are one thread of the system, so every model has a counter of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Stamp(u64);
-
-std::thread_local! {
-    static NEXT: Cell<u64> = const { Cell::new(0) };
-}
-
-impl Stamp {
-    pub(crate) fn now() -> Self {
-        Self(NEXT.replace(NEXT.get() + 1))
-    }
-
-    /// Whether more than `patience` have arrived since, counted in nanoseconds: without any, every waiter is an old one.
-    pub(crate) fn older_than(self, patience: Duration) -> bool {
-        u128::from(NEXT.get() - self.0) > patience.as_nanos()
-    }
-}
-
 #[derive(Debug)]
 struct Bed {
     woken: Mutex<bool>,
@@ -197,69 +174,3 @@ impl Parker {
         self.0.wake();
     }
 }
-
-/// Loom tries every interleaving; looking again adds none.
-#[derive(Debug)]
-pub(crate) struct Spin;
-
-impl Spin {
-    pub(crate) fn of_thread() -> Self {
-        Self
-    }
-
-    pub(crate) fn of_task() -> Self {
-        Self
-    }
-
-    pub(crate) fn once_more(&mut self) -> bool {
-        false
-    }
-}
-
-/// One mutex around a map that iterates in the same order every time.
-#[derive(Debug)]
-pub(crate) struct Index<T> {
-    map: Mutex<BTreeMap<String, T>>,
-}
-
-impl<T: Borrow<str> + Clone> Index<T> {
-    pub(crate) fn new() -> Self {
-        Self { map: Mutex::new(BTreeMap::new()) }
-    }
-
-    pub(crate) fn get(&self, key: &str) -> Option<T> {
-        self.map.lock().get(key).cloned()
-    }
-
-    pub(crate) fn get_or_insert(&self, new: T) -> (T, bool) {
-        let mut map = self.map.lock();
-        let key: &str = new.borrow();
-        if let Some(there) = map.get(key) {
-            return (there.clone(), false);
-        }
-        map.insert(key.to_owned(), new.clone());
-        (new, true)
-    }
-
-    pub(crate) fn remove_if(&self, key: &str, condition: impl FnOnce(&T) -> bool) -> bool {
-        let mut map = self.map.lock();
-        let fits = map.get(key).is_some_and(condition);
-        // What is removed is dropped after the lock is released, as in the real one.
-        let removed = if fits { map.remove(key) } else { None };
-        drop(map);
-        removed.is_some()
-    }
-
-    pub(crate) fn for_each(&self, f: impl FnMut(&T)) {
-        self.map.lock().values().for_each(f);
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.map.lock().len()
-    }
-
-    pub(crate) fn shrink_to_fit(&self) {}
-}
-
-/// Nothing happens later in a model.
-pub(crate) fn later(_: std::time::Instant, _: impl FnOnce() + Send + 'static) {}

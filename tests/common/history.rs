@@ -203,6 +203,14 @@ pub fn check(mut history: Vec<Op>, limits: Limits) -> Vec<Violation> {
     violations
 }
 
+/// Fails with the first of what must not be in this history.
+#[track_caller]
+pub fn assert_sound(history: Vec<Op>, limits: Limits) {
+    let violations = check(history, limits);
+    let shown: Vec<String> = violations.iter().take(5).map(Violation::to_string).collect();
+    assert!(violations.is_empty(), "{} violations:\n{}", violations.len(), shown.join("\n"));
+}
+
 /// Notes in `found`, if `one` failed, whether `other` was in its way.
 fn note_what_was_in_the_way(history: &[Op], one: usize, other: usize, found: &mut Findings) {
     let (op, blocker) = (&history[one], &history[other]);

@@ -5,10 +5,16 @@
 pub mod asking;
 /// Random locks, for proptest.
 pub mod choices;
+/// What the fuzzers run, and the tests on what they found.
+pub mod fuzzing;
 /// What happened in a run with threads, and whether it may have.
 pub mod history;
 /// The four kinds of lock, and trees small enough to try everything on.
 pub mod kinds;
 /// A store of one mutex and one list: the oracle, and a store written outside the crate.
 pub mod naive;
+/// Programs of one thread, run on a store and on the naive one.
+pub mod side_by_side;
+/// What a thread does in a run that is recorded.
+pub mod steps;
 // conformance.rs is taken in by those that run it, so that the compiler reports a promise that nobody calls.

@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// A leaf and its parent, locked over and over: gates close and open, and nobody sleeps for ever behind one. Fails if opening a gate wakes nobody, or if an opened gate leaves its bit.
+/// A leaf and its parent, locked over and over: gates close and open, and nobody sleeps for ever behind one. Fails if opening a gate wakes nobody, if an opened gate
+/// leaves its bit, or if one that is granted leaves its gates closed.
 #[test]
 fn gates_open_again() {
     explore_at_most(3, "gates_open_again", || {
@@ -50,8 +51,8 @@ fn a_gate_is_opened_by_giving_up() {
     });
 }
 
-/// A waiter that is overtaken in its sleep has its gates closed by whoever goes through the queue, and opens them in the end. Fails if whoever wakes others and
-/// closes a gate for a sleeper does not tell it, or if one that is woken does not note the gate that was closed for it.
+/// A waiter that is overtaken in its sleep has its gates closed by whoever goes through the queue, and opens them in the end. Fails if a gate that is
+/// closed for a sleeper is not noted with it, or if an opened gate stays on the node's list.
 #[test]
 fn an_overtaken_sleeper_closes_gates() {
     explore_at_most(2, "an_overtaken_sleeper_closes_gates", || {
@@ -73,7 +74,7 @@ fn an_overtaken_sleeper_closes_gates() {
     });
 }
 
-/// The same if it gives up. Fails if one that gives up forgets the gate that was closed for it.
+/// The same if it gives up. Fails if one that gives up leaves its gates closed.
 #[test]
 fn an_overtaken_sleeper_gives_up() {
     explore_at_most(2, "an_overtaken_sleeper_gives_up", || {

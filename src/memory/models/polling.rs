@@ -67,7 +67,8 @@ impl<'a> Task<'a> {
     }
 }
 
-/// A task gives up, queued or woken, while the lock is released and a thread waits for it. Fails if `leave` does not walk the queue.
+/// A task gives up, queued or woken, while the lock is released and a thread waits for it. Fails if one that gives up in the queue only
+/// takes itself off it.
 #[test]
 fn dropped_against_a_release() {
     explore_at_most(3, "dropped_against_a_release", || {
@@ -84,7 +85,7 @@ fn dropped_against_a_release() {
     });
 }
 
-/// A task is dropped after it was woken, with another task behind it. Fails if `leave` walks the queue only for those who were asleep.
+/// A task is dropped after it was woken, with another task behind it. Fails if one that was woken and gives up wakes nobody in its place.
 #[test]
 fn dropped_after_it_was_woken() {
     explore_at_most(3, "dropped_after_it_was_woken", || {
@@ -106,7 +107,8 @@ fn dropped_after_it_was_woken() {
     });
 }
 
-/// One that drains is dropped, woken or not: its claim goes, and those it kept out below get in. Fails if `undo` forgets the claim.
+/// One that drains is dropped, woken or not: its claim goes, and those it kept out below get in. Fails if a drain that gives up keeps
+/// its claim.
 #[test]
 fn dropped_while_it_drains() {
     explore_at_most(3, "dropped_while_it_drains", || {
@@ -123,7 +125,8 @@ fn dropped_while_it_drains() {
     });
 }
 
-/// A task is polled again, with another waker, while it is being woken. Fails if `poll_step` sets the waker after the step, or never.
+/// A task is polled again, with another waker, while it is being woken. Fails if a task's new waker is set after the step, or if
+/// a task keeps its first waker.
 #[test]
 fn polled_with_another_waker_while_woken() {
     explore("polled_with_another_waker_while_woken", || {
@@ -144,8 +147,8 @@ fn polled_with_another_waker_while_woken() {
     });
 }
 
-/// A task and a thread in one queue, for an inner node and for what is below it. Fails if `Sleeper::unpark` does nothing for tasks, or `rise` does not take
-/// the task off the queue.
+/// A task and a thread in one queue, for an inner node and for what is below it. Fails if tasks are not woken, or if one that was woken
+/// stays in the queue.
 #[test]
 fn a_task_and_a_thread_in_one_queue() {
     explore_at_most(3, "a_task_and_a_thread_in_one_queue", || {
@@ -162,8 +165,8 @@ fn a_task_and_a_thread_in_one_queue() {
     });
 }
 
-/// A task that drains lapses while it is polled after all, or dropped: its claim is dropped once. Fails if `rise` or `leave` does not tell that it lapsed, or if
-/// `look_after` leaves the claim.
+/// A task that drains lapses while it is polled after all, or dropped: its claim is dropped once. Fails if one that is polled does not learn that it lapsed,
+/// if one that is dropped does not learn that it lapsed, or if a drain that lapses keeps its claim.
 #[test]
 fn a_drain_lapses_against_a_poll_or_a_drop() {
     for is_polled in [true, false] {
@@ -194,8 +197,8 @@ fn a_drain_lapses_against_a_poll_or_a_drop() {
     }
 }
 
-/// A task that has closed gates everywhere on its way is woken and not polled: once it has lapsed, others get in, and then it does. Fails if `look_after`
-/// opens the gates only where it comes by.
+/// A task that has closed gates everywhere on its way is woken and not polled: once it has lapsed, others get in, and then it does. Fails if one that lapses leaves
+/// its gates closed, or if one that lapses opens only the gates of the node where it slept.
 #[test]
 fn gates_of_one_that_lapses() {
     explore_at_most(2, "gates_of_one_that_lapses", || {

@@ -15,7 +15,7 @@ fn shared_try_above_exclusive_try() {
     explore("shared_try_above_exclusive_try", || race(&["a", "a/b"], [Kind::Ss, Kind::Xs]));
 }
 
-/// The same of two tries with a list each: the lower one is tentative, too.
+/// The same of two tries with a list each: the lower one is tentative, too. Fails if an inner try claims for good before it looks.
 #[test]
 fn two_inner_tries() {
     explore("two_inner_tries", || race(&["/", "a"], [Kind::Xs, Kind::Xs]));

@@ -46,10 +46,7 @@ impl Bench {
         let copy = root.join("target/mutants/copy");
         fs::create_dir_all(&copy).map_err(|error| format!("{}: {error}", copy.display()))?;
         let manifest = read(&root.join("Cargo.toml"))?;
-        // A workspace of its own, without the members, which are not copied.
-        let alone =
-            manifest.lines().filter(|line| !line.starts_with("members") && !line.starts_with("default-members"));
-        write(&copy.join("Cargo.toml"), &alone.collect::<Vec<_>>().join("\n"))?;
+        write(&copy.join("Cargo.toml"), &alone(&manifest))?;
         Ok(Self { root: root.to_owned(), copy, bound: bound.unwrap_or(2).to_string() })
     }
 
@@ -99,6 +96,20 @@ impl Bench {
         }
         Ok(if success { Outcome::Passed } else { Outcome::Failed(reason(&said)) })
     }
+}
+
+/// The manifest of a workspace of its own: without the members, tests and examples, which are not copied.
+fn alone(manifest: &str) -> String {
+    let (mut kept, mut is_copied) = (Vec::new(), true);
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            is_copied = !line.starts_with("[[");
+        }
+        if is_copied && !line.starts_with("members") && !line.starts_with("default-members") {
+            kept.push(line);
+        }
+    }
+    kept.join("\n")
 }
 
 /// How it ended, if it did in time.

@@ -55,12 +55,15 @@ fn models_in(text: &str, module: &str) -> Vec<Model> {
     models
 }
 
-/// Models that no mutation fails, and mutations that the model named first does not mention.
+/// Models that no mutation fails, or that do not say which; and mutations that the model named first does not mention.
 pub(crate) fn complaints(models: &[Model]) -> Vec<String> {
     let mut complaints = Vec::new();
     for model in models {
-        if !list::all().any(|mutation| mutation.fails.contains(&&*model.name)) {
+        let mut failing = list::all().filter(|mutation| mutation.fails.contains(&&*model.name)).peekable();
+        if failing.peek().is_none() {
             complaints.push(format!("no mutation fails the model {}", model.name));
+        } else if !failing.any(|mutation| model.says.contains(mutation.what)) {
+            complaints.push(format!("{} does not say what makes it fail", model.name));
         }
     }
     for mutation in list::all() {

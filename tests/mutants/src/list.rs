@@ -5,6 +5,7 @@
 mod claiming;
 mod enrolling;
 mod giving_up;
+mod polling;
 mod trying;
 mod waking;
 
@@ -24,12 +25,20 @@ const CLAIM: &str = "memory/claim.rs";
 const ENROL: &str = "memory/enrol.rs";
 const WALK: &str = "memory/walk.rs";
 const WORD: &str = "memory/word.rs";
+const SLEEPER: &str = "memory/sleeper.rs";
 const WAIT: &str = "memory/wait.rs";
 const ACQUIRE: &str = "memory/acquire.rs";
 const TENTATIVE: &str = "memory/tentative.rs";
 const RECLAIM: &str = "memory/reclaim.rs";
 
 pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
-    let lists = [claiming::MUTATIONS, enrolling::MUTATIONS, trying::MUTATIONS, waking::MUTATIONS, giving_up::MUTATIONS];
+    let lists = [
+        claiming::MUTATIONS,
+        enrolling::MUTATIONS,
+        trying::MUTATIONS,
+        waking::MUTATIONS,
+        giving_up::MUTATIONS,
+        polling::MUTATIONS,
+    ];
     lists.into_iter().flatten()
 }

@@ -10,7 +10,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "the fast path does not look up",
-        edits: &[(CLAIM, "if above.word.load(Ordering::SeqCst) & in_the_way != 0 {", "if false {")],
+        edits: &[(CLAIM, "self.ancestors().iter().fold(0, look)", "self.ancestors().iter().take(0).fold(0, look)")],
         fails: &["reader_turned_writer_below_a_reader"],
     },
     Mutation {
@@ -24,26 +24,26 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "nobody looks down",
-        edits: &[(ACQUIRE, "} else if made == Claim::Inner {", "} else if false {")],
+        edits: &[(ACQUIRE, "} else if matches!(made, Claim::Inner) {", "} else if false {")],
         fails: &["ancestor_against_descendant", "ancestor_against_descendant_slowly"],
     },
     Mutation {
         what: "a claim is taken off without releasing what was written under it",
         edits: &[(
             CLAIM,
-            "self.word.fetch_sub(kind.unit(), Ordering::Release) & PARKED",
-            "self.word.fetch_sub(kind.unit(), Ordering::Relaxed) & PARKED",
+            "self.word.fetch_sub(unit, Ordering::Release) & PARKED",
+            "self.word.fetch_sub(unit, Ordering::Relaxed) & PARKED",
         )],
         fails: &["ancestor_against_descendant", "readers_and_a_writer"],
     },
     Mutation {
         what: "a look up stops at the parent",
-        edits: &[(CLAIM, "for above in self.ancestors() {", "for above in self.ancestors().take(1) {")],
+        edits: &[(CLAIM, "for above in self.ancestors() {", "for above in self.ancestors().iter().take(1) {")],
         fails: &["three_on_one_chain"],
     },
     Mutation {
         what: "the fast look up stops at the parent",
-        edits: &[(CLAIM, "            node = &above.parent;\n", "            break;\n")],
+        edits: &[(CLAIM, "self.ancestors().iter().fold(0, look)", "self.ancestors().iter().take(1).fold(0, look)")],
         fails: &["tries_below_a_held_root"],
     },
     Mutation {
@@ -117,7 +117,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         what: "a lock on the node alone looks down",
         edits: &[
             (WORD, "Place::Below => self.is_subtree(),", "Place::Below => true,"),
-            (CLAIM, "let made = if word & KIDS != 0 && kind.is_subtree()", "let made = if word & KIDS != 0"),
+            (CLAIM, "let is_inner = word & KIDS != 0 && kind.is_subtree();", "let is_inner = word & KIDS != 0;"),
         ],
         fails: &["node_only_above_a_holder"],
     },
@@ -151,8 +151,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         what: "a claim is not taken off while unwinding",
         edits: &[(
             CLAIM,
-            "    pub(super) fn drop_claim(&self, kind: Kind) {\n",
-            "    pub(super) fn drop_claim(&self, kind: Kind) {\n        if std::thread::panicking() {\n            return;\n        }\n",
+            "    pub(super) fn drop_claim(self: &PlainArc<Self>, kind: Kind) {\n",
+            "    pub(super) fn drop_claim(self: &PlainArc<Self>, kind: Kind) {\n        if std::thread::panicking() {\n            return;\n        }\n",
         )],
         fails: &["released_while_unwinding"],
     },

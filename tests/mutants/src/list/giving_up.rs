@@ -1,43 +1,34 @@
-//! Timeouts and cancellation: models in `giving_up.rs` and `gating.rs`.
+//! Timeouts and cancellation: models in `giving_up.rs` and `gating.rs`, and of tasks in `polling.rs`.
 
 use super::{ACQUIRE, Mutation, WAIT};
 
-const LEAVE: &str = "        let next = slow.take_next(self, patience);\n        drop(slow);\n        unpark(next);\n    }\n\n    /// Opens the gates";
+const WALKS: &str = "let next = if here.is_some() {";
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         what: "one that was woken and gives up wakes nobody in its place",
-        edits: &[(
-            WAIT,
-            "        slow.queue.retain(|waiter| !PlainArc::ptr_eq(&waiter.sleeper, sleeper));\n",
-            "        let there = slow.queue.len();\n        slow.queue.retain(|waiter| !PlainArc::ptr_eq(&waiter.sleeper, sleeper));\n        if slow.queue.len() == there {\n            return;\n        }\n",
-        )],
-        fails: &["timeout_against_release"],
+        edits: &[(WAIT, WALKS, "let next = if here.is_some() && !sleeper.is_woken() {")],
+        fails: &["timeout_against_release", "dropped_after_it_was_woken"],
     },
     Mutation {
         what: "one that gives up in the queue only takes itself off it",
-        edits: &[(WAIT, LEAVE, "        slow.unpark_bit(self);\n    }\n\n    /// Opens the gates")],
-        fails: &["behind_one_that_gives_up", "timeout_against_release"],
+        edits: &[(WAIT, WALKS, "let next = if false {")],
+        fails: &["behind_one_that_gives_up", "timeout_against_release", "dropped_against_a_release"],
     },
     Mutation {
         what: "one that gives up stays in the queue",
-        edits: &[(ACQUIRE, "                    at.leave(sleeper);\n", "")],
+        edits: &[(WAIT, "let left = slow.take_out(self, sleeper, rank);", "let left: Option<Waiter> = None;")],
         fails: &["behind_one_that_gives_up"],
     },
     Mutation {
         what: "a drain that gives up keeps its claim",
         edits: &[(ACQUIRE, "        if draining {\n            self.node.drop_claim(self.kind);\n        }\n", "")],
-        fails: &["a_drain_gives_up", "dropped_while_draining"],
+        fails: &["a_drain_gives_up", "dropped_while_draining", "dropped_while_it_drains"],
     },
     Mutation {
         what: "one that gives up leaves its gates closed",
-        edits: &[(ACQUIRE, "        self.open_gates();\n        slept_at\n", "        slept_at\n")],
-        fails: &["a_gate_is_opened_by_giving_up"],
-    },
-    Mutation {
-        what: "one that gives up forgets the gate that was closed for it",
-        edits: &[(ACQUIRE, "                self.note_gate(at.clone());\n", "")],
-        fails: &["an_overtaken_sleeper_gives_up"],
+        edits: &[(ACQUIRE, "        self.open_gates();\n        in_the_way\n", "        in_the_way\n")],
+        fails: &["a_gate_is_opened_by_giving_up", "an_overtaken_sleeper_gives_up"],
     },
     Mutation {
         what: "dropping an acquisition does not undo it",

@@ -2,11 +2,8 @@
 
 use super::{CLAIM, Mutation, TENTATIVE, WALK};
 
-const FIRM: (&str, &str, &str) = (
-    TENTATIVE,
-    "self.claim(kind, None, How::Tentative) == Claim::Blocked",
-    "self.claim(kind, None, How::Firm) == Claim::Blocked",
-);
+const FIRM: (&str, &str, &str) =
+    (TENTATIVE, "self.claim(kind, None, How::Tentative)", "self.claim(kind, None, How::Firm)");
 const FIRM_WITHDRAWN: (&str, &str, &str) = (
     TENTATIVE,
     "            self.word.fetch_and(!kind.tentative(), Ordering::SeqCst);\n            return Err(node);",
@@ -25,8 +22,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         edits: &[
             (
                 TENTATIVE,
-                "self.claim(kind, None, How::Tentative) == Claim::Blocked",
-                "self.claim(kind, None, if kind == Kind::Xs { How::Tentative } else { How::Firm }) == Claim::Blocked",
+                "self.claim(kind, None, How::Tentative)",
+                "self.claim(kind, None, if kind == Kind::Xs { How::Tentative } else { How::Firm })",
             ),
             (
                 TENTATIVE,

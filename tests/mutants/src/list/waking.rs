@@ -7,8 +7,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         what: "a release does not wake",
         edits: &[(
             CLAIM,
-            "if self.word.fetch_sub(kind.unit(), Ordering::Release) & PARKED != 0 {",
-            "if self.word.fetch_sub(kind.unit(), Ordering::Release) & PARKED != 0 && false {",
+            "if self.word.fetch_sub(unit, Ordering::Release) & PARKED != 0 {",
+            "if self.word.fetch_sub(unit, Ordering::Release) & PARKED != 0 && false {",
         )],
         fails: &["three_on_one_node", "a_reader_and_a_writer_behind_a_writer"],
     },
@@ -21,8 +21,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         what: "PARKED is set before the queue is locked and looked at again",
         edits: &[(
             WAIT,
-            "let word = self.word.fetch_or(bits, Ordering::SeqCst);",
-            "let word = self.word.load(Ordering::SeqCst);\n        self.word.fetch_or(bits, Ordering::SeqCst);",
+            "let word = self.word.fetch_or(PARKED, Ordering::SeqCst);",
+            "let word = self.word.load(Ordering::SeqCst);\n        self.word.fetch_or(PARKED, Ordering::SeqCst);",
         )],
         fails: &["three_on_one_node"],
     },
@@ -62,21 +62,21 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         what: "a release wakes one waiter only",
         edits: &[(
             WAIT,
-            "                next.push(waiter.sleeper);\n",
-            "                next.push(waiter.sleeper);\n                break;\n",
+            "                self.asleep[kind as usize] -= u32::from(!draining);\n",
+            "                self.asleep[kind as usize] -= u32::from(!draining);\n                break;\n",
         )],
         fails: &["two_siblings_behind_the_root"],
     },
     Mutation {
         what: "a shared waiter keeps the shared ones behind it asleep",
-        edits: &[(WAIT, "if place == Place::Here && kind == Kind::Xs {", "if place == Place::Here {")],
+        edits: &[(WAIT, "pretended |= kind.unit();", "pretended |= Kind::Xs.unit();")],
         fails: &["two_readers_behind_a_writer"],
     },
     Mutation {
         what: "a drain waits its turn",
         edits: &[
-            (WAIT, "(self.place != Place::Below, self.stamp)", "(false, self.stamp)"),
-            (WAIT, "let seen = if place == Place::Below { word } else { pretended };", "let seen = pretended;"),
+            (WAIT, "(!draining, stamp)\n", "(false, stamp)\n"),
+            (WAIT, "let seen = if draining { word } else { pretended };", "let seen = pretended;"),
         ],
         fails: &["draining_past_a_waiter"],
     },
@@ -84,8 +84,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         what: "opening a gate wakes nobody",
         edits: &[(
             WAIT,
-            "        let next = slow.take_next(self, patience);\n        drop(slow);\n        unpark(next);\n    }\n\n    /// Makes everyone",
-            "    }\n\n    /// Makes everyone",
+            "        let next = slow.take_next(self, patience);\n        drop(slow);\n        unpark(next);\n    }\n\n    /// Takes their turn",
+            "    }\n\n    /// Takes their turn",
         )],
         fails: &["gates_open_again"],
     },
@@ -96,22 +96,43 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "a gate binds those who are older than the one who closed it",
-        edits: &[(WAIT, "gate.stamp < stamp)", "gate.stamp != stamp)")],
+        edits: &[(WAIT, "*of < stamp)", "*of != stamp)")],
         fails: &["the_oldest_passes_all_gates"],
     },
     Mutation {
         what: "a gate binds the one who closed it",
-        edits: &[(WAIT, "gate.stamp < stamp)", "gate.stamp <= stamp)")],
+        edits: &[(WAIT, "*of < stamp)", "*of <= stamp)")],
         fails: &["the_oldest_passes_all_gates"],
     },
     Mutation {
-        what: "whoever wakes others and closes a gate for a sleeper does not tell it",
-        edits: &[(WAIT, "                    waiter.sleeper.gated.store(true, Ordering::Release);\n", "")],
-        fails: &["an_overtaken_sleeper_closes_gates"],
+        what: "a gate that is closed for a sleeper is not noted with it",
+        edits: &[(WAIT, "            sleeper.note_gate(Gate { at: node.clone(), bits, stamp });\n", "")],
+        fails: &["an_overtaken_sleeper_closes_gates", "an_overtaken_sleeper_gives_up"],
     },
     Mutation {
-        what: "one that is woken does not note the gate that was closed for it",
-        edits: &[(ACQUIRE, "                    self.note_gate(at);\n", "")],
-        fails: &["an_overtaken_sleeper_closes_gates"],
+        what: "an opened gate stays on the node's list",
+        edits: &[(WAIT, "            alike.remove(&(gate.stamp, address(sleeper)));\n", "")],
+        fails: &["an_overtaken_sleeper_closes_gates", "gates_open_again"],
+    },
+    Mutation {
+        what: "one that is granted leaves its gates closed",
+        edits: &[
+            (
+                ACQUIRE,
+                "                            self.open_gates();\n                            return Step::Granted;",
+                "                            return Step::Granted;",
+            ),
+            (
+                ACQUIRE,
+                "                    None => {\n                        self.open_gates();\n                        return Step::Granted;",
+                "                    None => {\n                        return Step::Granted;",
+            ),
+            (
+                ACQUIRE,
+                "        self.undo();\n    }\n}",
+                "        if !matches!(self.stage, Stage::Done) {\n            self.undo();\n        }\n    }\n}",
+            ),
+        ],
+        fails: &["gates_open_again"],
     },
 ];

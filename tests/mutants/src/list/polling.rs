@@ -1,0 +1,69 @@
+//! Tasks: models in `polling.rs`.
+
+use super::{ACQUIRE, Mutation, SLEEPER, WAIT};
+
+const RENEW: &str = "Some(sleeper) => sleeper.set_waker(waker),";
+const RISE: &str = "        self.cold().slow.lock().take_out(self, sleeper, rank);\n        sleeper.take_lapsed()\n";
+
+pub(super) const MUTATIONS: &[Mutation] = &[
+    Mutation {
+        what: "a task's new waker is set after the step",
+        edits: &[
+            (ACQUIRE, RENEW, "Some(_) => {}"),
+            (
+                ACQUIRE,
+                "        self.step()\n    }\n\n    /// Goes as far",
+                "        let step = self.step();\n        if let Some(sleeper) = &self.sleeper {\n            sleeper.set_waker(waker);\n        }\n        step\n    }\n\n    /// Goes as far",
+            ),
+        ],
+        fails: &["polled_with_another_waker_while_woken"],
+    },
+    Mutation {
+        what: "a task keeps its first waker",
+        edits: &[(ACQUIRE, RENEW, "Some(_) => {}")],
+        fails: &["polled_with_another_waker_while_woken"],
+    },
+    Mutation {
+        what: "tasks are not woken",
+        edits: &[(SLEEPER, "                waker.wake(); // somebody else's code, not under our lock\n", "")],
+        fails: &["a_task_and_a_thread_in_one_queue"],
+    },
+    Mutation {
+        what: "one that was woken stays in the queue",
+        edits: &[(WAIT, RISE, "        sleeper.take_lapsed()\n")],
+        fails: &["a_task_and_a_thread_in_one_queue"],
+    },
+    Mutation {
+        what: "one that is polled does not learn that it lapsed",
+        edits: &[(WAIT, RISE, "        self.cold().slow.lock().take_out(self, sleeper, rank);\n        false\n")],
+        fails: &["a_drain_lapses_against_a_poll_or_a_drop"],
+    },
+    Mutation {
+        what: "one that is dropped does not learn that it lapsed",
+        edits: &[(
+            WAIT,
+            "(by_gate.unwrap_or_else(|| self.clone()), sleeper.take_lapsed())",
+            "(by_gate.unwrap_or_else(|| self.clone()), false)",
+        )],
+        fails: &["a_drain_lapses_against_a_poll_or_a_drop"],
+    },
+    Mutation {
+        what: "a drain that lapses keeps its claim",
+        edits: &[(WAIT, "                waiter.wanted.drop_claim(waiter.kind);\n", "")],
+        fails: &["a_drain_lapses_against_a_poll_or_a_drop"],
+    },
+    Mutation {
+        what: "one that lapses leaves its gates closed",
+        edits: &[(WAIT, "            waiter.sleeper.open_gates();\n", "")],
+        fails: &["gates_of_one_that_lapses"],
+    },
+    Mutation {
+        what: "one that lapses opens only the gates of the node where it slept",
+        edits: &[(
+            SLEEPER,
+            "        for gate in gates {\n            gate.open(self);\n",
+            "        for gate in gates.into_iter().take(if self.is_task() && self.is_woken() { 1 } else { usize::MAX }) {\n            gate.open(self);\n",
+        )],
+        fails: &["gates_of_one_that_lapses"],
+    },
+];
