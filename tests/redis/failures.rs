@@ -120,7 +120,7 @@ fn deadlines_hold_whatever_the_server_does() {
 
     // Cut while it waits: then it is known what is in the way.
     proxy.faults.cut.store(false, Ordering::SeqCst);
-    wait_until("those before are never forgotten", || waiters(&server) == 0);
+    wait_until("those before are never forgotten", || waiters(&server) == 0 && proxy.is_quiet());
     thread::scope(|scope| {
         let waiter = scope.spawn(|| timed("cut while it waits"));
         wait_until("it never waits", || waiters(&server) == 1 && proxy.is_quiet());
