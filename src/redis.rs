@@ -70,6 +70,10 @@ use self::sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, as_micros};
 ///   grant in the tree, also after the server lost its data, so whatever is written to can refuse a token lower than one
 ///   it has seen. A server that loses its data forgets the locks; their holders learn of it when they next renew, within a third of the lease.
 ///
+/// # In tasks
+/// [`lock_async`](crate::TreeMutex::lock_async) and dropping its guard never block: a thread of the store's own asks for all tasks, and gives back. As that takes a moment, the last clone of a
+/// store to be dropped waits for it, for up to a second. A guard that came from `lock` or `try_lock` talks to the server on the thread that drops it.
+///
 /// ```no_run
 /// use mutextree::{LockStore, RedisStore};
 /// let store = RedisStore::connect("redis://127.0.0.1/")?;

@@ -103,9 +103,10 @@ impl Core {
     /// Goes on handing over where a call stopped. If that fails the waiters' heartbeats do it.
     pub(crate) fn finish(&self, mut more: Option<More>) {
         while let Some(at) = more {
-            let fill = |command: &mut Cmd| {
-                command.arg(&at.path).arg(at.below).arg(&at.cursor);
-            };
+            if self.driver.is_here() {
+                return self.driver.hand_over(at, self.patience());
+            }
+            let fill = |command: &mut Cmd| at.fill(command);
             more = match self.run(&self.scripts.handover, fill, Over::Any, self.patience()) {
                 Ok(mut reply) => reply.more(),
                 Err(_) => None,

@@ -11,7 +11,8 @@
 //!   finds something in its way while anything is [owed](Driver::owes) waits for a fence and asks again: so nobody is told of a lock that was
 //!   given back before he asked, though not by him. What failed, and is to be sent again, goes back to the front;
 //! * **D3**: no job waits for longer than a call may take. One that has is told that there was no answer in time, as a thread would be. If no
-//!   connection can be had all jobs are told so at once.
+//!   connection can be had all jobs are told so at once;
+//! * **D4**: a hand-over to very many waiters is a job for each call of it, with the others in between.
 //!
 //! Nothing here runs code of others under a lock, and a waker that panics does no harm.
 
@@ -26,7 +27,7 @@ use super::entry::Entry;
 use super::error::Failure;
 use super::link::Line;
 use super::node::RedisNode;
-use super::script::Reply;
+use super::script::{More, Reply};
 use super::sync::{Arc, AtomicU64, Condvar, Mutex, OnceLock, Ordering, Weak, as_micros, clock, until};
 use super::task::{Machine, Task};
 use crate::store::LostLock;
@@ -66,6 +67,8 @@ enum Job {
     /// To be sent until this time.
     Ask(Arc<Task>, u64),
     Return(Return, u64),
+    /// To go on handing over: one call at a time, and what else there is to do in between.
+    HandOver(More, u64),
     Fence(Arc<Fence>),
 }
 
@@ -168,11 +171,20 @@ impl Driver {
     /// Waits until all that was given back before has reached the server, or cannot, or for as long as this.
     pub(crate) fn settle(&self, deadline: u64) {
         // A waker may drop anything, on the driver's own thread, too.
-        if self.owes() && self.thread.get() != Some(&thread::current().id()) {
+        if self.owes() && !self.is_here() {
             let fence = Arc::new(Fence::default());
             self.push(Job::Fence(fence.clone()));
             fence.wait(deadline);
         }
+    }
+
+    /// Whether this is the driver's thread.
+    pub(crate) fn is_here(&self) -> bool {
+        self.thread.get() == Some(&thread::current().id())
+    }
+
+    pub(crate) fn hand_over(&self, more: More, patience: u64) {
+        self.push(Job::HandOver(more, patience));
     }
 
     fn push(&self, job: Job) {
@@ -243,6 +255,7 @@ impl Driver {
 enum Call {
     Ask(Arc<Task>, Box<Machine>),
     Return(Return),
+    HandOver(More),
 }
 
 impl Call {
@@ -251,6 +264,7 @@ impl Call {
         match job {
             Job::Ask(task, deadline) => task.take_up().map(|machine| (Self::Ask(task, machine), deadline)),
             Job::Return(returned, deadline) => Some((Self::Return(returned), deadline)),
+            Job::HandOver(more, deadline) => Some((Self::HandOver(more), deadline)),
             Job::Fence(fence) => {
                 fence.pass();
                 None
@@ -266,6 +280,7 @@ impl Call {
             Self::Return(it) => core.command(&core.scripts.release, by_text, |command| {
                 it.node.fill_release(command, &it.entry, it.kind);
             }),
+            Self::HandOver(more) => core.command(&core.scripts.handover, by_text, |command| more.fill(command)),
         }
     }
 
@@ -274,6 +289,7 @@ impl Call {
         match self {
             Self::Ask(task, machine) => task.answered(machine, answer, sent),
             Self::Return(it) => it.answered(core, answer),
+            Self::HandOver(_) => core.finish(answer.ok().and_then(|mut reply| reply.more())),
         }
     }
 }

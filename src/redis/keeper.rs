@@ -221,7 +221,9 @@ impl State {
         });
         self.abandoned.retain(|abandoned| now < abandoned.until);
         for abandoned in std::mem::take(&mut self.abandoned) {
-            if abandoned.due <= now { &mut work.abandoned } else { &mut self.abandoned }.push(abandoned);
+            // So many at a time, that leases are renewed in between.
+            let is_due = abandoned.due <= now && work.abandoned.len() < BATCH;
+            if is_due { &mut work.abandoned } else { &mut self.abandoned }.push(abandoned);
         }
         for abandoned in &self.abandoned {
             self.wakes = self.wakes.min(abandoned.due);

@@ -116,3 +116,9 @@ pub(crate) struct More {
     pub(crate) below: i64,
     pub(crate) cursor: Vec<u8>,
 }
+
+impl More {
+    pub(crate) fn fill(&self, command: &mut Cmd) {
+        command.arg(&self.path).arg(self.below).arg(&self.cursor);
+    }
+}
