@@ -167,6 +167,10 @@ impl<S: LockStore> TreeMutex<S> {
     ///
     /// A future that was woken and is then neither polled nor dropped holds up those behind it for ten to twenty milliseconds, and then loses its turn.
     ///
+    /// Over Redis neither the future nor its guard does any I/O on the thread that polls or drops it: one thread of the store's does it for all tasks. So the lock is released a moment after the guard
+    /// was dropped (the same store does not notice), and `unlock` tells what is known without asking: see `docs/async.md`. The guard's `refresh` and
+    /// `downgrade` do talk to the server.
+    ///
     /// # Errors
     /// As [`lock`](Self::lock).
     ///

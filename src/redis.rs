@@ -2,10 +2,12 @@
 //!
 //! `docs/redis.md` has the key layout, the states, the invariants, and why no wake-up is lost; here is who does what:
 //!
-//! * `acquire.rs`: one lock on its way: ask, wait, sit out failures
+//! * `acquire.rs`: one lock on its way: ask, wait, sit out failures; a state machine, and the thread that runs it
+//! * `task.rs`: a task that waits: its stages, and its future
+//! * `driver.rs`: the thread that does the I/O of tasks
 //! * `node.rs`: what can be done with a lock that is held
 //! * `lease.rs`: locks that outlive their guards, and the listing
-//! * `entry.rs`: one acquisition and its deadline; how its thread is woken
+//! * `entry.rs`: one acquisition and its deadline; how its thread or its task is told of news
 //! * `keeper.rs`: the thread that renews leases and heartbeats
 //! * `mailbox.rs`: the thread that listens for hand-overs
 //! * `core.rs`: what those share, and one call of a script
@@ -28,6 +30,7 @@ use crate::store::{LockStore, LostLock};
 
 mod acquire;
 mod core;
+mod driver;
 mod entry;
 mod error;
 mod keeper;
@@ -38,6 +41,7 @@ mod mailbox;
 mod node;
 mod script;
 mod sync;
+mod task;
 
 pub use error::RedisStoreError;
 pub use node::{RedisGrant, RedisNode};
@@ -66,6 +70,10 @@ use self::sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, as_micros};
 ///   grant in the tree, also after the server lost its data, so whatever is written to can refuse a token lower than one
 ///   it has seen. A server that loses its data forgets the locks; their holders learn of it when they next renew, within a third of the lease.
 ///
+/// # In tasks
+/// [`lock_async`](crate::TreeMutex::lock_async) and dropping its guard never block: a thread of the store's own asks for all tasks, and gives back. As that takes a moment, the last clone of a
+/// store to be dropped waits for it, for up to a second. A guard that came from `lock` or `try_lock` talks to the server on the thread that drops it.
+///
 /// ```no_run
 /// use mutextree::{LockStore, RedisStore};
 /// let store = RedisStore::connect("redis://127.0.0.1/")?;
@@ -77,6 +85,18 @@ use self::sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, as_micros};
 #[derive(Clone)]
 pub struct RedisStore {
     handle: Arc<Handle>,
+    _last: Arc<Last>,
+}
+
+/// Shared by the clones of a store, and by nothing else.
+struct Last(Arc<Core>);
+
+/// What tasks gave back is on its way, by another thread, and a program that ends takes that with it. So the last store to go waits for it, if not for long.
+impl Drop for Last {
+    fn drop(&mut self) {
+        let longest = as_micros(self.0.link.timeout()).min(1_000_000);
+        self.0.driver.settle(sync::clock() + longest);
+    }
 }
 
 /// The last of them to go ends the store's threads.
@@ -88,6 +108,7 @@ impl Drop for Handle {
     fn drop(&mut self) {
         self.core.stopped.store(true, Ordering::Release); // the listener looks when its command returns, in a few seconds
         self.core.keeper.stop();
+        self.core.driver.stop();
     }
 }
 
@@ -203,6 +224,7 @@ impl RedisStoreBuilder {
             keys: key::Keys::new(&self.tree),
             scripts: script::Scripts::new(),
             keeper: keeper::Keeper::default(),
+            driver: driver::Driver::default(),
             client: random.iter().map(|byte| format!("{byte:02x}")).collect(),
             lease: node::lease_micros(self.lease),
             heartbeat: as_micros(self.heartbeat).max(1000),
@@ -216,7 +238,7 @@ impl RedisStoreBuilder {
         let kept = core.clone();
         let keeper = std::thread::Builder::new().name("mutextree-redis".into()).spawn(move || keeper::run(&kept));
         keeper.map_err(|error| RedisStoreError::Config(format!("a thread cannot be started: {error}")))?;
-        Ok(RedisStore { handle: Arc::new(Handle { core }) })
+        Ok(RedisStore { _last: Arc::new(Last(core.clone())), handle: Arc::new(Handle { core }) })
     }
 }
 
@@ -300,8 +322,15 @@ impl LockStore for RedisStore {
         node.acquire(request, wait)
     }
 
+    fn acquire_async<'a>(
+        node: &'a RedisNode,
+        request: &'a Request,
+    ) -> impl Future<Output = Result<RedisGrant, LockError>> + Send + 'a {
+        task::Acquiring::new(node, request)
+    }
+
     fn release(node: &RedisNode, grant: RedisGrant) -> Result<(), LockError> {
-        node.release(&grant)
+        if grant.entry().waker.is_task() { node.hand_back(&grant) } else { node.release(&grant) }
     }
 
     fn downgrade(node: &RedisNode, grant: &mut RedisGrant) -> Result<(), LockError> {

@@ -17,6 +17,10 @@ mod panicking;
 /// Tasks and threads at random.
 #[path = "async/random.rs"]
 mod random;
+/// The distributed store, as they run on it.
+#[cfg(feature = "redis")]
+#[path = "async/redis.rs"]
+mod redis_store;
 /// Tasks on a runtime, and threads beside them.
 #[path = "async/running.rs"]
 mod running;
@@ -76,6 +80,8 @@ macro_rules! on {
 
 on!(naive, crate::common::naive::NaiveStore);
 on!(memory, mutextree::MemoryStore);
+#[cfg(feature = "redis")]
+on!(redis, mutextree::RedisStore);
 
 /// On the runtimes whose tasks do not each take a thread.
 mod crowds {
@@ -95,6 +101,12 @@ mod crowds {
     #[test]
     fn drains_on_smol() {
         crate::running::a_crowd_drains::<MemoryStore, Smol>();
+    }
+
+    #[cfg(feature = "redis")]
+    #[test]
+    fn drains_over_redis() {
+        crate::running::a_crowd_drains::<mutextree::RedisStore, TokioThreads>();
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use crossbeam_channel::Sender;
 use redis::Cmd;
 
-use super::error::{Failure, RedisStoreError};
+use super::driver::Driver;
+use super::error::Failure;
 use super::keeper::Keeper;
 use super::key::Keys;
 use super::link::{Line, Link};
@@ -16,6 +17,7 @@ pub(crate) struct Core {
     pub(crate) keys: Keys,
     pub(crate) scripts: Scripts,
     pub(crate) keeper: Keeper,
+    pub(crate) driver: Driver,
     /// Names this process, and this store in it, among all that share the tree.
     pub(crate) client: String,
     /// How long a lock is held without news from its holder, in microseconds.
@@ -49,6 +51,14 @@ impl Core {
         clock() + as_micros(self.link.timeout())
     }
 
+    /// The call of a script.
+    pub(crate) fn command(&self, script: &Script, by_text: bool, fill: impl FnOnce(&mut Cmd)) -> Cmd {
+        let mut command = script.call(&self.keys, by_text);
+        command.arg(self.claim());
+        fill(&mut command);
+        command
+    }
+
     /// Runs a script once: by its hash, and by its text where the server does not know it.
     pub(crate) fn run(
         &self,
@@ -57,12 +67,7 @@ impl Core {
         over: Over<'_>,
         deadline: u64,
     ) -> Result<Reply, Failure> {
-        let command = |by_text| {
-            let mut command = script.call(&self.keys, by_text);
-            command.arg(self.claim());
-            fill(&mut command);
-            command
-        };
+        let command = |by_text| self.command(script, by_text, &fill);
         let answer = match over {
             Over::Any => match self.link.call(&command(false), deadline) {
                 Err(Failure::NoScript) => self.link.call(&command(true), deadline),
@@ -73,8 +78,7 @@ impl Core {
                 answer => answer,
             },
         };
-        Reply::new(answer?)
-            .ok_or_else(|| Failure::Refused(RedisStoreError::Protocol("a script's answer is no list".into())))
+        Reply::of(answer)
     }
 
     /// Sends a command over a line of one's own.
@@ -99,9 +103,10 @@ impl Core {
     /// Goes on handing over where a call stopped. If that fails the waiters' heartbeats do it.
     pub(crate) fn finish(&self, mut more: Option<More>) {
         while let Some(at) = more {
-            let fill = |command: &mut Cmd| {
-                command.arg(&at.path).arg(at.below).arg(&at.cursor);
-            };
+            if self.driver.is_here() {
+                return self.driver.hand_over(at, self.patience());
+            }
+            let fill = |command: &mut Cmd| at.fill(command);
             more = match self.run(&self.scripts.handover, fill, Over::Any, self.patience()) {
                 Ok(mut reply) => reply.more(),
                 Err(_) => None,

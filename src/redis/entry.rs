@@ -1,8 +1,9 @@
-//! [`Entry`]: one acquisition, from the first request to the release; [`Waker`]: how its thread hears of news.
+//! [`Entry`]: one acquisition, from the first request to the release; [`Waker`]: how its thread, or its task, hears of news.
 
 use std::time::Instant;
 
-use super::sync::{AtomicBool, AtomicU64, Condvar, Mutex, Ordering, clock};
+use super::sync::{AtomicBool, AtomicU64, Condvar, Mutex, Ordering, Weak, clock};
+use super::task::Task;
 use crate::path::TreePath;
 use crate::request::Owner;
 
@@ -55,6 +56,11 @@ impl Entry {
             arrival: AtomicU64::new(0),
             waker: Waker::default(),
         }
+    }
+
+    /// The acquisition of a task.
+    pub(crate) fn of_task(self, task: Weak<Task>) -> Self {
+        Self { waker: Waker { news: Mutex::default(), bed: Bed::Task(task) }, ..self }
     }
 
     /// One that somebody has detached, maybe elsewhere: its first request may be under way for all we know.
@@ -120,11 +126,24 @@ impl Entry {
     }
 }
 
-/// How a waiting thread is told that there is news. A task would put its waker here.
+/// How whoever waits is told that there is news. News that comes before anybody waits for it is kept.
 #[derive(Debug, Default)]
 pub(crate) struct Waker {
     news: Mutex<News>,
-    changed: Condvar,
+    bed: Bed,
+}
+
+#[derive(Debug)]
+enum Bed {
+    Thread(Condvar),
+    /// What becomes of its news is in `task.rs`.
+    Task(Weak<Task>),
+}
+
+impl Default for Bed {
+    fn default() -> Self {
+        Self::Thread(Condvar::new())
+    }
 }
 
 /// What there is to know.
@@ -139,29 +158,54 @@ pub(crate) enum News {
 }
 
 impl Waker {
-    /// There is news: ask the server.
+    pub(crate) fn is_task(&self) -> bool {
+        matches!(self.bed, Bed::Task(_))
+    }
+
+    /// There is news: ask the server. A task is woken by nobody's code but ours.
     pub(crate) fn wake(&self) {
         let mut news = self.news.lock();
         if let News::Nothing = *news {
             *news = News::Ask;
         }
-        self.changed.notify_one();
+        match &self.bed {
+            Bed::Thread(changed) => _ = changed.notify_one(),
+            Bed::Task(task) => {
+                drop(news);
+                if let Some(task) = task.upgrade() {
+                    task.asks_again();
+                }
+            }
+        }
     }
 
-    /// It has been granted.
+    /// It has been granted. To be called under no lock: a task's own waker may be called.
     pub(crate) fn grant(&self, fence: u64) {
         *self.news.lock() = News::Granted(fence);
-        self.changed.notify_one();
+        match &self.bed {
+            Bed::Thread(changed) => _ = changed.notify_one(),
+            Bed::Task(task) => {
+                if let Some(task) = task.upgrade() {
+                    task.is_granted();
+                }
+            }
+        }
     }
 
-    /// Waits for news, until `deadline` at the most. News that came before counts.
+    /// Takes what news there is.
+    pub(crate) fn take(&self) -> News {
+        std::mem::take(&mut *self.news.lock())
+    }
+
+    /// A thread waits for news, until `deadline` at the most. News that came before counts.
     pub(crate) fn sleep(&self, deadline: Option<Instant>) -> News {
+        let Bed::Thread(changed) = &self.bed else { return self.take() };
         let mut news = self.news.lock();
         while let News::Nothing = *news {
             match deadline {
-                None => self.changed.wait(&mut news),
+                None => changed.wait(&mut news),
                 Some(deadline) => {
-                    if self.changed.wait_until(&mut news, deadline).timed_out() {
+                    if changed.wait_until(&mut news, deadline).timed_out() {
                         break;
                     }
                 }

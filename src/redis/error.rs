@@ -128,6 +128,10 @@ impl Failure {
                 "BUSY" | "OOM" | "NOREPLICAS" | "MISCONF" => {
                     Self::Later(RedisStoreError::Busy { reason: error.to_string() })
                 }
+                // What it says to a command of more than ten words from someone who has not logged in.
+                _ if text.contains("unauthenticated") => {
+                    Self::Refused(RedisStoreError::Authentication { address: address.into() })
+                }
                 _ if ["ACL failure", "NOPERM", "user executing the script"].iter().any(|sign| text.contains(sign)) => {
                     Self::Refused(RedisStoreError::Permission { missing: missing(&text) })
                 }

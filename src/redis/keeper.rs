@@ -221,7 +221,9 @@ impl State {
         });
         self.abandoned.retain(|abandoned| now < abandoned.until);
         for abandoned in std::mem::take(&mut self.abandoned) {
-            if abandoned.due <= now { &mut work.abandoned } else { &mut self.abandoned }.push(abandoned);
+            // So many at a time, that leases are renewed in between.
+            let is_due = abandoned.due <= now && work.abandoned.len() < BATCH;
+            if is_due { &mut work.abandoned } else { &mut self.abandoned }.push(abandoned);
         }
         for abandoned in &self.abandoned {
             self.wakes = self.wakes.min(abandoned.due);
@@ -248,10 +250,12 @@ pub(crate) fn run(core: &Core) {
             let waits = waits.saturating_sub(at * BATCH).min(batch.len());
             failed |= !refresh(core, &mut line, &batch[..waits], &batch[waits..]);
         }
+        let mut gone = failed; // one error is enough: the others wait
         for mut abandoned in work.abandoned {
-            if !failed && release(core, &mut line, &abandoned.entry) {
+            if !gone && release(core, &mut line, &abandoned.entry) {
                 continue;
             }
+            gone = true;
             abandoned.due = clock() + RETRY;
             let mut state = core.keeper.state.lock();
             core.keeper.wake_by(&mut state, abandoned.due);
@@ -270,10 +274,10 @@ pub(crate) fn run(core: &Core) {
 
 impl Keeper {
     fn wake_waiters(&self) {
-        let state = self.state.lock();
-        for kept in state.kept.values().filter(|kept| kept.stage == Stage::Waits) {
-            kept.entry.waker.wake();
-        }
+        // Not under our lock: a task's machine may take that one.
+        let waits = |kept: &&Kept| kept.stage == Stage::Waits;
+        let waiters: Vec<_> = self.state.lock().kept.values().filter(waits).map(|kept| kept.entry.clone()).collect();
+        waiters.iter().for_each(|entry| entry.waker.wake());
     }
 }
 

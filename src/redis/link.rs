@@ -214,24 +214,35 @@ impl Link {
             mate.sent();
             commands.extend_from_slice(&mate.command);
         }
-        let sent =
-            line.set_timeout(timeout.max(SHORTEST)).and_then(|()| line.connection.send_packed_command(&commands));
-        let mut read = || match &sent {
-            Ok(()) => self.read(line.connection.recv_response()),
-            Err(error) => Err(Failure::of(error, &self.address, true)),
-        };
-        let answer = read();
-        let mut lost = broken(&answer).then(|| answer.clone());
-        for mate in &mates {
-            // Behind a lost answer all are lost.
-            let answer = lost.clone().unwrap_or_else(&mut read);
+        let mut answer = None;
+        let good = self.exchange(&mut line, &commands, 1 + mates.len(), timeout, |at, each| match at {
+            0 => answer = Some(each),
+            _ => mates[at - 1].done(each),
+        });
+        self.pass_on(good.then_some(line));
+        answer.unwrap_or_else(|| Err(Failure::Unsure(self.too_late())))
+    }
+
+    /// Sends so many commands as one pipeline, and gives out their answers in order. Whether the line is still good.
+    pub(crate) fn exchange(
+        &self,
+        line: &mut Line,
+        commands: &[u8],
+        count: usize,
+        timeout: Duration,
+        mut deliver: impl FnMut(usize, Result<Value, Failure>),
+    ) -> bool {
+        let sent = line.set_timeout(timeout.max(SHORTEST)).and_then(|()| line.connection.send_packed_command(commands));
+        // Behind a lost answer all are lost.
+        let mut lost = sent.err().map(|error| Err(Failure::of(&error, &self.address, true)));
+        for at in 0..count {
+            let answer = lost.clone().unwrap_or_else(|| self.read(line.connection.recv_response()));
             if broken(&answer) {
                 lost = Some(answer.clone());
             }
-            mate.done(answer);
+            deliver(at, answer);
         }
-        self.pass_on(lost.is_none().then_some(line));
-        answer
+        lost.is_none()
     }
 
     /// Gives a line, or the right to open one, to who is first in the queue; if nobody is, it is idle.
@@ -250,7 +261,7 @@ impl Link {
         }
     }
 
-    fn too_late(&self) -> RedisStoreError {
+    pub(crate) fn too_late(&self) -> RedisStoreError {
         RedisStoreError::Unreachable { address: self.address.clone(), reason: "no answer in time".into() }
     }
 

@@ -11,6 +11,7 @@ use super::core::{Core, Over};
 use super::entry::Entry;
 use super::error::Failure;
 use super::key;
+use super::script::Reply;
 use super::sync::{Arc, Ordering, as_micros, clock};
 use crate::error::LockError;
 use crate::path::TreePath;
@@ -71,34 +72,55 @@ impl RedisNode {
         &self.path
     }
 
-    pub(crate) fn acquire(&self, request: &Request, wait: Wait) -> Result<RedisGrant, LockError> {
+    /// A new token.
+    pub(crate) fn entry(&self, request: &Request) -> Entry {
         let core = &self.handle.core;
         let lease = request.lease.map_or(core.lease, lease_micros);
         let number = core.last_number.fetch_add(1, Ordering::Relaxed) + 1;
-        let entry = Arc::new(Entry::new(number, &core.client, self.path.clone(), request.owner.clone(), lease));
-        Acquisition::new(self, entry, request, wait).run()
+        Entry::new(number, &core.client, self.path.clone(), request.owner.clone(), lease)
     }
 
-    /// Two tries: an answer may get lost, but nobody wants to hang in a `drop`. After that the keeper goes on.
-    pub(crate) fn release(&self, grant: &RedisGrant) -> Result<(), LockError> {
+    pub(crate) fn acquire(&self, request: &Request, wait: Wait) -> Result<RedisGrant, LockError> {
+        Acquisition::new(self, Arc::new(self.entry(request)), request, wait).run()
+    }
+
+    /// The keeper does nothing more for it. Whether it is held; if it is not, and nobody has been told yet, those who watch are.
+    pub(crate) fn forget(&self, grant: &RedisGrant) -> bool {
         let (core, entry) = (&self.handle.core, &grant.entry);
         let was_held = grant.detached || entry.is_held();
         if core.keeper.forget(entry) && !was_held {
             core.tell(&LostLock::of(entry));
         }
+        was_held
+    }
+
+    /// What the script wants to know.
+    pub(crate) fn fill_release(&self, command: &mut Cmd, entry: &Entry, kind: u8) {
+        command.arg(&entry.token).arg(entry.tombstone()).arg(kind).arg(&*self.text);
+        self.add_fields(command, &entry.token);
+    }
+
+    /// Whether the release had something to release. Not found on the second try: the first one has done it, unless the server
+    /// has lost its data since.
+    pub(crate) fn was_released(&self, reply: &mut Reply, entry: &Entry, resent: bool) -> bool {
+        let found = reply.int() == Some(1);
+        self.handle.core.finish(reply.more());
+        let fence = entry.fence.load(Ordering::Relaxed);
+        let remembers = reply.int().is_some_and(|born| born > 0 && born.unsigned_abs() <= fence);
+        found || resent && remembers
+    }
+
+    /// Two tries: an answer may get lost, but nobody wants to hang in a `drop`. After that the keeper goes on.
+    pub(crate) fn release(&self, grant: &RedisGrant) -> Result<(), LockError> {
+        let (core, entry) = (&self.handle.core, &grant.entry);
+        let was_held = self.forget(grant);
         let mut resent = false;
         loop {
-            let fill = |command: &mut Cmd| {
-                command.arg(&entry.token).arg(entry.tombstone()).arg(grant.kind()).arg(&*self.text);
-                self.add_fields(command, &entry.token);
-            };
+            let fill = |command: &mut Cmd| self.fill_release(command, entry, grant.kind());
             match core.run(&core.scripts.release, fill, Over::Any, core.patience()) {
                 Ok(mut reply) => {
-                    let found = reply.int() == Some(1);
-                    core.finish(reply.more());
-                    // Not found on the second try: the first one has done it, unless the server has lost its data since.
-                    let remembers = reply.int().is_some_and(|born| born > 0 && born.unsigned_abs() <= grant.fence());
-                    return if was_held && (found || resent && remembers) { Ok(()) } else { Err(self.not_held(entry)) };
+                    let released = self.was_released(&mut reply, entry, resent);
+                    return if was_held && released { Ok(()) } else { Err(self.not_held(entry)) };
                 }
                 Err(failure) => {
                     if resent || matches!(failure, Failure::Refused(_) | Failure::NoScript) {
@@ -192,14 +214,16 @@ impl RedisNode {
         let fill = |command: &mut Cmd| {
             command.arg(key::kind(Mode::Exclusive, scope)).arg(&*self.text);
         };
-        let mut resent = false;
+        let (mut resent, mut owed) = (false, core.driver.owes());
         loop {
             match core.run(&core.scripts.inspect, fill, Over::Any, core.patience()) {
                 Ok(mut reply) => {
                     let code = reply.int();
                     core.finish(reply.more());
-                    if code != Some(3) {
-                        return code != Some(0);
+                    match code {
+                        Some(3) => {}
+                        Some(1) if std::mem::take(&mut owed) => core.driver.settle(core.patience()),
+                        _ => return code != Some(0),
                     }
                 }
                 Err(Failure::Unsure(_) | Failure::Down(_)) if !resent => resent = true,
@@ -249,7 +273,7 @@ impl RedisGrant {
         self.entry.fence.load(Ordering::Relaxed)
     }
 
-    fn kind(&self) -> u8 {
+    pub(crate) fn kind(&self) -> u8 {
         key::kind(self.mode, self.scope)
     }
 }

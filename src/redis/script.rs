@@ -2,6 +2,7 @@
 
 use redis::{Cmd, Value};
 
+use super::error::{Failure, RedisStoreError};
 use super::key::Keys;
 
 /// A Lua script, known to the server by the hash of its text.
@@ -70,11 +71,17 @@ impl Script {
 pub(crate) struct Reply(std::vec::IntoIter<Value>);
 
 impl Reply {
-    pub(crate) fn new(value: Value) -> Option<Self> {
+    fn new(value: Value) -> Option<Self> {
         match value {
             Value::Array(all) => Some(Self(all.into_iter())),
             _ => None,
         }
+    }
+
+    /// What a call of a script answered.
+    pub(crate) fn of(answer: Result<Value, Failure>) -> Result<Self, Failure> {
+        let no_list = || RedisStoreError::Protocol("a script's answer is no list".into());
+        Self::new(answer?).ok_or_else(|| Failure::Refused(no_list()))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -108,4 +115,10 @@ pub(crate) struct More {
     pub(crate) path: Vec<u8>,
     pub(crate) below: i64,
     pub(crate) cursor: Vec<u8>,
+}
+
+impl More {
+    pub(crate) fn fill(&self, command: &mut Cmd) {
+        command.arg(&self.path).arg(self.below).arg(&self.cursor);
+    }
 }

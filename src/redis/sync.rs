@@ -1,8 +1,8 @@
 //! The only file of the Redis store that names parking_lot, std::sync or a clock.
 
-pub(crate) use parking_lot::{Condvar, Mutex};
-pub(crate) use std::sync::Arc;
+pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+pub(crate) use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 pub(crate) fn now() -> Instant {

@@ -15,12 +15,12 @@ const SOON: Duration = Duration::from_secs(20);
 const SLACK: Duration = Duration::from_millis(1500);
 const TREE: &str = "mutextree";
 
-fn assert_empty(server: &Server) {
+pub(crate) fn assert_empty(server: &Server) {
     let left = check(&mut server.connect(), TREE);
     assert!(left.held.is_empty() && left.waits.is_empty(), "{left:?}");
 }
 
-fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !so() {
         assert!(began.elapsed() < SOON, "{what}");
@@ -28,7 +28,7 @@ fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
     }
 }
 
-fn waiters(server: &Server) -> usize {
+pub(crate) fn waiters(server: &Server) -> usize {
     redis::cmd("HLEN").arg(format!("{{{TREE}}}:w")).query(&mut server.connect()).unwrap()
 }
 

@@ -8,6 +8,9 @@ mod common;
 mod conformance;
 mod checker;
 mod failures;
+#[path = "../async/hand.rs"]
+#[allow(dead_code)] // what the other tests of tasks use
+mod hand;
 mod leases;
 mod paths;
 mod processes;
@@ -15,5 +18,6 @@ mod programs;
 mod proxy;
 mod refusals;
 mod server;
+mod tasks;
 
 conformance!(suite, server::new_tree);

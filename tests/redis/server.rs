@@ -1,4 +1,5 @@
 //! A `redis-server` of the test's own: on a free port and a socket, in a directory that goes with it.
+#![allow(dead_code)] // each test program uses a part
 
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -7,7 +8,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use mutextree::RedisStore;
+use mutextree::{RedisStore, RedisStoreBuilder};
 use tempfile::TempDir;
 
 pub(crate) struct Server {
@@ -106,9 +107,20 @@ pub(crate) fn free_port() -> u16 {
 
 /// A new tree on a server that all tests of this program share.
 pub(crate) fn new_tree() -> RedisStore {
+    new_tree_with(|builder| builder)
+}
+
+pub(crate) fn new_tree_with(options: impl FnOnce(RedisStoreBuilder) -> RedisStoreBuilder) -> RedisStore {
     static TREES: AtomicU64 = AtomicU64::new(0);
     let tree = format!("tree {}", TREES.fetch_add(1, Ordering::Relaxed));
-    RedisStore::builder(&shared().url()).tree(tree).connect().unwrap()
+    options(RedisStore::builder(&shared().url())).tree(tree).connect().unwrap()
+}
+
+/// The name of the tree that a store was made for.
+pub(crate) fn tree_of(store: &RedisStore) -> String {
+    let text = format!("{store:?}");
+    let name = text.split(['{', '}']).nth(2).expect("it shows its keys, which begin with the name in braces");
+    name.to_owned()
 }
 
 /// Nobody drops a static: a shell kills this one when its input ends, which it does when we do, however that is.

@@ -1,0 +1,40 @@
+//! The distributed store, on a server of the test program's own.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use mutextree::RedisStore;
+
+use crate::common::asking::AT_MOST;
+use crate::stores::Tested;
+
+#[path = "../redis/checker.rs"]
+mod checker;
+#[path = "../redis/server.rs"]
+mod server;
+
+impl Tested for RedisStore {
+    const TASKS: usize = 1000;
+
+    fn make() -> Self {
+        // A lease that is cut short while somebody waits is noticed at his next heartbeat.
+        server::new_tree_with(|builder| builder.heartbeat(Duration::from_millis(500)))
+    }
+
+    /// What was given back, or given up, is on its way.
+    #[track_caller]
+    fn assert_empty(&self) {
+        static CONNECTION: Mutex<Option<redis::Connection>> = Mutex::new(None);
+        let mut connection = CONNECTION.lock().unwrap();
+        let connection = connection.get_or_insert_with(|| server::shared().connect());
+        let start = Instant::now();
+        loop {
+            let left = checker::check(connection, &server::tree_of(self));
+            if left.held.is_empty() && left.waits.is_empty() {
+                return;
+            }
+            assert!(start.elapsed() < AT_MOST, "{left:?}");
+            std::thread::yield_now();
+        }
+    }
+}

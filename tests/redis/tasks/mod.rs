@@ -1,0 +1,58 @@
+//! Tasks: what they are promised beyond `tests/async`, on servers that pause, fail and go.
+
+/// Waits that are dropped, and guards.
+mod dropping;
+/// Servers and connections that fail.
+mod failing;
+/// Tasks and threads in one queue, and many of them.
+mod queueing;
+
+use std::time::{Duration, Instant};
+
+use mutextree::{LockError, LockStore, OwnedTreeMutexGuard, RedisStore};
+
+use crate::hand::Hand;
+use crate::server::Server;
+
+/// Less than a call may take in these tests, and far more than what returns at once does.
+const AT_ONCE: Duration = Duration::from_secs(10);
+
+/// A store whose calls take so long before they fail that whoever waits for one is seen to.
+fn patient(url: &str) -> RedisStore {
+    RedisStore::builder(url).timeout(2 * AT_ONCE).connect().unwrap()
+}
+
+/// A wait, not polled yet.
+fn lock(store: &RedisStore, path: &str) -> Hand<Result<OwnedTreeMutexGuard<RedisStore>, LockError>> {
+    let mutex = store.mutex(path).unwrap();
+    Hand::new(async move { mutex.lock_owned_async().await })
+}
+
+fn locked(store: &RedisStore, path: &str) -> OwnedTreeMutexGuard<RedisStore> {
+    lock(store, path).block_on().unwrap()
+}
+
+/// While the server answers no script, `so` happens: at once.
+fn while_it_pauses<T>(server: &Server, so: impl FnOnce() -> T) -> T {
+    let mut connection = server.connect();
+    let _: () = redis::cmd("CLIENT").arg("PAUSE").arg(60_000).arg("WRITE").query(&mut connection).unwrap();
+    let began = Instant::now();
+    let result = so();
+    assert!(began.elapsed() < AT_ONCE, "somebody waited for the server");
+    let _: () = redis::cmd("CLIENT").arg("UNPAUSE").query(&mut connection).unwrap();
+    result
+}
+
+/// How many scripts have been called.
+fn calls(server: &Server) -> u64 {
+    let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut server.connect()).unwrap();
+    let count = |line: &str| line.strip_prefix("cmdstat_eval")?.split(['=', ',']).nth(1)?.parse::<u64>().ok();
+    stats.lines().filter_map(count).sum()
+}
+
+/// Clients that wait for the end of a pause.
+fn postponed(server: &Server) -> usize {
+    let info: String = redis::cmd("INFO").arg("clients").query(&mut server.connect()).unwrap();
+    let blocked = info.lines().find_map(|line| line.strip_prefix("blocked_clients:")).unwrap();
+    blocked.trim().parse().unwrap()
+}
