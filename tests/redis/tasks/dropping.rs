@@ -151,6 +151,24 @@ fn when_the_answer_is_lost() {
     }
 }
 
+/// The same, and the future goes before: the driver does not know, either.
+#[test]
+fn before_the_answer_is_lost() {
+    let server = Server::start();
+    let proxy = Proxy::start(server.port());
+    let store = patient(&proxy.url());
+    drop(locked(&store, "warm"));
+    wait_until("the other one is not given back", || proxy.is_quiet());
+    proxy.faults.delay.store(200, Ordering::SeqCst);
+    proxy.faults.lose_answers.store(1, Ordering::SeqCst);
+    let mut wait = lock(&store, "a/b");
+    assert!(wait.poll().is_none());
+    wait_until("it is never sent", || !proxy.is_quiet());
+    drop(wait);
+    wait_until("nothing is lost", || proxy.faults.lost.load(Ordering::SeqCst) > 0);
+    empty_at_last(&server);
+}
+
 /// In between two tries.
 #[test]
 fn while_the_server_cannot_be_reached() {
@@ -181,12 +199,12 @@ fn while_the_server_cannot_be_reached() {
 #[test]
 fn the_last_store_to_go_waits_for_what_was_given_back() {
     let server = Server::start();
-    let store = RedisStore::connect(&server.url()).unwrap();
-    for _ in 0..20 {
-        let other = store.clone();
-        drop((locked(&other, "a"), locked(&other, "b")));
-    }
-    drop(locked(&store, "a"));
+    let proxy = Proxy::start(server.port());
+    let store = RedisStore::connect(&proxy.url()).unwrap();
+    let guards = (locked(&store, "a"), locked(&store, "b"));
+    drop(store.clone());
+    proxy.faults.delay.store(100, Ordering::SeqCst);
+    drop(guards);
     drop(store);
     assert_empty(&server);
 }
