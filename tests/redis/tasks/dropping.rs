@@ -76,7 +76,7 @@ fn while_the_request_is_under_way() {
         });
         drop(guard);
         assert!(store.mutex("/").unwrap().try_lock().is_ok(), "{held:?}");
-        assert_empty(&server);
+        empty_at_last(&server); // the request may come after that, and is then taken back
     }
 }
 

@@ -96,7 +96,7 @@ fn an_executor_that_takes_its_time_gets_the_lock_at_last() {
             break outcome.unwrap();
         }
         wait.is_woken_at_last();
-        std::thread::sleep(Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(150));
         polls += 1;
         assert!(polls < 20);
     };
