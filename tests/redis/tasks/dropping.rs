@@ -21,10 +21,10 @@ fn the_executor_goes_on_while_the_server_is_silent() {
     let store = patient(&server.url());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let (held, given_up) = (locked(&store, "a"), store.mutex("b").unwrap());
-    let task = while_it_pauses(&server, || {
+    let mutex = store.mutex("a/b").unwrap();
+    let task = runtime.spawn(async move { mutex.lock_owned_async().await.unwrap().fencing_token() });
+    while_it_pauses(&server, || {
         runtime.block_on(async {
-            let mutex = store.mutex("a/b").unwrap();
-            let task = tokio::spawn(async move { mutex.lock_owned_async().await.unwrap().fencing_token() });
             let aborted = tokio::spawn(async move { drop(given_up.lock_async().await) });
             for _ in 0..100 {
                 tokio::task::yield_now().await;
@@ -32,8 +32,7 @@ fn the_executor_goes_on_while_the_server_is_silent() {
             aborted.abort();
             assert!(aborted.await.unwrap_err().is_cancelled());
             held.unlock().unwrap();
-            task
-        })
+        });
     });
     assert!(runtime.block_on(task).unwrap() > 0);
     empty_at_last(&server);
