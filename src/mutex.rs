@@ -165,7 +165,7 @@ impl<S: LockStore> TreeMutex<S> {
     /// The future is cancel-safe: dropped at any point (by a timeout, a `select!`) it leaves the tree as if it had never been, and whoever waited on its account goes
     /// on. It needs no particular runtime: for a timeout use your runtime's. The guard may be held across an `.await`.
     ///
-    /// A future that was woken and is then neither polled nor dropped holds up those behind it for ten to twenty milliseconds, and then loses its turn.
+    /// A future that was woken and is then neither polled nor dropped holds up those behind it for ten to twenty milliseconds (over Redis a hundred), and then loses its turn.
     ///
     /// Over Redis neither the future nor its guard does any I/O on the thread that polls or drops it: one thread of the store's does it for all tasks. So the lock is released a moment after the guard
     /// was dropped (the same store does not notice), and `unlock` tells what is known without asking: see `docs/async.md`. The guard's `refresh` and

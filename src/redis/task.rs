@@ -47,10 +47,11 @@ use super::sync::{Arc, Mutex, MutexGuard};
 use crate::error::LockError;
 use crate::request::{Request, Wait};
 
-/// How long a lock is kept for a future that is not polled, at first.
-const UNPOLLED: Duration = Duration::from_millis(20);
+/// How long a lock is kept for a future that is not polled, at first. Longer than in memory: the turn costs the place in the queue, too, and a busy
+/// machine can take some tens of milliseconds to poll.
+const UNPOLLED: Duration = Duration::from_millis(100);
 /// It is doubled so many times at the most.
-const MOST_DOUBLED: u32 = 8;
+const MOST_DOUBLED: u32 = 6;
 
 pub(crate) type Machine = Acquisition<RedisNode, Request>;
 
