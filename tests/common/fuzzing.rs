@@ -107,7 +107,7 @@ fn as_file(text: &str) {
         Ok(path) => assert!(path.components().eq(names), "{text:?} became {path:?}"),
         Err(PathError::Empty) => assert!(names.is_empty() && !text.starts_with('/')),
         Err(PathError::Relative { index, .. }) => assert_eq!(names[index], ".."),
-        Err(error) => assert_eq!(judge(&names, true), Err(kind(&error)), "{text:?}"),
+        Err(error) => assert_eq!(names.to_tree_path(), Err(error), "{text:?}"),
     }
 }
 
