@@ -276,7 +276,7 @@ impl Link {
     /// Sends a command on a line of one's own. After an error of the connection the line is of no more use.
     pub(crate) fn on(&self, line: &mut Line, command: &Cmd, timeout: Duration) -> Result<Value, Failure> {
         let answer =
-            line.set_timeout(timeout.max(Duration::from_millis(1))).and_then(|()| line.connection.req_command(command));
+            line.set_timeout(timeout.max(SHORTEST)).and_then(|()| line.connection.req_command(command));
         match answer {
             Ok(Value::ServerError(error)) => Err(Failure::of(&error.into(), &self.address, true)),
             Ok(value) => Ok(value),
@@ -287,7 +287,8 @@ impl Link {
 
 impl Line {
     fn set_timeout(&mut self, timeout: Duration) -> Result<(), RedisError> {
-        if timeout != self.timeout {
+        // One that has hardly changed is not worth the system calls.
+        if timeout.abs_diff(self.timeout) > SHORTEST {
             self.connection.set_read_timeout(Some(timeout))?;
             self.connection.set_write_timeout(Some(timeout))?;
             self.timeout = timeout;

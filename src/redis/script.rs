@@ -53,7 +53,7 @@ impl Script {
 
     /// The call by hash, and the same by text for a server that does not know the hash.
     pub(crate) fn call(&self, keys: &Keys, by_text: bool) -> Cmd {
-        let mut command = Cmd::with_capacity(20, 1024);
+        let mut command = Cmd::with_capacity(32, 1024);
         if by_text {
             command.arg("EVAL").arg(self.text);
         } else {
