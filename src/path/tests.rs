@@ -13,7 +13,9 @@ fn text_is_split_at_slashes_and_outer_ones_are_ignored() {
         assert_eq!(path(text), ["a", "b"].to_tree_path().unwrap(), "{text}");
     }
     assert_eq!(path("/"), TreePath::root());
+    assert!(path("/").is_root() && !path("a").is_root());
     assert_eq!(path("/").components().count(), 0);
+    assert_eq!(format!("{:?}", path("/a/b/")), "TreePath(a/b)");
 }
 
 #[test]
@@ -25,6 +27,10 @@ fn what_is_no_path_is_refused_with_the_place() {
     }
     for (text, dots, place) in [("a/./b", ".", 2), ("..", "..", 1), ("a/..", "..", 2), ("/./", ".", 1)] {
         assert!(refusal(text).starts_with(&format!("component {place} of the path `{text}` is `{dots}`")), "{text}");
+    }
+    // Two things that are wrong do not make up for each other.
+    for text in ["a//b//c", "./.", "../x/..", "a/./b//"] {
+        assert!(text.parse::<TreePath>().is_err(), "{text}");
     }
     for text in ["...", ".a", "a.", "..a", " ", "\0", "a\\b"] {
         assert_eq!(path(text).to_string(), text);
@@ -44,6 +50,7 @@ fn limits_are_exact() {
 
     let long = "é".repeat(127) + "x"; // 255 bytes
     assert_eq!(path(&long).components().next(), Some(&*long));
+    assert_eq!(["a", &*long].to_tree_path().unwrap().components().last(), Some(&*long));
     let longer = "é".repeat(128);
     for error in [longer.to_tree_path(), ["a", &*longer].to_tree_path(), format!("a/{longer}").to_tree_path()] {
         let error = error.unwrap_err();
@@ -89,6 +96,7 @@ fn a_path_is_its_list_of_components() {
     for (a, b) in (0..lists.len()).flat_map(|a| (0..lists.len()).map(move |b| (a, b))) {
         assert_eq!(paths[a] == paths[b], lists[a] == lists[b]);
         assert_eq!(paths[a].cmp(&paths[b]), lists[a].cmp(&lists[b]));
+        assert_eq!(paths[a] < paths[b], lists[a] < lists[b]);
         assert_eq!(paths[a].starts_with(&paths[b]), lists[a].starts_with(&lists[b]));
     }
 }
