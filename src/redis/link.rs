@@ -275,8 +275,7 @@ impl Link {
 
     /// Sends a command on a line of one's own. After an error of the connection the line is of no more use.
     pub(crate) fn on(&self, line: &mut Line, command: &Cmd, timeout: Duration) -> Result<Value, Failure> {
-        let answer =
-            line.set_timeout(timeout.max(SHORTEST)).and_then(|()| line.connection.req_command(command));
+        let answer = line.set_timeout(timeout.max(SHORTEST)).and_then(|()| line.connection.req_command(command));
         match answer {
             Ok(Value::ServerError(error)) => Err(Failure::of(&error.into(), &self.address, true)),
             Ok(value) => Ok(value),
