@@ -40,6 +40,17 @@ fn a_million_paths_locked_once() {
     assert_eq!(store.node_count(), 1);
 }
 
+/// Most of those that the last sweep left are given up, and hardly anything is new.
+#[test]
+fn handles_given_up_after_a_sweep() {
+    let (store, kept) = (MemoryStore::new(), 2_000);
+    let mut handles: Vec<_> = (0..20_000).map(|at| store.mutex(at.to_string()).unwrap()).collect();
+    store.shrink_to_fit();
+    assert_eq!(store.node_count(), 1 + handles.len());
+    handles.truncate(kept);
+    assert_bounded(&store, 1 + kept);
+}
+
 #[test]
 fn paths_used_in_every_other_way() {
     let store = MemoryStore::new();
