@@ -83,7 +83,7 @@ pub(crate) struct Return {
     node: RedisNode,
     entry: Arc<Entry>,
     kind: u8,
-    was_held: bool,
+    pub(crate) was_held: bool,
     /// Whether this is the second try.
     resent: bool,
 }

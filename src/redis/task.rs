@@ -274,9 +274,9 @@ impl RedisNode {
     /// Releases by way of the driver, for a guard that may be dropped in a task. What it returns is what is known here; what
     /// only the server knows is told to those who watch for lost locks.
     pub(crate) fn hand_back(&self, grant: &RedisGrant) -> Result<(), LockError> {
-        let core = self.core();
-        let was_held = grant.entry().is_held();
-        core.driver.give_back(self.give_up(grant), core.patience());
+        let (core, returned) = (self.core(), self.give_up(grant));
+        let was_held = returned.was_held;
+        core.driver.give_back(returned, core.patience());
         if was_held { Ok(()) } else { Err(LockError::NotHeld { path: self.path().clone() }) }
     }
 
