@@ -3,7 +3,7 @@
 //! * `word.rs` the lock word and the conflict table in bits
 //! * `node.rs` one name in the tree
 //! * `claim.rs` the fast path: claim, look up; why locks exclude
-//! * `enrol.rs` which nodes a walk has to look at
+//! * `enrol.rs` which nodes a walk has to look at, and which need not look up
 //! * `walk.rs` looking down
 //! * `tentative.rs` tries that do not invent conflicts
 //! * `wait.rs` queues, waking, gates; why no wake-up is lost
@@ -57,8 +57,7 @@ mod models;
 
 /// The locks of one process: a tree of them, made as they are used. A clone is the same tree.
 ///
-/// Locking costs what one flat mutex costs, at any depth: one compare-and-swap on the node's own cache line, and a load for each
-/// ancestor. Threads on disjoint nodes write to no common memory.
+/// Locking costs what one flat mutex costs, at any depth: one compare-and-swap on the node's own cache line. Threads on disjoint nodes write to no common memory.
 ///
 /// Memory is bounded by use: at most twice the nodes that are locked, waited for or have a [`TreeMutex`](crate::TreeMutex) (and their
 /// ancestors), plus about three thousand. What is no longer in use is dropped by the calls that resolve a path, a batch at a time.
@@ -222,7 +221,7 @@ impl LockStore for MemoryStore {
 
     async fn acquire_async(node: &MemoryNode, request: &Request) -> Result<MemoryGrant, LockError> {
         let kind = Kind::new(request.mode, request.scope);
-        if !node.0.claim_fast(kind) {
+        if !node.0.claim_fast(kind) && !node.0.claim_looking(kind) {
             Acquiring::new(&node.0, kind).await;
         }
         Ok(grant(&node.0, kind, request))
@@ -323,6 +322,9 @@ impl LockStore for MemoryStore {
 
 #[cold]
 fn acquire_slow(node: &PlainArc<Node>, kind: Kind, request: &Request, wait: Wait) -> Result<MemoryGrant, LockError> {
+    if node.claim_looking(kind) {
+        return Ok(grant(node, kind, request));
+    }
     let deadline = Deadline::of(wait);
     let tries_once = wait == Wait::Never || deadline.as_ref().is_some_and(Deadline::has_passed);
     let claimed = if tries_once { try_claim(node, kind) } else { acquire::block_on(node, kind, deadline.as_ref()) };

@@ -1,13 +1,17 @@
-//! The fast path: claim, look up. And giving a claim back.
+//! Claim and look up: what an acquisition does first. And giving a claim back.
 //!
 //! # Acquiring N
 //! 1. *Claim*: one CAS on N's own word.
-//! 2. *Look up*: load each ancestor's word. A conflicting claim there: withdraw, wait there, start over.
+//! 2. *Look up*, unless N's word had `CLEAR`: load each ancestor's word. A conflicting claim there: withdraw, wait there, start over.
 //! 3. *Look down*, if N had enrolled children when it was claimed and the scope is the subtree (`walk.rs`): a conflicting
 //!    claim there: keep the claim on N, wait for that one to end, go on.
 //!
+//! With `CLEAR`, and nothing below, the first step is all: a lock costs one compare-and-swap at any depth.
+//!
 //! # Why it excludes
-//! Take two conflicting acquisitions, of A and of D below it, and suppose that both were granted. Each one's claim is a SeqCst
+//! Take two conflicting acquisitions, of A and of D below it, and suppose that both were granted.
+//!
+//! **D has looked up.** Each one's claim is a SeqCst
 //! read-modify-write, its looks are SeqCst loads after it, and a claim stays from then on (a struck out *tentative* one is not granted: `tentative.rs`). D's look at A did not
 //! see A's claim, so it comes before it in the single order of SeqCst operations, and D's claim comes before that. So A's
 //! look at D, after A's claim, sees D's claim, if there is such a look. There is:
@@ -16,14 +20,18 @@
 //!   and A walks. Had some node between them not been on its parent's list, or without `KIDS`, when the walk came by, then it enrolled afterwards, and D was claimed
 //!   after A: a contradiction.
 //!
+//! **D had `CLEAR`.** By invariant 10 (`enrol.rs`) A's walk came by D, took `CLEAR` off, and looked at the word that it was in: at D's claim, unless D was claimed after that, and
+//! then there was no `CLEAR` for it.
+//!
 //! Two on the same node exclude each other by the CAS.
 //!
 //! # Why nothing written under one lock is missed under the next
 //! The claim and the looks acquire, and the end of a claim releases. Of two conflicting locks the later one has seen in its claim or its
-//! looks a word that the end of the earlier one left, or one that was derived from it by a chain of read-modify-writes and slow locks.
+//! looks a word that the end of the earlier one left, or one that was derived from it by a chain of read-modify-writes and slow locks. (With `CLEAR` the look was that of whoever
+//! set it, by a read-modify-write of the word that was then claimed.)
 
 use super::node::Node;
-use super::word::{ENROLLED, KIDS, Kind, PARKED, Place};
+use super::word::{CLEAR, COVERS, ENROLLED, KIDS, Kind, PARKED, Place};
 use crate::sync::{Ordering, PlainArc, Stamp, claim_fence};
 
 /// How to claim.
@@ -49,36 +57,36 @@ pub(super) enum Claim {
 }
 
 impl Node {
-    /// Claims the node and looks up, if all is as simple as can be: nobody in the way, and no enrolled children. On `false` nothing was done.
+    /// Claims the node, if all is as simple as can be: nobody in the way, and nothing to look at. On `false` nothing was done.
     #[inline(always)]
-    pub(super) fn claim_fast(self: &PlainArc<Self>, kind: Kind) -> bool {
-        // The usual kind has code of its own, in which all the masks are constants.
-        if kind == Kind::Xs { self.claim_fast_as(Kind::Xs) } else { self.claim_fast_as(kind) }
+    pub(super) fn claim_fast(&self, kind: Kind) -> bool {
+        // The usual kind needs no look first: there is one word that it can claim.
+        let word = if kind == Kind::Xs { ENROLLED | CLEAR } else { self.word.load(Ordering::Relaxed) };
+        if word & CLEAR == 0 || !kind.is_simple(word) {
+            return false;
+        }
+        // SeqCst: partner of the loads in `look_up` and `walk.rs`. Acquire: synchronizes with the release in `drop_claim`, and with `set_clear`.
+        self.word.compare_exchange(word, word + kind.unit(), Ordering::SeqCst, Ordering::Relaxed).is_ok()
     }
 
-    #[inline(always)]
-    fn claim_fast_as(self: &PlainArc<Self>, kind: Kind) -> bool {
-        let word = if kind.is_shared() {
-            let word = self.word.load(Ordering::Relaxed);
-            let unusual = kind.obstacles() | kind.tentative_conflicts(Place::Here) | KIDS;
-            if word & unusual != 0 || word & ENROLLED == 0 || kind.is_full(word) {
-                return false;
-            }
-            word
-        } else {
-            ENROLLED
-        };
-        // SeqCst: partner of the loads below and in `walk.rs`. Acquire: synchronizes with the release in `drop_claim`.
-        if self.word.compare_exchange(word, word + kind.unit(), Ordering::SeqCst, Ordering::Relaxed).is_err() {
+    /// The same for a node without `CLEAR`: claims it and looks up. If nothing is there the next one need not look.
+    pub(super) fn claim_looking(self: &PlainArc<Self>, kind: Kind) -> bool {
+        let word = self.word.load(Ordering::Relaxed);
+        if !kind.is_simple(word)
+            || self.word.compare_exchange(word, word + kind.unit(), Ordering::SeqCst, Ordering::Relaxed).is_err()
+        {
             return false;
         }
         claim_fence();
-        let in_the_way = kind.conflicts(Place::Above) | kind.tentative_conflicts(Place::Above);
         // SeqCst: after the claim. Acquire: synchronizes with the release in `drop_claim`.
         let look = |words, above: &PlainArc<Self>| words | above.word.load(Ordering::SeqCst);
-        if self.ancestors().iter().fold(0, look) & in_the_way != 0 {
+        let above = self.ancestors().iter().fold(0, look);
+        if above & (kind.conflicts(Place::Above) | kind.tentative_conflicts(Place::Above)) != 0 {
             self.drop_claim(kind);
             return false;
+        }
+        if above & COVERS == 0 {
+            self.set_clear();
         }
         true
     }

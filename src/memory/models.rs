@@ -5,6 +5,7 @@
 //!
 //! * `excluding.rs` conflicting locks exclude each other, others do not
 //! * `trying.rs` tries, racing
+//! * `clearing.rs` claims that need not look up
 //! * `enrolling.rs` enrolment against walks
 //! * `waking.rs` no wake-up is lost
 //! * `giving_up.rs` timeouts
@@ -21,7 +22,7 @@ use loom::thread;
 use super::acquire;
 use super::node::Node;
 use super::tree::Tree;
-use super::word::{ENROLLED, KIDS, Kind};
+use super::word::{CLEAR, ENROLLED, KIDS, Kind};
 use crate::path::ToTreePath;
 use crate::sync::{Deadline, Ordering, PlainArc};
 
@@ -35,6 +36,7 @@ macro_rules! threaded {
     }};
 }
 
+mod clearing;
 mod enrolling;
 mod excluding;
 mod gating;
@@ -103,6 +105,13 @@ impl World {
         node
     }
 
+    /// The same after a walk has come by: it has to look up.
+    fn looked_at(&self, path: &str) -> PlainArc<Node> {
+        let node = self.used(path);
+        node.word.fetch_and(!CLEAR, Ordering::SeqCst);
+        node
+    }
+
     /// Uses what a lock of this kind on this node covers.
     fn touch(&self, node: &Node, kind: Kind) {
         let path = node.path.clone();
@@ -140,7 +149,7 @@ impl World {
 
     /// Tries; the error is the path in the way. What is locked stays so.
     fn try_lock(&self, node: &PlainArc<Node>, kind: Kind) -> Result<(), String> {
-        if !node.claim_fast(kind) {
+        if !node.claim_fast(kind) && !node.claim_looking(kind) {
             node.try_claim(kind).map_err(|in_the_way| in_the_way.path.to_string())?;
         }
         self.touch(node, kind);
@@ -160,17 +169,19 @@ impl World {
 
 /// Acquires as the store does: by the fast path if that will do.
 fn take(node: &PlainArc<Node>, kind: Kind) {
-    if !node.claim_fast(kind) {
+    if !node.claim_fast(kind) && !node.claim_looking(kind) {
         acquire::block_on(node, kind, None).unwrap();
     }
 }
 
 fn assert_idle(node: &Node) {
-    assert_eq!(node.word.load(Ordering::SeqCst) & !(ENROLLED | KIDS), 0, "{node:?} is idle");
+    let word = node.word.load(Ordering::SeqCst);
+    assert_eq!(word & !(ENROLLED | KIDS | CLEAR), 0, "{node:?} is idle");
+    assert_ne!(word & (ENROLLED | CLEAR), CLEAR, "invariant 10 at {node:?}");
     if let Some(cold) = node.cold_if_any() {
         let slow = cold.slow.lock();
         assert!(slow.queue.is_empty() && slow.gates.is_empty(), "nobody is left at {node:?}");
-        assert_eq!(slow.kids.is_empty(), node.word.load(Ordering::SeqCst) & KIDS == 0, "invariant 3 at {node:?}");
+        assert_eq!(slow.kids.is_empty(), word & KIDS == 0, "invariant 3 at {node:?}");
         for kid in &slow.kids {
             assert!(kid.is_enrolled(), "invariant 1 at {kid:?}");
         }

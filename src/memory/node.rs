@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::record::Record;
 use super::tree::Shared;
 use super::wait::{Gates, Waiter};
-use super::word::ENROLLED;
+use super::word::{CLEAR, ENROLLED};
 use crate::path::TreePath;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, OnceLock, Ordering, PlainArc, PlainWeak};
 
@@ -83,7 +83,7 @@ impl Node {
     }
 
     pub(super) fn root(shared: PlainArc<Shared>) -> PlainArc<Self> {
-        let root = Self::new(PlainArc::from([]), TreePath::root(), ENROLLED);
+        let root = Self::new(PlainArc::from([]), TreePath::root(), ENROLLED | CLEAR);
         let _ = root.cold().shared.set(shared); // it is new, so there is none
         root
     }

@@ -6,9 +6,12 @@
 //! how many from the front are still to be looked at. Newcomers are pushed at the back, and a removal moves the last one forward. So what is
 //! behind the mark has been looked at or came after the claim, and what is in front of it has not been, or is looked at twice. And
 //! a newcomer need not be looked at: it enrolled after the claim, will see the claim when it looks up, and step back.
+//!
+//! A walk for a claim that stands goes round twice if it has to wait: first past everything, to take off every `CLEAR` (10 in `enrol.rs`), and then from one conflict to the next.
+//! So by the time it waits for the first one all newcomers below look up and step back, and the rest drains meanwhile.
 
 use super::node::Node;
-use super::word::{ENROLLED, KIDS, Kind, Place};
+use super::word::{CLEAR, ENROLLED, KIDS, Kind, Place};
 use crate::sync::{Ordering, PlainArc};
 
 /// After so many children the list's lock is released for others once.
@@ -28,7 +31,17 @@ pub(super) enum Tentative {
 pub(super) struct Walk {
     kind: Kind,
     tentative: Tentative,
+    round: Round,
     frames: Vec<Frame>,
+}
+
+/// What a walk does about a conflict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Round {
+    /// Goes past it, for now.
+    Passing { met: bool },
+    /// Stops.
+    Stopping,
 }
 
 #[derive(Debug)]
@@ -57,13 +70,17 @@ enum Found {
 impl Walk {
     /// A walk below `node`, on which `kind` has been claimed.
     pub(super) fn new(node: &PlainArc<Node>, kind: Kind, tentative: Tentative) -> Self {
-        Self { kind, tentative, frames: vec![Frame::new(node.clone())] }
+        let round = match tentative {
+            Tentative::Conflict => Round::Stopping,
+            Tentative::Strike => Round::Passing { met: false },
+        };
+        Self { kind, tentative, round, frames: vec![Frame::new(node.clone())] }
     }
 
     /// The next descendant with a conflicting claim; the same one again for as long as it has it. `None` once all is clear.
     pub(super) fn next_conflict(&mut self) -> Option<PlainArc<Node>> {
         while let Some(frame) = self.frames.last_mut() {
-            match frame.look(self.kind, self.tentative) {
+            match frame.look(self.kind, self.tentative, &mut self.round) {
                 Found::Conflict(node) => return Some(node),
                 Found::Inner(node) => self.frames.push(Frame::new(node)),
                 Found::More => {}
@@ -71,6 +88,9 @@ impl Walk {
                     let done = self.frames.pop().map(|frame| frame.node);
                     if let Some(parent) = self.frames.last_mut() {
                         parent.done = done;
+                    } else if self.round == (Round::Passing { met: true }) {
+                        self.round = Round::Stopping;
+                        self.frames.extend(done.map(Frame::new));
                     }
                 }
             }
@@ -80,22 +100,32 @@ impl Walk {
 }
 
 impl Frame {
-    fn look(&mut self, kind: Kind, tentative: Tentative) -> Found {
+    fn look(&mut self, kind: Kind, tentative: Tentative, round: &mut Round) -> Found {
         let mut slow = self.node.cold().slow.lock();
         for _ in 0..STRETCH {
             self.left = self.left.min(slow.kids.len());
             let Some(at) = self.left.checked_sub(1) else { return Found::End };
             let child = &slow.kids[at];
-            let word = child.word.load(Ordering::SeqCst);
-            if word == ENROLLED {
+            let mut word = child.word.load(Ordering::SeqCst);
+            if word & !CLEAR == ENROLLED {
                 // If it fails the child is looked at again.
                 if let Some(idle) = self.node.dismiss_idle(&mut slow, at) {
                     self.left = at;
                     drop(idle); // not its last reference: the index has one
                 }
-            } else if word & kind.conflicts(Place::Below) != 0 {
-                return Found::Conflict(child.clone());
-            } else if word & kind.tentative_conflicts(Place::Below) != 0 {
+                continue;
+            }
+            if word & CLEAR != 0 {
+                // Who has claimed it until now did not have to look up, and is found in this word. Acquire: as a look up, synchronizes with the release in `drop_claim`.
+                word = child.word.fetch_and(!CLEAR, Ordering::SeqCst);
+            }
+            if word & kind.conflicts(Place::Below) != 0 {
+                match round {
+                    Round::Stopping => return Found::Conflict(child.clone()),
+                    Round::Passing { met } => *met = true,
+                }
+            }
+            if word & kind.tentative_conflicts(Place::Below) != 0 {
                 match tentative {
                     Tentative::Conflict => return Found::Conflict(child.clone()),
                     Tentative::Strike => child.strike(kind, Place::Below),

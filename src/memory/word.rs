@@ -7,6 +7,7 @@
 //! | 2 | `PARKED` | the node's queue is not empty |
 //! | 3, 4 | `XS`, `XN` | it is claimed exclusively, with its subtree or alone |
 //! | 5, 6 | `TX`, `TS` | an exclusive or shared *try* for the subtree is looking around: a claim that anyone may strike out |
+//! | 7 | `CLEAR` | whoever claims the subtree of an ancestor has yet to come by here, so that a claim need not look up (`enrol.rs`) |
 //! | 8 to 11 | gates | newcomers of that kind have to queue here |
 //! | 16 to 39 | shared count | so many shared claims with the subtree |
 //! | 40 to 63 | shared count | so many shared claims on the node alone |
@@ -17,7 +18,8 @@
 //! |---|---|---|---|
 //! | no conflicting claim, no gate | claimed | the one CAS of an acquisition (`claim.rs`) | it expects `ENROLLED`, so whoever walks down finds it |
 //! | claimed | not | `fetch_sub` of a release or withdrawal | it sees `PARKED` in what it returns, and then wakes |
-//! | idle | `ENROLLED` gone | CAS of a walk or a sweep, from exactly `ENROLLED` | a claim that comes first makes it fail |
+//! | idle | `ENROLLED` and `CLEAR` gone | CAS of a walk or a sweep, from exactly these | a claim that comes first makes it fail |
+//! | `CLEAR` | not | `fetch_and` of a walk | it sees in what it returns who has claimed; who claims later has to look up |
 //! | `TX`/`TS` | a claim | CAS of the one who set it | fails if it was struck out |
 
 /// In its parent's list.
@@ -31,6 +33,8 @@ const XS: u64 = 1 << 3;
 const XN: u64 = 1 << 4;
 const TX: u64 = 1 << 5;
 const TS: u64 = 1 << 6;
+/// Nobody above whose claim or mark covers this node has come by here.
+pub(super) const CLEAR: u64 = 1 << 7;
 const GATE_SHIFT: u32 = 8;
 /// All gates.
 pub(super) const GATES: u64 = 0xf << GATE_SHIFT;
@@ -38,6 +42,8 @@ const SS_ONE: u64 = 1 << 16;
 const SS: u64 = 0xff_ffff * SS_ONE;
 const SN_ONE: u64 = 1 << 40;
 const SN: u64 = 0xff_ffff * SN_ONE;
+/// All claims and marks that reach below the node.
+pub(super) const COVERS: u64 = XS | SS | TX | TS;
 
 /// What is claimed: mode and scope in one. The discriminants index the tables and number the gates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,6 +161,14 @@ impl Kind {
     #[inline]
     pub(super) const fn obstacles(self) -> u64 {
         self.conflicts(Place::Here) | self.gate()
+    }
+
+    /// Whether a node with this word can be claimed in one step, with nothing to do first and nothing to look at below.
+    #[inline(always)]
+    pub(super) const fn is_simple(self, word: u64) -> bool {
+        let below = if self.is_subtree() { KIDS } else { 0 };
+        let unusual = self.obstacles() | self.tentative_conflicts(Place::Here) | below;
+        word & unusual == 0 && word & ENROLLED != 0 && !self.is_full(word)
     }
 }
 

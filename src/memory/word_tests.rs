@@ -46,13 +46,22 @@ fn masks_are_the_conflict_table() {
 #[test]
 fn no_two_meanings_share_a_bit() {
     let mut seen = 0;
-    let single = [ENROLLED, KIDS, PARKED, TX, TS];
+    let single = [ENROLLED, KIDS, PARKED, TX, TS, CLEAR];
     let gates = Kind::ALL.map(Kind::gate);
     for bits in single.into_iter().chain(gates).chain([XS, XN, SS, SN]) {
         assert_eq!(seen & bits, 0);
         seen |= bits;
     }
     assert_eq!(gates.iter().sum::<u64>(), GATES);
+}
+
+#[test]
+fn what_reaches_below_covers() {
+    for kind in Kind::ALL {
+        let covers = [kind.unit(), kind.tentative()].map(|bits| bits & COVERS != 0);
+        assert_eq!(covers, [kind.is_subtree(); 2], "{kind:?}");
+    }
+    assert_eq!(COVERS & (ENROLLED | KIDS | PARKED | GATES | CLEAR), 0);
 }
 
 #[test]

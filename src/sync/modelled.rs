@@ -83,6 +83,7 @@ impl<T> Mutex<T> {
     }
 
     pub(crate) fn lock(&self) -> loom::sync::MutexGuard<'_, T> {
+        // Loom's threads share one of the system's, so a mutex that is let go while any of them unwinds counts as poisoned: models must not unwind meanwhile.
         self.0.lock().expect("loom's mutexes are poisoned only by a model that has failed already")
     }
 }

@@ -3,7 +3,7 @@
 use super::*;
 
 /// A leaf's first lock, which enrols it and perhaps its parent, against two walks from the root, which un-enrol. Fails if a claim does not expect ENROLLED, if
-/// the fast claim does not expect ENROLLED, if a child is admitted to a parent that is not enrolled any more, if a node with children is un-enrolled,
+/// a claim that looks up does not expect ENROLLED, if a child is admitted to a parent that is not enrolled any more, if a node with children is un-enrolled,
 /// if a child is pushed without KIDS, or if a child is on the list before KIDS is set.
 #[test]
 fn first_lock_against_walk() {
@@ -20,7 +20,7 @@ fn first_lock_against_walk() {
     });
 }
 
-/// The same of shared locks. Fails if the fast shared claim does not expect ENROLLED.
+/// The same of shared locks. Fails if a claim that looks up does not expect ENROLLED.
 #[test]
 fn first_shared_lock_against_walk() {
     explore("first_shared_lock_against_walk", || {

@@ -49,7 +49,7 @@ fn tries_do_not_keep_each_other_busy() {
 
 fn race<const N: usize>(paths: &[&'static str; N], kinds: [Kind; N]) {
     let world = World::new(ENDLESS, &["a", "a/b"]);
-    let leaf = world.used("a/b");
+    let leaf = world.looked_at("a/b");
     let outcomes = PlainArc::new(AtomicUsize::new(0));
     let threads = std::array::from_fn(|at| {
         let (node, kind, outcomes) = (world.node(paths[at]), kinds[at], outcomes.clone());
@@ -91,7 +91,7 @@ fn try_against_lock_below() {
 }
 
 /// A fast claim below a try that has passed by already. It can be had because the leaf was not idle when the try came by: somebody was in its queue.
-/// Fails if the fast path goes past marks above.
+/// Fails if a claim that looks up goes past marks above.
 #[test]
 fn fast_claim_behind_a_try() {
     explore("fast_claim_behind_a_try", || {

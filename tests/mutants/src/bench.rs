@@ -50,8 +50,8 @@ impl Bench {
         Ok(Self { root: root.to_owned(), copy, bound: bound.unwrap_or(2).to_string() })
     }
 
-    /// The crate with one mutation; why not, otherwise.
-    pub(crate) fn build(&self, mutation: &Mutation) -> Result<Mutant, String> {
+    /// Makes the copy the crate with one mutation; says why not, otherwise.
+    pub(crate) fn apply(&self, mutation: &Mutation) -> Result<(), String> {
         mirror(&self.root.join("src"), &self.copy.join("src"))?;
         for (file, find, replace) in mutation.edits {
             let file = self.copy.join("src").join(file);
@@ -61,6 +61,12 @@ impl Bench {
                 count => return Err(format!("the text to replace is there {count} times: {find}")),
             }
         }
+        Ok(())
+    }
+
+    /// The crate with one mutation; why not, otherwise.
+    pub(crate) fn build(&self, mutation: &Mutation) -> Result<Mutant, String> {
+        self.apply(mutation)?;
         let built = Command::new(env!("CARGO"))
             .args(["test", "--release", "--lib", "--no-run", "--message-format=json-render-diagnostics"])
             .current_dir(&self.copy)

@@ -3,6 +3,7 @@
 //! A rule that is here for speed or fairness alone fails no model, which know neither; unit tests beside the code and `tests/fairness.rs` have those.
 
 mod claiming;
+mod clearing;
 mod enrolling;
 mod giving_up;
 mod polling;
@@ -34,6 +35,7 @@ const RECLAIM: &str = "memory/reclaim.rs";
 pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
     let lists = [
         claiming::MUTATIONS,
+        clearing::MUTATIONS,
         enrolling::MUTATIONS,
         trying::MUTATIONS,
         waking::MUTATIONS,

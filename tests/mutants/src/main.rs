@@ -2,6 +2,7 @@
 //!
 //! A model that passes proves nothing unless it would fail on wrong code. Each [`Mutation`] in `list/` leaves one rule out and names the models that
 //! have to fail then. Run with `cargo run -p mutextree-mutants`; with words, only mutations that contain one of them, or name such a model.
+//! `--check` only sees whether the mutations apply and the doc comments of the models agree with them, which takes no time.
 //! `--all-models` runs every model on each mutation, and shows which fail. `--bound` sets the preemption bound, 2 if not given.
 //!
 //! The exit code is 1 if a model passes on a mutation that names it, if the text to replace is not there exactly once, if the mutated code does not
@@ -22,16 +23,18 @@ mod list;
 struct Options {
     words: Vec<String>,
     all_models: bool,
+    check: bool,
     bound: Option<usize>,
 }
 
 fn options() -> Result<Options, lexopt::Error> {
     use lexopt::prelude::*;
-    let mut options = Options { words: Vec::new(), all_models: false, bound: None };
+    let mut options = Options { words: Vec::new(), all_models: false, check: false, bound: None };
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
             Long("all-models") => options.all_models = true,
+            Long("check") => options.check = true,
             Long("bound") => options.bound = Some(parser.value()?.parse()?),
             Value(word) => options.words.push(word.string()?),
             _ => return Err(argument.unexpected()),
@@ -70,6 +73,13 @@ fn run(options: &Options) -> Result<bool, String> {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::ASCII_MARKDOWN).set_header(["left out or broken", "model", "outcome"]);
     let mutations: Vec<_> = list::all().filter(|mutation| options.want(mutation)).collect();
+    if options.check {
+        for mutation in &mutations {
+            complaints.extend(bench.apply(mutation).err().map(|why| format!("{}: {why}", mutation.what)));
+        }
+        println!("{} mutations of {} models, not run", mutations.len(), models.len());
+        return Ok(report(&complaints));
+    }
     let mut failed = 0;
     for (at, mutation) in mutations.iter().enumerate() {
         eprintln!("{}/{} {}", at + 1, mutations.len(), mutation.what);
@@ -99,8 +109,13 @@ fn run(options: &Options) -> Result<bool, String> {
     }
     println!("{table}");
     println!("{} mutations, {failed} models failed on them as they should", mutations.len());
-    for complaint in &complaints {
+    Ok(report(&complaints))
+}
+
+/// Prints what is wrong; whether nothing is.
+fn report(complaints: &[String]) -> bool {
+    for complaint in complaints {
         println!("WRONG: {complaint}");
     }
-    Ok(complaints.is_empty())
+    complaints.is_empty()
 }

@@ -4,16 +4,6 @@ use super::{ACQUIRE, CLAIM, Mutation, WALK, WORD};
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
-        what: "there is no fence between claim and looks",
-        edits: &[("sync/modelled.rs", "    loom::sync::atomic::fence(Ordering::SeqCst);\n", "")],
-        fails: &["reader_turned_writer_below_a_reader"],
-    },
-    Mutation {
-        what: "the fast path does not look up",
-        edits: &[(CLAIM, "self.ancestors().iter().fold(0, look)", "self.ancestors().iter().take(0).fold(0, look)")],
-        fails: &["reader_turned_writer_below_a_reader"],
-    },
-    Mutation {
         what: "a conflict found by looking up is ignored",
         edits: &[(
             ACQUIRE,
@@ -40,11 +30,6 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         what: "a look up stops at the parent",
         edits: &[(CLAIM, "for above in self.ancestors() {", "for above in self.ancestors().iter().take(1) {")],
         fails: &["three_on_one_chain"],
-    },
-    Mutation {
-        what: "the fast look up stops at the parent",
-        edits: &[(CLAIM, "self.ancestors().iter().fold(0, look)", "self.ancestors().iter().take(1).fold(0, look)")],
-        fails: &["tries_below_a_held_root"],
     },
     Mutation {
         what: "a walk enters no inner node",
@@ -77,19 +62,15 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         what: "the fast path of a shared claim looks for nothing on its node",
         edits: &[(
-            CLAIM,
-            "let unusual = kind.obstacles() | kind.tentative_conflicts(Place::Here) | KIDS;",
-            "let unusual = KIDS;",
+            WORD,
+            "let unusual = self.obstacles() | self.tentative_conflicts(Place::Here) | below;",
+            "let unusual = below;",
         )],
         fails: &["readers_and_a_writer"],
     },
     Mutation {
         what: "the fast path of a shared claim does not look down",
-        edits: &[(
-            CLAIM,
-            "let unusual = kind.obstacles() | kind.tentative_conflicts(Place::Here) | KIDS;",
-            "let unusual = kind.obstacles() | kind.tentative_conflicts(Place::Here);",
-        )],
+        edits: &[(WORD, "let below = if self.is_subtree() { KIDS } else { 0 };", "let below = 0;")],
         fails: &["shared_inner_exclusive_leaf"],
     },
     Mutation {
@@ -107,8 +88,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
             ),
             (
                 CLAIM,
-                "let in_the_way = kind.conflicts(Place::Above) | kind.tentative_conflicts(Place::Above);",
-                "let in_the_way = if kind.is_subtree() { kind.conflicts(Place::Above) | kind.tentative_conflicts(Place::Above) } else { 0 };",
+                "if above & (kind.conflicts(Place::Above)",
+                "if kind.is_subtree() && above & (kind.conflicts(Place::Above)",
             ),
         ],
         fails: &["node_only_between_root_and_leaf"],
@@ -125,11 +106,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         what: "a look up takes a sibling's traces for a conflict",
         edits: &[
             (CLAIM, "let claims = kind.conflicts(Place::Above);", "let claims = kind.conflicts(Place::Above) | KIDS;"),
-            (
-                CLAIM,
-                "let in_the_way = kind.conflicts(Place::Above)",
-                "let in_the_way = KIDS | kind.conflicts(Place::Above)",
-            ),
+            (CLAIM, "if above & (kind.conflicts(Place::Above)", "if above & (KIDS | kind.conflicts(Place::Above)"),
         ],
         fails: &["siblings_run_together"],
     },

@@ -1,6 +1,6 @@
 //! Enrolment, walks and sweeps: models in `enrolling.rs` and `reclaiming.rs`.
 
-use super::{CLAIM, ENROL, Mutation, RECLAIM, WALK};
+use super::{CLAIM, ENROL, Mutation, RECLAIM, WALK, WORD};
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
@@ -9,18 +9,9 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         fails: &["first_lock_against_walk"],
     },
     Mutation {
-        what: "the fast claim does not expect ENROLLED",
-        edits: &[(
-            CLAIM,
-            "            ENROLLED\n        };",
-            "            self.word.load(Ordering::Relaxed) & ENROLLED\n        };",
-        )],
-        fails: &["first_lock_against_walk"],
-    },
-    Mutation {
-        what: "the fast shared claim does not expect ENROLLED",
-        edits: &[(CLAIM, "if word & unusual != 0 || word & ENROLLED == 0 || kind", "if word & unusual != 0 || kind")],
-        fails: &["first_shared_lock_against_walk"],
+        what: "a claim that looks up does not expect ENROLLED",
+        edits: &[(WORD, "word & unusual == 0 && word & ENROLLED != 0", "word & unusual == 0")],
+        fails: &["first_lock_against_walk", "first_shared_lock_against_walk"],
     },
     Mutation {
         what: "a child is admitted to a parent that is not enrolled any more",
@@ -31,18 +22,14 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         what: "a node with children is un-enrolled",
         edits: &[(
             ENROL,
-            "slow.kids[at].word.compare_exchange(ENROLLED, 0, Ordering::SeqCst, Ordering::SeqCst).ok()?;",
-            "slow.kids[at].word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |word| (word & !(ENROLLED | KIDS) == 0).then_some(word & !ENROLLED)).ok()?;",
+            "(word & !CLEAR == ENROLLED).then_some(0)",
+            "(word & !(CLEAR | ENROLLED | KIDS) == 0).then_some(word & KIDS)",
         )],
         fails: &["first_lock_against_walk"],
     },
     Mutation {
         what: "a claimed node is un-enrolled",
-        edits: &[(
-            ENROL,
-            "slow.kids[at].word.compare_exchange(ENROLLED, 0, Ordering::SeqCst, Ordering::SeqCst).ok()?;",
-            "slow.kids[at].word.fetch_and(!ENROLLED, Ordering::SeqCst);",
-        )],
+        edits: &[(ENROL, "(word & !CLEAR == ENROLLED).then_some(0)", "Some(word & !(CLEAR | ENROLLED))")],
         fails: &["asking_against_a_lock"],
     },
     Mutation {
@@ -60,8 +47,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
             ),
             (
                 ENROL,
-                "child.word.fetch_or(ENROLLED, Ordering::SeqCst);\n",
-                "child.word.fetch_or(ENROLLED, Ordering::SeqCst);\n        self.set_kids();\n",
+                "child.word.fetch_or(ENROLLED | clear, Ordering::SeqCst);\n",
+                "child.word.fetch_or(ENROLLED | clear, Ordering::SeqCst);\n        self.set_kids();\n",
             ),
         ],
         fails: &["first_lock_against_walk"],
@@ -89,8 +76,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         what: "a walk stops at what it has waited for",
         edits: &[(
             WALK,
-            "                return Found::Conflict(child.clone());\n            } else if word & kind.tentative",
-            "                self.left = at;\n                return Found::Conflict(child.clone());\n            } else if word & kind.tentative",
+            "Round::Stopping => return Found::Conflict(child.clone()),",
+            "Round::Stopping => {\n                        self.left = at;\n                        return Found::Conflict(child.clone());\n                    }",
         )],
         fails: &["walk_enters_what_it_has_waited_for"],
     },
@@ -111,11 +98,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         what: "a sweep un-enrols without looking whether the node is idle",
         edits: &[
-            (
-                ENROL,
-                "slow.kids[at].word.compare_exchange(ENROLLED, 0, Ordering::SeqCst, Ordering::SeqCst).ok()?;",
-                "slow.kids[at].word.fetch_and(!ENROLLED, Ordering::SeqCst);",
-            ),
+            (ENROL, "(word & !CLEAR == ENROLLED).then_some(0)", "Some(word & !(CLEAR | ENROLLED))"),
             (RECLAIM, "if PlainArc::strong_count(&slow.kids[at]) == 2 {", "{"),
         ],
         fails: &["sweep_against_holder"],

@@ -1,6 +1,6 @@
 //! Tries: models in `trying.rs`.
 
-use super::{CLAIM, Mutation, TENTATIVE, WALK};
+use super::{CLAIM, Mutation, TENTATIVE, WALK, WORD};
 
 const FIRM: (&str, &str, &str) =
     (TENTATIVE, "self.claim(kind, None, How::Tentative)", "self.claim(kind, None, How::Firm)");
@@ -81,11 +81,11 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         fails: &["try_against_lock_below"],
     },
     Mutation {
-        what: "the fast path goes past marks above",
+        what: "a claim that looks up goes past marks above",
         edits: &[(
             CLAIM,
-            "let in_the_way = kind.conflicts(Place::Above) | kind.tentative_conflicts(Place::Above);",
-            "let in_the_way = kind.conflicts(Place::Above);",
+            "if above & (kind.conflicts(Place::Above) | kind.tentative_conflicts(Place::Above)) != 0 {",
+            "if above & kind.conflicts(Place::Above) != 0 {",
         )],
         fails: &["fast_claim_behind_a_try"],
     },
@@ -106,9 +106,9 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         what: "a fast claim leaves the mark that is on its node",
         edits: &[(
-            CLAIM,
-            "let unusual = kind.obstacles() | kind.tentative_conflicts(Place::Here) | KIDS;",
-            "let unusual = kind.obstacles() | KIDS;",
+            WORD,
+            "let unusual = self.obstacles() | self.tentative_conflicts(Place::Here) | below;",
+            "let unusual = self.obstacles() | below;",
         )],
         fails: &["fast_try_against_try_here"],
     },
