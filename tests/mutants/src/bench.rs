@@ -111,7 +111,9 @@ fn alone(manifest: &str) -> String {
         if line.starts_with('[') {
             is_copied = !line.starts_with("[[");
         }
-        if is_copied && !line.starts_with("members") && !line.starts_with("default-members") {
+        let is_elsewhere =
+            line.starts_with("members") || line.starts_with("default-members") || line.contains("path =");
+        if is_copied && !is_elsewhere {
             kept.push(line);
         }
     }
