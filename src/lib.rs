@@ -137,7 +137,7 @@
 //! # How it works
 //!
 //! A lock is one compare-and-swap on its own node's cache line: *claim*. Only if somebody above may hold something it goes on to *look up*, and only if somebody below may, to *look down*.
-//! Ancestors are never written to, so siblings share no cache line that changes. Nodes that were used since the last look down are on their parent's list, so it visits those and no others, and tells them
+//! Siblings share no cache line that any of them writes to, but for the first time that a name is used. Nodes that were used since the last look down are on their parent's list, so it visits those and no others, and tells them
 //! to look up from now on.
 //! `docs/algorithm.md` in the repository has all of it, with its invariants, and where the ideas come from.
 //!
