@@ -45,7 +45,7 @@ fn a_release_wakes_all_that_can_go_together_and_no_more() {
     let readers = [(Ss, Here); 3 * IN_FRONT];
     let all: Vec<_> = (0..readers.len()).collect();
     let passing = [(Xs, Above), (Xs, Above), (Xn, Above), (Xs, Here), (Xs, Above)];
-    let crowd = [&[(Xs, Here); 2 * IN_FRONT][..], &[(Ss, Above)]].concat();
+    let crowd = |last| [&[(Xs, Here); 2 * IN_FRONT][..], &[last]].concat();
     for (asked, expected) in [
         (&[(Xs, Here), (Xs, Here), (Xs, Here)][..], &[0][..]),
         (&readers, &all),
@@ -54,7 +54,8 @@ fn a_release_wakes_all_that_can_go_together_and_no_more() {
         (&passing, &[0, 1, 2, 3]), // those who want what is below do not keep off each other, nor the one behind them
         (&[(Xn, Here), (Xs, Above), (Sn, Here)], &[0, 1]), // and a lock on the node alone keeps off nobody below
         (&[(Xs, Below), (Xs, Here)], &[0, 1]), // who drains has its claim elsewhere
-        (&crowd, &[0]),
+        (&crowd((Ss, Above)), &[0]),
+        (&crowd((Xs, Below)), &[0, 2 * IN_FRONT]), // and passes a whole crowd
     ] {
         let at = node(&Tree::new(NEVER), "a");
         let waiters = queue(&at, Xs, asked);
