@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::asking::{Asking, asking};
-use common::kinds::{Ask, EXCLUSIVE, EXCLUSIVE_NODE, Kind, SHARED, SHARED_NODE};
+use common::kinds::{Ask, EXCLUSIVE, EXCLUSIVE_NODE, Kind, SHARED, SHARED_NODE, all_locks};
 use common::naive::NaiveStore;
 use mutextree::{LockStore, MemoryStore, TreeMutex};
 
@@ -153,6 +153,38 @@ fn under_a_rush<S: LockStore>(make: fn() -> S, storm: &[(&str, Kind)], wanted: &
     for (time, overtaken) in everybody_gets_through(&store, Storm::rush(&store, storm), wanted) {
         assert!(overtaken <= OVERTAKEN, "{wanted:?} was overtaken {overtaken} times in the median, in {time:?}");
     }
+}
+
+/// Who waits keeps off later ones on its node and above, wherever it sleeps itself, and whoever else is let in by those it waits for. For every kind
+/// of lock that can wait for a lock above it.
+#[test]
+fn later_ones_queue_behind_one_that_sleeps_elsewhere() {
+    let store = MemoryStore::builder().patience(Duration::ZERO).build();
+    let above: Vec<_> = all_locks(&["a"]).collect();
+    let asked: Vec<_> = all_locks(&["a/b"]).collect();
+    for (held, waits) in above.iter().flat_map(|held| asked.iter().map(move |waits| (held, waits))) {
+        if !held.conflicts(waits) {
+            continue;
+        }
+        let holder = held.mutex(&store).lock_owned().unwrap();
+        let mutex = waits.mutex(&store);
+        let waiting = asking(move || mutex.lock_owned().unwrap());
+        let others = all_locks(&["/", "a", "a/b", "a/c"]).filter(|later| !later.conflicts(held));
+        let (behind, free): (Vec<_>, Vec<_>) = others.partition(|later| later.conflicts(waits));
+        for later in behind {
+            let (mutex, start) = (later.mutex(&store), Instant::now());
+            while mutex.try_lock().is_ok() {
+                assert!(start.elapsed() < LONGEST, "{later:?} overtakes {waits:?}, which waits for {held:?}");
+                thread::yield_now();
+            }
+        }
+        for later in free {
+            assert!(later.mutex(&store).try_lock().is_ok(), "{later:?} has nothing to do with {waits:?}");
+        }
+        drop(holder);
+        drop(waiting.ends());
+    }
+    assert!(!store.mutex("/").unwrap().is_locked());
 }
 
 const LEAVES: &[(&str, Kind)] = &[("a/1", EXCLUSIVE), ("a/2", EXCLUSIVE), ("a/b/3", EXCLUSIVE), ("a/b/c/4", EXCLUSIVE)];

@@ -55,7 +55,11 @@ fn run_once(patience: Duration, any_ask: impl Strategy<Value = Ask>) {
 
 /// Runs it in as many orders as asked for: half of them by lot at every step, half with few changes of turn in places drawn by lot.
 fn explore<A: Strategy<Value = Ask> + 'static>(name: &str, patience: Duration, asks: fn() -> A) {
-    let run = Arc::new(move || run_once(patience, asks()));
+    explore_run(name, move || run_once(patience, asks()));
+}
+
+fn explore_run(name: &str, run: impl Fn() + Send + Sync + 'static) {
+    let run = Arc::new(run);
     let again = run.clone();
     if let Ok(schedule) = env::var("MUTEXTREE_SHUTTLE_REPLAY") {
         return replay(move || run(), &schedule);
@@ -64,7 +68,7 @@ fn explore<A: Strategy<Value = Ask> + 'static>(name: &str, patience: Duration, a
     let started = Instant::now();
     check_random(move || run(), iterations.div_ceil(2));
     check_pct(move || again(), iterations / 2, 3);
-    println!("shuttle {name}: {iterations} schedules of {} threads in {:.1?}", THREADS + 2, started.elapsed());
+    println!("shuttle {name}: {iterations} schedules in {:.1?}", started.elapsed());
 }
 
 /// Everyone overtakes.
@@ -97,4 +101,28 @@ fn on_few_nodes_without_patience() {
 #[test]
 fn on_a_chain() {
     explore("on_a_chain", SOME, exclusive_chain);
+}
+
+/// A lock has one token, also if several threads are the first to ask for it, and one of them starts a lease.
+#[test]
+fn asking_for_a_token() {
+    explore_run("asking_for_a_token", || {
+        let store = MemoryStore::new();
+        let guard = Arc::new(store.mutex("a").unwrap().lock_owned().unwrap());
+        let tokens: Vec<_> = [false, false, true]
+            .map(|starts_lease| {
+                let guard = guard.clone();
+                thread::spawn(move || {
+                    if starts_lease {
+                        guard.refresh_for(Duration::from_secs(3600)).unwrap();
+                    }
+                    guard.fencing_token()
+                })
+            })
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect();
+        assert_eq!(tokens, [guard.fencing_token(); 3]);
+        assert!(guard.is_held());
+    });
 }

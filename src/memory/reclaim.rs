@@ -169,3 +169,7 @@ impl Tree {
         removed && node.survivor.load(Ordering::Relaxed)
     }
 }
+
+#[cfg(all(test, not(any(mutextree_loom, mutextree_shuttle))))]
+#[path = "reclaim_tests.rs"]
+mod tests;

@@ -1,9 +1,214 @@
-//! Waits that end at the very moment at which their reason ends.
+//! Who is woken, who closes which gates, who is named; and waits that end at the very moment at which their reason ends.
 
 use super::super::acquire::{Acquisition, Step};
 use super::super::tree::Tree;
 use super::*;
 use crate::path::ToTreePath;
+
+/// Nobody is an old waiter by this.
+const NEVER: Duration = Duration::MAX;
+
+fn node(tree: &Tree, path: &str) -> PlainArc<Node> {
+    tree.resolve(path.to_path_ref().unwrap())
+}
+
+fn waiter(wanted: &PlainArc<Node>, kind: Kind, place: Place, stamp: Stamp) -> Waiter {
+    Waiter { wanted: wanted.clone(), kind, place, stamp, sleeper: Sleeper::new(None), gated_for: None }
+}
+
+/// A queue of these at a node that is held by `held`, in this order of age. Nobody has gates closed yet.
+fn queue(at: &PlainArc<Node>, held: Kind, asked: &[(Kind, Place)]) -> Vec<Waiter> {
+    at.try_claim(held).unwrap();
+    let wanted = |place| if place == Place::Here { at.clone() } else { node(&Tree::new(NEVER), "elsewhere") };
+    let waiters: Vec<_> =
+        asked.iter().map(|&(kind, place)| waiter(&wanted(place), kind, place, Stamp::now())).collect();
+    for waiter in &waiters {
+        assert!(at.queue_up(waiter.clone(), NEVER), "{held:?} is in the way of {waiter:?}");
+    }
+    waiters
+}
+
+/// Which ones have been woken; the counts of those asleep must agree.
+fn woken(at: &Node, waiters: &[Waiter]) -> Vec<usize> {
+    let mut asleep = [0; 4];
+    for waiter in waiters.iter().filter(|waiter| !waiter.sleeper.is_woken() && !waiter.is_draining()) {
+        asleep[waiter.kind as usize] += 1;
+    }
+    assert_eq!(at.cold().slow.lock().asleep, asleep);
+    (0..waiters.len()).filter(|&which| waiters[which].sleeper.is_woken()).collect()
+}
+
+#[test]
+fn a_release_wakes_all_that_can_go_together_and_no_more() {
+    use Kind::{Sn, Ss, Xn, Xs};
+    use Place::{Above, Below, Here};
+    let readers = [(Ss, Here); 3 * IN_FRONT];
+    let all: Vec<_> = (0..readers.len()).collect();
+    let passing = [(Xs, Above), (Xs, Above), (Xn, Above), (Xs, Here), (Xs, Above)];
+    let crowd = |last| [&[(Xs, Here); 2 * IN_FRONT][..], &[last]].concat();
+    for (asked, expected) in [
+        (&[(Xs, Here), (Xs, Here), (Xs, Here)][..], &[0][..]),
+        (&readers, &all),
+        (&[(Ss, Here), (Sn, Here), (Xs, Here), (Ss, Here)], &[0, 1]),
+        (&[(Xn, Here), (Ss, Here)], &[0]),
+        (&passing, &[0, 1, 2, 3]), // those who want what is below do not keep off each other, nor the one behind them
+        (&[(Xn, Here), (Xs, Above), (Sn, Here)], &[0, 1]), // and a lock on the node alone keeps off nobody below
+        (&[(Xs, Below), (Xs, Here)], &[0, 1]), // who drains has its claim elsewhere
+        (&crowd((Ss, Above)), &[0]),
+        (&crowd((Xs, Below)), &[0, 2 * IN_FRONT]), // and passes a whole crowd
+    ] {
+        let at = node(&Tree::new(NEVER), "a");
+        let waiters = queue(&at, Xs, asked);
+        assert_eq!(woken(&at, &waiters), []);
+        at.drop_claim(Xs);
+        assert_eq!(woken(&at, &waiters), expected, "of {asked:?}");
+        at.wake_next();
+        assert_eq!(woken(&at, &waiters), expected, "they are on their way already");
+        for waiter in &waiters {
+            assert!(!at.rise(&waiter.sleeper, waiter.rank()), "a thread does not lapse");
+        }
+        let slow = at.cold().slow.lock();
+        assert_eq!((slow.queue.len(), slow.asleep, at.word.load(Ordering::SeqCst) & PARKED), (0, [0; 4], 0));
+    }
+}
+
+/// A walk may stop early if the word keeps out everybody who sleeps here; the kinds that do not matter do not count.
+#[test]
+fn it_is_hopeless_if_no_kind_that_sleeps_can_go() {
+    for held in Kind::ALL {
+        for asleep in 0..16_u32 {
+            let slow = Slow { asleep: std::array::from_fn(|kind| asleep >> kind & 1), ..Slow::default() };
+            let sleeping = Kind::ALL.into_iter().filter(|kind| asleep >> *kind as u32 & 1 == 1);
+            let some_can = sleeping.clone().any(|kind| held.unit() & kind.conflicts(Place::Above) == 0);
+            assert_eq!(
+                slow.is_hopeless(held.unit()),
+                !some_can,
+                "{held:?} held, {:?} asleep",
+                sleeping.collect::<Vec<_>>()
+            );
+        }
+    }
+}
+
+/// The oldest of a crowd, as soon as they have waited for too long; not those behind, and nobody before.
+#[test]
+fn the_front_of_a_queue_has_gates_closed_while_it_sleeps() {
+    let at = node(&Tree::new(NEVER), "a");
+    let waiters = queue(&at, Kind::Ss, &[(Kind::Xs, Place::Here); IN_FRONT + 2]);
+    let closed_for = |patience| -> Vec<Stamp> {
+        let mut slow = at.cold().slow.lock();
+        assert!(slow.take_next(&at, patience).is_empty());
+        slow.gates.0.values().flat_map(|gates| gates.keys().map(|(stamp, _)| *stamp)).collect()
+    };
+    assert_eq!(closed_for(NEVER), []);
+    assert_eq!(at.word.load(Ordering::SeqCst) & GATES, 0);
+    let front: Vec<_> = waiters.iter().take(IN_FRONT).map(|waiter| waiter.stamp).collect();
+    assert_eq!(closed_for(Duration::ZERO), front);
+    assert_eq!(at.word.load(Ordering::SeqCst) & GATES, Kind::Xs.closes(Place::Here));
+    for waiter in &waiters {
+        waiter.sleeper.open_gates();
+        at.rise(&waiter.sleeper, waiter.rank());
+    }
+}
+
+/// Of those who came at the same moment each is itself, in the queue and at the gates.
+#[test]
+fn the_same_stamp_is_not_the_same_waiter() {
+    let at = node(&Tree::new(NEVER), "a");
+    at.try_claim(Kind::Xs).unwrap();
+    let (before, stamp) = (Stamp::now(), Stamp::now());
+    let waiters = [before, stamp, stamp, stamp].map(|stamp| waiter(&at, Kind::Xs, Place::Here, stamp));
+    for waiter in &waiters {
+        assert!(at.queue_up(waiter.clone(), NEVER));
+        at.close_gate(waiter);
+    }
+    let gates = || at.word.load(Ordering::SeqCst) & GATES;
+    for gone in [2, 0, 3, 1] {
+        assert_eq!(gates(), GATES);
+        let waiter = &waiters[gone];
+        at.rise(&waiter.sleeper, waiter.rank());
+        assert!(at.cold().slow.lock().queue.iter().all(|left| !PlainArc::ptr_eq(&left.sleeper, &waiter.sleeper)));
+        waiter.sleeper.open_gates();
+    }
+    assert_eq!((gates(), at.cold().slow.lock().queue.len()), (0, 0));
+}
+
+/// Every two waiters of any kind, at any place: the word has the gates of both, and each of them passes its own and those of younger ones.
+#[test]
+fn gates_are_the_union_and_bind_the_younger() {
+    let cases = || Kind::ALL.into_iter().flat_map(|kind| [Place::Here, Place::Above].map(|place| (kind, place)));
+    for ((one, one_place), (other, other_place)) in cases().flat_map(|one| cases().map(move |other| (one, other))) {
+        let tree = Tree::new(NEVER);
+        let (at, [b, c]) = (node(&tree, "a"), ["b", "c"].map(|wanted| node(&tree, wanted)));
+        let older = waiter(&b, one, one_place, Stamp::now());
+        let younger = waiter(&c, other, other_place, loop_until_after(older.stamp));
+        let last = loop_until_after(younger.stamp);
+        at.close_gate(&older);
+        at.close_gate(&younger);
+        at.close_gate(&younger); // once is enough
+        let [first, second] = [one.closes(one_place), other.closes(other_place)];
+        assert_eq!(at.word.load(Ordering::SeqCst) & GATES, first | second);
+        for kind in Kind::ALL {
+            let by_first = (first & kind.gate() != 0).then(|| b.path.clone());
+            let by_second = (second & kind.gate() != 0).then(|| c.path.clone());
+            let gated_for = |stamp| at.gated_for(kind, stamp).map(|wanted| wanted.path.clone());
+            assert_eq!(gated_for(Some(older.stamp)), None);
+            assert_eq!(gated_for(Some(younger.stamp)), by_first);
+            for later in [gated_for(Some(last)), gated_for(None)] {
+                assert_eq!(later.is_some(), by_first.is_some() || by_second.is_some());
+                assert!(later.is_none() || later == by_first || later == by_second);
+            }
+        }
+        older.sleeper.open_gates();
+        assert_eq!(at.word.load(Ordering::SeqCst) & GATES, second);
+        younger.sleeper.open_gates();
+        assert_eq!(at.word.load(Ordering::SeqCst) & GATES, 0);
+    }
+}
+
+fn loop_until_after(before: Stamp) -> Stamp {
+    loop {
+        let now = Stamp::now();
+        if now > before {
+            return now;
+        }
+    }
+}
+
+/// What holds one up where it would sleep: a claim, a full count, an older one's gate. And whom it names: the owner of a gate only if it is that alone.
+#[test]
+fn a_claim_a_full_count_or_a_gate_is_a_reason_to_sleep() {
+    let tree = Tree::new(NEVER);
+    let (at, [b, c]) = (node(&tree, "a"), ["b", "c"].map(|wanted| node(&tree, wanted)));
+    let gating = waiter(&b, Kind::Xs, Place::Here, Stamp::now());
+    let stamp = loop_until_after(gating.stamp);
+    let full = |kind: Kind| 0xff_ffff * kind.unit();
+    for gated in [false, true] {
+        if gated {
+            at.close_gate(&gating);
+        }
+        let slow = at.cold().slow.lock();
+        for (kind, place) in
+            Kind::ALL.into_iter().flat_map(|kind| [Place::Here, Place::Above, Place::Below].map(|place| (kind, place)))
+        {
+            let (here, asking) = (place == Place::Here, waiter(&c, kind, place, stamp));
+            let named = |word| slow.gate_in_the_way(&asking, word).map(|wanted| wanted.path.clone());
+            for word in Kind::ALL.map(Kind::unit).into_iter().chain([0]) {
+                let conflict = word & kind.conflicts(place) != 0;
+                assert_eq!(slow.holds_up(&asking, word), conflict || here && gated, "{kind:?} {place:?} {word:#x}");
+                assert_eq!(
+                    named(word),
+                    (here && gated && !conflict).then(|| b.path.clone()),
+                    "{kind:?} {place:?} {word:#x}"
+                );
+            }
+            if kind.is_shared() {
+                assert_eq!(slow.holds_up(&asking, full(kind)), here, "{kind:?} {place:?}");
+            }
+        }
+    }
+    gating.sleeper.open_gates();
+}
 
 /// Found by shuttle: who was kept out by a gate, and gave up just as it was opened, named its own node, where there was nobody.
 #[test]
