@@ -2,9 +2,13 @@
 
 mod common;
 
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-use common::asking::{Asking, asking, in_time};
+use common::asking::{AT_MOST, Asking, asking, in_time};
 use common::kinds::{EXCLUSIVE, EXCLUSIVE_NODE, KINDS, Kind, SHARED, mutex};
 use common::naive::NaiveStore;
 use mutextree::{LockStore, MemoryStore, OwnedTreeMutexGuard, ToTreePath};
@@ -73,7 +77,7 @@ fn rustfs_5657_a_stolen_wake_up<S: LockStore>(store: S) {
         waiters[2].still_waits("the lock is held");
         drop(guard);
         // Whoever gets in first, the others follow; two of them need not wait for each other.
-        let (sender, all) = std::sync::mpsc::channel();
+        let (sender, all) = channel();
         for waiter in waiters {
             let sender = sender.clone();
             std::thread::spawn(move || {
@@ -81,7 +85,7 @@ fn rustfs_5657_a_stolen_wake_up<S: LockStore>(store: S) {
                 sender.send(()).unwrap();
             });
         }
-        (0..3).for_each(|_| all.recv_timeout(common::asking::AT_MOST).expect("a wake-up was lost"));
+        (0..3).for_each(|_| all.recv_timeout(AT_MOST).expect("a wake-up was lost"));
         assert_all_free(&store);
     }
     // One of those woken gives up at about that moment: its wake-up must go on to the next one.
@@ -96,6 +100,57 @@ fn rustfs_5657_a_stolen_wake_up<S: LockStore>(store: S) {
         gives_up.ends();
         assert_all_free(&store);
     }
+}
+
+/// The same, one step after the other: a task that was woken goes without having been polled. Its wake-up must go to the next one.
+#[test]
+fn rustfs_5657_a_stolen_wake_up_of_a_task_that_goes() {
+    for (held, first, second) in [
+        (("a", EXCLUSIVE), ("a", EXCLUSIVE), ("a", EXCLUSIVE)),
+        (("a", EXCLUSIVE), ("a", EXCLUSIVE), ("a/b", EXCLUSIVE)),
+        (("a", EXCLUSIVE), ("a", SHARED), ("a", EXCLUSIVE)),
+        (("a", SHARED), ("a", EXCLUSIVE), ("a", SHARED)),
+        (("a/b", EXCLUSIVE), ("a", EXCLUSIVE), ("a", SHARED)),
+        (("a/b", EXCLUSIVE), ("a", EXCLUSIVE), ("a/c", EXCLUSIVE)),
+        (("a/b", EXCLUSIVE), ("/", EXCLUSIVE), ("a", EXCLUSIVE)),
+    ] {
+        // It goes after having been woken, or still asleep.
+        for release_first in [true, false] {
+            let store = MemoryStore::builder().patience(Duration::ZERO).build();
+            let mut guard = Some(mutex(&store, held.0, held.1).lock_owned().unwrap());
+            let polled = |(path, kind): (&str, Kind)| {
+                let mutex = mutex(&store, path, kind);
+                let (bell, rings) = bell();
+                let mut wait = Box::pin(async move { mutex.lock_owned_async().await.unwrap() });
+                assert!(wait.as_mut().poll(&mut Context::from_waker(&bell)).is_pending(), "`{path}` is free");
+                (wait, bell, rings)
+            };
+            let (goes, ..) = polled(first);
+            let (mut stays, bell, rings) = polled(second);
+            if release_first {
+                guard = None;
+            }
+            drop(goes);
+            drop(guard);
+            // Told that it may go on, as often as it takes, it does.
+            rings.recv_timeout(AT_MOST).expect("nobody woke the second one");
+            while stays.as_mut().poll(&mut Context::from_waker(&bell)).is_pending() {
+                rings.recv_timeout(AT_MOST).expect("nobody woke the second one");
+            }
+        }
+    }
+}
+
+/// A waker, and where it is heard.
+fn bell() -> (Waker, Receiver<()>) {
+    struct Bell(Sender<()>);
+    impl Wake for Bell {
+        fn wake(self: Arc<Self>) {
+            let _ = self.0.send(());
+        }
+    }
+    let (sender, receiver) = channel();
+    (Waker::from(Arc::new(Bell(sender))), receiver)
 }
 
 /// Bug 3: a reader that asks again behind a queued writer hangs. Here it may wait, as documented, but a time-out ends it,
@@ -217,6 +272,12 @@ macro_rules! for_each_store {
         }
         mod memory {
             $(#[test] fn $test() { super::in_time(|| super::$test(super::MemoryStore::new())); })+
+        }
+        /// No waiter spins before it sleeps, nobody overtakes it.
+        mod memory_without_patience {
+            $(#[test] fn $test() {
+                super::in_time(|| super::$test(super::MemoryStore::builder().patience(super::Duration::ZERO).build()));
+            })+
         }
     };
 }
