@@ -3,8 +3,9 @@
 mod common;
 
 use std::hint::spin_loop;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -102,19 +103,26 @@ fn nobody_is_overtaken_without_end<S: LockStore>(make: impl Fn() -> S) {
 fn racing_tries<S: LockStore>(make: impl Fn() -> S) {
     for asks in [&["a", "a/x"][..], &["a", "a"], &["/", "a/x/1"], &["a", "a/x", "a/x/1"], &["a/x", "a/x", "a", "/"]] {
         let (store, clock) = (make(), Clock::default());
-        let together = Arc::new(Barrier::new(asks.len()));
+        let arrived = Arc::new(AtomicUsize::new(0));
         let threads: Vec<_> = asks
             .iter()
             .map(|path| {
-                let (store, clock, together) = (store.clone(), clock.clone(), together.clone());
-                let ask = Ask::new(*path, EXCLUSIVE);
-                let round = move |_| {
-                    together.wait();
+                let (store, clock, arrived) = (store.clone(), clock.clone(), arrived.clone());
+                let (ask, count) = (Ask::new(*path, EXCLUSIVE), asks.len());
+                // Wide awake, or they would start one after the other.
+                let meet = move |times: usize| {
+                    arrived.fetch_add(1, SeqCst);
+                    while arrived.load(SeqCst) < times * count {
+                        thread::yield_now();
+                    }
+                };
+                let round = move |at: usize| {
+                    meet(2 * at + 1);
                     let op = try_once(&store, &clock, &ask);
-                    together.wait();
+                    meet(2 * at + 2);
                     op
                 };
-                asking(move || (0..400).map(round).collect::<Vec<_>>())
+                asking(move || (0..2000).map(round).collect::<Vec<_>>())
             })
             .collect();
         assert_sound(threads.into_iter().flat_map(Asking::ends).collect(), LIMITS);

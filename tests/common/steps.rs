@@ -24,6 +24,12 @@ pub struct Step {
     hand_over: bool,
 }
 
+impl Step {
+    pub fn ask(&self) -> &Ask {
+        &self.ask
+    }
+}
+
 #[derive(Clone, Debug)]
 enum How {
     Wait,
