@@ -31,6 +31,11 @@ fn failed(path: &str, kind: Kind, [asked, at]: [u64; 2], named: &str) -> Op {
     Op { ask: Ask::new(path, kind), asked, end }
 }
 
+/// Asked for, and without an answer when the record ended.
+fn waits(path: &str, kind: Kind, asked: u64) -> Op {
+    Op { ask: Ask::new(path, kind), asked, end: End::Waits }
+}
+
 /// The names of the violations found, whichever way round the history is given.
 fn found(history: &[Op]) -> Vec<&'static str> {
     let names = |history| {
@@ -156,14 +161,78 @@ fn a_request_that_many_overtake() {
     let storm =
         |times: u64| (1..=times).map(|at| held("a/b", EXCLUSIVE, [at * 10, at * 10 + 1, at * 10 + 2, at * 10 + 3]));
     let after = |op: Op, times| storm(times).chain([op]).collect::<Vec<_>>();
-    let inner = held("a", EXCLUSIVE, [1, 100, 101, 102]);
-    assert_sound(&after(inner.clone(), 1));
-    assert_eq!(found(&after(inner, 5)), ["starved"]);
+    let inner = |from| held("a", EXCLUSIVE, [1, from, from + 101, from + 102]);
+    assert_sound(&after(inner(15), 1));
+    assert_eq!(found(&after(inner(25), 2)), ["starved"]);
+    assert_eq!(found(&after(inner(55), 5)), ["starved"]);
     assert_eq!(found(&after(failed("a", EXCLUSIVE, [1, 54], "a/b"), 5)), ["starved"]);
     // Those that do not conflict, or were there before, overtake nobody.
-    assert_sound(&after(held("b", EXCLUSIVE, [1, 100, 101, 102]), 5));
+    let other = [held("b", SHARED, [0, 2, 98, 99]), held("b", EXCLUSIVE, [1, 100, 101, 102])];
+    assert_sound(&storm(5).chain(other).collect::<Vec<_>>());
     let early = (1..=5).map(|at| held("a", SHARED, [at, at + 10, at + 20, at + 30]));
-    assert_sound(&early.chain([held("a", EXCLUSIVE, [9, 100, 101, 102])]).collect::<Vec<_>>());
+    assert_sound(&early.chain([held("a", EXCLUSIVE, [9, 45, 101, 102])]).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_request_that_is_overtaken_without_end() {
+    // Readers who take turns, so that one of them is always there, and a writer that is never let in.
+    let relay =
+        |times: u64| (1..=times).map(|at| held("a/b", SHARED, [at * 10, at * 10 + 1, at * 10 + 15, at * 10 + 16]));
+    let with = |op: Op, times| relay(times).chain([op]).collect::<Vec<_>>();
+    for writer in [waits("a", EXCLUSIVE, 22), waits("a/b", EXCLUSIVE, 22), waits("/", EXCLUSIVE, 22)] {
+        assert_eq!(found(&with(writer.clone(), 100)), ["starved"]);
+        assert_eq!(found(&with(writer.clone(), 4)), ["starved"]);
+        assert_sound(&with(writer, 3)); // overtaken once, so far
+    }
+    // Or let in when the others had enough of it.
+    assert_eq!(found(&with(held("a", EXCLUSIVE, [22, 1020, 1021, 1022]), 100)), ["starved"]);
+    // A reader among them is let in, or has nothing to wait for.
+    assert_sound(&with(held("a", SHARED, [22, 23, 1021, 1022]), 100));
+    // Each overtakes the other once: who is overtaken by whom is counted for each by itself.
+    assert_sound(&[
+        held("a", EXCLUSIVE, [1, 20, 21, 22]),
+        held("a", EXCLUSIVE, [2, 10, 11, 12]),
+        held("a", EXCLUSIVE, [3, 30, 31, 32]),
+    ]);
+}
+
+#[test]
+fn a_request_that_never_has_an_answer() {
+    let holder = held("a", EXCLUSIVE, [1, 2, 5, 6]);
+    // The record ends at 60, with something that has nothing to do with it.
+    let last = held("b", EXCLUSIVE, [57, 58, 59, 60]);
+    assert_eq!(found(&[holder.clone(), waits("a/b", EXCLUSIVE, 3), last.clone()]), ["missed"]);
+    assert_eq!(found(&[waits("a/b", EXCLUSIVE, 3), last.clone()]), ["invented"]);
+    assert_eq!(found(&[waits("a/b", EXCLUSIVE, 3), waits("a", EXCLUSIVE, 4), last]), ["invented"; 2]);
+    // There is still somebody, or has just been.
+    assert_sound(&[holder.clone(), waits("a/b", EXCLUSIVE, 3)]);
+    assert_sound(&[held("a", EXCLUSIVE, [1, 2, 50, 60]), waits("a/b", EXCLUSIVE, 3)]);
+    // Whoever else fails may do so because of it.
+    let holder = held("a", SHARED, [1, 2, 50, 60]);
+    assert_sound(&[holder, waits("a", EXCLUSIVE, 3), failed("a/b", SHARED, [10, 11], "a")]);
+}
+
+#[test]
+fn the_limits_to_the_tick() {
+    let holder = held("a", EXCLUSIVE, [1, 2, 5, 6]);
+    // Possibly there until 6; ten more are allowed.
+    assert_sound(&[holder.clone(), failed("a", EXCLUSIVE, [3, 16], "a")]);
+    assert_eq!(found(&[holder.clone(), failed("a", EXCLUSIVE, [3, 17], "a")]), ["missed"]);
+    // Let in at last, by whatever it was: late is late.
+    assert_sound(&[holder.clone(), held("a", EXCLUSIVE, [3, 16, 20, 21])]);
+    assert_eq!(found(&[holder.clone(), held("a", EXCLUSIVE, [3, 17, 20, 21])]), ["missed"]);
+    assert_eq!(found(&[held("a", EXCLUSIVE, [3, 17, 20, 21])]), ["missed"]);
+    // Surely held from 2 to 5: one tick in common is too many, none is none.
+    assert_eq!(found(&[holder.clone(), held("a", EXCLUSIVE, [3, 4, 7, 8])]), ["overlap"]);
+    assert_sound(&[held("a", EXCLUSIVE, [1, 2, 5, 7]), held("a", EXCLUSIVE, [3, 6, 8, 9])]);
+    // Possibly there until 6: a try that begins at 7 meets nobody, one that ended at 0 neither.
+    assert_eq!(found(&[holder.clone(), failed("a", EXCLUSIVE, [7, 8], "a")]), ["invented"]);
+    assert_eq!(found(&[held("a", EXCLUSIVE, [3, 4, 5, 6]), failed("a", EXCLUSIVE, [1, 2], "a")]), ["invented"]);
+    assert_sound(&[held("a", EXCLUSIVE, [1, 2, 3, 6]), failed("a", EXCLUSIVE, [5, 7], "a")]);
+    // A shared one downgrades nothing for those above or below that were exclusive all along.
+    let writer = downgraded(held("a", EXCLUSIVE, [1, 2, 20, 21]), [10, 12]);
+    assert_sound(&[writer.clone(), failed("a/b", SHARED, [11, 13], "a")]);
+    assert_eq!(found(&[writer, failed("a/b", SHARED, [13, 14], "a")]), ["invented"]);
 }
 
 #[test]

@@ -2,10 +2,14 @@
 
 mod common;
 
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-use common::asking::{Asking, asking, in_time};
-use common::kinds::{EXCLUSIVE, EXCLUSIVE_NODE, KINDS, Kind, SHARED, mutex};
+use common::asking::{AT_MOST, Asking, asking, in_time};
+use common::kinds::{Ask, EXCLUSIVE, EXCLUSIVE_NODE, KINDS, Kind, SHARED, mutex};
 use common::naive::NaiveStore;
 use mutextree::{LockStore, MemoryStore, OwnedTreeMutexGuard, ToTreePath};
 
@@ -73,7 +77,7 @@ fn rustfs_5657_a_stolen_wake_up<S: LockStore>(store: S) {
         waiters[2].still_waits("the lock is held");
         drop(guard);
         // Whoever gets in first, the others follow; two of them need not wait for each other.
-        let (sender, all) = std::sync::mpsc::channel();
+        let (sender, all) = channel();
         for waiter in waiters {
             let sender = sender.clone();
             std::thread::spawn(move || {
@@ -81,7 +85,7 @@ fn rustfs_5657_a_stolen_wake_up<S: LockStore>(store: S) {
                 sender.send(()).unwrap();
             });
         }
-        (0..3).for_each(|_| all.recv_timeout(common::asking::AT_MOST).expect("a wake-up was lost"));
+        (0..3).for_each(|_| all.recv_timeout(AT_MOST).expect("a wake-up was lost"));
         assert_all_free(&store);
     }
     // One of those woken gives up at about that moment: its wake-up must go on to the next one.
@@ -96,6 +100,65 @@ fn rustfs_5657_a_stolen_wake_up<S: LockStore>(store: S) {
         gives_up.ends();
         assert_all_free(&store);
     }
+}
+
+/// The same, one step after the other: a task that was woken goes without having been polled. Its wake-up must go to the next one.
+#[test]
+fn rustfs_5657_a_stolen_wake_up_of_a_task_that_goes() {
+    for (held, first, second) in [
+        (("a", EXCLUSIVE), ("a", EXCLUSIVE), ("a", EXCLUSIVE)),
+        (("a", EXCLUSIVE), ("a", EXCLUSIVE), ("a/b", EXCLUSIVE)),
+        (("a", EXCLUSIVE), ("a", SHARED), ("a", EXCLUSIVE)),
+        (("a", SHARED), ("a", EXCLUSIVE), ("a", SHARED)),
+        (("a/b", EXCLUSIVE), ("a", EXCLUSIVE), ("a", SHARED)),
+        (("a/b", EXCLUSIVE), ("a", EXCLUSIVE), ("a/c", EXCLUSIVE)),
+        (("a/b", EXCLUSIVE), ("/", EXCLUSIVE), ("a", EXCLUSIVE)),
+    ] {
+        // It goes after having been woken, or still asleep.
+        // With gates, which wake whoever they kept out as well, and without.
+        let cases = [true, false].map(|release_first| [Duration::ZERO, Duration::MAX].map(|it| (release_first, it)));
+        for (release_first, patience) in cases.concat() {
+            if !patience.is_zero()
+                && !Ask::new(held.0, held.1).conflicts(&Ask::new(second.0, second.1))
+                && held.1 == SHARED
+            {
+                continue; // without gates the second reader is let in at once
+            }
+            let store = MemoryStore::builder().patience(patience).build();
+            let mut guard = Some(mutex(&store, held.0, held.1).lock_owned().unwrap());
+            let polled = |(path, kind): (&str, Kind)| {
+                let mutex = mutex(&store, path, kind);
+                let (bell, rings) = bell();
+                let mut wait = Box::pin(async move { mutex.lock_owned_async().await.unwrap() });
+                assert!(wait.as_mut().poll(&mut Context::from_waker(&bell)).is_pending(), "`{path}` is free");
+                (wait, bell, rings)
+            };
+            let (goes, ..) = polled(first);
+            let (mut stays, bell, rings) = polled(second);
+            if release_first {
+                guard = None;
+            }
+            drop(goes);
+            drop(guard);
+            // Told that it may go on, as often as it takes, it does.
+            rings.recv_timeout(AT_MOST).expect("nobody woke the second one");
+            while stays.as_mut().poll(&mut Context::from_waker(&bell)).is_pending() {
+                rings.recv_timeout(AT_MOST).expect("nobody woke the second one");
+            }
+        }
+    }
+}
+
+/// A waker, and where it is heard.
+fn bell() -> (Waker, Receiver<()>) {
+    struct Bell(Sender<()>);
+    impl Wake for Bell {
+        fn wake(self: Arc<Self>) {
+            let _ = self.0.send(());
+        }
+    }
+    let (sender, receiver) = channel();
+    (Waker::from(Arc::new(Bell(sender))), receiver)
 }
 
 /// Bug 3: a reader that asks again behind a queued writer hangs. Here it may wait, as documented, but a time-out ends it,
@@ -157,14 +220,18 @@ fn a_classic_of_prefix_tests<S: LockStore>(store: S) {
 /// Bug 6: of a downgraded lock only the node itself became shared, and what is above or below stayed closed.
 fn alluxio_11541_a_part_of_the_chain_downgraded<S: LockStore>(store: S) {
     let mut guard = mutex(&store, "a/b/c", EXCLUSIVE).lock_owned().unwrap();
+    let chain = ["/", "a", "a/b", "a/b/c", "a/b/c/d", "a/b/c/d/e"];
+    let waiters = chain.map(|path| waiter(&store, path, SHARED));
+    waiters[5].still_waits("it is exclusive");
     guard.downgrade();
-    let readers = ["/", "a", "a/b", "a/b/c", "a/b/c/d", "a/b/c/d/e"];
-    let readers = readers.map(|path| mutex(&store, path, SHARED).try_lock_owned().expect("it is shared now"));
-    for path in ["/", "a", "a/b", "a/b/c", "a/b/c/d"] {
+    // Readers get in everywhere, those who waited and those who come; nobody else does, and that by itself is the lock's doing.
+    waiters.into_iter().for_each(|waiter| drop(waiter.ends()));
+    let readers = chain.map(|path| mutex(&store, path, SHARED).try_lock_owned().expect("it is shared now"));
+    drop(readers);
+    for path in chain {
         assert!(mutex(&store, path, EXCLUSIVE).try_lock().is_err(), "`{path}` is open to writers");
     }
     drop(guard);
-    drop(readers);
     assert_all_free(&store);
 }
 
@@ -208,6 +275,28 @@ fn alluxio_13049_a_node_freed_while_in_use() {
     assert!(store.mutex("a/b").unwrap().try_lock().is_err(), "the waiter's lock was on a node that is gone");
     assert!(store.mutex("a").unwrap().try_lock().is_err());
     drop(held);
+
+    // In use by nothing but a handle, as a new node and as one that has been locked; and with a waiter or a lock below.
+    for is_new in [true, false] {
+        let handle = store.mutex("h/b").unwrap();
+        if !is_new {
+            drop(handle.lock().unwrap());
+            drop(store.lock("h").unwrap()); // looks down, and takes the idle one off the list
+        }
+        store.shrink_to_fit();
+        let other = store.lock("h/b").unwrap();
+        assert!(
+            handle.is_locked() && handle.try_lock().is_err(),
+            "the handle's node is gone, and another one is locked"
+        );
+        drop(other);
+        let held = handle.lock().unwrap();
+        store.shrink_to_fit();
+        for path in ["h", "h/b", "h/b/c", "/"] {
+            assert!(store.mutex(path).unwrap().try_lock().is_err(), "`{path}` does not see the handle's lock");
+        }
+        drop(held);
+    }
 }
 
 macro_rules! for_each_store {
@@ -217,6 +306,12 @@ macro_rules! for_each_store {
         }
         mod memory {
             $(#[test] fn $test() { super::in_time(|| super::$test(super::MemoryStore::new())); })+
+        }
+        /// No waiter spins before it sleeps, nobody overtakes it.
+        mod memory_without_patience {
+            $(#[test] fn $test() {
+                super::in_time(|| super::$test(super::MemoryStore::builder().patience(super::Duration::ZERO).build()));
+            })+
         }
     };
 }

@@ -5,7 +5,8 @@
 //!
 //! What a time proves depends on its side of the call. From after `lock` returned until before `release` is called the lock
 //! is *surely* held; from before `lock` is called until after `release` returned the request is *possibly* there, waiting or held. Two that
-//! are surely held must not conflict; one that fails must have met one that was possibly there.
+//! are surely held must not conflict; one that fails must have met one that was possibly there; and one that waits must not go on waiting when nothing
+//! is possibly there any more.
 
 use std::fmt;
 
@@ -31,6 +32,8 @@ pub enum End {
         /// The path said to be in the way.
         named: Option<TreePath>,
     },
+    /// Neither had nor given up when the record ended.
+    Waits,
     /// Held, and released.
     Held {
         /// After the call.
@@ -57,7 +60,7 @@ impl Op {
     /// When and how it is held beyond doubt.
     fn surely(&self) -> Vec<Phase> {
         match self.end {
-            End::Failed { .. } => vec![],
+            End::Failed { .. } | End::Waits => vec![],
             End::Held { from, downgraded: None, released: [to, _], .. } => vec![(from, to, self.ask.clone())],
             End::Held { from, downgraded: Some([middle, _]), released: [to, _], .. } => {
                 vec![(from, middle, self.ask.clone()), (middle, to, self.as_shared())]
@@ -68,7 +71,7 @@ impl Op {
     /// When and how it may be there: held, waiting or racing.
     fn possibly(&self) -> Vec<Phase> {
         match self.end {
-            End::Failed { at, .. } => vec![(self.asked, at, self.ask.clone())],
+            End::Failed { .. } | End::Waits => vec![self.waiting()],
             End::Held { downgraded: None, released: [_, to], .. } => vec![(self.asked, to, self.ask.clone())],
             End::Held { downgraded: Some([_, middle]), released: [_, to], .. } => {
                 vec![(self.asked, middle, self.ask.clone()), (self.asked, to, self.as_shared())]
@@ -76,10 +79,16 @@ impl Op {
         }
     }
 
+    /// When it may have waited.
+    fn waiting(&self) -> Phase {
+        (self.asked, self.answered(), self.ask.clone())
+    }
+
     /// When the call returned.
     fn answered(&self) -> u64 {
         match self.end {
             End::Failed { at, .. } => at,
+            End::Waits => u64::MAX,
             End::Held { from, .. } => from,
         }
     }
@@ -88,6 +97,7 @@ impl Op {
     fn gone(&self) -> u64 {
         match self.end {
             End::Failed { at, .. } => at,
+            End::Waits => u64::MAX,
             End::Held { released: [_, to], .. } => to,
         }
     }
@@ -112,7 +122,7 @@ fn clash(these: &[Phase], those: &[Phase]) -> Option<(u64, u64)> {
 pub struct Limits {
     /// How many may ask later for something that conflicts and be granted it sooner.
     pub overtaken: usize,
-    /// How long nothing at all may be in the way at the end of a request that fails.
+    /// How long nothing at all may be in the way before a request has its lock, or fails.
     pub unblocked: u64,
 }
 
@@ -121,11 +131,11 @@ pub struct Limits {
 pub enum Violation {
     /// Two conflicting locks were held at once.
     Overlap(Op, Op),
-    /// It failed, although nobody who conflicts with it got a lock or held one: at best some met each other, and all failed.
+    /// It failed, or never had an answer, although nobody who conflicts with it got a lock or held one: at best some met each other, and all failed.
     Invented(Op),
     /// It failed because of a path, it said, on which there was nothing that conflicts.
     WrongName(Op),
-    /// It failed although nothing had been in the way for so long: it missed its wake-up.
+    /// Nothing had been in the way for so long when it failed, or was let in at last: it missed its wake-up.
     Missed(Op, u64),
     /// So many who asked later were served first.
     Starved(Op, usize),
@@ -137,9 +147,9 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Overlap(one, other) => write!(f, "held at once:\n  {one:?}\n  {other:?}"),
-            Self::Invented(op) => write!(f, "failed because of nobody:\n  {op:?}"),
+            Self::Invented(op) => write!(f, "kept out by nobody:\n  {op:?}"),
             Self::WrongName(op) => write!(f, "failed, and named a path where nothing was in the way:\n  {op:?}"),
-            Self::Missed(op, time) => write!(f, "failed, and nothing had been in the way for {time}:\n  {op:?}"),
+            Self::Missed(op, time) => write!(f, "still waited when nothing had been in the way for {time}:\n  {op:?}"),
             Self::Starved(op, times) => write!(f, "overtaken {times} times:\n  {op:?}"),
             Self::Tokens(one, other) => write!(f, "tokens out of order:\n  {one:?}\n  {other:?}"),
         }
@@ -164,6 +174,7 @@ struct Findings {
 pub fn check(mut history: Vec<Op>, limits: Limits) -> Vec<Violation> {
     history.sort_by_key(|op| op.asked);
     let mut violations = tokens_out_of_order(&history);
+    let end = history.iter().flat_map(|op| [op.asked, op.gone()]).filter(|time| *time != u64::MAX).max().unwrap_or(0);
     let mut findings: Vec<Findings> = history.iter().map(|_| Findings::default()).collect();
 
     // Sweeps the requests in the order they were made; `present` are those that are possibly still there.
@@ -190,11 +201,12 @@ pub fn check(mut history: Vec<Op>, limits: Limits) -> Vec<Violation> {
         if found.overtaken > limits.overtaken {
             violations.push(Violation::Starved(op.clone(), found.overtaken));
         }
-        let End::Failed { at, named } = &op.end else { continue };
-        let unblocked = at - found.blocked_until.max(op.asked);
-        if !explained {
+        let answered = op.answered().min(end);
+        let unblocked = answered - found.blocked_until.max(op.asked).min(answered);
+        let is_named = matches!(op.end, End::Failed { named: Some(_), .. });
+        if !explained && !op.was_held() {
             violations.push(Violation::Invented(op));
-        } else if named.is_some() && !found.name_is_right {
+        } else if is_named && !found.name_is_right {
             violations.push(Violation::WrongName(op));
         } else if unblocked > limits.unblocked {
             violations.push(Violation::Missed(op, unblocked));
@@ -211,13 +223,14 @@ pub fn assert_sound(history: Vec<Op>, limits: Limits) {
     assert!(violations.is_empty(), "{} violations:\n{}", violations.len(), shown.join("\n"));
 }
 
-/// Notes in `found`, if `one` failed, whether `other` was in its way.
+/// Notes in `found` whether `other` was in the way of `one` until that had an answer.
 fn note_what_was_in_the_way(history: &[Op], one: usize, other: usize, found: &mut Findings) {
     let (op, blocker) = (&history[one], &history[other]);
-    let End::Failed { named, .. } = &op.end else { return };
-    let Some((_, until)) = clash(&op.possibly(), &blocker.possibly()) else { return };
+    let Some((_, until)) = clash(&[op.waiting()], &blocker.possibly()) else { return };
     found.blocked_until = found.blocked_until.max(until);
-    found.name_is_right |= named.as_ref() == Some(&blocker.ask.path);
+    if let End::Failed { named, .. } = &op.end {
+        found.name_is_right |= named.as_ref() == Some(&blocker.ask.path);
+    }
     if blocker.was_held() {
         found.met_a_holder = true;
     } else {

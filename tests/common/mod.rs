@@ -17,4 +17,6 @@ pub mod naive;
 pub mod side_by_side;
 /// What a thread does in a run that is recorded.
 pub mod steps;
+/// One request in the midst of a storm of others, recorded.
+pub mod storm;
 // conformance.rs is taken in by those that run it, so that the compiler reports a promise that nobody calls.

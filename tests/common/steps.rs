@@ -24,6 +24,12 @@ pub struct Step {
     hand_over: bool,
 }
 
+impl Step {
+    pub fn ask(&self) -> &Ask {
+        &self.ask
+    }
+}
+
 #[derive(Clone, Debug)]
 enum How {
     Wait,
@@ -56,7 +62,7 @@ pub fn plans(any_ask: impl Strategy<Value = Ask>, threads: usize, steps: usize, 
 pub struct Clock(Arc<AtomicU64>);
 
 impl Clock {
-    fn now(&self) -> u64 {
+    pub fn now(&self) -> u64 {
         self.0.fetch_add(1, SeqCst)
     }
 }
@@ -122,6 +128,22 @@ pub fn run_thread<S: LockStore>(
         }
     }
     ops
+}
+
+/// One try, and a release at once.
+pub fn try_once<S: LockStore>(store: &S, clock: &Clock, ask: &Ask) -> Op {
+    let mutex = ask.mutex(store);
+    let asked = clock.now();
+    match mutex.try_lock_owned() {
+        Ok(guard) => {
+            let from = clock.now();
+            Held { guard, ask: ask.clone(), asked, from, downgraded: None, token: None }.release(clock)
+        }
+        Err(error) => {
+            let end = End::Failed { at: clock.now(), named: error.blocking_path().cloned() };
+            Op { ask: ask.clone(), asked, end }
+        }
+    }
 }
 
 /// Two leaves and what is above them: everybody is in everybody's way.
