@@ -26,9 +26,9 @@ const STEPS: usize = 6;
 /// The scheduler is not fair, so what is a matter of time says nothing here.
 const LIMITS: Limits = Limits { overtaken: usize::MAX, unblocked: u64::MAX };
 
-/// Once somebody waits here nobody who comes later is let in first, so a handful overtake at most. But before that a leaf has to be enrolled, below a node whose word changes
-/// all the time, and walks take it off the list again until it is claimed: with eight readers above it takes it 90 of their turns in the mean, the more the less likely.
-const IN_A_STORM: Limits = Limits { overtaken: 2000, unblocked: u64::MAX };
+/// Once somebody waits here nobody who comes later is let in first, so a handful overtake; and before that some more, while a new leaf is enrolled, in the turns that this takes.
+/// (Enrolling without hand over hand, so that walks can take it off the list again, is seen to be overtaken 102 times in 300 schedules.)
+const IN_A_STORM: Limits = Limits { overtaken: 100, unblocked: u64::MAX };
 
 /// One run, from a plan that is drawn by lot as the schedule is.
 fn run_once(patience: Duration, any_ask: impl Strategy<Value = Ask>) {

@@ -94,19 +94,21 @@ impl Node {
     /// Claims the node, enrolling it first if need be, and strikes out tentative claims on it. `stamp` tells how old the claimant is, for gates.
     pub(super) fn claim(self: &PlainArc<Self>, kind: Kind, stamp: Option<Stamp>, how: How) -> Claim {
         let mut word = self.word.load(Ordering::SeqCst);
+        let mut list = None;
         loop {
             if word & ENROLLED == 0 {
-                self.enrol();
+                list = self.enrol();
                 word = self.word.load(Ordering::SeqCst);
                 continue;
             }
             if word & kind.conflicts(Place::Here) != 0 || kind.is_full(word) {
                 return Claim::Blocked(self.clone());
             }
-            if word & kind.gate() != 0
-                && let Some(wanted) = self.gated_for(kind, stamp)
-            {
-                return Claim::Blocked(wanted);
+            if word & kind.gate() != 0 {
+                drop(list.take()); // the gates are under the node's own slow lock
+                if let Some(wanted) = self.gated_for(kind, stamp) {
+                    return Claim::Blocked(wanted);
+                }
             }
             let is_inner = word & KIDS != 0 && kind.is_subtree();
             let made = if is_inner { Claim::Inner } else { Claim::Leaf };

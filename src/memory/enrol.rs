@@ -10,7 +10,7 @@
 //! 4. A claim is a CAS that expects `ENROLLED`. So whoever is claimed is in the list, and so are its ancestors in theirs; and
 //!    the CAS that un-enrols expects no claim.
 //!
-//! One slow lock is held at a time. So an un-enrolled node was idle when it was, and whoever wants to claim it afterwards
+//! So an un-enrolled node was idle when it was, and whoever wants to claim it afterwards
 //! enrols it first, which comes after in the list's lock.
 //!
 //! # `CLEAR`: why a claim need not even look up
@@ -26,40 +26,54 @@
 //!
 //! A walk costs no more for it, and each time a node loses its `CLEAR` pays for setting it once more: by the next claim that looks up and sees nothing. While something above covers the node
 //! claims look up, and set nothing.
+//!
+//! # Why enrolling ends
+//! 11. Who enrols a chain of nodes goes down from list to list, and holds one until it has locked the next; and the last one until it has claimed. Nobody else holds two
+//!     slow locks, and nobody waits for a list further up while holding one, so they do not wait in a circle.
+//!
+//! Otherwise those who lock something above, again and again, could each time take a node off its list before it has its child, or its claim.
 
 use super::node::{Node, Slow};
 use super::word::{CLEAR, COVERS, ENROLLED, KIDS};
-use crate::sync::{Ordering, PlainArc, claim_fence};
+use crate::sync::{MutexGuard, Ordering, PlainArc, claim_fence};
 
 impl Node {
     pub(super) fn is_enrolled(&self) -> bool {
         self.word.load(Ordering::SeqCst) & ENROLLED != 0
     }
 
-    /// Sees to it that the node was enrolled: by the time this returns a walk may have un-enrolled it again.
+    /// Enrols the node, and returns the lock of the list that it is on: nobody un-enrols it before that is let go of. `None` if it was enrolled by somebody else.
     #[cold]
-    pub(super) fn enrol(self: &PlainArc<Self>) {
+    pub(super) fn enrol(self: &PlainArc<Self>) -> Option<MutexGuard<'_, Slow>> {
+        let line = self.ancestors();
         while !self.is_enrolled() {
-            // The highest one that is not enrolled, and its parent, which is or was.
-            let mut child = self;
-            while let Some(parent) = child.parent().filter(|parent| !parent.is_enrolled()) {
-                child = parent;
+            // From the highest one that is not enrolled down; the one above it is enrolled, or was.
+            let highest = line.iter().take_while(|above| !above.is_enrolled()).count();
+            let mut list = None;
+            for at in (0..=highest).rev() {
+                // The list before is let go of only when this one is locked (11).
+                list = line[at].admit(if at == 0 { self } else { &line[at - 1] });
+                if list.is_none() {
+                    break;
+                }
             }
-            if let Some(parent) = child.parent() {
-                parent.admit(child);
+            if list.is_some() {
+                return list;
             }
         }
+        None
     }
 
     /// Puts a child on the list, unless this node is not enrolled any more or the child already is.
-    fn admit(&self, child: &PlainArc<Self>) {
+    fn admit(&self, child: &PlainArc<Self>) -> Option<MutexGuard<'_, Slow>> {
         let mut slow = self.cold().slow.lock();
         if child.is_enrolled() || (slow.kids.is_empty() && !self.set_kids()) {
-            return;
+            return None;
         }
         slow.kids.push(child.clone());
         let clear = if child.is_covered() { 0 } else { CLEAR };
         child.word.fetch_or(ENROLLED | clear, Ordering::SeqCst);
+        Some(slow)
     }
 
     /// Sets `CLEAR` unless something above covers the node (10). It is enrolled: the caller has claimed it.

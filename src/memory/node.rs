@@ -34,7 +34,7 @@ pub(super) struct Node {
 
 /// What only nodes with children or waiters need, made when one first does.
 pub(super) struct Cold {
-    /// The list and the queue. Nobody holds two of these at once.
+    /// The list and the queue. Nobody holds two of these at once, but for enrolling (11 in `enrol.rs`).
     pub(super) slow: Mutex<Slow>,
     /// Held by a try that looks around this subtree, so that there is one at a time: see `tentative.rs`.
     pub(super) probe: Mutex<()>,

@@ -42,8 +42,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         edits: &[
             (
                 ENROL,
-                "if child.is_enrolled() || (slow.kids.is_empty() && !self.set_kids()) {\n            return;\n        }",
-                "if child.is_enrolled() || !self.is_enrolled() {\n            return;\n        }",
+                "if child.is_enrolled() || (slow.kids.is_empty() && !self.set_kids()) {\n            return None;\n        }",
+                "if child.is_enrolled() || !self.is_enrolled() {\n            return None;\n        }",
             ),
             (
                 ENROL,
