@@ -22,7 +22,7 @@ fn text_is_split_at_slashes_and_outer_ones_are_ignored() {
 fn what_is_no_path_is_refused_with_the_place() {
     let refusal = |text: &str| text.parse::<TreePath>().unwrap_err().to_string();
     assert_eq!(refusal(""), "the path is empty (the root is written `/`)");
-    for (text, place) in [("a//b", 2), ("//", 1), ("//a", 1), ("a//", 2), ("///", 1)] {
+    for (text, place) in [("a//b", 2), ("//", 1), ("//a", 1), ("a//", 2), ("///", 1), ("//.", 1), ("//.a", 1)] {
         assert_eq!(refusal(text), format!("component {place} of the path `{text}` is empty"));
     }
     for (text, dots, place) in [("a/./b", ".", 2), ("..", "..", 1), ("a/..", "..", 2), ("/./", ".", 1)] {
