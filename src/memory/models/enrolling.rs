@@ -101,21 +101,20 @@ fn walk_enters_what_it_has_waited_for() {
 fn walk_goes_on_after_waiting() {
     explore_at_most(3, "walk_goes_on_after_waiting", || {
         let world = World::new(ENDLESS, &["1", "2", "3"]);
-        let (root, first) = (world.node("/"), world.used("1"));
-        let (middle, last) = (world.used("2"), world.used("3"));
-        drop(middle);
-        first.try_claim(Kind::Xs).unwrap();
-        last.try_claim(Kind::Xs).unwrap();
-        run([
-            threaded!(world, root => world.lock(&root, Kind::Xs)),
-            threaded!(world, first, last => {
-                world.tree.sweep();
-                last.drop_claim(Kind::Xs);
-                world.touch(&first, Kind::Xs);
-                first.drop_claim(Kind::Xs);
-            }),
-        ]);
-        drop((root, first, last));
+        let (root, children) = (world.node("/"), ["1", "2", "3"].map(|path| world.used(path)));
+        children.iter().for_each(|child| child.try_claim(Kind::Xs).unwrap());
+        let walk = threaded!(world, root => world.lock(&root, Kind::Xs));
+        let [first, middle, last] = children;
+        let others = threaded!(world, => {
+            middle.drop_claim(Kind::Xs);
+            drop(middle);
+            world.tree.sweep();
+            last.drop_claim(Kind::Xs);
+            world.touch(&first, Kind::Xs);
+            first.drop_claim(Kind::Xs);
+        });
+        run([walk, others]);
+        drop(root);
         world.assert_as_new();
     });
 }

@@ -101,7 +101,7 @@ fn readers_and_a_writer() {
 fn node_only_between_root_and_leaf() {
     explore("node_only_between_root_and_leaf", || {
         let world = World::new(ENDLESS, &["a", "a/b"]);
-        let (root, inner, leaf) = (world.used("/"), world.used("a"), world.used("a/b"));
+        let (root, inner, leaf) = (world.used("/"), world.used("a"), world.looked_at("a/b"));
         inner.try_claim(Kind::Xn).unwrap();
         world.try_lock(&leaf, Kind::Xs).unwrap();
         leaf.drop_claim(Kind::Xs);
