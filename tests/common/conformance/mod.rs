@@ -30,7 +30,7 @@ macro_rules! conformance {
                     equal_paths_are_one_lock, different_paths_are_not, clones_share_and_stores_do_not,
                     a_mutex_outlives_its_store, an_error_names_what_is_in_the_way, an_error_names_the_owner,
                     what_is_no_path_is_an_error, is_locked_says_what_a_try_would;
-                patience: every_way_to_ask, a_try_is_refused_at_once, no_time_at_all_is_one_try,
+                patience: every_way_to_ask, locking_again_blocks, a_try_is_refused_at_once, no_time_at_all_is_one_try,
                     endless_timeouts_wait, a_timeout_takes_its_time;
                 waiting: a_release_lets_the_waiter_in, shared_waiters_get_in_together, everybody_gets_a_turn,
                     an_inner_wait_that_times_out_leaves_nothing, a_leaf_wait_that_times_out_leaves_nothing,

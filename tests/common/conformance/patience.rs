@@ -49,6 +49,21 @@ pub(crate) fn every_way_to_ask<S: LockStore>(make: impl Fn() -> S) {
     }
 }
 
+/// By the one who holds it: what was locked, part of it, and what contains it.
+pub(crate) fn locking_again_blocks<S: LockStore>(make: impl Fn() -> S) {
+    let store = make();
+    for kind in [EXCLUSIVE, SHARED] {
+        let mine = hold(&store, "a/b", kind);
+        for path in ["a/b", "a/b/c", "a/b/c/d", "a", "/"] {
+            let error = mutex(&store, path, EXCLUSIVE).try_lock_for(A_MOMENT).unwrap_err();
+            assert!(matches!(error, LockError::TimedOut { .. }), "{path}: {error}");
+            assert_eq!(error.blocking_path(), Some(mine.path()));
+        }
+        drop(mine);
+        assert_all_free(&store);
+    }
+}
+
 pub(crate) fn a_try_is_refused_at_once<S: LockStore>(make: impl Fn() -> S) {
     let store = make();
     let reader = hold(&store, "a/b", SHARED);

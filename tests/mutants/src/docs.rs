@@ -9,7 +9,7 @@ use crate::list;
 pub(crate) struct Model {
     pub(crate) name: String,
     /// The file it is in, without the ending.
-    module: String,
+    pub(crate) module: String,
     /// Its doc comment, on one line.
     says: String,
 }

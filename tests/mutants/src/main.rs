@@ -1,7 +1,7 @@
 //! Breaks the code on purpose, one rule at a time, and sees the loom models fail.
 //!
 //! A model that passes proves nothing unless it would fail on wrong code. Each [`Mutation`] in `list/` leaves one rule out and names the models that
-//! have to fail then. Run with `cargo run -p mutextree-mutants`; with words, only mutations that contain one of them, or name such a model.
+//! have to fail then. Run with `cargo run -p mutextree-mutants`; with words, only mutations that contain one of them, or name such a model, or one in the file of that name.
 //! `--check` only sees whether the mutations apply and the doc comments of the models agree with them, which takes no time.
 //! `--all-models` runs every model on each mutation, and shows which fail. `--bound` sets the preemption bound, 2 if not given.
 //!
@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use comfy_table::Table;
 
 use crate::bench::{Bench, Outcome};
+use crate::docs::Model;
 use crate::list::Mutation;
 
 mod bench;
@@ -44,9 +45,11 @@ fn options() -> Result<Options, lexopt::Error> {
 }
 
 impl Options {
-    fn want(&self, mutation: &Mutation) -> bool {
+    fn want(&self, mutation: &Mutation, models: &[Model]) -> bool {
+        let fails = |model: &&Model| mutation.fails.contains(&&*model.name);
         let names = |word: &String| {
-            mutation.what.contains(&**word) || mutation.fails.iter().any(|model| model.contains(&**word))
+            mutation.what.contains(&**word)
+                || models.iter().filter(fails).any(|model| model.name.contains(&**word) || model.module == *word)
         };
         self.words.is_empty() || self.words.iter().any(names)
     }
@@ -72,7 +75,7 @@ fn run(options: &Options) -> Result<bool, String> {
     let bench = Bench::new(&root, options.bound)?;
     let mut table = Table::new();
     table.load_style(comfy_table::presets::ASCII_MARKDOWN).set_header(["left out or broken", "model", "outcome"]);
-    let mutations: Vec<_> = list::all().filter(|mutation| options.want(mutation)).collect();
+    let mutations: Vec<_> = list::all().filter(|mutation| options.want(mutation, &models)).collect();
     if options.check {
         for mutation in &mutations {
             complaints.extend(bench.apply(mutation).err().map(|why| format!("{}: {why}", mutation.what)));
