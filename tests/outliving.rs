@@ -43,6 +43,22 @@ fn a_guard_takes_it_up_again() {
 }
 
 #[test]
+fn several_that_share_a_node_are_each_kept() {
+    let store = store();
+    let shared = || store.mutex("a").unwrap().shared().lock_owned().unwrap();
+    let kept = [shared(), shared(), shared()].map(|guard| guard.into_lease().unwrap());
+    let leased = shared();
+    leased.refresh_for(LONG).unwrap();
+    for lease in kept {
+        assert!(lease.is_held());
+        lease.release().unwrap();
+    }
+    assert!(leased.is_held());
+    leased.unlock().unwrap();
+    assert!(!store.mutex("a").unwrap().is_locked());
+}
+
+#[test]
 fn its_lease_ends_and_can_be_set() {
     let store = store();
     let mutex = store.mutex("a").unwrap();

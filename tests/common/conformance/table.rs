@@ -169,6 +169,15 @@ pub(crate) fn an_error_names_the_owner<S: LockStore>(make: impl Fn() -> S) {
         };
         assert_eq!(blocker.owner().map(|owner| owner.as_str()), Some("nightly backup"));
     }
+    // Of two who share a node, the one that is in the way; whatever the order in which they came.
+    for owners in [["alone", "whole"], ["whole", "alone"]] {
+        let _both = owners.map(|owner| {
+            let kind = if owner == "whole" { SHARED } else { SHARED_NODE };
+            mutex(&store, "y", kind).owner(owner).lock_owned().unwrap()
+        });
+        let error = take(&store, "y/z", EXCLUSIVE).unwrap_err().to_string();
+        assert!(error.contains("whole") && !error.contains("alone"), "{error}");
+    }
     let _nobody = hold(&store, "x", EXCLUSIVE);
     let error = mutex(&store, "x", EXCLUSIVE).owner("me").try_lock().unwrap_err();
     assert_eq!(error.to_string(), "`x` is blocked by a lock on `x`");
