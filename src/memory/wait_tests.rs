@@ -4,6 +4,8 @@ use super::super::acquire::{Acquisition, Step};
 use super::super::tree::Tree;
 use super::*;
 use crate::path::ToTreePath;
+use crate::sync::AtomicUsize;
+use std::task::{Wake, Waker};
 
 /// Nobody is an old waiter by this.
 const NEVER: Duration = Duration::MAX;
@@ -215,6 +217,75 @@ fn a_claim_a_full_count_or_a_gate_is_a_reason_to_sleep() {
         }
     }
     gating.sleeper.open_gates();
+}
+
+fn task(wanted: &PlainArc<Node>) -> Waiter {
+    let sleeper = Sleeper::new(Some(Waker::noop().clone()));
+    Waiter { sleeper, ..waiter(wanted, Kind::Xs, Place::Here, Stamp::now()) }
+}
+
+/// A node that is held, with these in its queue, in this order.
+fn held_with(waiters: &[fn(&PlainArc<Node>) -> Waiter]) -> (PlainArc<Node>, Vec<Waiter>) {
+    let at = node(&Tree::new(NEVER), "a");
+    at.try_claim(Kind::Xs).unwrap();
+    let waiters: Vec<_> = waiters.iter().map(|make| make(&at)).collect();
+    for waiter in &waiters {
+        assert!(at.queue_up(waiter.clone(), NEVER));
+    }
+    (at, waiters)
+}
+
+fn is_queued(at: &Node, waiter: &Waiter) -> bool {
+    at.cold().slow.lock().queue.iter().any(|queued| PlainArc::ptr_eq(&queued.sleeper, &waiter.sleeper))
+}
+
+/// Those who sleep with good reason, and threads in any case, are not looked after again and again.
+#[test]
+fn nobody_comes_by_for_those_who_are_not_left_alone() {
+    let thread = |at: &_| waiter(at, Kind::Xs, Place::Here, Stamp::now());
+    for (queue, released) in [(&[task, thread][..], false), (&[thread, task], true)] {
+        let (at, waiters) = held_with(queue);
+        if released {
+            at.drop_claim(Kind::Xs);
+            assert!(waiters[0].sleeper.is_woken());
+        }
+        for _ in 0..3 {
+            at.look_after();
+            assert!(!at.cold().slow.lock().looked_after);
+        }
+        assert!(waiters.iter().all(|waiter| is_queued(&at, waiter) && !waiter.sleeper.take_lapsed()));
+    }
+}
+
+/// Of two wakers that a task was polled with, the later one is woken.
+#[test]
+fn a_task_is_woken_by_its_latest_waker() {
+    struct Woken(AtomicUsize);
+    impl Wake for Woken {
+        fn wake(self: PlainArc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let [first, second] = [0; 2].map(|none| PlainArc::new(Woken(AtomicUsize::new(none))));
+    let sleeper = Sleeper::new(Some(first.clone().into()));
+    sleeper.set_waker(&second.clone().into());
+    unpark(vec![sleeper]);
+    assert_eq!([first, second].map(|woken| woken.0.load(Ordering::SeqCst)), [0, 1]);
+}
+
+/// A task that was woken and is not polled loses its turn, not before its time, and the next one is woken.
+#[test]
+fn a_task_has_its_time_to_be_polled() {
+    let (at, waiters) = held_with(&[task, task]);
+    let woken = now();
+    at.drop_claim(Kind::Xs);
+    assert!(waiters[0].sleeper.is_woken());
+    while is_queued(&at, &waiters[0]) {
+        assert!(now() - woken < 1000 * UNPOLLED, "it keeps its turn for ever");
+        std::thread::yield_now();
+    }
+    assert!(now() - woken >= UNPOLLED);
+    assert!(waiters[0].sleeper.take_lapsed() && waiters[1].sleeper.is_woken());
 }
 
 /// Found by shuttle: who was kept out by a gate, and gave up just as it was opened, named its own node, where there was nobody.
