@@ -273,19 +273,22 @@ fn a_task_is_woken_by_its_latest_waker() {
     assert_eq!([first, second].map(|woken| woken.0.load(Ordering::SeqCst)), [0, 1]);
 }
 
-/// A task that was woken and is not polled loses its turn, not before its time, and the next one is woken.
+/// A task that was woken and is not polled loses its turn, not before its time, and the next one is woken. More than once, as a busy machine may be late to
+/// see that it was too early.
 #[test]
 fn a_task_has_its_time_to_be_polled() {
-    let (at, waiters) = held_with(&[task, task]);
-    let woken = now();
-    at.drop_claim(Kind::Xs);
-    assert!(waiters[0].sleeper.is_woken());
-    while is_queued(&at, &waiters[0]) {
-        assert!(now() - woken < 1000 * UNPOLLED, "it keeps its turn for ever");
-        std::thread::yield_now();
+    for _ in 0..10 {
+        let (at, waiters) = held_with(&[task, task]);
+        let woken = now();
+        at.drop_claim(Kind::Xs);
+        assert!(waiters[0].sleeper.is_woken());
+        while is_queued(&at, &waiters[0]) {
+            assert!(now() - woken < 1000 * UNPOLLED, "it keeps its turn for ever");
+            std::thread::yield_now();
+        }
+        assert!(now() - woken >= UNPOLLED);
+        assert!(waiters[0].sleeper.take_lapsed() && waiters[1].sleeper.is_woken());
     }
-    assert!(now() - woken >= UNPOLLED);
-    assert!(waiters[0].sleeper.take_lapsed() && waiters[1].sleeper.is_woken());
 }
 
 /// Found by shuttle: who was kept out by a gate, and gave up just as it was opened, named its own node, where there was nobody.
