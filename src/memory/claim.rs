@@ -182,3 +182,7 @@ impl Node {
         self.word.fetch_add(difference, Ordering::Release) & PARKED != 0
     }
 }
+
+#[cfg(all(test, not(any(mutextree_loom, mutextree_shuttle))))]
+#[path = "claim_tests.rs"]
+mod tests;
