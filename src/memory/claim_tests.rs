@@ -97,7 +97,11 @@ fn a_lock_above_is_seen_and_forgotten() {
 #[test]
 fn marks_are_struck_out() {
     let tree = Tree::new(Duration::MAX);
-    let [inner, leaf] = nodes(&tree, ["a", "a/b"]);
+    marks_are_struck_out_on(nodes(&tree, ["a", "a/b"]));
+    marks_are_struck_out_on(nodes(&tree, ["/", "c"]));
+}
+
+fn marks_are_struck_out_on([inner, leaf]: [PlainArc<Node>; 2]) {
     let marked = |asked: Kind| {
         use_once(&leaf);
         assert!(matches!(inner.claim(asked, None, How::Tentative), Claim::Inner));
