@@ -85,7 +85,7 @@ impl Node {
             self.drop_claim(kind);
             return false;
         }
-        if above & COVERS == 0 {
+        if word & CLEAR == 0 && above & COVERS == 0 {
             self.set_clear();
         }
         true
