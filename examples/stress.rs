@@ -1,7 +1,9 @@
-//! Threads that lock at random on a small tree for as long as asked, and marks behind the locks that show any two conflicting locks held at once.
+//! Threads that lock at random on a small tree for as long as asked, and marks behind the locks
+//! that show any two conflicting locks held at once.
 //!
-//! `cargo run --release --example stress -- 60`: so many seconds. `--threads N` sets how many, `--seed N` what they do. The exit code is 1 if there was
-//! a violation: a conflict, a thread that gets nowhere, or something that is left in the end. `tests/tsan` runs it under ThreadSanitizer.
+//! `cargo run --release --example stress -- 60`: so many seconds. `--threads N` sets how many,
+//! `--seed N` what they do. The exit code is 1 if there was a violation: a conflict, a thread that
+//! gets nowhere, or something that is left in the end. `tests/tsan` runs it under ThreadSanitizer.
 
 use std::pin::pin;
 use std::process::ExitCode;
@@ -49,8 +51,9 @@ fn options() -> Result<Options, lexopt::Error> {
 #[derive(Default)]
 struct Guarded {
     marks: AtomicU64,
-    /// Read and written in two steps under an exclusive lock: too small in the end if two did so at once. In plain memory, so that ThreadSanitizer sees
-    /// whether what was written under one lock is there under the next.
+    /// Read and written in two steps under an exclusive lock: too small in the end if two did so at
+    /// once. In plain memory, so that ThreadSanitizer sees whether what was written under one lock
+    /// is there under the next.
     count: Plain,
     should_be: AtomicU64,
 }

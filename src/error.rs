@@ -17,8 +17,8 @@ struct Parts {
 }
 
 impl Blocker {
-    /// What stood in the way of a lock on `wanted`: a lock on `path`, and who holds it if that is known. For implementors of
-    /// [`LockStore`](crate::LockStore).
+    /// What stood in the way of a lock on `wanted`: a lock on `path`, and who holds it if that is
+    /// known. For implementors of [`LockStore`](crate::LockStore).
     pub fn new(wanted: TreePath, path: TreePath, owner: Option<Owner>) -> Self {
         Self(Box::new(Parts { wanted, path, owner }))
     }
@@ -89,7 +89,8 @@ impl LockError {
         }
     }
 
-    /// The path of the lock, or of the earlier waiter, that stood in the way, if that is why it failed.
+    /// The path of the lock, or of the earlier waiter, that stood in the way, if that is why it
+    /// failed.
     pub fn blocking_path(&self) -> Option<&TreePath> {
         match self {
             Self::WouldBlock { blocker } | Self::TimedOut { blocker } => Some(blocker.path()),

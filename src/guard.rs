@@ -1,4 +1,5 @@
-//! [`TreeMutexGuard`] and [`OwnedTreeMutexGuard`]: a held lock. Both release on drop; they differ in what they borrow.
+//! [`TreeMutexGuard`] and [`OwnedTreeMutexGuard`]: a held lock. Both release on drop; they differ
+//! in what they borrow.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -38,7 +39,8 @@ impl<S: LockStore, N: Borrow<S::Node>> Drop for Held<S, N> {
     }
 }
 
-/// A held lock, which borrows its [`TreeMutex`](crate::TreeMutex) and releases when it is dropped, on whichever thread that is.
+/// A held lock, which borrows its [`TreeMutex`](crate::TreeMutex) and releases when it is dropped,
+/// on whichever thread that is.
 ///
 /// A panic while holding releases as well; there is no poisoning.
 #[must_use = "the lock is released at once if the guard is not kept"]
@@ -46,7 +48,8 @@ pub struct TreeMutexGuard<'a, S: LockStore = MemoryStore> {
     held: Held<S, &'a S::Node>,
 }
 
-/// A held lock that borrows nothing: it can be stored, returned, and sent to another thread. It releases when it is dropped.
+/// A held lock that borrows nothing: it can be stored, returned, and sent to another thread. It
+/// releases when it is dropped.
 ///
 /// ```
 /// use mutextree::{LockStore, MemoryStore};
@@ -83,11 +86,13 @@ macro_rules! guard {
                 S::mode(self.held.grant())
             }
 
-            /// A number that is greater than that of every conflicting lock held before, for whoever guards the resource
-            /// itself: refuse a write whose token is below the greatest one seen. Never 0, and the same at each call.
+            /// A number that is greater than that of every conflicting lock held before, for
+            /// whoever guards the resource itself: refuse a write whose token is below the greatest
+            /// one seen. Never 0, and the same at each call.
             ///
-            /// In memory it is drawn when it is first asked for. Conflicting locks are not held at the same time, so their tokens are in order,
-            /// provided that each holder asks while its lock [is held](Self::is_held).
+            /// In memory it is drawn when it is first asked for. Conflicting locks are not held at
+            /// the same time, so their tokens are in order, provided that each holder asks while
+            /// its lock [is held](Self::is_held).
             pub fn fencing_token(&self) -> u64 {
                 S::fencing_token(self.node(), self.held.grant())
             }
@@ -113,7 +118,8 @@ macro_rules! guard {
                 S::refresh(self.node(), self.held.grant(), Some(remaining))
             }
 
-            /// Makes an exclusive lock a shared one without letting go: nobody exclusive gets in between. Does nothing to a shared lock.
+            /// Makes an exclusive lock a shared one without letting go: nobody exclusive gets in
+            /// between. Does nothing to a shared lock.
             ///
             /// # Panics
             /// Never in memory. If the store cannot do it the lock stays exclusive.
@@ -127,7 +133,8 @@ macro_rules! guard {
             /// Releases, and reports what a drop cannot.
             ///
             /// # Errors
-            /// [`LockError::NotHeld`] if the lock had been lost before; [`LockError::Store`] if the store fails.
+            /// [`LockError::NotHeld`] if the lock had been lost before; [`LockError::Store`] if the
+            /// store fails.
             pub fn unlock(mut self) -> Result<(), LockError> {
                 self.held.release()
             }
@@ -151,8 +158,8 @@ impl<S: LockStore> OwnedTreeMutexGuard<S> {
     /// Keeps the lock and gives up the guard: see [`Lease`].
     ///
     /// # Errors
-    /// [`LockError::NotHeld`] if the lock had been lost; [`LockError::Store`] if the store fails, or cannot keep locks without a guard. The
-    /// lock is then released.
+    /// [`LockError::NotHeld`] if the lock had been lost; [`LockError::Store`] if the store fails,
+    /// or cannot keep locks without a guard. The lock is then released.
     pub fn into_lease(mut self) -> Result<Lease<S>, LockError> {
         let grant = self.held.grant.take().expect("a guard has its grant until it is dropped");
         let token = S::detach(&self.held.node, grant)?;

@@ -11,7 +11,8 @@ use crate::request::{Mode, Owner, Scope};
 use crate::store::LockStore;
 use crate::sync::PlainArc;
 
-/// What a [`Lease`] is found by, together with its path: text that can be written down and sent. It is a name, not a secret.
+/// What a [`Lease`] is found by, together with its path: text that can be written down and sent. It
+/// is a name, not a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LeaseToken(PlainArc<str>);
 
@@ -34,11 +35,13 @@ impl fmt::Display for LeaseToken {
     }
 }
 
-/// A lock without a guard: it is held until it is [released](Self::release) or its time is up, whatever becomes of this value.
+/// A lock without a guard: it is held until it is [released](Self::release) or its time is up,
+/// whatever becomes of this value.
 ///
-/// For locks that are taken in one request and given back in another, as WebDAV's are. A guard becomes one by
-/// [`into_lease`](OwnedTreeMutexGuard::into_lease), and whoever has the path and the token can take it up again by
-/// [`LockStore::resume`]. Nobody renews it but [`refresh`](Self::refresh) and [`refresh_for`](Self::refresh_for); without a
+/// For locks that are taken in one request and given back in another, as WebDAV's are. A guard
+/// becomes one by [`into_lease`](OwnedTreeMutexGuard::into_lease), and whoever has the path and the
+/// token can take it up again by [`LockStore::resume`]. Nobody renews it but
+/// [`refresh`](Self::refresh) and [`refresh_for`](Self::refresh_for); without a
 /// [`lease`](crate::TreeMutex::lease) its lock never ends by itself.
 ///
 /// ```
@@ -90,7 +93,8 @@ impl<S: LockStore> Lease<S> {
         S::fencing_token(&self.node, &self.grant)
     }
 
-    /// Whether the lock is still held: not released, through this value or another, and its time not up.
+    /// Whether the lock is still held: not released, through this value or another, and its time
+    /// not up.
     pub fn is_held(&self) -> bool {
         S::is_held(&self.node, &self.grant)
     }

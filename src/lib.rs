@@ -1,5 +1,6 @@
-//! Locks for things that form a tree. Lock `org/team/project` and nobody else can lock it, anything above it, or anything
-//! below it; siblings run side by side. It costs what one flat mutex costs, at any depth.
+//! Locks for things that form a tree. Lock `org/team/project` and nobody else can lock it, anything
+//! above it, or anything below it; siblings run side by side. It costs what one flat mutex costs,
+//! at any depth.
 //!
 //! ```
 //! use mutextree::{LockStore, MemoryStore};
@@ -16,13 +17,16 @@
 //! # Ok::<(), mutextree::LockError>(())
 //! ```
 //!
-//! With the feature `redis`, [`RedisStore`](https://docs.rs/mutextree/latest/mutextree/struct.RedisStore.html) is the same tree for processes on many machines;
-//! tasks wait with [`lock_async`](TreeMutex::lock_async), in the same queues as threads. From here: [what a lock means](#what-a-lock-means), [patterns](#patterns),
-//! [what is promised](#what-is-promised) and [how it works](#how-it-works).
+//! With the feature `redis`,
+//! [`RedisStore`](https://docs.rs/mutextree/latest/mutextree/struct.RedisStore.html) is the same
+//! tree for processes on many machines; tasks wait with [`lock_async`](TreeMutex::lock_async), in
+//! the same queues as threads. From here: [what a lock means](#what-a-lock-means),
+//! [patterns](#patterns), [what is promised](#what-is-promised) and [how it works](#how-it-works).
 //!
 //! # What a lock means
 //!
-//! A lock on a node covers its whole subtree, unless it is [node only](TreeMutex::node_only). Nodes are names: they need not exist anywhere.
+//! A lock on a node covers its whole subtree, unless it is [node only](TreeMutex::node_only). Nodes
+//! are names: they need not exist anywhere.
 //!
 //! | request on N | conflicts with |
 //! |---|---|
@@ -31,12 +35,14 @@
 //! | exclusive, node only | locks on N; subtree locks on an ancestor. Not with locks on descendants |
 //! | shared, node only | exclusive locks on N; exclusive subtree locks on an ancestor |
 //!
-//! Two shared locks never conflict. Siblings never touch each other. [`conflicts`] is this table as a function.
+//! Two shared locks never conflict. Siblings never touch each other. [`conflicts`] is this table as
+//! a function.
 //!
 //! # Patterns
 //!
-//! **Rename safely.** Moving a directory takes everything in it along, so lock both names whole, and nobody has a path changed under their feet.
-//! Wait for the first with empty hands, and only try the second: see [several locks at once](#several-locks-at-once).
+//! **Rename safely.** Moving a directory takes everything in it along, so lock both names whole,
+//! and nobody has a path changed under their feet. Wait for the first with empty hands, and only
+//! try the second: see [several locks at once](#several-locks-at-once).
 //!
 //! ```
 //! # use mutextree::{LockError, LockStore, MemoryStore};
@@ -61,8 +67,9 @@
 //! # Ok::<(), LockError>(())
 //! ```
 //!
-//! **A job for a whole tenant.** Requests lock the document they work on, the nightly job locks the tenant: it waits until the requests in there are through, new ones
-//! wait behind it, and other tenants notice nothing.
+//! **A job for a whole tenant.** Requests lock the document they work on, the nightly job locks the
+//! tenant: it waits until the requests in there are through, new ones wait behind it, and other
+//! tenants notice nothing.
 //!
 //! ```
 //! # use mutextree::{LockError, LockStore, MemoryStore};
@@ -80,8 +87,9 @@
 //! # Ok::<(), LockError>(())
 //! ```
 //!
-//! **Invalidate a cache by prefix.** Whoever fills `articles/2024/7` holds it exclusively while computing; whoever drops all of `articles/2024` takes the prefix, and so
-//! never races with a fill that would put back what is out of date.
+//! **Invalidate a cache by prefix.** Whoever fills `articles/2024/7` holds it exclusively while
+//! computing; whoever drops all of `articles/2024` takes the prefix, and so never races with a fill
+//! that would put back what is out of date.
 //!
 //! ```
 //! # use mutextree::{LockError, LockStore, MemoryStore};
@@ -102,8 +110,10 @@
 //! # Ok::<(), LockError>(())
 //! ```
 //!
-//! **A tree that is mostly read**, as of settings or permissions: readers lock the node shared, and see neither a half-made change to it nor one above. A change to a
-//! whole branch is one exclusive lock on its root; one that concerns a node alone, such as its list of children, is [node only](TreeMutex::node_only).
+//! **A tree that is mostly read**, as of settings or permissions: readers lock the node shared, and
+//! see neither a half-made change to it nor one above. A change to a whole branch is one exclusive
+//! lock on its root; one that concerns a node alone, such as its list of children, is [node
+//! only](TreeMutex::node_only).
 //!
 //! ```
 //! # use mutextree::{LockError, LockStore, MemoryStore};
@@ -124,10 +134,12 @@
 //! # What is promised
 //!
 //! 1. **Exclusion**: two conflicting locks are never held at once.
-//! 2. **No invented conflict**: waiting and failing have a cause, a conflicting lock or an earlier waiter, and errors name it.
+//! 2. **No invented conflict**: waiting and failing have a cause, a conflicting lock or an earlier
+//!    waiter, and errors name it.
 //! 3. **No lost wake-up**, without polling.
 //! 4. **No starvation**: a waiter is overtaken for about a millisecond, then it is next.
-//! 5. **Cancel anywhere**: a wait that times out, or a future that is dropped, leaves nothing behind.
+//! 5. **Cancel anywhere**: a wait that times out, or a future that is dropped, leaves nothing
+//!    behind.
 //! 6. **Bounded memory**: at most twice the nodes in use, plus a constant.
 //! 7. Guards are `Send`, and release on drop, also while unwinding. No poisoning.
 //! 8. Locking what you already hold, or part of it, blocks, as with [`std::sync::Mutex`].
@@ -136,17 +148,21 @@
 //!
 //! # How it works
 //!
-//! A lock is one compare-and-swap on its own node's cache line: *claim*. Only if somebody above may hold something it goes on to *look up*, and only if somebody below may, to *look down*.
-//! Siblings share no cache line that any of them writes to, but for the first time that a name is used. Nodes that were used since the last look down are on their parent's list, so it visits those and no others, and tells them
-//! to look up from now on.
-//! `docs/algorithm.md` in the repository has all of it, with its invariants, and where the ideas come from.
+//! A lock is one compare-and-swap on its own node's cache line: *claim*. Only if somebody above may
+//! hold something it goes on to *look up*, and only if somebody below may, to *look down*. Siblings
+//! share no cache line that any of them writes to, but for the first time that a name is used.
+//! Nodes that were used since the last look down are on their parent's list, so it visits those and
+//! no others, and tells them to look up from now on. `docs/algorithm.md` in the repository has all
+//! of it, with its invariants, and where the ideas come from.
 //!
 //! # Several locks at once
 //!
-//! Hold one lock and *wait* for another, and two threads that do it in different order wait for each other for ever. In a tree there is one more trap: even in path
-//! order, if you hold `a/x` and ask for `a/y`, somebody who asks for all of `a` in between waits for your `a/x` and keeps you from `a/y`. So either lock the node that
-//! contains both, or wait for one lock with empty hands and only [try](TreeMutex::try_lock) the others, releasing all when one fails; `examples/workspace/locks.rs` does
-//! that for moves.
+//! Hold one lock and *wait* for another, and two threads that do it in different order wait for
+//! each other for ever. In a tree there is one more trap: even in path order, if you hold `a/x` and
+//! ask for `a/y`, somebody who asks for all of `a` in between waits for your `a/x` and keeps you
+//! from `a/y`. So either lock the node that contains both, or wait for one lock with empty hands
+//! and only [try](TreeMutex::try_lock) the others, releasing all when one fails;
+//! `examples/workspace/locks.rs` does that for moves.
 #![forbid(unsafe_code)]
 
 #[cfg(doctest)]

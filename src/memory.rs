@@ -1,4 +1,5 @@
-//! [`MemoryStore`]: the locks of one process. The algorithm is explained in `docs/algorithm.md`; here is where to find it.
+//! [`MemoryStore`]: the locks of one process. The algorithm is explained in `docs/algorithm.md`;
+//! here is where to find it.
 //!
 //! * `word.rs` the lock word and the conflict table in bits
 //! * `node.rs` one name in the tree
@@ -57,10 +58,12 @@ mod models;
 
 /// The locks of one process: a tree of them, made as they are used. A clone is the same tree.
 ///
-/// Locking costs what one flat mutex costs, at any depth: one compare-and-swap on the node's own cache line. Threads on disjoint nodes write to no common memory.
+/// Locking costs what one flat mutex costs, at any depth: one compare-and-swap on the node's own
+/// cache line. Threads on disjoint nodes write to no common memory.
 ///
-/// Memory is bounded by use: at most twice the nodes that are locked, waited for or have a [`TreeMutex`](crate::TreeMutex) (and their
-/// ancestors), plus about three thousand. What is no longer in use is dropped by the calls that resolve a path, a batch at a time.
+/// Memory is bounded by use: at most twice the nodes that are locked, waited for or have a
+/// [`TreeMutex`](crate::TreeMutex) (and their ancestors), plus about three thousand. What is no
+/// longer in use is dropped by the calls that resolve a path, a batch at a time.
 ///
 /// ```
 /// use mutextree::{LockStore, MemoryStore};
@@ -88,8 +91,8 @@ impl MemoryStore {
         MemoryStoreBuilder::new()
     }
 
-    /// How many nodes there are, the root included. What is due to be reclaimed is reclaimed first, which takes time
-    /// in proportion to it.
+    /// How many nodes there are, the root included. What is due to be reclaimed is reclaimed first,
+    /// which takes time in proportion to it.
     ///
     /// ```
     /// use mutextree::{LockStore, MemoryStore};
@@ -102,7 +105,8 @@ impl MemoryStore {
         self.tree.node_count()
     }
 
-    /// Reclaims every idle node now, and the room they took in the index. Blocks nobody who holds or waits for a lock.
+    /// Reclaims every idle node now, and the room they took in the index. Blocks nobody who holds
+    /// or waits for a lock.
     ///
     /// ```
     /// use mutextree::{LockStore, MemoryStore};
@@ -272,7 +276,8 @@ impl LockStore for MemoryStore {
     fn refresh(node: &MemoryNode, grant: &MemoryGrant, lease: Option<Duration>) -> Result<(), LockError> {
         if let (None, Some(_)) = (grant.recorded(), lease) {
             let token = Self::fencing_token(node, grant);
-            // Of two threads that start a lease at once, one makes the record; both set its end below.
+            // Of two threads that start a lease at once, one makes the record; both set its end
+            // below.
             node.0.record_once(token, grant.kind);
             grant.token.store(token | RECORDED, Ordering::Release);
         }

@@ -1,4 +1,5 @@
-//! [`TreeMutex`]: one node of one tree, what to lock and how. Documentation and delegation; the store has the algorithm.
+//! [`TreeMutex`]: one node of one tree, what to lock and how. Documentation and delegation; the
+//! store has the algorithm.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -12,13 +13,14 @@ use crate::store::LockStore;
 
 /// One node of one tree: what to lock, and how.
 ///
-/// Made once and kept, like a [`std::sync::Mutex`]: locking it then looks nothing up. Two of them made from equal paths of
-/// one store are one lock. Cheap to clone.
+/// Made once and kept, like a [`std::sync::Mutex`]: locking it then looks nothing up. Two of them
+/// made from equal paths of one store are one lock. Cheap to clone.
 ///
 /// By default a lock is exclusive and covers the subtree; [`shared`](Self::shared) and
-/// [`node_only`](Self::node_only) change that. Locking what you already hold, part of it, or what contains it, blocks for ever,
-/// as a `std::sync::Mutex` does (give a timeout if in doubt). This holds for shared locks, too: a second one can
-/// queue up behind somebody's exclusive request, and that one waits for your first.
+/// [`node_only`](Self::node_only) change that. Locking what you already hold, part of it, or what
+/// contains it, blocks for ever, as a `std::sync::Mutex` does (give a timeout if in doubt). This
+/// holds for shared locks, too: a second one can queue up behind somebody's exclusive request, and
+/// that one waits for your first.
 ///
 /// ```
 /// use mutextree::{LockStore, MemoryStore};
@@ -41,7 +43,8 @@ pub struct TreeMutex<S: LockStore = MemoryStore> {
 }
 
 impl<S: LockStore> TreeMutex<S> {
-    /// The mutex of the node `path` in `store`. The node needs not exist in any sense: locks are on names.
+    /// The mutex of the node `path` in `store`. The node needs not exist in any sense: locks are on
+    /// names.
     ///
     /// # Errors
     /// If `path` is no path.
@@ -112,7 +115,8 @@ impl<S: LockStore> TreeMutex<S> {
         self.acquire(Wait::Never)
     }
 
-    /// Locks, and blocks for `timeout` at the most. Zero tries once; [`Duration::MAX`] waits for ever.
+    /// Locks, and blocks for `timeout` at the most. Zero tries once; [`Duration::MAX`] waits for
+    /// ever.
     ///
     /// # Errors
     /// [`LockError::TimedOut`], naming the path in the way.
@@ -128,7 +132,8 @@ impl<S: LockStore> TreeMutex<S> {
         self.acquire(Wait::Until(deadline))
     }
 
-    /// [`lock`](Self::lock), with a guard that borrows nothing: it can be stored, returned, and sent to another thread.
+    /// [`lock`](Self::lock), with a guard that borrows nothing: it can be stored, returned, and
+    /// sent to another thread.
     ///
     /// # Errors
     /// As [`lock`](Self::lock).
@@ -160,16 +165,22 @@ impl<S: LockStore> TreeMutex<S> {
         self.acquire_owned(Wait::Until(deadline))
     }
 
-    /// Locks, and lets the task wait without a thread. A task and a thread can wait for the same lock at the same time, in one queue.
+    /// Locks, and lets the task wait without a thread. A task and a thread can wait for the same
+    /// lock at the same time, in one queue.
     ///
-    /// The future is cancel-safe: dropped at any point (by a timeout, a `select!`) it leaves the tree as if it had never been, and whoever waited on its account goes
-    /// on. It needs no particular runtime: for a timeout use your runtime's. The guard may be held across an `.await`.
+    /// The future is cancel-safe: dropped at any point (by a timeout, a `select!`) it leaves the
+    /// tree as if it had never been, and whoever waited on its account goes on. It needs no
+    /// particular runtime: for a timeout use your runtime's. The guard may be held across an
+    /// `.await`.
     ///
-    /// A future that was woken and is then neither polled nor dropped holds up those behind it for ten to twenty milliseconds (over Redis a hundred), and then loses its turn.
+    /// A future that was woken and is then neither polled nor dropped holds up those behind it for
+    /// ten to twenty milliseconds (over Redis a hundred), and then loses its turn.
     ///
-    /// Over Redis neither the future nor its guard does any I/O on the thread that polls or drops it: one thread of the store's does it for all tasks. So the lock is released a moment after the guard
-    /// was dropped (the same store does not notice), and `unlock` tells what is known without asking: see `docs/async.md`. The guard's `refresh` and
-    /// `downgrade` do talk to the server.
+    /// Over Redis neither the future nor its guard does any I/O on the thread that polls or drops
+    /// it: one thread of the store's does it for all tasks. So the lock is released a moment after
+    /// the guard was dropped (the same store does not notice), and `unlock` tells what is known
+    /// without asking: see `docs/async.md`. The guard's `refresh` and `downgrade` do talk to the
+    /// server.
     ///
     /// # Errors
     /// As [`lock`](Self::lock).
@@ -202,8 +213,9 @@ impl<S: LockStore> TreeMutex<S> {
     /// Locks, runs `f`, and releases, also if `f` panics. Blocks as [`lock`](Self::lock) does.
     ///
     /// # Errors
-    /// As [`lock`](Self::lock) before `f` has run. After it, [`LockError::NotHeld`] if the lock's lease ended
-    /// meanwhile, so that `f` did not have the tree to itself; what `f` returned is then dropped.
+    /// As [`lock`](Self::lock) before `f` has run. After it, [`LockError::NotHeld`] if the lock's
+    /// lease ended meanwhile, so that `f` did not have the tree to itself; what `f` returned is
+    /// then dropped.
     ///
     /// # Panics
     /// If `f` does.
@@ -222,7 +234,8 @@ impl<S: LockStore> TreeMutex<S> {
         Ok(result)
     }
 
-    /// Whether an exclusive [`try_lock`](Self::try_lock) of this scope would fail right now. The answer can be stale by the time it is there.
+    /// Whether an exclusive [`try_lock`](Self::try_lock) of this scope would fail right now. The
+    /// answer can be stale by the time it is there.
     pub fn is_locked(&self) -> bool {
         S::is_locked(&self.node, self.request.scope)
     }

@@ -1,7 +1,9 @@
-//! Waiting for a blocking acquire on a thread of its own: what a store without a better way gives to tasks.
+//! Waiting for a blocking acquire on a thread of its own: what a store without a better way gives
+//! to tasks.
 //!
-//! The thread waits for a slice of time at a time, so that it notices when the future is gone. A lock that is there and not
-//! collected, because nobody polls the future, is given back after a while, and asked for again when somebody does.
+//! The thread waits for a slice of time at a time, so that it notices when the future is gone. A
+//! lock that is there and not collected, because nobody polls the future, is given back after a
+//! while, and asked for again when somebody does.
 
 use std::any::Any;
 use std::future::poll_fn;

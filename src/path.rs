@@ -1,12 +1,15 @@
-//! [`TreePath`]: the name of a node, its text form and its rules. [`ToTreePath`] (in `convert.rs`) makes one from what callers have.
+//! [`TreePath`]: the name of a node, its text form and its rules. [`ToTreePath`] (in `convert.rs`)
+//! makes one from what callers have.
 //!
 //! # One string
-//! A path is kept as one string, its *key*, which is also what the stores' indexes are keyed by. No two component
-//! lists have the same key:
+//! A path is kept as one string, its *key*, which is also what the stores' indexes are keyed by. No
+//! two component lists have the same key:
 //!
-//! * **plain**, no component holds a `/`: the components joined by `/`. It starts with no `/`, because no component is empty. The root is `""`.
-//! * **special**: `/`, the components' lengths in bytes joined by `,`, another `/`, and the components joined by `/`. So `["a/b", "c"]`
-//!   is `/3,1/a/b/c`. It starts with a `/`, and the lengths tell where to cut.
+//! * **plain**, no component holds a `/`: the components joined by `/`. It starts with no `/`,
+//!   because no component is empty. The root is `""`.
+//! * **special**: `/`, the components' lengths in bytes joined by `,`, another `/`, and the
+//!   components joined by `/`. So `["a/b", "c"]` is `/3,1/a/b/c`. It starts with a `/`, and the
+//!   lengths tell where to cut.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -28,11 +31,12 @@ pub(crate) const MAX_COMPONENT: usize = 255;
 
 /// The name of one node of a tree: a list of components, `org`, `team`, `project`. Cheap to clone.
 ///
-/// Parsed from text, components are separated by `/`; one leading and one trailing `/` are ignored, and `"/"` is the
-/// root. Built from components (an array, a slice, a `Vec`), a component may hold any character, `/` included.
-/// At most 128 components of at most 255 bytes each.
+/// Parsed from text, components are separated by `/`; one leading and one trailing `/` are ignored,
+/// and `"/"` is the root. Built from components (an array, a slice, a `Vec`), a component may hold
+/// any character, `/` included. At most 128 components of at most 255 bytes each.
 ///
-/// Paths are ordered as a tree is walked: a node comes before what is below it, and everything below it before its next sibling.
+/// Paths are ordered as a tree is walked: a node comes before what is below it, and everything
+/// below it before its next sibling.
 ///
 /// ```
 /// use mutextree::{ToTreePath, TreePath};
@@ -84,7 +88,8 @@ impl TreePath {
         self.components().count()
     }
 
-    /// Whether `ancestor` is this path or above it, by whole components: `xa` does not start with `x`.
+    /// Whether `ancestor` is this path or above it, by whole components: `xa` does not start with
+    /// `x`.
     ///
     /// ```
     /// # use mutextree::TreePath;
@@ -98,8 +103,8 @@ impl TreePath {
         ancestor.components().all(|theirs| mine.next() == Some(theirs))
     }
 
-    /// The one string that stands for this path and no other: what a store may use as a key of its own.
-    /// For people, [`Display`](fmt::Display) is the better form.
+    /// The one string that stands for this path and no other: what a store may use as a key of its
+    /// own. For people, [`Display`](fmt::Display) is the better form.
     pub fn as_key(&self) -> &str {
         &self.key
     }
@@ -199,7 +204,8 @@ impl PartialOrd for TreePath {
     }
 }
 
-/// The components separated by `/`, and `/` for the root. A component that holds a `/`, and so could not be told from two, stands in quotes.
+/// The components separated by `/`, and `/` for the root. A component that holds a `/`, and so
+/// could not be told from two, stands in quotes.
 impl fmt::Display for TreePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_root() {

@@ -1,8 +1,10 @@
 //! [`RedisStore`]: the locks of one tree in a Redis server, shared by processes on many machines.
 //!
-//! `docs/redis.md` has the key layout, the states, the invariants, and why no wake-up is lost; here is who does what:
+//! `docs/redis.md` has the key layout, the states, the invariants, and why no wake-up is lost; here
+//! is who does what:
 //!
-//! * `acquire.rs`: one lock on its way: ask, wait, sit out failures; a state machine, and the thread that runs it
+//! * `acquire.rs`: one lock on its way: ask, wait, sit out failures; a state machine, and the
+//!   thread that runs it
 //! * `task.rs`: a task that waits: its stages, and its future
 //! * `driver.rs`: the thread that does the I/O of tasks
 //! * `node.rs`: what can be done with a lock that is held
@@ -52,27 +54,36 @@ use self::sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, as_micros};
 
 /// A tree of locks in a Redis server (7.0 or later): processes on many machines share it.
 ///
-/// The same [`TreeMutex`](crate::TreeMutex), guards and errors as in memory; a program generic over [`LockStore`] runs on either.
-/// Cheap to clone; a clone is the same tree over the same connections.
+/// The same [`TreeMutex`](crate::TreeMutex), guards and errors as in memory; a program generic over
+/// [`LockStore`] runs on either. Cheap to clone; a clone is the same tree over the same
+/// connections.
 ///
 /// # What it promises, and what it cannot
-/// * Every lock has a *lease*, by default the store's, of 30 seconds: it renews itself while the guard lives, and frees the lock
-///   when the process dies. One that is asked for with [`lease`](crate::TreeMutex::lease) ends by itself unless it is refreshed, as in memory.
-///   Two conflicting leases never overlap by the server's clock.
-/// * A holder learns of a loss no later than its own deadline, which counts from before its request was sent:
-///   [`is_held`](crate::TreeMutexGuard::is_held) turns false, `unlock` and `refresh` say
+/// * Every lock has a *lease*, by default the store's, of 30 seconds: it renews itself while the
+///   guard lives, and frees the lock when the process dies. One that is asked for with
+///   [`lease`](crate::TreeMutex::lease) ends by itself unless it is refreshed, as in memory. Two
+///   conflicting leases never overlap by the server's clock.
+/// * A holder learns of a loss no later than its own deadline, which counts from before its request
+///   was sent: [`is_held`](crate::TreeMutexGuard::is_held) turns false, `unlock` and `refresh` say
 ///   [`NotHeld`](LockError::NotHeld), and [`lost_locks`](Self::lost_locks) tells.
-/// * `refresh_for` sets the time left to exactly what is given: from then on the lease does not renew itself, until `refresh`.
-/// * A lock that [outlives its guard](crate::Lease) does not renew itself any more; its lease starts anew when it is detached, if it renewed itself before. It
-///   can be taken up in any process, and whether it is held is asked of the server each time. A [guard](crate::Lease::into_guard) made of it does not renew it, either.
-/// * **What no lease can promise**: a holder that is paused past its lease (stopped, swapped out, cut off) and goes on writing afterwards
-///   writes while another holds the lock. The answer is the [fencing token](crate::TreeMutexGuard::fencing_token): it rises with every
-///   grant in the tree, also after the server lost its data, so whatever is written to can refuse a token lower than one
-///   it has seen. A server that loses its data forgets the locks; their holders learn of it when they next renew, within a third of the lease.
+/// * `refresh_for` sets the time left to exactly what is given: from then on the lease does not
+///   renew itself, until `refresh`.
+/// * A lock that [outlives its guard](crate::Lease) does not renew itself any more; its lease
+///   starts anew when it is detached, if it renewed itself before. It can be taken up in any
+///   process, and whether it is held is asked of the server each time. A
+///   [guard](crate::Lease::into_guard) made of it does not renew it, either.
+/// * **What no lease can promise**: a holder that is paused past its lease (stopped, swapped out,
+///   cut off) and goes on writing afterwards writes while another holds the lock. The answer is the
+///   [fencing token](crate::TreeMutexGuard::fencing_token): it rises with every grant in the tree,
+///   also after the server lost its data, so whatever is written to can refuse a token lower than
+///   one it has seen. A server that loses its data forgets the locks; their holders learn of it
+///   when they next renew, within a third of the lease.
 ///
 /// # In tasks
-/// [`lock_async`](crate::TreeMutex::lock_async) and dropping its guard never block: a thread of the store's own asks for all tasks, and gives back. As that takes a moment, the last clone of a
-/// store to be dropped waits for it, for up to a second. A guard that came from `lock` or `try_lock` talks to the server on the thread that drops it.
+/// [`lock_async`](crate::TreeMutex::lock_async) and dropping its guard never block: a thread of the
+/// store's own asks for all tasks, and gives back. As that takes a moment, the last clone of a
+/// store to be dropped waits for it, for up to a second. A guard that came from `lock` or
+/// `try_lock` talks to the server on the thread that drops it.
 ///
 /// ```no_run
 /// use mutextree::{LockStore, RedisStore};
@@ -91,7 +102,8 @@ pub struct RedisStore {
 /// Shared by the clones of a store, and by nothing else.
 struct Last(Arc<Core>);
 
-/// What tasks gave back is on its way, by another thread, and a program that ends takes that with it. So the last store to go waits for it, if not for long.
+/// What tasks gave back is on its way, by another thread, and a program that ends takes that with
+/// it. So the last store to go waits for it, if not for long.
 impl Drop for Last {
     fn drop(&mut self) {
         let longest = as_micros(self.0.link.timeout()).min(1_000_000);
@@ -113,12 +125,13 @@ impl Drop for Handle {
 }
 
 impl RedisStore {
-    /// Connects to a server: `redis://[user[:password]@]host[:port][/database]`, `rediss://` for TLS (with feature `redis-tls`),
-    /// `unix:///path/to/socket[?db=…&user=…&pass=…]`.
+    /// Connects to a server: `redis://[user[:password]@]host[:port][/database]`, `rediss://` for
+    /// TLS (with feature `redis-tls`), `unix:///path/to/socket[?db=…&user=…&pass=…]`.
     ///
     /// # Errors
-    /// [`LockError::Store`] with a [`RedisStoreError`]: the server cannot be reached, wants another password, is too old, may evict
-    /// locks, or gives the user no permission for what has to be done.
+    /// [`LockError::Store`] with a [`RedisStoreError`]: the server cannot be reached, wants another
+    /// password, is too old, may evict locks, or gives the user no permission for what has to be
+    /// done.
     pub fn connect(url: &str) -> Result<Self, LockError> {
         Self::builder(url).connect()
     }
@@ -172,21 +185,24 @@ pub struct RedisStoreBuilder {
 }
 
 impl RedisStoreBuilder {
-    /// The name of the tree; `mutextree` by default. Stores with one name on one server (and database) are one tree. All keys start with
-    /// `{name}:`, and the name must not be empty or hold a brace.
+    /// The name of the tree; `mutextree` by default. Stores with one name on one server (and
+    /// database) are one tree. All keys start with `{name}:`, and the name must not be empty or
+    /// hold a brace.
     pub fn tree(mut self, name: impl Into<String>) -> Self {
         self.tree = name.into();
         self
     }
 
-    /// For how long a lock outlives its process: the lease of locks that ask for none of their own. 30 seconds by default.
+    /// For how long a lock outlives its process: the lease of locks that ask for none of their own.
+    /// 30 seconds by default.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self
     }
 
-    /// How often a process with waiters shows that they live, with one command for all of them; 2 seconds by default. A waiter whose process is gone is passed
-    /// over after three and a half of these, and one whose wake-up got lost finds out at the next.
+    /// How often a process with waiters shows that they live, with one command for all of them; 2
+    /// seconds by default. A waiter whose process is gone is passed over after three and a half of
+    /// these, and one whose wake-up got lost finds out at the next.
     pub fn heartbeat(mut self, heartbeat: Duration) -> Self {
         self.heartbeat = heartbeat;
         self
@@ -252,7 +268,8 @@ impl fmt::Debug for RedisStoreBuilder {
 }
 
 impl Core {
-    /// Looks whether the server will do: its version, what it does when its memory is full, and what the user may do there.
+    /// Looks whether the server will do: its version, what it does when its memory is full, and
+    /// what the user may do there.
     fn check(&self) -> Result<(), RedisStoreError> {
         let deadline = self.patience();
         let info = match self.ask(::redis::cmd("INFO").arg("all"), deadline)? {

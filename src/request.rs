@@ -1,4 +1,5 @@
-//! What is asked of a store: [`Mode`], [`Scope`], [`Wait`], [`Request`], and the conflict table as a function.
+//! What is asked of a store: [`Mode`], [`Scope`], [`Wait`], [`Request`], and the conflict table as
+//! a function.
 
 use crate::sync::PlainArc;
 use std::fmt;
@@ -49,7 +50,8 @@ impl fmt::Display for Scope {
 pub enum Wait {
     /// Not at all: a conflict is [`WouldBlock`](crate::LockError::WouldBlock).
     Never,
-    /// Until this instant: then it is [`TimedOut`](crate::LockError::TimedOut). An instant in the past tries once.
+    /// Until this instant: then it is [`TimedOut`](crate::LockError::TimedOut). An instant in the
+    /// past tries once.
     Until(Instant),
     /// For as long as it takes.
     Forever,
@@ -71,7 +73,8 @@ impl Wait {
     }
 }
 
-/// Who asks for a lock: a name for people, shown in errors and listings. It plays no part in what conflicts.
+/// Who asks for a lock: a name for people, shown in errors and listings. It plays no part in what
+/// conflicts.
 ///
 /// ```
 /// use mutextree::Owner;
@@ -100,7 +103,8 @@ impl fmt::Display for Owner {
     }
 }
 
-/// What a [`TreeMutex`](crate::TreeMutex) asks of its store: everything but the path and the patience.
+/// What a [`TreeMutex`](crate::TreeMutex) asks of its store: everything but the path and the
+/// patience.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
     /// Exclusive or shared.
@@ -115,8 +119,9 @@ pub struct Request {
 
 /// Whether two locks exclude each other: the crate's conflict table, spelled out once.
 ///
-/// A path and how it is locked, twice. The relation is symmetric. Two shared locks never conflict; two locks on
-/// one node otherwise always do; and a lock reaches a node below its own only if its scope is the subtree.
+/// A path and how it is locked, twice. The relation is symmetric. Two shared locks never conflict;
+/// two locks on one node otherwise always do; and a lock reaches a node below its own only if its
+/// scope is the subtree.
 ///
 /// ```
 /// use mutextree::{conflicts, Mode::*, Scope::*, TreePath};

@@ -1,4 +1,5 @@
-//! Waiting without a thread: what tasks are promised, on every store and on every kind of runtime. A store is one line at the end.
+//! Waiting without a thread: what tasks are promised, on every store and on every kind of runtime.
+//! A store is one line at the end.
 
 mod common;
 

@@ -1,4 +1,5 @@
-//! Code of the kind that users write, which has to compile. What must not compile is in src/compile_fail.rs.
+//! Code of the kind that users write, which has to compile. What must not compile is in
+//! src/compile_fail.rs.
 
 use std::collections::HashMap;
 use std::error::Error;

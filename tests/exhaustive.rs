@@ -1,4 +1,5 @@
-//! Every lock against every other on a tree of three levels, by the conflict table: tried, and waited for.
+//! Every lock against every other on a tree of three levels, by the conflict table: tried, and
+//! waited for.
 
 mod common;
 
@@ -60,7 +61,8 @@ fn every_pair_and_triple<S: LockStore>(store: S) {
     assert_all_free(&store, "all of them");
 }
 
-/// Two locks released in either order, one of them perhaps downgraded before: what is left counts, and nothing else.
+/// Two locks released in either order, one of them perhaps downgraded before: what is left counts,
+/// and nothing else.
 fn every_order_of_release<S: LockStore>(store: S) {
     let all = every_lock(&store);
     for (first, first_mutex) in &all {
@@ -110,7 +112,8 @@ impl<S: LockStore> Other<S> {
     }
 }
 
-/// The second lock is asked for in another thread: it waits as long as the first is held if they conflict, and not at all if they do not.
+/// The second lock is asked for in another thread: it waits as long as the first is held if they
+/// conflict, and not at all if they do not.
 fn every_pair_waited_for<S: LockStore>(store: S) {
     let all = every_lock(&store);
     let other = Other::new();

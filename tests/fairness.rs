@@ -1,9 +1,11 @@
-//! Nobody starves: an inner node under a storm of leaf locks, a leaf under a storm of inner locks, a writer among readers.
+//! Nobody starves: an inner node under a storm of leaf locks, a leaf under a storm of inner locks,
+//! a writer among readers.
 //!
-//! The storms are as hostile as they can be. A *relay* is several holders, each of whom stays until the next one is in, so that the wanted
-//! node is never free of them for a moment, unless newcomers are kept back; after [`BATON`] a holder leaves in any case. A *rush*
-//! is several threads that lock again at once after each release. The times allowed are generous, as the machine may be busy; a store that starves
-//! waits for as long as the storm lasts.
+//! The storms are as hostile as they can be. A *relay* is several holders, each of whom stays until
+//! the next one is in, so that the wanted node is never free of them for a moment, unless newcomers
+//! are kept back; after [`BATON`] a holder leaves in any case. A *rush* is several threads that
+//! lock again at once after each release. The times allowed are generous, as the machine may be
+//! busy; a store that starves waits for as long as the storm lasts.
 
 mod common;
 
@@ -25,7 +27,8 @@ const TURN: Duration = Duration::from_micros(500);
 const LONGEST: Duration = Duration::from_secs(3);
 /// How long they may wait in the median.
 const MEDIAN: Duration = Duration::from_millis(50);
-/// How many may overtake in a rush, in the median: those of the millisecond allowed, several times over.
+/// How many may overtake in a rush, in the median: those of the millisecond allowed, several times
+/// over.
 const OVERTAKEN: usize = 30;
 const ROUNDS: usize = 15;
 
@@ -155,8 +158,8 @@ fn under_a_rush<S: LockStore>(make: fn() -> S, storm: &[(&str, Kind)], wanted: &
     }
 }
 
-/// Who waits keeps off later ones on its node and above, wherever it sleeps itself, and whoever else is let in by those it waits for. For every kind
-/// of lock that can wait for a lock above it.
+/// Who waits keeps off later ones on its node and above, wherever it sleeps itself, and whoever
+/// else is let in by those it waits for. For every kind of lock that can wait for a lock above it.
 #[test]
 fn later_ones_queue_behind_one_that_sleeps_elsewhere() {
     let store = MemoryStore::builder().patience(Duration::ZERO).build();

@@ -1,4 +1,5 @@
-//! Threads that lock at random, and a checker that finds in the record of it whatever must not happen.
+//! Threads that lock at random, and a checker that finds in the record of it whatever must not
+//! happen.
 
 mod common;
 
@@ -22,8 +23,10 @@ use proptest::prelude::*;
 const THREADS: usize = 6;
 const STEPS: usize = 800;
 
-/// A thread can lose the processor between the clock and the call, and a thread that runs makes thousands of these short requests meanwhile: on a busy machine
-/// one was overtaken 3,888 times in a run of 4,800 requests. So the number says nothing here. It does in a storm, whose holders take their time: see below.
+/// A thread can lose the processor between the clock and the call, and a thread that runs makes
+/// thousands of these short requests meanwhile: on a busy machine one was overtaken 3,888 times in
+/// a run of 4,800 requests. So the number says nothing here. It does in a storm, whose holders take
+/// their time: see below.
 const LIMITS: Limits = Limits { overtaken: usize::MAX, unblocked: 5000 };
 
 /// Runs the plans on threads of their own, with one more that releases what it is handed.
@@ -61,13 +64,15 @@ fn a_run_is_sound<S: LockStore>(make: impl Fn() -> S, any_ask: impl Strategy<Val
     }
 }
 
-/// Nobody holds shorter than this in a storm, so it takes a quarter of a second to overtake somebody as often as is allowed.
+/// Nobody holds shorter than this in a storm, so it takes a quarter of a second to overtake
+/// somebody as often as is allowed.
 const TURN: Duration = Duration::from_millis(1);
 /// How long one waits for the next one to come.
 const BATON: Duration = Duration::from_millis(3);
 const IN_A_STORM: Limits = Limits { overtaken: 1000, unblocked: u64::MAX };
 
-/// Who asks in the midst of a storm is overtaken for a while only; if not, the storm goes on until that is plain.
+/// Who asks in the midst of a storm is overtaken for a while only; if not, the storm goes on until
+/// that is plain.
 fn nobody_is_overtaken_without_end<S: LockStore>(make: impl Fn() -> S) {
     for (asks, wanted) in storms() {
         let (store, clock) = (make(), Clock::default());
@@ -99,7 +104,8 @@ fn nobody_is_overtaken_without_end<S: LockStore>(make: impl Fn() -> S) {
     }
 }
 
-/// Tries on related nodes at the same moment, while nobody holds anything: one of them gets its lock.
+/// Tries on related nodes at the same moment, while nobody holds anything: one of them gets its
+/// lock.
 fn racing_tries<S: LockStore>(make: impl Fn() -> S) {
     for asks in [&["a", "a/x"][..], &["a", "a"], &["/", "a/x/1"], &["a", "a/x", "a/x/1"], &["a/x", "a/x", "a", "/"]] {
         let (store, clock) = (make(), Clock::default());

@@ -175,7 +175,8 @@ fn a_request_that_many_overtake() {
 
 #[test]
 fn a_request_that_is_overtaken_without_end() {
-    // Readers who take turns, so that one of them is always there, and a writer that is never let in.
+    // Readers who take turns, so that one of them is always there, and a writer that is never let
+    // in.
     let relay =
         |times: u64| (1..=times).map(|at| held("a/b", SHARED, [at * 10, at * 10 + 1, at * 10 + 15, at * 10 + 16]));
     let with = |op: Op, times| relay(times).chain([op]).collect::<Vec<_>>();

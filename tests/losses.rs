@@ -11,7 +11,8 @@ const LATER: Duration = Duration::from_secs(20);
 fn a_listener_hears_of_what_is_lost() {
     let store = MemoryStore::new();
     let mutex = |path: &str| store.mutex(path).unwrap();
-    // One lease runs before anybody listens, one begins afterwards; the others do not end, or not with a guard.
+    // One lease runs before anybody listens, one begins afterwards; the others do not end, or not
+    // with a guard.
     let before = mutex("a/before").lease(SOON).owner("one").lock_owned().unwrap();
     let lost = store.lost_locks();
     let after = mutex("a/after").lease(SOON).lock_owned().unwrap();

@@ -1,4 +1,5 @@
-//! Bugs that other locks had, each named after where it was found. See also conformance.rs; here each stands by itself.
+//! Bugs that other locks had, each named after where it was found. See also conformance.rs; here
+//! each stands by itself.
 
 mod common;
 
@@ -57,7 +58,8 @@ fn rustfs_2805_waiter_counters_leak<S: LockStore>(store: S) {
 
 /// Bug 2: a release saw nobody listening and woke nobody, while somebody was about to.
 fn event_listener_138_a_skipped_notify<S: LockStore>(store: S) {
-    // Two who do nothing but pass the lock to and fro: a wake-up that gets lost stops both. Each pair in its own way.
+    // Two who do nothing but pass the lock to and fro: a wake-up that gets lost stops both. Each
+    // pair in its own way.
     for (one, other) in [("a", "a"), ("a", "a/b"), ("a/b/c", "/")] {
         let threads = [(one, EXCLUSIVE), (other, EXCLUSIVE), (one, SHARED)].map(|(path, kind)| {
             let mutex = mutex(&store, path, kind);
@@ -70,7 +72,8 @@ fn event_listener_138_a_skipped_notify<S: LockStore>(store: S) {
 
 /// Bug 2: a wake-up went to one who waited in the same queue for something else, and ended there.
 fn rustfs_5657_a_stolen_wake_up<S: LockStore>(store: S) {
-    // All wait at `a`: one wants it, the others want something below it. The one release must reach everybody.
+    // All wait at `a`: one wants it, the others want something below it. The one release must reach
+    // everybody.
     for order in [["a/b", "a", "a/c"], ["a", "a/b", "a/c"], ["a/b", "a/c", "a"]] {
         let guard = mutex(&store, "a", EXCLUSIVE).lock_owned().unwrap();
         let waiters = order.map(|path| waiter(&store, path, EXCLUSIVE));
@@ -102,7 +105,8 @@ fn rustfs_5657_a_stolen_wake_up<S: LockStore>(store: S) {
     }
 }
 
-/// The same, one step after the other: a task that was woken goes without having been polled. Its wake-up must go to the next one.
+/// The same, one step after the other: a task that was woken goes without having been polled. Its
+/// wake-up must go to the next one.
 #[test]
 fn rustfs_5657_a_stolen_wake_up_of_a_task_that_goes() {
     for (held, first, second) in [
@@ -161,8 +165,8 @@ fn bell() -> (Waker, Receiver<()>) {
     (Waker::from(Arc::new(Bell(sender))), receiver)
 }
 
-/// Bug 3: a reader that asks again behind a queued writer hangs. Here it may wait, as documented, but a time-out ends it,
-/// and all goes on when the first lock is released.
+/// Bug 3: a reader that asks again behind a queued writer hangs. Here it may wait, as documented,
+/// but a time-out ends it, and all goes on when the first lock is released.
 fn parking_lot_212_a_reader_asks_again_behind_a_writer<S: LockStore>(store: S) {
     for (queued, asked) in [("a", "a/b"), ("/", "a/b"), ("a/b", "a/b"), ("a/b", "a")] {
         let reader = mutex(&store, "a", SHARED).lock_owned().unwrap();
@@ -217,14 +221,16 @@ fn a_classic_of_prefix_tests<S: LockStore>(store: S) {
     assert!(mutex(&store, "dir/x/a", EXCLUSIVE).try_lock().is_err());
 }
 
-/// Bug 6: of a downgraded lock only the node itself became shared, and what is above or below stayed closed.
+/// Bug 6: of a downgraded lock only the node itself became shared, and what is above or below
+/// stayed closed.
 fn alluxio_11541_a_part_of_the_chain_downgraded<S: LockStore>(store: S) {
     let mut guard = mutex(&store, "a/b/c", EXCLUSIVE).lock_owned().unwrap();
     let chain = ["/", "a", "a/b", "a/b/c", "a/b/c/d", "a/b/c/d/e"];
     let waiters = chain.map(|path| waiter(&store, path, SHARED));
     waiters[5].still_waits("it is exclusive");
     guard.downgrade();
-    // Readers get in everywhere, those who waited and those who come; nobody else does, and that by itself is the lock's doing.
+    // Readers get in everywhere, those who waited and those who come; nobody else does, and that by
+    // itself is the lock's doing.
     waiters.into_iter().for_each(|waiter| drop(waiter.ends()));
     let readers = chain.map(|path| mutex(&store, path, SHARED).try_lock_owned().expect("it is shared now"));
     drop(readers);
@@ -235,7 +241,8 @@ fn alluxio_11541_a_part_of_the_chain_downgraded<S: LockStore>(store: S) {
     assert_all_free(&store);
 }
 
-/// Bug 6: readers counted in eight bits. In any number of bits that a test can afford, node-only readers apart from the others.
+/// Bug 6: readers counted in eight bits. In any number of bits that a test can afford, node-only
+/// readers apart from the others.
 fn rustfs_readers_counted_in_eight_bits<S: LockStore>(store: S) {
     for count in [255, 256, 257, 2000] {
         for kind in KINDS.into_iter().filter(|kind| kind.0 == SHARED.0) {
@@ -260,7 +267,8 @@ fn bolt_idle_nodes_are_never_freed() {
     assert!(store.node_count() < 5000, "{} nodes, and nobody uses one", store.node_count());
 }
 
-/// Bug 5: nodes were freed while in use, and the next one to come locked another node of the same name.
+/// Bug 5: nodes were freed while in use, and the next one to come locked another node of the same
+/// name.
 #[test]
 fn alluxio_13049_a_node_freed_while_in_use() {
     let store = MemoryStore::new();
@@ -276,7 +284,8 @@ fn alluxio_13049_a_node_freed_while_in_use() {
     assert!(store.mutex("a").unwrap().try_lock().is_err());
     drop(held);
 
-    // In use by nothing but a handle, as a new node and as one that has been locked; and with a waiter or a lock below.
+    // In use by nothing but a handle, as a new node and as one that has been locked; and with a
+    // waiter or a lock below.
     for is_new in [true, false] {
         let handle = store.mutex("h/b").unwrap();
         if !is_new {

@@ -156,7 +156,8 @@ fn many_handles_cost_their_nodes_and_no_more() {
     assert_bounded(&store, 4);
 }
 
-/// Everything that keeps a node in use, in the midst of a stream of other paths: were one reclaimed, its lock would be on another node.
+/// Everything that keeps a node in use, in the midst of a stream of other paths: were one
+/// reclaimed, its lock would be on another node.
 #[test]
 fn what_is_in_use_is_not_lost() {
     let store = MemoryStore::new();
@@ -195,7 +196,8 @@ fn what_is_in_use_is_not_lost() {
     assert!(!is_locked("/"));
 }
 
-/// Locks by path, without handles, while nodes are reclaimed all the time: two who hold related locks at once would be noticed.
+/// Locks by path, without handles, while nodes are reclaimed all the time: two who hold related
+/// locks at once would be noticed.
 #[test]
 fn reclaim_races_with_use() {
     let store = MemoryStore::new();

@@ -1,5 +1,6 @@
-//! The same random threads as in history.rs, more of them, in orders that a scheduler draws by lot: `tests/shuttle`. A failure prints the schedule
-//! that leads to it, and `MUTEXTREE_SHUTTLE_REPLAY`, set to that, repeats it.
+//! The same random threads as in history.rs, more of them, in orders that a scheduler draws by lot:
+//! `tests/shuttle`. A failure prints the schedule that leads to it, and `MUTEXTREE_SHUTTLE_REPLAY`,
+//! set to that, repeats it.
 #![cfg(mutextree_shuttle)]
 
 mod common;
@@ -26,8 +27,10 @@ const STEPS: usize = 6;
 /// The scheduler is not fair, so what is a matter of time says nothing here.
 const LIMITS: Limits = Limits { overtaken: usize::MAX, unblocked: u64::MAX };
 
-/// Once somebody waits here nobody who comes later is let in first, so a handful overtake; and before that some more, while a new leaf is enrolled, in the turns that this takes.
-/// (Enrolling without hand over hand, so that walks can take it off the list again, is seen to be overtaken 102 times in 300 schedules.)
+/// Once somebody waits here nobody who comes later is let in first, so a handful overtake; and
+/// before that some more, while a new leaf is enrolled, in the turns that this takes. (Enrolling
+/// without hand over hand, so that walks can take it off the list again, is seen to be overtaken
+/// 102 times in 300 schedules.)
 const IN_A_STORM: Limits = Limits { overtaken: 100, unblocked: u64::MAX };
 
 /// One run, from a plan that is drawn by lot as the schedule is.
@@ -108,7 +111,8 @@ fn race_once() {
     drop(store.mutex("/").unwrap().try_lock().expect("something is still locked"));
 }
 
-/// Runs it in as many orders as asked for: half of them by lot at every step, half with few changes of turn in places drawn by lot.
+/// Runs it in as many orders as asked for: half of them by lot at every step, half with few changes
+/// of turn in places drawn by lot.
 fn explore<A: Strategy<Value = Ask> + 'static>(name: &str, patience: Duration, asks: fn() -> A) {
     explore_any(name, true, move || run_once(patience, asks()));
 }
@@ -133,7 +137,8 @@ fn explore_any(name: &str, in_any_order: bool, run: impl Fn() + Send + Sync + 's
 const ENDLESS: Duration = Duration::MAX;
 /// Nobody overtakes one who has waited.
 const NONE: Duration = Duration::ZERO;
-/// Who has waited while four others came to wait is overtaken no more. Time is counted in arrivals here.
+/// Who has waited while four others came to wait is overtaken no more. Time is counted in arrivals
+/// here.
 const SOME: Duration = Duration::from_nanos(4);
 
 #[test]
@@ -161,7 +166,8 @@ fn on_a_chain() {
     explore("on_a_chain", SOME, exclusive_chain);
 }
 
-/// A lock has one token, also if several threads are the first to ask for it, and one of them starts a lease.
+/// A lock has one token, also if several threads are the first to ask for it, and one of them
+/// starts a lease.
 #[test]
 fn asking_for_a_token() {
     explore_any("asking_for_a_token", true, || {

@@ -1,4 +1,5 @@
-//! Rules about the sources that no lint can hold: clippy's `disallowed-types` looks through re-exports, and would ban `crate::sync` with what it wraps.
+//! Rules about the sources that no lint can hold: clippy's `disallowed-types` looks through
+//! re-exports, and would ban `crate::sync` with what it wraps.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,8 @@ fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The lock protocol is built from `src/sync` alone, so that loom sees all of it. The models, and the Redis store, which loom does not run, are free.
+/// The lock protocol is built from `src/sync` alone, so that loom sees all of it. The models, and
+/// the Redis store, which loom does not run, are free.
 #[test]
 fn the_protocol_names_no_primitive_but_those_of_sync() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

@@ -1,8 +1,11 @@
-//! Random programs in which requests also wait, against the conflict table: who is in, who waits, and that whoever waits has a reason to.
+//! Random programs in which requests also wait, against the conflict table: who is in, who waits,
+//! and that whoever waits has a reason to.
 //!
-//! The requests are futures, polled by hand in one thread, so a program does the same thing each time. Which of several waiters is
-//! served first is the store's own business. What is not: two that conflict are never both in; one that waits does so because of a lock, or because of another
-//! waiter that itself waits for a reason; a try fails only because of somebody it conflicts with, whom it names; and who gives up leaves nothing behind.
+//! The requests are futures, polled by hand in one thread, so a program does the same thing each
+//! time. Which of several waiters is served first is the store's own business. What is not: two
+//! that conflict are never both in; one that waits does so because of a lock, or because of another
+//! waiter that itself waits for a reason; a try fails only because of somebody it conflicts with,
+//! whom it names; and who gives up leaves nothing behind.
 
 mod common;
 
@@ -136,7 +139,8 @@ impl Run {
         }
     }
 
-    /// Polls all of them, the last ones first or the first ones first, until nobody gets any further.
+    /// Polls all of them, the last ones first or the first ones first, until nobody gets any
+    /// further.
     fn settle(&mut self, last_first: bool) {
         let mut quiet = 0;
         // One that steps back lets others go on, without being granted anything itself.
@@ -152,7 +156,8 @@ impl Run {
         }
     }
 
-    /// That everyone who still waits, though all that can go on have, waits for a lock: by way of other waiters, perhaps.
+    /// That everyone who still waits, though all that can go on have, waits for a lock: by way of
+    /// other waiters, perhaps.
     fn everybody_has_a_reason(&self) {
         let mut has_one: Vec<_> = self.waiting.iter().map(|(ask, _)| self.conflicts_with_a_lock(ask)).collect();
         let may_wait_for = |at: usize, other: usize| {
@@ -196,7 +201,8 @@ fn run(patience: Duration, steps: &[(Step, bool, bool)]) {
     leaves_nothing(&run.store);
 }
 
-/// That the root is all that is left, at last: whoever comes by for those that were woken has the node in hand for a moment.
+/// That the root is all that is left, at last: whoever comes by for those that were woken has the
+/// node in hand for a moment.
 fn leaves_nothing(store: &MemoryStore) {
     let start = Instant::now();
     loop {

@@ -1,4 +1,5 @@
-//! A kept `TreeMutex` by depth, against a flat mutex and the text-book tree lock; the root of a tree full of idle handles.
+//! A kept `TreeMutex` by depth, against a flat mutex and the text-book tree lock; the root of a
+//! tree full of idle handles.
 
 use std::hint::black_box;
 use std::time::Duration;

@@ -1,6 +1,7 @@
 //! Several threads: on disjoint paths, where more should do more, and on one node.
 //!
-//! A wait for the root under a storm is no bench here, since it is a median that counts, and criterion knows none: see the table.
+//! A wait for the root under a storm is no bench here, since it is a median that counts, and
+//! criterion knows none: see the table.
 
 use std::sync::Barrier;
 use std::thread;

@@ -1,6 +1,8 @@
-//! What the criterion benches, the table and the page of plots have in common: who is measured, where in the tree, and how.
+//! What the criterion benches, the table and the page of plots have in common: who is measured,
+//! where in the tree, and how.
 //!
-//! * `subject.rs`: [`Subject`], one lock + unlock of whatever kind, and [`Site`], the paths that are locked
+//! * `subject.rs`: [`Subject`], one lock + unlock of whatever kind, and [`Site`], the paths that
+//!   are locked
 //! * `ours.rs`: mutextree, on a handle and by path
 //! * `peers.rs`: the others
 //! * `measure.rs`: how things are compared on a machine that is not quiet

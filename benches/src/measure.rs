@@ -1,7 +1,8 @@
 //! How things are measured: in turns.
 //!
-//! What a machine gives changes from second to second, so no figure here is compared with one from another time. Whatever is
-//! compared takes turns in short slices (A B, B A, A B ...), each round gives one ratio, and the median of the ratios counts.
+//! What a machine gives changes from second to second, so no figure here is compared with one from
+//! another time. Whatever is compared takes turns in short slices (A B, B A, A B ...), each round
+//! gives one ratio, and the median of the ratios counts.
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -105,7 +106,8 @@ pub fn crowd<'a, S: Subject + 'a>(effort: &'a Effort, site: &Site) -> Contestant
     Box::new(move || cycles(effort, &mut subjects))
 }
 
-/// How much more two threads do than one. Operations a second, and medians of the rounds that count.
+/// How much more two threads do than one. Operations a second, and medians of the rounds that
+/// count.
 pub struct Scaling {
     /// On one thread.
     pub one: f64,
@@ -113,7 +115,8 @@ pub struct Scaling {
     pub two: f64,
     /// The median of the rounds' two / one.
     pub ratio: f64,
-    /// The ratio of two flat mutexes that have nothing to do with each other: what the machine had to give.
+    /// The ratio of two flat mutexes that have nothing to do with each other: what the machine had
+    /// to give.
     pub machine: f64,
     /// Whether that was two cores for long enough to tell.
     pub clear: bool,
@@ -125,8 +128,9 @@ impl Scaling {
     /// How many times as many rounds as on a quiet machine are spent on waiting for one.
     const PATIENCE: usize = 3;
 
-    /// Measures `S` on one and on two threads. Two flat mutexes do the same in each round, and only the rounds count in which *they* had a
-    /// core each. If there were hardly any, all count, and it is not clear what of.
+    /// Measures `S` on one and on two threads. Two flat mutexes do the same in each round, and only
+    /// the rounds count in which *they* had a core each. If there were hardly any, all count, and
+    /// it is not clear what of.
     pub fn of<S: Subject, Flat: Subject>(effort: &Effort) -> Self {
         let site = Site::siblings(2);
         let (mut subjects, mut flat) = (S::apart(&site), Flat::apart(&site));
@@ -194,7 +198,8 @@ pub fn together<F: FnMut() + Send>(time: Duration, workers: Vec<F>) -> Done {
         thread::sleep(time);
         stop.store(true, Relaxed);
         let done: Vec<(u64, Instant, Instant)> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
-        // From the first start to the last stop: a thread that got going late does not make the others look better.
+        // From the first start to the last stop: a thread that got going late does not make the
+        // others look better.
         let (first, last) = (done.iter().map(|done| done.1).min(), done.iter().map(|done| done.2).max());
         let time = first.zip(last).map(|(first, last)| last - first).unwrap_or_default();
         Done { calls: done.iter().map(|done| done.0).sum(), time }

@@ -10,7 +10,8 @@ pub trait Subject: Send + Sized {
     /// One for each worker, all on one structure, each with paths that nobody else locks.
     fn workers(site: &Site) -> Vec<Self>;
 
-    /// The same for workers that run at once: each on a cache line of its own, since it may keep its place in there.
+    /// The same for workers that run at once: each on a cache line of its own, since it may keep
+    /// its place in there.
     fn apart(site: &Site) -> Vec<CachePadded<Self>> {
         Self::workers(site).into_iter().map(CachePadded::new).collect()
     }
@@ -34,8 +35,9 @@ impl Site {
     /// `org/team/project/file`, and nobody else about.
     pub const LONE: Self = Self { depth: 4, workers: 1, paths: 1 };
 
-    /// A few workers on the same directory. By path, each has enough paths that an index's shards meet by the law of averages,
-    /// and not by whether this run's hash of two paths happens to be unlucky.
+    /// A few workers on the same directory. By path, each has enough paths that an index's shards
+    /// meet by the law of averages, and not by whether this run's hash of two paths happens to be
+    /// unlucky.
     pub fn siblings(workers: usize) -> Self {
         Self { depth: 4, workers, paths: 64 }
     }

@@ -13,7 +13,8 @@ use crate::source::Source;
 /// No directory gets more copies than that, or to list it would take longer than all else.
 const MOST_SIDE_BY_SIDE: usize = 50;
 
-/// Copies the tree below `root`; if more than once, each copy into a numbered directory. Returns how much there is then.
+/// Copies the tree below `root`; if more than once, each copy into a numbered directory. Returns
+/// how much there is then.
 ///
 /// `each` is called with the number of files written so far, and returns whether to go on.
 pub(crate) fn copy(

@@ -1,5 +1,5 @@
-//! What workers do to the tree. Every operation has the same shape: take the locks; look whether there is anything to do
-//! it on; do it in several steps; look again at all it relied on.
+//! What workers do to the tree. Every operation has the same shape: take the locks; look whether
+//! there is anything to do it on; do it in several steps; look again at all it relied on.
 //!
 //! * `file.rs`: read, edit, create, delete a file
 //! * `directory.rs`: list, copy, delete a directory
@@ -71,7 +71,8 @@ impl fmt::Display for Kind {
     }
 }
 
-/// How many files and directories an operation has added to the tree, or taken away if less than zero.
+/// How many files and directories an operation has added to the tree, or taken away if less than
+/// zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Growth {
     pub(crate) files: i64,
@@ -85,12 +86,14 @@ pub(crate) struct Site<'a> {
     pub(crate) waits: Cell<Waits>,
     /// The last stamp given to a write; no two sites share any.
     pub(crate) stamp: Cell<u32>,
-    /// Called halfway through every operation, where its ground would have to be pulled away: nothing at all, but in tests.
+    /// Called halfway through every operation, where its ground would have to be pulled away:
+    /// nothing at all, but in tests.
     pub(crate) halfway: &'a dyn Fn(),
 }
 
 impl<'a> Site<'a> {
-    /// The site of the worker with this number, below 256. The first copy of the tree is number 0's.
+    /// The site of the worker with this number, below 256. The first copy of the tree is number
+    /// 0's.
     pub(crate) fn new(root: &'a Path, locks: &'a Locks, worker: u8) -> Self {
         Self { root, locks, waits: Cell::default(), stamp: Cell::new(u32::from(worker) << 24), halfway: &|| () }
     }
@@ -112,7 +115,8 @@ impl<'a> Site<'a> {
     }
 }
 
-/// The directory that `path` stands in; there is none for the root, which nobody makes, moves or deletes.
+/// The directory that `path` stands in; there is none for the root, which nobody makes, moves or
+/// deletes.
 fn parent(path: &TreePath) -> Result<TreePath, Stop> {
     path.parent().ok_or(Stop::Pass)
 }

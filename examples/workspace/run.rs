@@ -1,4 +1,5 @@
-//! One run: starts the workers on a tree, looks on until their time is up, and then goes through the whole tree once more.
+//! One run: starts the workers on a tree, looks on until their time is up, and then goes through
+//! the whole tree once more.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +17,8 @@ use crate::seal::Content;
 use crate::tally::{Shared, Tally};
 use crate::worker::Worker;
 
-/// How long workers may take to finish what they are at. No operation is that long, so beyond it a lock does not come.
+/// How long workers may take to finish what they are at. No operation is that long, so beyond it a
+/// lock does not come.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How the workers are to work.
@@ -38,7 +40,8 @@ pub(crate) struct Outcome {
     pub(crate) damage: Vec<String>,
 }
 
-/// Runs the workers below `root`. `look_on` is called every now and then, and returns whether to go on.
+/// Runs the workers below `root`. `look_on` is called every now and then, and returns whether to go
+/// on.
 pub(crate) fn run(
     root: &Path,
     plan: &Plan,

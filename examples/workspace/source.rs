@@ -61,7 +61,8 @@ impl Source {
         Ok(source)
     }
 
-    /// The sources of this crate and of its dependencies, tests and examples included, where cargo has put them.
+    /// The sources of this crate and of its dependencies, tests and examples included, where cargo
+    /// has put them.
     pub(crate) fn packages() -> Result<Self, Box<dyn Error>> {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
         let Packages { sources, target } = packages_of(&manifest).map_err(|error| {

@@ -1,7 +1,7 @@
 //! A worker: roams the tree, and does a bit of everything wherever it is.
 //!
-//! It knows no more of the tree than it has seen: the listing of the directory that it is in, which may be out of date, and a few
-//! directories that it came through.
+//! It knows no more of the tree than it has seen: the listing of the directory that it is in, which
+//! may be out of date, and a few directories that it came through.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -49,7 +49,8 @@ impl<'a> Worker<'a> {
             self.roam()?;
             for _ in 0..self.rng.usize(1..=STAY) {
                 let kind = self.choose();
-                // If there is nothing of that kind here, take another; if what was there is gone, the listing is out of date.
+                // If there is nothing of that kind here, take another; if what was there is gone,
+                // the listing is out of date.
                 if self.shared.stopped() || !self.work(kind).unwrap_or(Ok(true))? {
                     break;
                 }
@@ -71,7 +72,8 @@ impl<'a> Worker<'a> {
             listing = Some(list(site, &next)?);
             Ok(Growth::default())
         })?;
-        // If there is no such directory any more, the way up ends at the root, which is always there.
+        // If there is no such directory any more, the way up ends at the root, which is always
+        // there.
         self.here = if listed { next } else { up };
         self.listing = listing.unwrap_or_default();
         if self.remembered.len() == REMEMBERED {
@@ -81,8 +83,9 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// Mostly small work. The tree keeps its size, because things are made when there are too few and removed when there are too many;
-    /// not too often, because some file systems are slow to find a free inode after many were freed.
+    /// Mostly small work. The tree keeps its size, because things are made when there are too few
+    /// and removed when there are too many; not too often, because some file systems are slow to
+    /// find a free inode after many were freed.
     fn choose(&mut self) -> Kind {
         let size = self.shared.size();
         match self.rng.u8(..100) {
@@ -176,7 +179,8 @@ impl<'a> Worker<'a> {
         self.here.join([self.rng.choice(&self.listing.directories)?]).ok()
     }
 
-    /// A new name in a directory. There are not many of them, so that workers get into each other's way.
+    /// A new name in a directory. There are not many of them, so that workers get into each other's
+    /// way.
     fn inside(&mut self, directory: &TreePath, what: &str) -> Option<TreePath> {
         directory.join([format!("{what}-{}", self.rng.u8(..))]).ok()
     }

@@ -1,4 +1,5 @@
-//! An acquisition that may have to wait, as a state machine: each step goes as far as it can without sleeping.
+//! An acquisition that may have to wait, as a state machine: each step goes as far as it can
+//! without sleeping.
 //!
 //! | stage | claim held | next |
 //! |---|---|---|
@@ -8,8 +9,8 @@
 //! | `Asleep`, draining | yes | woken: `Draining`; lapsed, with its claim: `Idle` |
 //! | `Done` | the caller's, or none | |
 //!
-//! From every stage there is a way back to nothing, [`Acquisition::cancel`], which dropping takes: a wait that is given up, or whose thread unwinds,
-//! leaves the tree as if it had never been.
+//! From every stage there is a way back to nothing, [`Acquisition::cancel`], which dropping takes:
+//! a wait that is given up, or whose thread unwinds, leaves the tree as if it had never been.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -131,7 +132,8 @@ impl<'a> Acquisition<'a> {
         let gate = if place == Place::Here && self.sleeper.is_none() { self.kind.gate() } else { 0 };
         let obstacles = self.kind.conflicts(place) | gate;
         let patience = at.shared().patience;
-        // On a busy machine letting others run can take long, and nobody knows of this one until it is in the queue.
+        // On a busy machine letting others run can take long, and nobody knows of this one until it
+        // is in the queue.
         while self.spin.once_more() && !stamp.older_than(patience) {
             // A full count, or an older one's gate, is not seen like this: then the rounds run out.
             if at.word.load(Ordering::Relaxed) & obstacles == 0 {
@@ -166,7 +168,8 @@ impl<'a> Acquisition<'a> {
         self.sleeper.as_ref().is_some_and(|sleeper| sleeper.is_task())
     }
 
-    /// Sleeps once, if it is asleep: until it is unparked, or until the deadline, or until a lease in its way ends, which is then revoked.
+    /// Sleeps once, if it is asleep: until it is unparked, or until the deadline, or until a lease
+    /// in its way ends, which is then revoked.
     pub(super) fn park(&self, deadline: Option<&Deadline>) {
         let (Stage::Asleep { at, .. }, Some(sleeper)) = (&self.stage, &self.sleeper) else { return };
         let lease = at.earliest_expiry();
@@ -202,7 +205,8 @@ impl<'a> Acquisition<'a> {
         in_the_way
     }
 
-    /// Closes the gates of the node and of all above, once. (One that drains has its claim, and is past all these.)
+    /// Closes the gates of the node and of all above, once. (One that drains has its claim, and is
+    /// past all these.)
     fn close_gates(&mut self, waiter: &Waiter) {
         if !std::mem::replace(&mut self.closed_all, true) {
             let here = Waiter { place: Place::Here, ..waiter.clone() };
@@ -225,7 +229,8 @@ impl Drop for Acquisition<'_> {
     }
 }
 
-/// Acquires, and blocks the calling thread until it has the lock, or until the deadline. The error is the node that was in the way.
+/// Acquires, and blocks the calling thread until it has the lock, or until the deadline. The error
+/// is the node that was in the way.
 pub(super) fn block_on(node: &PlainArc<Node>, kind: Kind, deadline: Option<&Deadline>) -> Result<(), PlainArc<Node>> {
     let mut acquisition = Acquisition::new(node, kind);
     while acquisition.step() == Step::Asleep {
@@ -239,7 +244,8 @@ pub(super) fn block_on(node: &PlainArc<Node>, kind: Kind, deadline: Option<&Dead
     Ok(())
 }
 
-/// Acquires, as a future. Dropped at any point before it is ready it leaves the tree as if it had never been.
+/// Acquires, as a future. Dropped at any point before it is ready it leaves the tree as if it had
+/// never been.
 #[derive(Debug)]
 pub(super) struct Acquiring<'a>(Acquisition<'a>);
 

@@ -19,7 +19,8 @@ fn gates<const N: usize>(nodes: [&PlainArc<Node>; N]) -> [bool; N] {
     nodes.map(|node| node.word.load(Ordering::SeqCst) & GATES != 0)
 }
 
-/// Young when it fell asleep, and old when it has to again: then it closes the gates of its node and of all above.
+/// Young when it fell asleep, and old when it has to again: then it closes the gates of its node
+/// and of all above.
 #[test]
 fn one_that_has_grown_old_closes_all_gates() {
     let [root, inner, leaf] = nodes(PATIENCE);
@@ -39,7 +40,8 @@ fn one_that_has_grown_old_closes_all_gates() {
     assert_eq!(gates([&root, &inner, &leaf]), [false; 3]);
 }
 
-/// A task whose turn was taken from it, and its gates with it, closes them again when it has to sleep again.
+/// A task whose turn was taken from it, and its gates with it, closes them again when it has to
+/// sleep again.
 #[test]
 fn one_that_lapsed_closes_all_gates_again() {
     let [root, inner, leaf] = nodes(Duration::ZERO);

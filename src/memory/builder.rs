@@ -25,8 +25,9 @@ impl MemoryStoreBuilder {
         Self { patience: Duration::from_millis(1) }
     }
 
-    /// For how long a waiter lets later requests overtake it before it makes them queue: a millisecond, if not set. Overtaking
-    /// is what makes a contended lock fast, and this is what bounds it.
+    /// For how long a waiter lets later requests overtake it before it makes them queue: a
+    /// millisecond, if not set. Overtaking is what makes a contended lock fast, and this is what
+    /// bounds it.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self

@@ -2,33 +2,39 @@
 //!
 //! # Acquiring N
 //! 1. *Claim*: one CAS on N's own word.
-//! 2. *Look up*, unless N's word had `CLEAR`: load each ancestor's word. A conflicting claim there: withdraw, wait there, start over.
-//! 3. *Look down*, if N had enrolled children when it was claimed and the scope is the subtree (`walk.rs`): a conflicting
-//!    claim there: keep the claim on N, wait for that one to end, go on.
+//! 2. *Look up*, unless N's word had `CLEAR`: load each ancestor's word. A conflicting claim there:
+//!    withdraw, wait there, start over.
+//! 3. *Look down*, if N had enrolled children when it was claimed and the scope is the subtree
+//!    (`walk.rs`): a conflicting claim there: keep the claim on N, wait for that one to end, go on.
 //!
-//! With `CLEAR`, and nothing below, the first step is all: a lock costs one compare-and-swap at any depth.
+//! With `CLEAR`, and nothing below, the first step is all: a lock costs one compare-and-swap at any
+//! depth.
 //!
 //! # Why it excludes
 //! Take two conflicting acquisitions, of A and of D below it, and suppose that both were granted.
 //!
-//! **D has looked up.** Each one's claim is a SeqCst
-//! read-modify-write, its looks are SeqCst loads after it, and a claim stays from then on (a struck out *tentative* one is not granted: `tentative.rs`). D's look at A did not
-//! see A's claim, so it comes before it in the single order of SeqCst operations, and D's claim comes before that. So A's
-//! look at D, after A's claim, sees D's claim, if there is such a look. There is:
+//! **D has looked up.** Each one's claim is a SeqCst read-modify-write, its looks are SeqCst loads
+//! after it, and a claim stays from then on (a struck out *tentative* one is not granted:
+//! `tentative.rs`). D's look at A did not see A's claim, so it comes before it in the single order
+//! of SeqCst operations, and D's claim comes before that. So A's look at D, after A's claim, sees
+//! D's claim, if there is such a look. There is:
 //!
-//! * D was enrolled when it was claimed, and stayed so (4 in `enrol.rs`); so were all between A and D. D's claim comes before A's, so A's word had `KIDS` when A was claimed,
-//!   and A walks. Had some node between them not been on its parent's list, or without `KIDS`, when the walk came by, then it enrolled afterwards, and D was claimed
-//!   after A: a contradiction.
+//! * D was enrolled when it was claimed, and stayed so (4 in `enrol.rs`); so were all between A and
+//!   D. D's claim comes before A's, so A's word had `KIDS` when A was claimed, and A walks. Had
+//!   some node between them not been on its parent's list, or without `KIDS`, when the walk came
+//!   by, then it enrolled afterwards, and D was claimed after A: a contradiction.
 //!
-//! **D had `CLEAR`.** By invariant 10 (`enrol.rs`) A's walk came by D, took `CLEAR` off, and looked at the word that it was in: at D's claim, unless D was claimed after that, and
-//! then there was no `CLEAR` for it.
+//! **D had `CLEAR`.** By invariant 10 (`enrol.rs`) A's walk came by D, took `CLEAR` off, and looked
+//! at the word that it was in: at D's claim, unless D was claimed after that, and then there was no
+//! `CLEAR` for it.
 //!
 //! Two on the same node exclude each other by the CAS.
 //!
 //! # Why nothing written under one lock is missed under the next
-//! The claim and the looks acquire, and the end of a claim releases. Of two conflicting locks the later one has seen in its claim or its
-//! looks a word that the end of the earlier one left, or one that was derived from it by a chain of read-modify-writes and slow locks. (With `CLEAR` the look was that of whoever
-//! set it, by a read-modify-write of the word that was then claimed.)
+//! The claim and the looks acquire, and the end of a claim releases. Of two conflicting locks the
+//! later one has seen in its claim or its looks a word that the end of the earlier one left, or one
+//! that was derived from it by a chain of read-modify-writes and slow locks. (With `CLEAR` the look
+//! was that of whoever set it, by a read-modify-write of the word that was then claimed.)
 
 use super::node::Node;
 use super::word::{CLEAR, COVERS, ENROLLED, KIDS, Kind, PARKED, Place};
@@ -50,14 +56,17 @@ pub(super) enum How {
 pub(super) enum Claim {
     /// Made, and there is nothing to look down at.
     Leaf,
-    /// There are enrolled children below a claim for the subtree. Made, unless it was asked for [`How::FirmIfLeaf`].
+    /// There are enrolled children below a claim for the subtree. Made, unless it was asked for
+    /// [`How::FirmIfLeaf`].
     Inner,
-    /// Not made: a claim on the node itself is in the way, or a gate. The node of that claim, or the one wanted by whoever has closed the gate.
+    /// Not made: a claim on the node itself is in the way, or a gate. The node of that claim, or
+    /// the one wanted by whoever has closed the gate.
     Blocked(PlainArc<Node>),
 }
 
 impl Node {
-    /// Claims the node, if all is as simple as can be: nobody in the way, and nothing to look at. On `false` nothing was done.
+    /// Claims the node, if all is as simple as can be: nobody in the way, and nothing to look at.
+    /// On `false` nothing was done.
     #[inline(always)]
     pub(super) fn claim_fast(&self, kind: Kind) -> bool {
         // The usual kind needs no look first: there is one word that it can claim.
@@ -65,11 +74,13 @@ impl Node {
         if word & CLEAR == 0 || !kind.is_simple(word) {
             return false;
         }
-        // SeqCst: partner of the loads in `look_up` and `walk.rs`. Acquire: synchronizes with the release in `drop_claim`, and with `set_clear`.
+        // SeqCst: partner of the loads in `look_up` and `walk.rs`. Acquire: synchronizes with the
+        // release in `drop_claim`, and with `set_clear`.
         self.word.compare_exchange(word, word + kind.unit(), Ordering::SeqCst, Ordering::Relaxed).is_ok()
     }
 
-    /// The same for a node without `CLEAR`: claims it and looks up. If nothing is there the next one need not look.
+    /// The same for a node without `CLEAR`: claims it and looks up. If nothing is there the next
+    /// one need not look.
     pub(super) fn claim_looking(self: &PlainArc<Self>, kind: Kind) -> bool {
         let word = self.word.load(Ordering::Relaxed);
         if !kind.is_simple(word)
@@ -91,7 +102,8 @@ impl Node {
         true
     }
 
-    /// Claims the node, enrolling it first if need be, and strikes out tentative claims on it. `stamp` tells how old the claimant is, for gates.
+    /// Claims the node, enrolling it first if need be, and strikes out tentative claims on it.
+    /// `stamp` tells how old the claimant is, for gates.
     pub(super) fn claim(self: &PlainArc<Self>, kind: Kind, stamp: Option<Stamp>, how: How) -> Claim {
         let mut word = self.word.load(Ordering::SeqCst);
         let mut list = None;
@@ -126,8 +138,9 @@ impl Node {
         }
     }
 
-    /// Looks up, after a claim: the nearest ancestor with a conflicting claim, if any. If there is none, tentative ones are struck out, and only
-    /// then, so that nobody is struck out by one who has to withdraw.
+    /// Looks up, after a claim: the nearest ancestor with a conflicting claim, if any. If there is
+    /// none, tentative ones are struck out, and only then, so that nobody is struck out by one who
+    /// has to withdraw.
     pub(super) fn look_up(&self, kind: Kind) -> Option<&PlainArc<Self>> {
         claim_fence();
         let claims = kind.conflicts(Place::Above);
@@ -150,7 +163,8 @@ impl Node {
         None
     }
 
-    /// Strikes out tentative claims here that conflict with `kind`, seen from a node to which this one lies at `place`.
+    /// Strikes out tentative claims here that conflict with `kind`, seen from a node to which this
+    /// one lies at `place`.
     pub(super) fn strike(&self, kind: Kind, place: Place) {
         let tentative = kind.tentative_conflicts(place);
         if self.word.load(Ordering::SeqCst) & tentative != 0 {

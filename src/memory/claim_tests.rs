@@ -20,7 +20,8 @@ fn use_once(node: &PlainArc<Node>) {
     node.drop_claim(Kind::Xs);
 }
 
-/// From its second lock on, of whatever kind and however deep it lies, a node is claimed in one step; and one without children or waiters never needs its cold part.
+/// From its second lock on, of whatever kind and however deep it lies, a node is claimed in one
+/// step; and one without children or waiters never needs its cold part.
 #[test]
 fn the_second_lock_is_a_fast_one() {
     let tree = Tree::new(Duration::MAX);
@@ -57,7 +58,8 @@ fn a_node_with_children_is_claimed_fast_for_itself() {
     }
 }
 
-/// A lock above takes `CLEAR` off a node in use, and un-enrols one that is not. While it is held nothing is fast; then the first claim that looks up puts `CLEAR` back.
+/// A lock above takes `CLEAR` off a node in use, and un-enrols one that is not. While it is held
+/// nothing is fast; then the first claim that looks up puts `CLEAR` back.
 #[test]
 fn a_lock_above_is_seen_and_forgotten() {
     let tree = Tree::new(Duration::MAX);
@@ -93,7 +95,8 @@ fn a_lock_above_is_seen_and_forgotten() {
     );
 }
 
-/// A mark above is struck out by whoever is granted below, and makes nobody below step back; one on the node by whoever claims that.
+/// A mark above is struck out by whoever is granted below, and makes nobody below step back; one on
+/// the node by whoever claims that.
 #[test]
 fn marks_are_struck_out() {
     let tree = Tree::new(Duration::MAX);

@@ -1,4 +1,5 @@
-//! Telling of lost locks, to whoever listens. While nobody does, nobody watches leases for it either.
+//! Telling of lost locks, to whoever listens. While nobody does, nobody watches leases for it
+//! either.
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 

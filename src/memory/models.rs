@@ -1,7 +1,7 @@
 //! Loom models: every interleaving of a few threads, up to a bound on preemptions.
 //!
-//! `RUSTFLAGS="--cfg mutextree_loom" cargo test --release --lib models`, or `tests/loom`, which says how far.
-//! Each model says what it proves and which mutation of the code makes it fail.
+//! `RUSTFLAGS="--cfg mutextree_loom" cargo test --release --lib models`, or `tests/loom`, which
+//! says how far. Each model says what it proves and which mutation of the code makes it fail.
 //!
 //! * `excluding.rs` conflicting locks exclude each other, others do not
 //! * `trying.rs` tries, racing
@@ -46,7 +46,8 @@ mod reclaiming;
 mod trying;
 mod waking;
 
-/// Explores `body`: at the preemption bound of `LOOM_MAX_PREEMPTIONS`, or 2, or at most `most` (for models too large for more).
+/// Explores `body`: at the preemption bound of `LOOM_MAX_PREEMPTIONS`, or 2, or at most `most` (for
+/// models too large for more).
 fn explore_at_most(most: usize, name: &str, body: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     let bound = builder.preemption_bound.map_or(2, |asked| asked.min(most));
@@ -70,7 +71,8 @@ fn explore(name: &str, body: impl Fn() + Send + Sync + 'static) {
     explore_at_most(usize::MAX, name, body);
 }
 
-/// A tree, and what its locks guard: one cell a node. Whoever may write says so to loom, which objects to any overlap.
+/// A tree, and what its locks guard: one cell a node. Whoever may write says so to loom, which
+/// objects to any overlap.
 struct World {
     tree: Tree,
     cells: Vec<(&'static str, UnsafeCell<()>)>,
@@ -98,7 +100,8 @@ impl World {
         self.tree.resolve(path.to_path_ref().unwrap())
     }
 
-    /// The node, enrolled already, as after a first lock: keeps models small that are not about enrolment.
+    /// The node, enrolled already, as after a first lock: keeps models small that are not about
+    /// enrolment.
     fn used(&self, path: &str) -> PlainArc<Node> {
         let node = self.node(path);
         node.enrol();
@@ -130,7 +133,8 @@ impl World {
         node.drop_claim(kind);
     }
 
-    /// The same by the slow path from the start: for models of what happens there, which a claim by the fast path would only make larger.
+    /// The same by the slow path from the start: for models of what happens there, which a claim by
+    /// the fast path would only make larger.
     fn lock_slowly(&self, node: &PlainArc<Node>, kind: Kind) {
         acquire::block_on(node, kind, None).unwrap();
         self.touch(node, kind);
@@ -156,7 +160,8 @@ impl World {
         Ok(())
     }
 
-    /// After every outcome: nothing claimed, nobody queued, no gate closed; the root can be locked; and all nodes can be reclaimed.
+    /// After every outcome: nothing claimed, nobody queued, no gate closed; the root can be locked;
+    /// and all nodes can be reclaimed.
     fn assert_as_new(&self) {
         self.tree.index.for_each(|entry| assert_idle(&entry.0));
         assert_idle(&self.tree.root);

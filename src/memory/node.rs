@@ -15,10 +15,12 @@ use crate::sync::{AtomicBool, AtomicU64, Mutex, OnceLock, Ordering, PlainArc, Pl
 
 /// A node's ancestors, from its parent up to the root. Its siblings share it.
 ///
-/// It is what makes looking up cheap at any depth: no pointer has to be waited for to find the next, so a processor looks at many of them at once.
+/// It is what makes looking up cheap at any depth: no pointer has to be waited for to find the
+/// next, so a processor looks at many of them at once.
 type Line = PlainArc<[PlainArc<Node>]>;
 
-/// One name in the tree. All that an uncontended lock writes to is in this one line, which it shares with no other node.
+/// One name in the tree. All that an uncontended lock writes to is in this one line, which it
+/// shares with no other node.
 #[repr(align(64))]
 pub(super) struct Node {
     /// What is claimed here: see `word.rs`.
@@ -34,13 +36,17 @@ pub(super) struct Node {
 
 /// What only nodes with children or waiters need, made when one first does.
 pub(super) struct Cold {
-    /// The list and the queue. Nobody holds two of these at once, but for enrolling (11 in `enrol.rs`).
+    /// The list and the queue. Nobody holds two of these at once, but for enrolling (11 in
+    /// `enrol.rs`).
     pub(super) slow: Mutex<Slow>,
-    /// Held by a try that looks around this subtree, so that there is one at a time: see `tentative.rs`.
+    /// Held by a try that looks around this subtree, so that there is one at a time: see
+    /// `tentative.rs`.
     pub(super) probe: Mutex<()>,
-    /// The line that the children share, for as long as there are any: they own it, and it owns this node.
+    /// The line that the children share, for as long as there are any: they own it, and it owns
+    /// this node.
     line_of_kids: Mutex<Option<PlainWeak<[PlainArc<Node>]>>>,
-    /// What the nodes of a tree share: here for the root alone, so that no leaf counts references to it.
+    /// What the nodes of a tree share: here for the root alone, so that no leaf counts references
+    /// to it.
     shared: OnceLock<PlainArc<Shared>>,
 }
 
@@ -125,7 +131,8 @@ impl Node {
 
     pub(super) fn cold(&self) -> &Cold {
         if self.cold.get().is_none() {
-            // Made first and then set: see `OnceLock` in `sync.rs`. If another one was quicker, that one it is.
+            // Made first and then set: see `OnceLock` in `sync.rs`. If another one was quicker,
+            // that one it is.
             let new = Box::new(Cold::new());
             let _ = self.cold.set(new);
         }

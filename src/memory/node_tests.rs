@@ -18,7 +18,8 @@ fn a_node_and_a_store_show_what_they_are() {
     assert!(format!("{store:?}").contains("nodes: 3"));
 }
 
-/// Two threads that resolve a new path at once both make a node; the second one is given the first one's.
+/// Two threads that resolve a new path at once both make a node; the second one is given the first
+/// one's.
 #[test]
 fn one_path_has_one_node() {
     let tree = Tree::new(Duration::ZERO);

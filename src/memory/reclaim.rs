@@ -1,21 +1,26 @@
 //! Reclaim: nodes that nobody holds, waits for or has a handle to are dropped.
 //!
-//! A node is *in use* if somebody has a reference to it besides the index and its parent's list: a handle, a guard, a
-//! wait, or a child. New references come from the index, or from others; so a node that is found, under the index's lock, to have no other reference has none, and can be
+//! A node is *in use* if somebody has a reference to it besides the index and its parent's list: a
+//! handle, a guard, a wait, or a child. New references come from the index, or from others; so a
+//! node that is found, under the index's lock, to have no other reference has none, and can be
 //! removed. If it is looked up later it is made anew: it was idle, so nothing is lost.
 //!
 //! # When
-//! Promise: at most twice the nodes in use, plus [`SLACK`]. Let `survivors` be the nodes that the last sweep left, all in use then; `new` those made since; and
-//! `gone` an upper bound on the survivors that have become idle since. A sweep is due as soon as
-//! `new + 2 gone > survivors + SLACK`. Until then
+//! Promise: at most twice the nodes in use, plus [`SLACK`]. Let `survivors` be the nodes that the
+//! last sweep left, all in use then; `new` those made since; and `gone` an upper bound on the
+//! survivors that have become idle since. A sweep is due as soon as `new + 2 gone > survivors +
+//! SLACK`. Until then
 //!
 //! `nodes = survivors + new <= 2 (survivors - gone) + SLACK <= 2 in use + SLACK`.
 //!
-//! `gone` is counted when the last handle or guard of a survivor goes, and then as much as its depth, since all its ancestors may
-//! become idle with it. A survivor is counted once between sweeps, so a sweep, which looks at each node once, is paid for by what was made or has gone since. (Two last
-//! references that go at the very same moment can both take the other for one that stays; then one node goes uncounted until the next sweep.)
+//! `gone` is counted when the last handle or guard of a survivor goes, and then as much as its
+//! depth, since all its ancestors may become idle with it. A survivor is counted once between
+//! sweeps, so a sweep, which looks at each node once, is paid for by what was made or has gone
+//! since. (Two last references that go at the very same moment can both take the other for one that
+//! stays; then one node goes uncounted until the next sweep.)
 //!
-//! The sweep itself is done by the next one who resolves a path or asks for the count: never by a release.
+//! The sweep itself is done by the next one who resolves a path or asks for the count: never by a
+//! release.
 
 use super::node::Node;
 use super::tree::Tree;
@@ -28,7 +33,8 @@ pub(super) const SLACK: usize = if cfg!(any(mutextree_loom, mutextree_shuttle)) 
 /// So many children are looked at before their list's lock is released for others once.
 const STRETCH: usize = if cfg!(any(test, mutextree_loom, mutextree_shuttle)) { 2 } else { 512 };
 
-/// What is known between sweeps. On a cache line of its own: everyone who resolves a path reads `due`.
+/// What is known between sweeps. On a cache line of its own: everyone who resolves a path reads
+/// `due`.
 #[derive(Debug)]
 #[repr(align(64))]
 pub(super) struct Accounts {
@@ -73,7 +79,8 @@ impl Accounts {
 }
 
 impl Node {
-    /// To be called by a handle or a guard that is about to go. The index and the list may have a reference besides.
+    /// To be called by a handle or a guard that is about to go. The index and the list may have a
+    /// reference besides.
     #[inline]
     pub(super) fn about_to_go(self: &PlainArc<Self>) {
         if self.survivor.load(Ordering::Relaxed) && PlainArc::strong_count(self) <= 3 {
@@ -126,8 +133,9 @@ impl Tree {
                 worklist.push(node.clone());
             }
         });
-        // Deepest first: a node has no children left by the time it is looked at, if they were idle. An idle node is found either
-        // on the list of its parent, which thus has `KIDS`, or, if it is not enrolled, by itself.
+        // Deepest first: a node has no children left by the time it is looked at, if they were
+        // idle. An idle node is found either on the list of its parent, which thus has `KIDS`, or,
+        // if it is not enrolled, by itself.
         worklist.sort_unstable_by_key(|node| node.depth());
         let mut removed = 0;
         while let Some(node) = worklist.pop() {
@@ -140,7 +148,8 @@ impl Tree {
         accounts.gone.fetch_sub(gone, Ordering::Relaxed);
     }
 
-    /// Un-enrols and drops the idle ones among a node's enrolled children; how many survivors less that makes.
+    /// Un-enrols and drops the idle ones among a node's enrolled children; how many survivors less
+    /// that makes.
     fn drop_idle_kids(&self, node: &Node) -> usize {
         let Some(cold) = node.cold_if_any() else { return 0 };
         let (mut left, mut removed) = (usize::MAX, 0);
@@ -162,7 +171,8 @@ impl Tree {
         removed
     }
 
-    /// Drops a node unless somebody else has a reference to it. Whether that makes one survivor less: one that was made since the sweep began is none.
+    /// Drops a node unless somebody else has a reference to it. Whether that makes one survivor
+    /// less: one that was made since the sweep began is none.
     fn remove_idle(&self, node: PlainArc<Node>) -> bool {
         // The index and this one; looked at under the index's lock, so nobody finds it in between.
         let removed = self.index.remove_if(node.path.as_key(), |entry| PlainArc::strong_count(&entry.0) == 2);

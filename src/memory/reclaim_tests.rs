@@ -6,7 +6,8 @@ use super::*;
 use crate::path::ToTreePath;
 use std::time::Duration;
 
-/// Counted one by one, in several orders: a sweep is due as soon as the bound of the header asks for it, and no sooner.
+/// Counted one by one, in several orders: a sweep is due as soon as the bound of the header asks
+/// for it, and no sooner.
 #[test]
 fn a_sweep_is_due_by_the_bound() {
     for survivors in [0, 5] {

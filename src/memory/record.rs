@@ -1,12 +1,15 @@
-//! Claims with an owner or a lease, which a word has no room for: a record each, kept with their node. A lock that asks for neither has none and pays nothing.
+//! Claims with an owner or a lease, which a word has no room for: a record each, kept with their
+//! node. A lock that asks for neither has none and pays nothing.
 //!
-//! A record is on its node's list for as long as its claim stands. Taking the record off the list, under the node's slow lock, is what decides
-//! who ends the claim: its guard, or somebody who finds the lease at its end and *revokes* the lock.
-//! A lease is looked at only by those it keeps waiting: nobody has to watch it. A thread sleeps until the first one ends; for tasks there is the timer, which
-//! comes by once a node, whatever the number of tasks and of refreshes, and does not keep the node.
+//! A record is on its node's list for as long as its claim stands. Taking the record off the list,
+//! under the node's slow lock, is what decides who ends the claim: its guard, or somebody who finds
+//! the lease at its end and *revokes* the lock. A lease is looked at only by those it keeps
+//! waiting: nobody has to watch it. A thread sleeps until the first one ends; for tasks there is
+//! the timer, which comes by once a node, whatever the number of tasks and of refreshes, and does
+//! not keep the node.
 //!
-//! A *detached* lock has no guard that keeps its node: the tree keeps it, by its token, for as long as the record is on the list.
-//! Those whose lease has ended are let go by the next sweep.
+//! A *detached* lock has no guard that keeps its node: the tree keeps it, by its token, for as long
+//! as the record is on the list. Those whose lease has ended are let go by the next sweep.
 
 use std::time::{Duration, Instant};
 
@@ -52,7 +55,8 @@ impl Slow {
         self.records.iter().filter_map(|record| record.ends).min()
     }
 
-    /// Sees to it that somebody comes by when the first lease ends, if a task sleeps here or somebody listens for losses.
+    /// Sees to it that somebody comes by when the first lease ends, if a task sleeps here or
+    /// somebody listens for losses.
     pub(super) fn watch_leases(&mut self, node: &PlainArc<Node>) {
         let Some(end) = self.first_end() else { return };
         let in_time = self.watched.is_some_and(|when| when <= end); // whoever comes then sees to the next time
@@ -182,7 +186,8 @@ impl Node {
         cold.slow.lock().records.iter().map(line).collect()
     }
 
-    /// Takes the locks whose lease has ended from their holders, which wakes whoever they kept waiting; and comes again when the next one ends.
+    /// Takes the locks whose lease has ended from their holders, which wakes whoever they kept
+    /// waiting; and comes again when the next one ends.
     fn come_by_for_leases(self: &PlainArc<Self>) {
         self.cold().slow.lock().watched = None;
         self.revoke_expired();
@@ -194,7 +199,8 @@ impl Node {
         self.cold_if_any()?.slow.lock().first_end().map(Deadline::at)
     }
 
-    /// Whose claim here is in the way of `kind`, seen from a node to which this one lies at `place`.
+    /// Whose claim here is in the way of `kind`, seen from a node to which this one lies at
+    /// `place`.
     pub(super) fn owner_in_the_way(&self, kind: Kind, place: Place) -> Option<Owner> {
         let slow = self.cold_if_any()?.slow.lock();
         let in_the_way = |record: &&Record| record.kind.unit() & kind.conflicts(place) != 0;

@@ -15,7 +15,8 @@ pub(super) struct Sleeper {
     seen_woken: AtomicBool,
     /// Set under the slow lock by whoever takes its turn from it.
     lapsed: AtomicBool,
-    /// The gates that are closed for it, everywhere. Locked within slow locks, and nothing is locked within it.
+    /// The gates that are closed for it, everywhere. Locked within slow locks, and nothing is
+    /// locked within it.
     gates: Mutex<Vec<Gate>>,
 }
 
@@ -56,13 +57,14 @@ impl Sleeper {
         self.woken.store(woken, Ordering::Release);
     }
 
-    /// Whether it is a task that had been woken by the last time that this was asked, and has not been polled since. Under the slow lock of
-    /// the node it sleeps at.
+    /// Whether it is a task that had been woken by the last time that this was asked, and has not
+    /// been polled since. Under the slow lock of the node it sleeps at.
     pub(super) fn is_left_alone(&self) -> bool {
         self.is_task() && self.is_woken() && self.seen_woken.swap(true, Ordering::Relaxed)
     }
 
-    /// Takes its turn from it. Under the slow lock of the node it sleeps at, as it is taken out of the queue.
+    /// Takes its turn from it. Under the slow lock of the node it sleeps at, as it is taken out of
+    /// the queue.
     pub(super) fn lapse(&self) {
         self.lapsed.store(true, Ordering::Release);
     }
@@ -85,15 +87,16 @@ impl Sleeper {
         }
     }
 
-    /// A thread sleeps until somebody unparks it, or the deadline, or for no time at all. A task has returned to its executor.
+    /// A thread sleeps until somebody unparks it, or the deadline, or for no time at all. A task
+    /// has returned to its executor.
     pub(super) fn park(&self, deadline: Option<&Deadline>) {
         if let Bed::Thread(parker) = &self.bed {
             parker.park(deadline);
         }
     }
 
-    /// A task is polled with this waker now. To be called before [`is_woken`](Self::is_woken) is asked: if the wake-up comes first, that is true; if this does, the new
-    /// waker is woken.
+    /// A task is polled with this waker now. To be called before [`is_woken`](Self::is_woken) is
+    /// asked: if the wake-up comes first, that is true; if this does, the new waker is woken.
     pub(super) fn set_waker(&self, new: &Waker) {
         if let Bed::Task(waker) = &self.bed {
             let mut waker = waker.lock();

@@ -1,18 +1,22 @@
 //! Tries that do not invent conflicts.
 //!
-//! A try for an inner node that claimed and then looked down could meet a try for a leaf below in mid-air: each sees the other's claim, each fails, and
-//! nobody holds anything. So an inner try's claim is *tentative* (`TX`, `TS`) until its looks are done. Whoever conflicts
-//! with it strikes it out and goes on: from below when it has looked up and would be granted, from above or on
-//! the same node with a claim of its own. Granting is a CAS that finds the mark still there.
+//! A try for an inner node that claimed and then looked down could meet a try for a leaf below in
+//! mid-air: each sees the other's claim, each fails, and nobody holds anything. So an inner try's
+//! claim is *tentative* (`TX`, `TS`) until its looks are done. Whoever conflicts with it strikes it
+//! out and goes on: from below when it has looked up and would be granted, from above or on the
+//! same node with a claim of its own. Granting is a CAS that finds the mark still there.
 //!
-//! * **Exclusion**: the granting CAS turns the mark into a claim without a gap, so the argument in `claim.rs` holds with the mark in the claim's place, if
-//!   the others respect it. They do: who sees the mark makes it vanish before being granted, and then the CAS fails.
-//! * **Two tries never both fail**, if nobody else is about: the lower one claims firmly or is tentative itself, and only ever steps back for a claim. The upper
-//!   one has none until it is granted. If both are on one node they take turns (7).
+//! * **Exclusion**: the granting CAS turns the mark into a claim without a gap, so the argument in
+//!   `claim.rs` holds with the mark in the claim's place, if the others respect it. They do: who
+//!   sees the mark makes it vanish before being granted, and then the CAS fails.
+//! * **Two tries never both fail**, if nobody else is about: the lower one claims firmly or is
+//!   tentative itself, and only ever steps back for a claim. The upper one has none until it is
+//!   granted. If both are on one node they take turns (7).
 //! * **It ends**: each time it is struck out somebody else, who conflicts, went on.
 //!
-//! Invariant 7: a node's mark is set only by the holder of its `probe`, who takes it off, if it is still there, before letting go of that.
-//! So one try cannot take another's mark for its own. Nobody sleeps because of a mark, so nobody has to be woken when one goes.
+//! Invariant 7: a node's mark is set only by the holder of its `probe`, who takes it off, if it is
+//! still there, before letting go of that. So one try cannot take another's mark for its own.
+//! Nobody sleeps because of a mark, so nobody has to be woken when one goes.
 
 use super::claim::{Claim, How};
 use super::node::Node;
@@ -21,7 +25,8 @@ use super::word::{Kind, Place};
 use crate::sync::{Ordering, PlainArc};
 
 impl Node {
-    /// Claims the node and sees that nothing is in the way, without ever waiting for a holder. The error is the node where something is.
+    /// Claims the node and sees that nothing is in the way, without ever waiting for a holder. The
+    /// error is the node where something is.
     pub(super) fn try_claim(self: &PlainArc<Self>, kind: Kind) -> Result<(), PlainArc<Self>> {
         loop {
             match self.claim(kind, None, How::FirmIfLeaf) {

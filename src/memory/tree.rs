@@ -28,7 +28,8 @@ pub(super) struct Shared {
 impl Shared {
     /// A fencing token greater than all before.
     pub(super) fn next_token(&self) -> u64 {
-        // One read-modify-write after the other: of two that are drawn one before the other, the later is the greater.
+        // One read-modify-write after the other: of two that are drawn one before the other, the
+        // later is the greater.
         self.fence.fetch_add(1, Ordering::AcqRel) + 1
     }
 }

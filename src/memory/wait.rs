@@ -1,47 +1,62 @@
 //! Waiting: a queue a node, who is woken when, and gates.
 //!
-//! A waiter sleeps at the node whose word is in its way: its own ([`Place::Here`]), an ancestor ([`Place::Above`]: what it asks for
-//! is a descendant of where it sleeps is what `Above` says from its side), or a descendant ([`Place::Below`]). It holds a claim only in the last
-//! case (invariant 8), so claims are only ever waited for downwards, and nobody waits in a circle.
+//! A waiter sleeps at the node whose word is in its way: its own ([`Place::Here`]), an ancestor
+//! ([`Place::Above`]: what it asks for is a descendant of where it sleeps is what `Above` says from
+//! its side), or a descendant ([`Place::Below`]). It holds a claim only in the last case (invariant
+//! 8), so claims are only ever waited for downwards, and nobody waits in a circle.
 //!
 //! # Who is woken
-//! `PARKED` is set iff the queue is not empty, and changes only under the slow lock (invariant 5). Whoever takes a claim off the
-//! word and finds `PARKED` in what its read-modify-write returns goes through the queue in order ([`Node::wake_next`]) and wakes every waiter that
-//! conflicts neither with the word as it now stands nor with an *earlier* waiter that wants this very node. To
-//! that end it pretends that each of those had its claim already. So a mutex's queue is woken one by one, readers together,
-//! and those who merely pass by all at once. A woken waiter stays in the queue until it runs and gets up by itself ([`Node::rise`]): so nobody is woken
-//! for a turn that is another's already, and it is known for how long the scheduler keeps that one.
+//! `PARKED` is set iff the queue is not empty, and changes only under the slow lock (invariant 5).
+//! Whoever takes a claim off the word and finds `PARKED` in what its read-modify-write returns goes
+//! through the queue in order ([`Node::wake_next`]) and wakes every waiter that conflicts neither
+//! with the word as it now stands nor with an *earlier* waiter that wants this very node. To that
+//! end it pretends that each of those had its claim already. So a mutex's queue is woken one by
+//! one, readers together, and those who merely pass by all at once. A woken waiter stays in the
+//! queue until it runs and gets up by itself ([`Node::rise`]): so nobody is woken for a turn that
+//! is another's already, and it is known for how long the scheduler keeps that one.
 //!
 //! # Why no wake-up is lost
-//! Going to sleep, under the slow lock: `fetch_or(PARKED)`, and a look at the word it returned. A claim's end is a
-//! read-modify-write of the same word. If the end comes first, the look finds the conflict gone and nobody sleeps. If the
-//! `fetch_or` comes first, the end finds `PARKED` and goes through the queue, which holds the sleeper by then.
+//! Going to sleep, under the slow lock: `fetch_or(PARKED)`, and a look at the word it returned. A
+//! claim's end is a read-modify-write of the same word. If the end comes first, the look finds the
+//! conflict gone and nobody sleeps. If the `fetch_or` comes first, the end finds `PARKED` and goes
+//! through the queue, which holds the sleeper by then.
 //!
-//! Invariant 9: whoever sleeps at K does so because of one of these, and each ends in a walk through K's queue:
+//! Invariant 9: whoever sleeps at K does so because of one of these, and each ends in a walk
+//! through K's queue:
 //!
 //! 1. a claim in K's word that conflicts. Its end finds `PARKED`;
 //! 2. a gate that an older waiter has closed. It is opened by [`Node::open_gate`], which walks;
-//! 3. an earlier waiter in the queue, which itself sleeps for one of these reasons. Leaving the queue without a claim is [`Node::leave`], which walks;
-//! 4. an earlier waiter that was woken and is on its way. It claims K (and is a case of 1, also if it withdraws the claim at once), sleeps at K again in its old
-//!    place (a case of 3), or gives up, which is [`Node::leave`].
+//! 3. an earlier waiter in the queue, which itself sleeps for one of these reasons. Leaving the
+//!    queue without a claim is [`Node::leave`], which walks;
+//! 4. an earlier waiter that was woken and is on its way. It claims K (and is a case of 1, also if
+//!    it withdraws the claim at once), sleeps at K again in its old place (a case of 3), or gives
+//!    up, which is [`Node::leave`].
 //!
-//! Only waiters that want K itself are case 3 or 4 for others. One that wants something below K will not leave a claim on
-//! K behind, so nobody sleeps on its account. Taking 3 or 4 out, either way, is a mutation that a loom model catches.
+//! Only waiters that want K itself are case 3 or 4 for others. One that wants something below K
+//! will not leave a claim on K behind, so nobody sleeps on its account. Taking 3 or 4 out, either
+//! way, is a mutation that a loom model catches.
 //!
 //! # Gates
-//! A newcomer may claim a free word ahead of the queue: that is what makes a contended lock fast. For a waiter that has waited
-//! longer than the tree's patience (a millisecond), asleep or woken and not yet running, *gates are closed* on the node where it sleeps: one bit for each kind of claim on that
-//! node that conflicts with it. Newcomers of that kind queue. When it has to sleep again it closes those of its own node and of all its ancestors as well:
-//! from then on whoever conflicts with it either is there already or comes below, where its claim will stop them. A waiter passes a gate only if it arrived before the one who
-//! closed it, so the oldest passes all. Gates stay closed until the waiter has its lock or gives up, also while it is in turn held up at another node:
-//! otherwise two nodes could take turns in keeping it out. A waiter for a gate holds nothing, and waits only for older ones: no circle.
+//! A newcomer may claim a free word ahead of the queue: that is what makes a contended lock fast.
+//! For a waiter that has waited longer than the tree's patience (a millisecond), asleep or woken
+//! and not yet running, *gates are closed* on the node where it sleeps: one bit for each kind of
+//! claim on that node that conflicts with it. Newcomers of that kind queue. When it has to sleep
+//! again it closes those of its own node and of all its ancestors as well: from then on whoever
+//! conflicts with it either is there already or comes below, where its claim will stop them. A
+//! waiter passes a gate only if it arrived before the one who closed it, so the oldest passes all.
+//! Gates stay closed until the waiter has its lock or gives up, also while it is in turn held up at
+//! another node: otherwise two nodes could take turns in keeping it out. A waiter for a gate holds
+//! nothing, and waits only for older ones: no circle.
 //!
 //! # Tasks that nobody polls
-//! Case 4 rests on the woken one running, and so does the end of the claim of one that drains. A thread runs; a task does only if its future is polled, which its owner may put
-//! off for ever. So whoever wakes a task sees to it that somebody comes by ten milliseconds later, and again ten later ([`Node::look_after`]). A task that was woken at the first time
-//! and has not been polled by the second one *lapses*: it is taken out of the queue, its gates are opened everywhere, and the claim that it was draining is dropped. All of it is decided under
-//! the slow lock of the node where it slept, which is where it learns of that when it is polled, or dropped, after all. It then
-//! starts anew with its old stamp. It has lost its turn and nothing else.
+//! Case 4 rests on the woken one running, and so does the end of the claim of one that drains. A
+//! thread runs; a task does only if its future is polled, which its owner may put off for ever. So
+//! whoever wakes a task sees to it that somebody comes by ten milliseconds later, and again ten
+//! later ([`Node::look_after`]). A task that was woken at the first time and has not been polled by
+//! the second one *lapses*: it is taken out of the queue, its gates are opened everywhere, and the
+//! claim that it was draining is dropped. All of it is decided under the slow lock of the node
+//! where it slept, which is where it learns of that when it is polled, or dropped, after all. It
+//! then starts anew with its old stamp. It has lost its turn and nothing else.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -51,16 +66,20 @@ use super::sleeper::{Sleeper, unpark};
 use super::word::{GATES, Kind, PARKED, Place};
 use crate::sync::{Ordering, PlainArc, Stamp, later, now};
 
-/// At one in so many walks through a queue the clock is asked for a waiter that has been woken already.
+/// At one in so many walks through a queue the clock is asked for a waiter that has been woken
+/// already.
 const CLOCK_EVERY: u32 = if cfg!(any(mutextree_loom, mutextree_shuttle)) { 1 } else { 8 };
 
-/// So many of a queue, the oldest, have gates closed for them while they sleep. The others of a crowd have their turn when they are among those.
+/// So many of a queue, the oldest, have gates closed for them while they sleep. The others of a
+/// crowd have their turn when they are among those.
 const IN_FRONT: usize = 8;
 
-/// How long a woken task that is not polled may hold up those behind it: at least once, and at most twice this.
+/// How long a woken task that is not polled may hold up those behind it: at least once, and at most
+/// twice this.
 const UNPOLLED: Duration = Duration::from_millis(10);
 
-/// How those in a queue are ordered: those who drain a claim they hold come first, then everyone in order of arrival.
+/// How those in a queue are ordered: those who drain a claim they hold come first, then everyone in
+/// order of arrival.
 pub(super) type Rank = (bool, Stamp);
 
 /// The rank of one with this stamp.
@@ -92,7 +111,8 @@ impl Waiter {
     }
 }
 
-/// The gates that are closed on one node, each by one old waiter against newcomers. In order of age, so that many cost no more than a few.
+/// The gates that are closed on one node, each by one old waiter against newcomers. In order of
+/// age, so that many cost no more than a few.
 #[derive(Debug, Default)]
 pub(super) struct Gates(BTreeMap<u64, BTreeMap<(Stamp, usize), PlainArc<Node>>>);
 
@@ -136,7 +156,8 @@ impl Gates {
         self.0.keys().fold(0, |closed, bits| closed | bits)
     }
 
-    /// What somebody wants who is older than `stamp` and keeps `kind` out; whoever has no stamp yet is younger than all.
+    /// What somebody wants who is older than `stamp` and keeps `kind` out; whoever has no stamp yet
+    /// is younger than all.
     fn against(&self, kind: Kind, stamp: Option<Stamp>) -> Option<&PlainArc<Node>> {
         let closed = self.0.iter().filter(|(bits, _)| *bits & kind.gate() != 0);
         let mut oldest = closed.filter_map(|(_, gates)| gates.first_key_value());
@@ -157,7 +178,8 @@ impl Slow {
             || (place == Place::Here && (kind.is_full(word) || self.gates.against(kind, Some(stamp)).is_some()))
     }
 
-    /// What is wanted by the older one whose gate holds up `waiter`, if it is a gate alone that does, and the word is `word`.
+    /// What is wanted by the older one whose gate holds up `waiter`, if it is a gate alone that
+    /// does, and the word is `word`.
     fn gate_in_the_way(&self, waiter: &Waiter, word: u64) -> Option<PlainArc<Node>> {
         let is_claimed = waiter.place != Place::Here || word & waiter.kind.conflicts(Place::Here) != 0;
         if is_claimed { None } else { self.gates.against(waiter.kind, Some(waiter.stamp)).cloned() }
@@ -247,12 +269,14 @@ impl Gate {
 }
 
 impl Node {
-    /// What the waiter wants who keeps `kind` from claiming this node by a gate, if one does who is older than `stamp`.
+    /// What the waiter wants who keeps `kind` from claiming this node by a gate, if one does who is
+    /// older than `stamp`.
     pub(super) fn gated_for(&self, kind: Kind, stamp: Option<Stamp>) -> Option<PlainArc<Self>> {
         self.cold().slow.lock().gates.against(kind, stamp).cloned()
     }
 
-    /// Goes to sleep here, unless there is no reason to any more: then this is `false`, and the thing to do is to try again.
+    /// Goes to sleep here, unless there is no reason to any more: then this is `false`, and the
+    /// thing to do is to try again.
     pub(super) fn queue_up(self: &PlainArc<Self>, mut waiter: Waiter, patience: Duration) -> bool {
         let mut slow = self.cold().slow.lock();
         if waiter.stamp.older_than(patience) {
@@ -295,18 +319,20 @@ impl Node {
         sleeper.take_lapsed()
     }
 
-    /// Gives up waiting here, whether still in the queue or woken already: what kept others asleep on its account ends.
-    /// The decision between the two is made under the slow lock. Returns the node that was in the way, or that somebody wants who was; and whether it lapsed
-    /// before.
+    /// Gives up waiting here, whether still in the queue or woken already: what kept others asleep
+    /// on its account ends. The decision between the two is made under the slow lock. Returns the
+    /// node that was in the way, or that somebody wants who was; and whether it lapsed before.
     pub(super) fn leave(self: &PlainArc<Self>, sleeper: &PlainArc<Sleeper>, rank: Rank) -> (PlainArc<Self>, bool) {
         let patience = self.shared().patience;
         let mut slow = self.cold().slow.lock();
         let left = slow.take_out(self, sleeper, rank);
         let word = self.word.load(Ordering::SeqCst);
-        // Nobody sleeps on account of one that wants something else; and if it lapsed, that was seen to then.
+        // Nobody sleeps on account of one that wants something else; and if it lapsed, that was
+        // seen to then.
         let here = left.filter(|waiter| waiter.place == Place::Here);
         let next = if here.is_some() { slow.take_next(self, patience) } else { Vec::new() };
-        // By a claim here, or by an earlier waiter for this very node; unless it is only by a gate, or was when it lay down and nothing is any more.
+        // By a claim here, or by an earlier waiter for this very node; unless it is only by a gate,
+        // or was when it lay down and nothing is any more.
         let by_gate = here
             .filter(|waiter| word & waiter.kind.conflicts(Place::Here) == 0)
             .and_then(|waiter| slow.gate_in_the_way(&waiter, word).or(waiter.gated_for));
@@ -327,8 +353,9 @@ impl Node {
         unpark(next);
     }
 
-    /// Takes their turn from woken tasks that nobody polls: their place in the queue, their gates, and the claim of one that drains.
-    /// For those, that is, who were so at the last look already: a task has [`UNPOLLED`] at the least.
+    /// Takes their turn from woken tasks that nobody polls: their place in the queue, their gates,
+    /// and the claim of one that drains. For those, that is, who were so at the last look already:
+    /// a task has [`UNPOLLED`] at the least.
     pub(super) fn look_after(self: &PlainArc<Self>) {
         let patience = self.shared().patience;
         let (mut lapsed, mut some_left) = (Vec::new(), false);
@@ -350,7 +377,8 @@ impl Node {
         }
         drop(slow);
         unpark(next);
-        // From here on it may be polled, and find its claim still there for a moment, as if it were another's.
+        // From here on it may be polled, and find its claim still there for a moment, as if it were
+        // another's.
         for waiter in lapsed {
             if waiter.is_draining() {
                 waiter.wanted.drop_claim(waiter.kind);
@@ -359,7 +387,8 @@ impl Node {
         }
     }
 
-    /// Makes every thread that sleeps here look again at how long it may sleep, and sleep on; and has that looked at for tasks.
+    /// Makes every thread that sleeps here look again at how long it may sleep, and sleep on; and
+    /// has that looked at for tasks.
     pub(super) fn stir(self: &PlainArc<Self>) {
         let mut slow = self.cold().slow.lock();
         slow.watch_leases(self);

@@ -1,4 +1,5 @@
-//! Who is woken, who closes which gates, who is named; and waits that end at the very moment at which their reason ends.
+//! Who is woken, who closes which gates, who is named; and waits that end at the very moment at
+//! which their reason ends.
 
 use super::super::acquire::{Acquisition, Step};
 use super::super::tree::Tree;
@@ -18,7 +19,8 @@ fn waiter(wanted: &PlainArc<Node>, kind: Kind, place: Place, stamp: Stamp) -> Wa
     Waiter { wanted: wanted.clone(), kind, place, stamp, sleeper: Sleeper::new(None), gated_for: None }
 }
 
-/// A queue of these at a node that is held by `held`, in this order of age. Nobody has gates closed yet.
+/// A queue of these at a node that is held by `held`, in this order of age. Nobody has gates closed
+/// yet.
 fn queue(at: &PlainArc<Node>, held: Kind, asked: &[(Kind, Place)]) -> Vec<Waiter> {
     at.try_claim(held).unwrap();
     let wanted = |place| if place == Place::Here { at.clone() } else { node(&Tree::new(NEVER), "elsewhere") };
@@ -76,7 +78,8 @@ fn a_release_wakes_all_that_can_go_together_and_no_more() {
     }
 }
 
-/// A walk may stop early if the word keeps out everybody who sleeps here; the kinds that do not matter do not count.
+/// A walk may stop early if the word keeps out everybody who sleeps here; the kinds that do not
+/// matter do not count.
 #[test]
 fn it_is_hopeless_if_no_kind_that_sleeps_can_go() {
     for held in Kind::ALL {
@@ -94,7 +97,8 @@ fn it_is_hopeless_if_no_kind_that_sleeps_can_go() {
     }
 }
 
-/// The oldest of a crowd, as soon as they have waited for too long; not those behind, and nobody before.
+/// The oldest of a crowd, as soon as they have waited for too long; not those behind, and nobody
+/// before.
 #[test]
 fn the_front_of_a_queue_has_gates_closed_while_it_sleeps() {
     let at = node(&Tree::new(NEVER), "a");
@@ -138,7 +142,8 @@ fn the_same_stamp_is_not_the_same_waiter() {
     assert_eq!((gates(), at.cold().slow.lock().queue.len()), (0, 0));
 }
 
-/// Every two waiters of any kind, at any place: the word has the gates of both, and each of them passes its own and those of younger ones.
+/// Every two waiters of any kind, at any place: the word has the gates of both, and each of them
+/// passes its own and those of younger ones.
 #[test]
 fn gates_are_the_union_and_bind_the_younger() {
     let cases = || Kind::ALL.into_iter().flat_map(|kind| [Place::Here, Place::Above].map(|place| (kind, place)));
@@ -184,7 +189,8 @@ fn loop_until_after(before: Stamp) -> Stamp {
     }
 }
 
-/// What holds one up where it would sleep: a claim, a full count, an older one's gate. And whom it names: the owner of a gate only if it is that alone.
+/// What holds one up where it would sleep: a claim, a full count, an older one's gate. And whom it
+/// names: the owner of a gate only if it is that alone.
 #[test]
 fn a_claim_a_full_count_or_a_gate_is_a_reason_to_sleep() {
     let tree = Tree::new(NEVER);
@@ -273,8 +279,8 @@ fn a_task_is_woken_by_its_latest_waker() {
     assert_eq!([first, second].map(|woken| woken.0.load(Ordering::SeqCst)), [0, 1]);
 }
 
-/// A task that was woken and is not polled loses its turn, not before its time, and the next one is woken. More than once, as a busy machine may be late to
-/// see that it was too early.
+/// A task that was woken and is not polled loses its turn, not before its time, and the next one is
+/// woken. More than once, as a busy machine may be late to see that it was too early.
 #[test]
 fn a_task_has_its_time_to_be_polled() {
     for _ in 0..10 {
@@ -291,7 +297,8 @@ fn a_task_has_its_time_to_be_polled() {
     }
 }
 
-/// Found by shuttle: who was kept out by a gate, and gave up just as it was opened, named its own node, where there was nobody.
+/// Found by shuttle: who was kept out by a gate, and gave up just as it was opened, named its own
+/// node, where there was nobody.
 #[test]
 fn giving_up_as_a_gate_is_opened_names_what_its_owner_wanted() {
     let tree = Tree::new(Duration::ZERO);

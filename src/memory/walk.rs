@@ -1,14 +1,20 @@
-//! Looking down: a walk over what is enrolled below a claimed node, for claims that conflict with it.
+//! Looking down: a walk over what is enrolled below a claimed node, for claims that conflict with
+//! it.
 //!
-//! It un-enrols every idle node that it passes, so it costs what was *used* since the last walk, not what exists.
+//! It un-enrols every idle node that it passes, so it costs what was *used* since the last walk,
+//! not what exists.
 //!
-//! It can be interrupted at any child, to wait there, and go on later: lists are walked from the back, and a frame remembers
-//! how many from the front are still to be looked at. Newcomers are pushed at the back, and a removal moves the last one forward. So what is
-//! behind the mark has been looked at or came after the claim, and what is in front of it has not been, or is looked at twice. And
-//! a newcomer need not be looked at: it enrolled after the claim, will see the claim when it looks up, and step back.
+//! It can be interrupted at any child, to wait there, and go on later: lists are walked from the
+//! back, and a frame remembers how many from the front are still to be looked at. Newcomers are
+//! pushed at the back, and a removal moves the last one forward. So what is behind the mark has
+//! been looked at or came after the claim, and what is in front of it has not been, or is looked at
+//! twice. And a newcomer need not be looked at: it enrolled after the claim, will see the claim
+//! when it looks up, and step back.
 //!
-//! A walk for a claim that stands goes round twice if it has to wait: first past everything, to take off every `CLEAR` (10 in `enrol.rs`), and then from one conflict to the next.
-//! So by the time it waits for the first one all newcomers below look up and step back, and the rest drains meanwhile.
+//! A walk for a claim that stands goes round twice if it has to wait: first past everything, to
+//! take off every `CLEAR` (10 in `enrol.rs`), and then from one conflict to the next. So by the
+//! time it waits for the first one all newcomers below look up and step back, and the rest drains
+//! meanwhile.
 
 use super::node::Node;
 use super::word::{CLEAR, ENROLLED, KIDS, Kind, Place};
@@ -77,7 +83,8 @@ impl Walk {
         Self { kind, tentative, round, frames: vec![Frame::new(node.clone())] }
     }
 
-    /// The next descendant with a conflicting claim; the same one again for as long as it has it. `None` once all is clear.
+    /// The next descendant with a conflicting claim; the same one again for as long as it has it.
+    /// `None` once all is clear.
     pub(super) fn next_conflict(&mut self) -> Option<PlainArc<Node>> {
         while let Some(frame) = self.frames.last_mut() {
             match frame.look(self.kind, self.tentative, &mut self.round) {
@@ -116,7 +123,8 @@ impl Frame {
                 continue;
             }
             if word & CLEAR != 0 {
-                // Who has claimed it until now did not have to look up, and is found in this word. Acquire: as a look up, synchronizes with the release in `drop_claim`.
+                // Who has claimed it until now did not have to look up, and is found in this word.
+                // Acquire: as a look up, synchronizes with the release in `drop_claim`.
                 word = child.word.fetch_and(!CLEAR, Ordering::SeqCst);
             }
             if word & kind.conflicts(Place::Below) != 0 {

@@ -1,4 +1,5 @@
-//! The lock word: all that is claimed on a node, in 64 bits. Pure bit algebra, no atomics; tested exhaustively.
+//! The lock word: all that is claimed on a node, in 64 bits. Pure bit algebra, no atomics; tested
+//! exhaustively.
 //!
 //! | bits | name | set while |
 //! |---|---|---|
@@ -12,7 +13,8 @@
 //! | 16 to 39 | shared count | so many shared claims with the subtree |
 //! | 40 to 63 | shared count | so many shared claims on the node alone |
 //!
-//! What each bit means to others is in [`Kind`]: every conflict test is one `&` with a mask of its own.
+//! What each bit means to others is in [`Kind`]: every conflict test is one `&` with a mask of its
+//! own.
 //!
 //! | from | to | by | why it keeps things moving |
 //! |---|---|---|---|
@@ -96,7 +98,8 @@ impl Kind {
         }
     }
 
-    /// The kinds that conflict with this one if they are claimed at that place. This is the conflict table; the masks below follow from it.
+    /// The kinds that conflict with this one if they are claimed at that place. This is the
+    /// conflict table; the masks below follow from it.
     const fn conflicts_with(self, other: Self, place: Place) -> bool {
         let reaches = match place {
             Place::Here => true,
@@ -118,7 +121,8 @@ impl Kind {
         TENTATIVE[place as usize][self as usize]
     }
 
-    /// The gates at `place` that keep out what conflicts with a request of this kind: what an old waiter closes there.
+    /// The gates at `place` that keep out what conflicts with a request of this kind: what an old
+    /// waiter closes there.
     pub(super) const fn closes(self, place: Place) -> u64 {
         CLOSES[place as usize][self as usize]
     }
@@ -138,7 +142,8 @@ impl Kind {
         }
     }
 
-    /// Whether one more claim of this kind would overflow its count. It then has to wait, as for a conflict.
+    /// Whether one more claim of this kind would overflow its count. It then has to wait, as for a
+    /// conflict.
     #[inline]
     pub(super) const fn is_full(self, word: u64) -> bool {
         match self {
@@ -163,7 +168,8 @@ impl Kind {
         self.conflicts(Place::Here) | self.gate()
     }
 
-    /// Whether a node with this word can be claimed in one step, with nothing to do first and nothing to look at below.
+    /// Whether a node with this word can be claimed in one step, with nothing to do first and
+    /// nothing to look at below.
     #[inline(always)]
     pub(super) const fn is_simple(self, word: u64) -> bool {
         let below = if self.is_subtree() { KIDS } else { 0 };

@@ -1,4 +1,5 @@
-//! [`ToTreePath`]: from text, components and file paths to a [`TreePath`], and [`PathRef`], which spares the allocation.
+//! [`ToTreePath`]: from text, components and file paths to a [`TreePath`], and [`PathRef`], which
+//! spares the allocation.
 
 use std::borrow::Cow;
 use std::path::{self, Path, PathBuf};
@@ -6,7 +7,8 @@ use std::path::{self, Path, PathBuf};
 use super::error::excerpt;
 use super::{MAX_COMPONENT, MAX_DEPTH, PathError, TreePath, components};
 
-/// A valid path, borrowed where it can be: what a store resolves. A path given as text is looked up without an allocation.
+/// A valid path, borrowed where it can be: what a store resolves. A path given as text is looked up
+/// without an allocation.
 #[derive(Clone, Debug)]
 pub struct PathRef<'a>(Repr<'a>);
 
@@ -198,8 +200,9 @@ fn parse(text: &str) -> Result<&str, PathError> {
     Ok(key)
 }
 
-/// Whether it is seen at a glance that nothing is wrong with a key: it is short, and no component is empty or begins with a `.`, as nearly
-/// every path. Without a branch, so that the compiler takes many bytes at a time.
+/// Whether it is seen at a glance that nothing is wrong with a key: it is short, and no component
+/// is empty or begins with a `.`, as nearly every path. Without a branch, so that the compiler
+/// takes many bytes at a time.
 #[inline]
 fn is_ordinary(key: &[u8]) -> bool {
     // One comparison finds both: `.` and `/` differ in the last bit alone, which `/` has.

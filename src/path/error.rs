@@ -4,7 +4,8 @@ use std::fmt;
 
 use super::{MAX_COMPONENT, MAX_DEPTH};
 
-/// What is wrong with a path, and where. Components are counted from 1 in messages, and from 0 in fields.
+/// What is wrong with a path, and where. Components are counted from 1 in messages, and from 0 in
+/// fields.
 ///
 /// ```
 /// use mutextree::{PathError, TreePath};

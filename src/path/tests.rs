@@ -1,4 +1,5 @@
-//! What a user of paths would notice: what is accepted, what is refused and how, and that no two paths are confused.
+//! What a user of paths would notice: what is accepted, what is refused and how, and that no two
+//! paths are confused.
 
 use super::*;
 use std::path::Path;
@@ -72,8 +73,8 @@ fn components_may_hold_any_character() {
     assert_eq!(["a/b", "c"].to_tree_path().unwrap().to_string(), r#""a/b"/c"#);
 }
 
-/// All lists of up to three of these names: every pair is told apart, and `parent`, `join`, `starts_with` and the
-/// order say of paths what the lists say.
+/// All lists of up to three of these names: every pair is told apart, and `parent`, `join`,
+/// `starts_with` and the order say of paths what the lists say.
 #[test]
 fn a_path_is_its_list_of_components() {
     let names = ["a", "b", "a/b", "/", "1", "1,1", "1/a", "a-b"];

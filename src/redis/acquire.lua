@@ -1,12 +1,12 @@
--- acquire: takes the lock, or says what stands in the way, or queues. Sent again it claims, renews the heartbeat, and polls.
+-- acquire: takes the lock, or says what stands in the way, or queues. Sent again it claims, renews
+-- the heartbeat, and polls.
 --
--- ARGV: claim, token, kind, path, lease, about (the rest of the record), wait (1: queue; 0: do not, and leave the queue)
--- All times are microseconds. Returns
---   { 1, fencing token, more }                the lock is held
---   { 0, path, owner, time left, more }       something stands in the way
---   { 2, path, owner, time left, more, arrival }   the same, and the token waits in the queue
---   { 3, more }                               too much to clean up first: send it again
---   { 4 }                                     the token was cancelled before: this request was late
+-- ARGV: claim, token, kind, path, lease, about (the rest of the record), wait (1: queue; 0: do not,
+-- and leave the queue) All times are microseconds. Returns { 1, fencing token, more }
+-- the lock is held { 0, path, owner, time left, more }       something stands in the way { 2, path,
+-- owner, time left, more, arrival }   the same, and the token waits in the queue { 3, more }
+-- too much to clean up first: send it again { 4 }                                     the token was
+-- cancelled before: this request was late
 local _, token, kind, path, lease, about, wait = unpack(ARGV, 1, 7)
 kind, lease, wait = tonumber(kind), tonumber(lease), wait == '1'
 
@@ -16,7 +16,8 @@ if again then
   return { 3, more }
 end
 
--- Granted before, by a hand-over or by a request whose reply was lost: the same grant again, its lease from now (I6).
+-- Granted before, by a hand-over or by a request whose reply was lost: the same grant again, its
+-- lease from now (I6).
 local text = call('HGET', NODES, token)
 if text then
   local it = parse(text)

@@ -1,7 +1,9 @@
-//! [`Acquisition`]: one lock on its way, from the first request to a grant or an error, as a state machine.
+//! [`Acquisition`]: one lock on its way, from the first request to a grant or an error, as a state
+//! machine.
 //!
-//! It says what to do next ([`Step`]), and takes what came of it; it neither sends nor sleeps. For a thread that waits [`run`](Acquisition::run) does both,
-//! on that thread; for a task the driver does (`driver.rs`), which has thousands of these.
+//! It says what to do next ([`Step`]), and takes what came of it; it neither sends nor sleeps. For
+//! a thread that waits [`run`](Acquisition::run) does both, on that thread; for a task the driver
+//! does (`driver.rs`), which has thousands of these.
 //!
 //! | what it says | what is done | what it is told |
 //! |---|---|---|
@@ -27,7 +29,8 @@ use super::sync::{Arc, Ordering, as_micros, clock, now};
 use crate::error::{Blocker, LockError};
 use crate::request::{Request, Wait};
 
-/// A call whose deadline is about to pass, or has passed, gets this much all the same: an answer may be there at once.
+/// A call whose deadline is about to pass, or has passed, gets this much all the same: an answer
+/// may be there at once.
 const GRACE: u64 = 50_000;
 /// After an error: the pause before the next try, which doubles up to the second one.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -47,7 +50,8 @@ pub(crate) enum Step {
     Over(Result<RedisGrant, LockError>),
 }
 
-/// One acquisition on its way: from the first request to a grant or an error. A thread lends it the node and the request; a task gives it its own.
+/// One acquisition on its way: from the first request to a grant or an error. A thread lends it the
+/// node and the request; a task gives it its own.
 pub(crate) struct Acquisition<N, R> {
     node: N,
     entry: Arc<Entry>,
@@ -161,7 +165,8 @@ impl<N: Borrow<RedisNode>, R: Borrow<Request>> Acquisition<N, R> {
         node.add_fields(command, &entry.token);
     }
 
-    /// What has come of the request that was sent at that time. `last`: it is not to be sent again, as the time is up.
+    /// What has come of the request that was sent at that time. `last`: it is not to be sent again,
+    /// as the time is up.
     pub(crate) fn answered(&mut self, answer: Result<Reply, Failure>, sent: u64, last: bool) -> Step {
         let failure = match answer {
             Ok(mut reply) => {
@@ -202,7 +207,8 @@ impl<N: Borrow<RedisNode>, R: Borrow<Request>> Acquisition<N, R> {
         }
     }
 
-    /// If the answer took longer than the lease lasts the guard is one whose lock is lost, and says so.
+    /// If the answer took longer than the lease lasts the guard is one whose lock is lost, and says
+    /// so.
     fn granted(&mut self, reply: &mut Reply, sent: u64) -> Result<RedisGrant, LockError> {
         let Some(fence) = reply.int().and_then(|fence| u64::try_from(fence).ok()) else {
             return Err(self.failed(nonsense()));
@@ -215,7 +221,8 @@ impl<N: Borrow<RedisNode>, R: Borrow<Request>> Acquisition<N, R> {
         Ok(self.grant(ends))
     }
 
-    /// Takes down what stands in the way. Returns for how long that lasts at the most, if it is known.
+    /// Takes down what stands in the way. Returns for how long that lasts at the most, if it is
+    /// known.
     fn blocked(&mut self, reply: &mut Reply) -> Option<Option<u64>> {
         let path = key::decode(&reply.bytes()?)?;
         let owner = String::from_utf8(reply.bytes()?).ok().filter(|owner| !owner.is_empty());
@@ -244,7 +251,8 @@ impl<N: Borrow<RedisNode>, R: Borrow<Request>> Acquisition<N, R> {
         self.waits = true;
     }
 
-    /// There is news. If it is the grant itself there is nothing left to ask, unless a lease was asked for, which begins with the claim.
+    /// There is news. If it is the grant itself there is nothing left to ask, unless a lease was
+    /// asked for, which begins with the claim.
     pub(crate) fn news(&mut self, news: News) -> Option<RedisGrant> {
         match news {
             News::Granted(fence) if self.request.borrow().lease.is_none() => self.handed(fence),
@@ -252,8 +260,8 @@ impl<N: Borrow<RedisNode>, R: Borrow<Request>> Acquisition<N, R> {
         }
     }
 
-    /// Handed over: the server keeps it for us from some time after the last answer that said we wait, for the time of a claim. `None` if
-    /// not much of that is left.
+    /// Handed over: the server keeps it for us from some time after the last answer that said we
+    /// wait, for the time of a claim. `None` if not much of that is left.
     fn handed(&self, fence: u64) -> Option<RedisGrant> {
         let deadline = self.entry.waited_at.load(Ordering::Relaxed) + self.core().claim();
         let stale = fence <= self.entry.arrival.load(Ordering::Relaxed);
@@ -269,7 +277,8 @@ impl<N: Borrow<RedisNode>, R: Borrow<Request>> Acquisition<N, R> {
         RedisGrant::new(self.entry.clone(), self.request.borrow(), ends)
     }
 
-    /// Somebody who waits sits out the outage of a server for as long as a lease lasts; others want to know.
+    /// Somebody who waits sits out the outage of a server for as long as a lease lasts; others want
+    /// to know.
     fn gives_up(&mut self, failure: &Failure, sent: u64) -> bool {
         if self.failures == 0 {
             self.down_since = sent;
@@ -293,7 +302,8 @@ impl<N: Borrow<RedisNode>, R: Borrow<Request>> Acquisition<N, R> {
         if self.queues { LockError::TimedOut { blocker } } else { LockError::WouldBlock { blocker } }
     }
 
-    /// If the time is up, and something was in the way when last heard of, that is what the caller is told.
+    /// If the time is up, and something was in the way when last heard of, that is what the caller
+    /// is told.
     fn failed(&mut self, failure: Failure) -> LockError {
         self.leave(self.waits);
         let expired = self.deadline.is_some_and(|deadline| deadline <= now());
@@ -303,7 +313,8 @@ impl<N: Borrow<RedisNode>, R: Borrow<Request>> Acquisition<N, R> {
         store(failure)
     }
 
-    /// Leaves nothing behind. If the server may still grant the token it is given back as soon as that can be done.
+    /// Leaves nothing behind. If the server may still grant the token it is given back as soon as
+    /// that can be done.
     fn leave(&self, known: bool) {
         if known || self.entry.unsure.load(Ordering::Relaxed) {
             self.core().keeper.abandon(&self.entry);
@@ -312,7 +323,8 @@ impl<N: Borrow<RedisNode>, R: Borrow<Request>> Acquisition<N, R> {
         }
     }
 
-    /// Nobody wants it any more, and none of its requests is under way. What the server may know of it the driver takes back.
+    /// Nobody wants it any more, and none of its requests is under way. What the server may know of
+    /// it the driver takes back.
     pub(crate) fn give_up(self) -> Option<Return> {
         if self.began == 0 {
             return None;

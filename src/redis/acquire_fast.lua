@@ -1,8 +1,8 @@
--- The fast path of acquire: nobody waits anywhere in the tree, and no count stands in the way. Everything else falls through to
--- acquire.lua. Nothing is written before it is certain.
+-- The fast path of acquire: nobody waits anywhere in the tree, and no count stands in the way.
+-- Everything else falls through to acquire.lua. Nothing is written before it is certain.
 --
--- ARGV from 8 on: the fields of NODES to look at, 'tick', 'waiting', the token, and the nodes from the root down to the path. If
--- that would be long they are not given.
+-- ARGV from 8 on: the fields of NODES to look at, 'tick', 'waiting', the token, and the nodes from
+-- the root down to the path. If that would be long they are not given.
 if ARGV[8] then
   local token, kind = ARGV[2], tonumber(ARGV[3])
   local nodes = call('HMGET', NODES, unpack(ARGV, 8))
@@ -33,7 +33,8 @@ if ARGV[8] then
     if tick > now then
       now = tick
     end
-    -- What expired elsewhere is in nobody's way, but must go at some time: one call in sixteen looks after it.
+    -- What expired elsewhere is in nobody's way, but must go at some time: one call in sixteen
+    -- looks after it.
     if now % 16 > 0 then
       local fence = digits('%.0f', now)
       set[3], set[5] = fence, ARGV[3] .. ',' .. fence .. ',' .. ARGV[6]

@@ -1,13 +1,15 @@
--- What the scripts share once they are off their fast paths: docs/redis.md has the key layout, the states and the numbered
--- invariants that are cited here.
+-- What the scripts share once they are off their fast paths: docs/redis.md has the key layout, the
+-- states and the numbered invariants that are cited here.
 
--- How much one call may do, so that it blocks the server for no longer than a few milliseconds (I8).
+-- How much one call may do, so that it blocks the server for no longer than a few milliseconds
+-- (I8).
 local MAX_REAPED, MAX_GRANTED, MAX_VISITED, MAX_SCANNED = 64, 64, 128, 1000
 
 -- Which classes at the node itself stand in the way of a kind.
 local IN_THE_WAY = { { 1, 2, 3, 4, 5, 6 }, { 1, 2, 3, 4 }, { 1, 2, 5 }, { 1, 2 } }
 
------------------------------------------------------------------------------------------------------------------ the clock
+-- ---------------------------------------------------------------------------------------------------------------
+-- the clock
 
 -- The last number given out: fencing token, arrival number and last time seen, all in one (I1).
 local now, tick
@@ -30,7 +32,8 @@ local function next_tick()
   return tick
 end
 
---------------------------------------------------------------------------------------------------------------- the counts
+-- -------------------------------------------------------------------------------------------------------------
+-- the counts
 
 -- The paths from the root down to `path`.
 local function chain(path)
@@ -93,8 +96,9 @@ local function add(key, list, nodes, kind, one)
   end
 end
 
--- Where in the chain, and in which class, something stands in the way of a lock of `kind` on its last node; nil if nothing does.
--- The table of conflicts is here and in IN_THE_WAY, and nowhere else.
+-- Where in the chain, and in which class, something stands in the way of a lock of `kind` on its
+-- last node; nil if nothing does. The table of conflicts is here and in IN_THE_WAY, and nowhere
+-- else.
 local function obstacle(nodes, last, kind)
   for i = 1, last - 1 do
     local node = nodes[i]
@@ -116,10 +120,11 @@ local function obstacle(nodes, last, kind)
   end
 end
 
--------------------------------------------------------------------------------------------------------------- the records
+-- ------------------------------------------------------------------------------------------------------------
+-- the records
 
--- `kind,number,` and then what the client wrote: `lease,claim,client,length of owner,owner path`. The number is a waiter's arrival or a
--- holder's fencing token.
+-- `kind,number,` and then what the client wrote: `lease,claim,client,length of owner,owner path`.
+-- The number is a waiter's arrival or a holder's fencing token.
 local function record(kind, number, about)
   return digits('%d,%.0f,', kind, number) .. about
 end
@@ -143,7 +148,8 @@ local function ticket(path, class, number, token)
   return path .. '\0' .. class .. digits('%016.0f', number) .. token
 end
 
--------------------------------------------------------------------------------------------------------- holders and waiters
+-- ------------------------------------------------------------------------------------------------------
+-- holders and waiters
 
 local function grant(list, held, token, kind, about, duration)
   local path, fence = list[#list], next_tick()
@@ -161,8 +167,8 @@ local function ungrant(list, held, token, kind)
   call('ZREM', HOLDERS, place(list[#list], kind, token))
 end
 
--- A waiter stands in its own node's queue and, as one below, in a queue of each node above: so the earliest waiter of any
--- class is at the head of a queue (I4).
+-- A waiter stands in its own node's queue and, as one below, in a queue of each node above: so the
+-- earliest waiter of any class is at the head of a queue (I4).
 local function tickets(list, kind, number, token, each)
   local below, last = kind <= 2 and 5 or 6, #list
   for i = 1, last do
@@ -206,8 +212,8 @@ local function head(path, class)
   end
 end
 
--- The arrival number of the earliest waiter that stands in the way of `kind`, those in that kind's own queue left out;
--- greater than any if there is none.
+-- The arrival number of the earliest waiter that stands in the way of `kind`, those in that kind's
+-- own queue left out; greater than any if there is none.
 local function earliest(list, waiting, kind)
   local first, last = ':', #list
   local function look(i, class)
@@ -236,15 +242,17 @@ local function earliest(list, waiting, kind)
   return first
 end
 
----------------------------------------------------------------------------------------------------------------- hand over
+-- --------------------------------------------------------------------------------------------------------------
+-- hand over
 
 local granted, visited = 0, 0
 
--- How long a waiter may go without a heartbeat, and how long it has to claim a lock that it was handed: the caller's. Others' are in
--- their records.
+-- How long a waiter may go without a heartbeat, and how long it has to claim a lock that it was
+-- handed: the caller's. Others' are in their records.
 local claim = tonumber(ARGV[1])
 
--- Grants every waiter on `path` that nothing stands in the way of: no holder, and no earlier waiter (I3, I5).
+-- Grants every waiter on `path` that nothing stands in the way of: no holder, and no earlier waiter
+-- (I3, I5).
 local function serve(path)
   local list = chain(path)
   local last = #list
@@ -270,8 +278,9 @@ local function serve(path)
   end
 end
 
--- Serves those whom a lock on `path` has stood in the way of: on the node, above it, and below if the lock reached there.
--- Returns where to go on if there is more than one call should do: any client does (I8).
+-- Serves those whom a lock on `path` has stood in the way of: on the node, above it, and below if
+-- the lock reached there. Returns where to go on if there is more than one call should do: any
+-- client does (I8).
 local function hand_over(path, below, cursor)
   local list = chain(path)
   local last, waiting = #list, counts(WAITING, list)
@@ -296,7 +305,8 @@ local function hand_over(path, below, cursor)
   if not below or not node or node[5] + node[6] == 0 then
     return false
   end
-  -- With `last + 1` the node counts as one above: does what is held here or further up stand in the way of all below?
+  -- With `last + 1` the node counts as one above: does what is held here or further up stand in the
+  -- way of all below?
   if obstacle(counts(NODES, list), last + 1, node[6] > 0 and 3 or 1) then
     return false
   end
@@ -316,7 +326,8 @@ local function hand_over(path, below, cursor)
   end
 end
 
--- Takes away a grant or a waiter, whatever the token is, and hands over. Returns its record, and where to go on.
+-- Takes away a grant or a waiter, whatever the token is, and hands over. Returns its record, and
+-- where to go on.
 local function remove(token)
   local text = call('HGET', NODES, token)
   local waits = not text
@@ -350,7 +361,8 @@ local function reap()
   return false, #dead >= MAX_REAPED
 end
 
----------------------------------------------------------------------------------------------------------------- who it was
+-- --------------------------------------------------------------------------------------------------------------
+-- who it was
 
 -- A holder that stands in the way: its record and the time left of its lease.
 local function holder_in_the_way(list, i, class)
@@ -371,7 +383,8 @@ local function holder_in_the_way(list, i, class)
   return path, '', -1 -- one exclusive lock among very many shared ones: the node asked for stands for it
 end
 
--- What stands in the way: its path, its owner, and when it may be gone. A waiter's time is not known: -1.
+-- What stands in the way: its path, its owner, and when it may be gone. A waiter's time is not
+-- known: -1.
 local function blocker(list, held, waiting, kind)
   local i, class = obstacle(held, #list, kind)
   if i then

@@ -41,7 +41,8 @@ pub(crate) enum Over<'a> {
 }
 
 impl Core {
-    /// A waiter without a heartbeat for this long counts as dead; a lock handed to a waiter must be claimed within it.
+    /// A waiter without a heartbeat for this long counts as dead; a lock handed to a waiter must be
+    /// claimed within it.
     pub(crate) fn claim(&self) -> u64 {
         self.heartbeat * 7 / 2
     }

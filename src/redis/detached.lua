@@ -1,7 +1,9 @@
--- detached: a lock that outlives its guard. Its record names no client: so it is known, also to whoever was not there.
+-- detached: a lock that outlives its guard. Its record names no client: so it is known, also to
+-- whoever was not there.
 --
--- ARGV: claim, token, path, detach (1: from now on it is one; 0: only if it is), length (the time left from now on; 0: as it is)
--- Returns { 1, kind, fencing token, lease, time left }, or { 0 } if there is none. Sent again it does the same.
+-- ARGV: claim, token, path, detach (1: from now on it is one; 0: only if it is), length (the time
+-- left from now on; 0: as it is) Returns { 1, kind, fencing token, lease, time left }, or { 0 } if
+-- there is none. Sent again it does the same.
 local _, token, path, detach, length = unpack(ARGV)
 length = tonumber(length)
 

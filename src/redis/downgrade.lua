@@ -1,4 +1,5 @@
--- downgrade: an exclusive lock becomes a shared one of the same scope, in one step. Sent again it does nothing.
+-- downgrade: an exclusive lock becomes a shared one of the same scope, in one step. Sent again it
+-- does nothing.
 --
 -- ARGV: claim, token. Returns { 1 if the lock is held, else 0; more }.
 local token = ARGV[2]

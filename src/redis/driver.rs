@@ -1,18 +1,26 @@
-//! [`Driver`]: one thread a store that does the I/O of tasks: it asks for what they want, and gives back what they have done with.
+//! [`Driver`]: one thread a store that does the I/O of tasks: it asks for what they want, and gives
+//! back what they have done with.
 //!
-//! It has a thread and a connection of its own, and does not share the keeper's: the keeper has deadlines to meet, and must not queue behind ten thousand
-//! requests; and requests should not wait for a renewal that gets no answer. It starts with the store's first task. Nobody else waits for
+//! It has a thread and a connection of its own, and does not share the keeper's: the keeper has
+//! deadlines to meet, and must not queue behind ten thousand requests; and requests should not wait
+//! for a renewal that gets no answer. It starts with the store's first task. Nobody else waits for
 //! it: a task leaves a job in a queue, under a lock that is held for that long only, and goes away.
 //!
-//! All that has queued up goes as one pipeline, 64 commands at a time, in the order in which it came. So
+//! All that has queued up goes as one pipeline, 64 commands at a time, in the order in which it
+//! came. So
 //!
-//! * **D1**: what a task gives back reaches the server before what is asked for by a task afterwards;
-//! * **D2**: a [fence](Driver::settle) is passed when all that had been given back before has been taken back. A `try_lock` of a thread that
-//!   finds something in its way while anything is [owed](Driver::owes) waits for a fence and asks again: so nobody is told of a lock that was
-//!   given back before he asked, though not by him. What failed, and is to be sent again, goes back to the front;
-//! * **D3**: no job waits for longer than a call may take. One that has is told that there was no answer in time, as a thread would be. If no
-//!   connection can be had all jobs are told so at once;
-//! * **D4**: a hand-over to very many waiters is a job for each call of it, with the others in between.
+//! * **D1**: what a task gives back reaches the server before what is asked for by a task
+//!   afterwards;
+//! * **D2**: a [fence](Driver::settle) is passed when all that had been given back before has been
+//!   taken back. A `try_lock` of a thread that finds something in its way while anything is
+//!   [owed](Driver::owes) waits for a fence and asks again: so nobody is told of a lock that was
+//!   given back before he asked, though not by him. What failed, and is to be sent again, goes back
+//!   to the front;
+//! * **D3**: no job waits for longer than a call may take. One that has is told that there was no
+//!   answer in time, as a thread would be. If no connection can be had all jobs are told so at
+//!   once;
+//! * **D4**: a hand-over to very many waiters is a job for each call of it, with the others in
+//!   between.
 //!
 //! Nothing here runs code of others under a lock, and a waker that panics does no harm.
 
@@ -168,7 +176,8 @@ impl Driver {
         self.owed.load(Ordering::Relaxed) > 0
     }
 
-    /// Waits until all that was given back before has reached the server, or cannot, or for as long as this.
+    /// Waits until all that was given back before has reached the server, or cannot, or for as long
+    /// as this.
     pub(crate) fn settle(&self, deadline: u64) {
         // A waker may drop anything, on the driver's own thread, too.
         if self.owes() && !self.is_here() {
@@ -295,7 +304,8 @@ impl Call {
 }
 
 impl Return {
-    /// There is nobody to return an error to. That the lock was not held any more is told to those who watch.
+    /// There is nobody to return an error to. That the lock was not held any more is told to those
+    /// who watch.
     fn answered(mut self, core: &Core, answer: Result<Reply, Failure>) {
         match answer {
             Ok(mut reply) => {
@@ -361,7 +371,8 @@ fn send(core: &Core, line: &mut Option<Line>, jobs: Vec<Job>) {
     }
 }
 
-/// The answers, in order. Scripts that the server does not know are sent by their text. The error is that there is no connection.
+/// The answers, in order. Scripts that the server does not know are sent by their text. The error
+/// is that there is no connection.
 fn exchange(
     core: &Core,
     own: &mut Option<Line>,

@@ -1,4 +1,5 @@
-//! [`Entry`]: one acquisition, from the first request to the release; [`Waker`]: how its thread, or its task, hears of news.
+//! [`Entry`]: one acquisition, from the first request to the release; [`Waker`]: how its thread, or
+//! its task, hears of news.
 
 use std::time::Instant;
 
@@ -16,7 +17,8 @@ pub(crate) fn is_token(text: &str) -> bool {
     text.split_once('.').is_some_and(|(client, number)| is_hex(client) && is_hex(number))
 }
 
-/// One acquisition. Its token is the same from the first request to the release, so that any request can be sent again.
+/// One acquisition. Its token is the same from the first request to the release, so that any
+/// request can be sent again.
 #[derive(Debug)]
 pub(crate) struct Entry {
     /// Unique in this process; with the client's name in front of it unique in the tree.
@@ -31,7 +33,8 @@ pub(crate) struct Entry {
     pub(crate) fence: AtomicU64,
     /// Whether the lease renews itself: not after `refresh_for`.
     pub(crate) renews: AtomicBool,
-    /// Whether a request may still be under way, or have done what nobody told us: then the release leaves a tombstone.
+    /// Whether a request may still be under way, or have done what nobody told us: then the release
+    /// leaves a tombstone.
     pub(crate) unsure: AtomicBool,
     /// When the last request was sent whose answer said that it waits: it was not granted before.
     pub(crate) waited_at: AtomicU64,
@@ -63,7 +66,8 @@ impl Entry {
         Self { waker: Waker { news: Mutex::default(), bed: Bed::Task(task) }, ..self }
     }
 
-    /// One that somebody has detached, maybe elsewhere: its first request may be under way for all we know.
+    /// One that somebody has detached, maybe elsewhere: its first request may be under way for all
+    /// we know.
     pub(crate) fn detached(token: &str, path: TreePath, lease: u64) -> Self {
         let entry = Self { token: token.into(), ..Self::new(0, "", path, None, lease) };
         entry.renews.store(false, Ordering::Relaxed);
@@ -71,7 +75,8 @@ impl Entry {
         entry
     }
 
-    /// For how long a tombstone has to keep a late request from being granted, if one may be under way; else 0.
+    /// For how long a tombstone has to keep a late request from being granted, if one may be under
+    /// way; else 0.
     pub(crate) fn tombstone(&self) -> u64 {
         if self.unsure.load(Ordering::Relaxed) { self.lease.min(LONGEST_TOMBSTONE) } else { 0 }
     }
@@ -86,8 +91,8 @@ impl Entry {
         self.deadline.load(Ordering::Acquire)
     }
 
-    /// Whether the lock is held right now. Once it is not, no late answer of the server can bring it back: the first to see
-    /// that the time is up makes it so.
+    /// Whether the lock is held right now. Once it is not, no late answer of the server can bring
+    /// it back: the first to see that the time is up makes it so.
     pub(crate) fn is_held(&self) -> bool {
         let deadline = self.deadline();
         deadline > clock() || (deadline != 0 && !self.expire(deadline))
@@ -126,7 +131,8 @@ impl Entry {
     }
 }
 
-/// How whoever waits is told that there is news. News that comes before anybody waits for it is kept.
+/// How whoever waits is told that there is news. News that comes before anybody waits for it is
+/// kept.
 #[derive(Debug, Default)]
 pub(crate) struct Waker {
     news: Mutex<News>,

@@ -1,10 +1,12 @@
-//! [`RedisStoreError`]: what can go wrong between us and the server, and [`Failure`]: what that means for the command at hand.
+//! [`RedisStoreError`]: what can go wrong between us and the server, and [`Failure`]: what that
+//! means for the command at hand.
 
 use std::fmt;
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-/// Why a [`RedisStore`](crate::RedisStore) failed: what is inside [`LockError::Store`](crate::LockError::Store).
+/// Why a [`RedisStore`](crate::RedisStore) failed: what is inside
+/// [`LockError::Store`](crate::LockError::Store).
 ///
 /// No message ever holds a password.
 ///
@@ -46,7 +48,8 @@ pub enum RedisStoreError {
         /// Its `maxmemory-policy`.
         policy: String,
     },
-    /// The server refuses for now, and went on doing so: it loads its data, is out of memory, is a replica.
+    /// The server refuses for now, and went on doing so: it loads its data, is out of memory, is a
+    /// replica.
     Busy {
         /// What it said.
         reason: String,
@@ -128,7 +131,8 @@ impl Failure {
                 "BUSY" | "OOM" | "NOREPLICAS" | "MISCONF" => {
                     Self::Later(RedisStoreError::Busy { reason: error.to_string() })
                 }
-                // What it says to a command of more than ten words from someone who has not logged in.
+                // What it says to a command of more than ten words from someone who has not logged
+                // in.
                 _ if text.contains("unauthenticated") => {
                     Self::Refused(RedisStoreError::Authentication { address: address.into() })
                 }
@@ -146,7 +150,8 @@ impl Failure {
     }
 }
 
-/// The name of what is missing, from the server's sentence: it puts a command in quotes, and does not name keys.
+/// The name of what is missing, from the server's sentence: it puts a command in quotes, and does
+/// not name keys.
 fn missing(text: &str) -> String {
     match text.split('\'').nth(1) {
         Some(command) => format!("the command {}", command.to_uppercase()),

@@ -1,4 +1,5 @@
--- inspect: would a lock be refused right now? Takes nothing; like acquire it first takes away what has expired.
+-- inspect: would a lock be refused right now? Takes nothing; like acquire it first takes away what
+-- has expired.
 --
 -- ARGV: claim, kind, path. Returns { 1 if it would, 0 if not, 3 to ask again; more }.
 local _, kind, path = unpack(ARGV)

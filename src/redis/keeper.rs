@@ -1,7 +1,9 @@
-//! [`Keeper`]: one thread a store that renews what is held, shows that those who wait live, and gives back what nobody wants any more.
+//! [`Keeper`]: one thread a store that renews what is held, shows that those who wait live, and
+//! gives back what nobody wants any more.
 //!
-//! It is never in the way of a lock that is held for a short time: that costs an insertion into a map and a removal. The
-//! thread sleeps until the first thing is due, and then sends one command for all that is due about then.
+//! It is never in the way of a lock that is held for a short time: that costs an insertion into a
+//! map and a removal. The thread sleeps until the first thing is due, and then sends one command
+//! for all that is due about then.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -197,7 +199,8 @@ impl Work {
 }
 
 impl State {
-    /// What is due at `now`, and what is due so soon that it can go with it. Each is due again, should nobody say otherwise, a little later.
+    /// What is due at `now`, and what is due so soon that it can go with it. Each is due again,
+    /// should nobody say otherwise, a little later.
     fn take(&mut self, now: u64, heartbeat: u64) -> Work {
         let mut work = Work::default();
         self.wakes = NEVER;
@@ -208,7 +211,8 @@ impl State {
                 return false;
             }
             let renews = entry.renews.load(Ordering::Relaxed);
-            // What is due within this time goes along: waiters that came one by one beat as one soon.
+            // What is due within this time goes along: waiters that came one by one beat as one
+            // soon.
             let soon = if kept.stage == Stage::Held { entry.lease / 12 } else { heartbeat / 2 };
             if kept.due <= now + soon && (kept.stage == Stage::Waits || renews) {
                 if kept.stage == Stage::Held { &mut work.held } else { &mut work.waits }.push(entry.clone());

@@ -5,7 +5,8 @@ use crate::request::{Mode, Scope};
 
 /// The keys of one tree. They share a hash tag, so a cluster keeps them in one slot.
 pub(crate) struct Keys {
-    /// What every script declares, in the order of `fast.lua`. The last one is the common start of all mailboxes.
+    /// What every script declares, in the order of `fast.lua`. The last one is the common start of
+    /// all mailboxes.
     pub(crate) all: [String; 7],
 }
 
@@ -19,10 +20,12 @@ impl Keys {
     }
 }
 
-/// A path for the scripts: each component behind a `\x01`, and the bytes 0 to 2 in it escaped as `\x02` and a digit.
+/// A path for the scripts: each component behind a `\x01`, and the bytes 0 to 2 in it escaped as
+/// `\x02` and a digit.
 ///
-/// So the root is empty, an ancestor's text is a prefix that is followed by `\x01`, and everything below `p` sorts
-/// between `p\x01` and `p\x02`, with nothing else in between: `a-b` is not in the range of `a`.
+/// So the root is empty, an ancestor's text is a prefix that is followed by `\x01`, and everything
+/// below `p` sorts between `p\x01` and `p\x02`, with nothing else in between: `a-b` is not in the
+/// range of `a`.
 pub(crate) fn encode(path: &TreePath) -> Vec<u8> {
     let mut text = Vec::with_capacity(path.as_key().len() + 2);
     for component in path.components() {
@@ -38,8 +41,8 @@ pub(crate) fn encode(path: &TreePath) -> Vec<u8> {
     text
 }
 
-/// Where in a path's text its ancestors' end, from the root down, and it itself. Nothing for one so long that it is better not sent
-/// again for each of them.
+/// Where in a path's text its ancestors' end, from the root down, and it itself. Nothing for one so
+/// long that it is better not sent again for each of them.
 pub(crate) fn ends(text: &[u8]) -> Box<[usize]> {
     const MOST: usize = 1024;
     let cuts = text.iter().enumerate().skip(1).filter(|(_, byte)| **byte == 1).map(|(at, _)| at);

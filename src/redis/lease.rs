@@ -1,7 +1,7 @@
 //! Locks that outlive their guards, and the listing of all that is held.
 //!
-//! A detached lock is in the server's hands alone: no thread here keeps it, and what is held is what the server says. So its grant is
-//! good on any machine, and there may be several.
+//! A detached lock is in the server's hands alone: no thread here keeps it, and what is held is
+//! what the server says. So its grant is good on any machine, and there may be several.
 
 use std::time::Duration;
 
@@ -73,7 +73,8 @@ impl RedisNode {
         Ok(RedisGrant::detached(Arc::new(entry), mode, scope))
     }
 
-    /// Whether a detached lock is held still. Somebody else may have set its end, or released it; only the server knows.
+    /// Whether a detached lock is held still. Somebody else may have set its end, or released it;
+    /// only the server knows.
     pub(crate) fn is_still_held(&self, entry: &Entry) -> bool {
         match self.detached(&entry.token, false, 0) {
             Ok(found) => found.is_some(),

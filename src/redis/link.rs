@@ -1,9 +1,10 @@
 //! [`Link`]: connections to the server, and how a command is sent and fails.
 //!
-//! A calling thread does its own I/O on a connection that nobody uses right now. If all are in use it queues, and whoever gets a connection
-//! next sends all that has queued up by then as one pipeline: so the busier it is, the fewer system calls a command costs on either side.
-//! After any error of a connection it is dropped, and so is every idle one: a late reply can never be taken for another
-//! command's, and a server that came back is not met by stale connections.
+//! A calling thread does its own I/O on a connection that nobody uses right now. If all are in use
+//! it queues, and whoever gets a connection next sends all that has queued up by then as one
+//! pipeline: so the busier it is, the fewer system calls a command costs on either side. After any
+//! error of a connection it is dropped, and so is every idle one: a late reply can never be taken
+//! for another command's, and a server that came back is not met by stale connections.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -139,7 +140,8 @@ impl Link {
         connect().map_err(|error| Failure::of(&error, &self.address, false))
     }
 
-    /// Sends a command and waits for its answer, until `deadline` on the [`clock`](super::sync::clock) at the most.
+    /// Sends a command and waits for its answer, until `deadline` on the
+    /// [`clock`](super::sync::clock) at the most.
     pub(crate) fn call(&self, command: &Cmd, deadline: u64) -> Result<Value, Failure> {
         let line = {
             let mut lanes = self.lanes.lock();
@@ -223,7 +225,8 @@ impl Link {
         answer.unwrap_or_else(|| Err(Failure::Unsure(self.too_late())))
     }
 
-    /// Sends so many commands as one pipeline, and gives out their answers in order. Whether the line is still good.
+    /// Sends so many commands as one pipeline, and gives out their answers in order. Whether the
+    /// line is still good.
     pub(crate) fn exchange(
         &self,
         line: &mut Line,
@@ -245,7 +248,8 @@ impl Link {
         lost.is_none()
     }
 
-    /// Gives a line, or the right to open one, to who is first in the queue; if nobody is, it is idle.
+    /// Gives a line, or the right to open one, to who is first in the queue; if nobody is, it is
+    /// idle.
     ///
     /// A line that broke comes back as `None`, and all idle ones go with it.
     fn pass_on(&self, line: Option<Line>) {
@@ -273,7 +277,8 @@ impl Link {
         }
     }
 
-    /// Sends a command on a line of one's own. After an error of the connection the line is of no more use.
+    /// Sends a command on a line of one's own. After an error of the connection the line is of no
+    /// more use.
     pub(crate) fn on(&self, line: &mut Line, command: &Cmd, timeout: Duration) -> Result<Value, Failure> {
         let answer = line.set_timeout(timeout.max(SHORTEST)).and_then(|()| line.connection.req_command(command));
         match answer {

@@ -1,7 +1,8 @@
 -- list: some of what is held, in the order of paths.
 --
--- ARGV: claim, cursor (the last entry of the call before, empty at first)
--- Returns { cursor, or false after the last; then for each lock: path, kind, owner, time left, token if it outlived its guard }.
+-- ARGV: claim, cursor (the last entry of the call before, empty at first) Returns { cursor, or
+-- false after the last; then for each lock: path, kind, owner, time left, token if it outlived its
+-- guard }.
 local _, cursor = unpack(ARGV)
 read_clock()
 local entries = call('ZRANGEBYLEX', HOLDERS, cursor == '' and '-' or '(' .. cursor, '+', 'LIMIT', 0, MAX_SCANNED)

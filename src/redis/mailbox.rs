@@ -1,7 +1,9 @@
-//! The listener: one thread a store that waits for messages in the store's mailbox, and wakes whom they are for.
+//! The listener: one thread a store that waits for messages in the store's mailbox, and wakes whom
+//! they are for.
 //!
-//! A message says that a token has been granted, and the fencing token. It is a hint: the lock's state is in the scripts' hands, and
-//! whoever doubts asks. So a message that is lost costs the time until the waiter's next heartbeat, and one too many costs nothing.
+//! A message says that a token has been granted, and the fencing token. It is a hint: the lock's
+//! state is in the scripts' hands, and whoever doubts asks. So a message that is lost costs the
+//! time until the waiter's next heartbeat, and one too many costs nothing.
 
 use std::time::Duration;
 
@@ -56,7 +58,8 @@ pub(crate) fn run(core: &Core) {
     }
 }
 
-/// A message: a token, which ends in the number that we gave it, and the fencing token of its grant.
+/// A message: a token, which ends in the number that we gave it, and the fencing token of its
+/// grant.
 fn parse(message: &str) -> Option<(u64, u64)> {
     let (token, fence) = message.split_once(',')?;
     let (_, number) = token.rsplit_once('.')?;

@@ -1,4 +1,5 @@
-//! [`RedisNode`] and [`RedisGrant`]: what can be done with a path, and with a lock that is held. Taking one is in `acquire.rs`.
+//! [`RedisNode`] and [`RedisGrant`]: what can be done with a path, and with a lock that is held.
+//! Taking one is in `acquire.rs`.
 
 use std::fmt;
 use std::time::Duration;
@@ -60,7 +61,8 @@ impl RedisNode {
         &self.text
     }
 
-    /// Adds what the fast paths look at, if that is not too much: the nodes from the root down to this one are among it.
+    /// Adds what the fast paths look at, if that is not too much: the nodes from the root down to
+    /// this one are among it.
     pub(crate) fn add_fields(&self, command: &mut Cmd, token: &str) {
         if !self.ends.is_empty() {
             command.arg("tick").arg("waiting").arg(token);
@@ -84,7 +86,8 @@ impl RedisNode {
         Acquisition::new(self, Arc::new(self.entry(request)), request, wait).run()
     }
 
-    /// The keeper does nothing more for it. Whether it is held; if it is not, and nobody has been told yet, those who watch are.
+    /// The keeper does nothing more for it. Whether it is held; if it is not, and nobody has been
+    /// told yet, those who watch are.
     pub(crate) fn forget(&self, grant: &RedisGrant) -> bool {
         let (core, entry) = (&self.handle.core, &grant.entry);
         let was_held = grant.detached || entry.is_held();
@@ -100,8 +103,8 @@ impl RedisNode {
         self.add_fields(command, &entry.token);
     }
 
-    /// Whether the release had something to release. Not found on the second try: the first one has done it, unless the server
-    /// has lost its data since.
+    /// Whether the release had something to release. Not found on the second try: the first one has
+    /// done it, unless the server has lost its data since.
     pub(crate) fn was_released(&self, reply: &mut Reply, entry: &Entry, resent: bool) -> bool {
         let found = reply.int() == Some(1);
         self.handle.core.finish(reply.more());
@@ -110,7 +113,8 @@ impl RedisNode {
         found || resent && remembers
     }
 
-    /// Two tries: an answer may get lost, but nobody wants to hang in a `drop`. After that the keeper goes on.
+    /// Two tries: an answer may get lost, but nobody wants to hang in a `drop`. After that the
+    /// keeper goes on.
     pub(crate) fn release(&self, grant: &RedisGrant) -> Result<(), LockError> {
         let (core, entry) = (&self.handle.core, &grant.entry);
         let was_held = self.forget(grant);

@@ -1,5 +1,5 @@
--- probe: tries each command that the scripts and the client's listener use, on a key of its own, to name those that the user has no
--- permission for. Returns their names.
+-- probe: tries each command that the scripts and the client's listener use, on a key of its own, to
+-- name those that the user has no permission for. Returns their names.
 --
 -- ARGV: client
 local key = MAILBOX .. ARGV[1] .. ':probe'

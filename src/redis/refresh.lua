@@ -1,9 +1,11 @@
--- refresh: one call for all that a process holds and waits for. A holder's deadline is set anew; a waiter's heartbeat, too, and
--- it is served if its turn has come and a client that should have seen to that is gone.
+-- refresh: one call for all that a process holds and waits for. A holder's deadline is set anew; a
+-- waiter's heartbeat, too, and it is served if its turn has come and a client that should have seen
+-- to that is gone.
 --
--- ARGV: claim, then token and lease in turns (a waiter's lease is not looked at)
--- Returns { more, then for each token: -2 lost, or not known; -1 held; else it waits, for this long if it is for a holder }.
--- A waiter whose lock has been granted is -1, too: it has a message and claims with acquire.
+-- ARGV: claim, then token and lease in turns (a waiter's lease is not looked at) Returns { more,
+-- then for each token: -2 lost, or not known; -1 held; else it waits, for this long if it is for a
+-- holder }. A waiter whose lock has been granted is -1, too: it has a message and claims with
+-- acquire.
 read_clock()
 local more = reap()
 local reply = { more }

@@ -1,9 +1,12 @@
--- release: gives the lock back, or leaves the queue, whatever the token is, and hands over. Sent again it does nothing.
+-- release: gives the lock back, or leaves the queue, whatever the token is, and hands over. Sent
+-- again it does nothing.
 --
--- ARGV: claim, token, tombstone (microseconds, 0 for none), kind, path (both are looked at on the fast path alone)
--- Returns { 1 if it was held or waited and its time was not up, else 0; more; the token since which the tree remembers, 0 if it remembers nothing }.
+-- ARGV: claim, token, tombstone (microseconds, 0 for none), kind, path (both are looked at on the
+-- fast path alone) Returns { 1 if it was held or waited and its time was not up, else 0; more; the
+-- token since which the tree remembers, 0 if it remembers nothing }.
 --
--- A tombstone is left where a request for the lock may still be under way: when that arrives it must not be granted to nobody (I6).
+-- A tombstone is left where a request for the lock may still be under way: when that arrives it
+-- must not be granted to nobody (I6).
 local _, token, tombstone = unpack(ARGV, 1, 3)
 tombstone = tonumber(tombstone)
 

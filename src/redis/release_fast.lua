@@ -1,8 +1,9 @@
--- The fast paths of release: nobody waits anywhere in the tree, or the first in line takes the place of a lock like its own. Everything
--- else falls through to release.lua. Nothing is written before it is certain.
+-- The fast paths of release: nobody waits anywhere in the tree, or the first in line takes the
+-- place of a lock like its own. Everything else falls through to release.lua. Nothing is written
+-- before it is certain.
 --
--- ARGV from 6 on: the fields of NODES to look at, 'tick', 'waiting', the token, and the nodes from the root down to the path. If that
--- would be long they are not given.
+-- ARGV from 6 on: the fields of NODES to look at, 'tick', 'waiting', the token, and the nodes from
+-- the root down to the path. If that would be long they are not given.
 if ARGV[6] and ARGV[3] == '0' then
   local token, kind, path = ARGV[2], tonumber(ARGV[4]), ARGV[5]
   local nodes = call('HMGET', NODES, unpack(ARGV, 6))
@@ -32,8 +33,9 @@ if ARGV[6] and ARGV[3] == '0' then
     return { 1, false }
   end
 
-  -- An exclusive lock, and all who wait for the node, or for a subtree that it is in, or (if the lock covers its own) for something
-  -- below, want the same: then the counts of what is held stay as they are, and what the old one kept out the new one does (I5).
+  -- An exclusive lock, and all who wait for the node, or for a subtree that it is in, or (if the
+  -- lock covers its own) for something below, want the same: then the counts of what is held stay
+  -- as they are, and what the old one kept out the new one does (I5).
   if mine and kind <= 2 then
     local waits = call('HMGET', WAITING, unpack(ARGV, 9))
     local size = last - 3

@@ -17,7 +17,8 @@ macro_rules! script {
     };
 }
 
-/// All the scripts. Those that give back, or keep what is had, run on a server that is out of memory, too.
+/// All the scripts. Those that give back, or keep what is had, run on a server that is out of
+/// memory, too.
 pub(crate) struct Scripts {
     pub(crate) acquire: Script,
     pub(crate) release: Script,

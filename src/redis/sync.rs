@@ -9,9 +9,11 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-/// Microseconds on a clock that goes on while the machine is suspended: a lease on the server does not stop, either.
+/// Microseconds on a clock that goes on while the machine is suspended: a lease on the server does
+/// not stop, either.
 ///
-/// Linux's `CLOCK_MONOTONIC`, which is what `Instant` reads, stops in suspend, and `CLOCK_BOOTTIME` does not.
+/// Linux's `CLOCK_MONOTONIC`, which is what `Instant` reads, stops in suspend, and `CLOCK_BOOTTIME`
+/// does not.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn clock() -> u64 {
     micros(rustix::time::clock_gettime(rustix::time::ClockId::Boottime))

@@ -1,7 +1,7 @@
 //! [`Task`]: a lock that a task waits for, and [`Acquiring`], its future.
 //!
-//! The work is done by others: the [driver](super::driver) asks, the keeper sends heartbeats, the listener brings the grant. Between
-//! them and the future there is one [`Stage`], under one lock:
+//! The work is done by others: the [driver](super::driver) asks, the keeper sends heartbeats, the
+//! listener brings the grant. Between them and the future there is one [`Stage`], under one lock:
 //!
 //! | stage | who has the [`Machine`] | the next one | by |
 //! |---|---|---|---|
@@ -15,18 +15,23 @@
 //!
 //! The future, dropped, makes `Dropped` of `Sent`, and `Over` of all others. Invariants:
 //!
-//! * **T1, no wake-up is lost.** News is left in the entry's [`Waker`](super::entry::Waker) first, and then the stage is looked at, under the lock. Becoming `Waits`
-//!   and taking what news there is are one step under that lock. *If that step comes first*, the bringer sees `Waits`, and goes on with it.
-//!   *If the bringer's look comes first*, the news is there when the step takes it. News that came before a request was sent is told by
-//!   its answer, and dropped.
-//! * **T2, the task is woken.** `Done` is set, and the waker of the latest poll taken, in one step under the lock, and the waker called after it. A poll that comes before
-//!   leaves its waker to be taken; one that comes after sees `Done`.
-//! * **T3, nothing is left behind.** Whoever takes the machine or the grant out of a stage is the only one to have it, and hands it on, or gives it up
-//!   ([`Acquisition::give_up`]). What the server may know of it is given back by the driver: after the answer, if a request is under way.
-//! * **T4, nobody is held up.** `Done` with a grant lasts for [`UNPOLLED`], twice as long after each lapse: so an executor that takes its time gets the lock
-//!   at last, and a future that nobody polls, which does not come back from `Lapsed`, holds up the others once.
-//! * **T5, locks.** Under this one the keeper's is taken, the waker's news, and the driver's queue; under those, none. So nobody brings news who has one of them. No code of others
-//!   runs under it.
+//! * **T1, no wake-up is lost.** News is left in the entry's [`Waker`](super::entry::Waker) first,
+//!   and then the stage is looked at, under the lock. Becoming `Waits` and taking what news there
+//!   is are one step under that lock. *If that step comes first*, the bringer sees `Waits`, and
+//!   goes on with it. *If the bringer's look comes first*, the news is there when the step takes
+//!   it. News that came before a request was sent is told by its answer, and dropped.
+//! * **T2, the task is woken.** `Done` is set, and the waker of the latest poll taken, in one step
+//!   under the lock, and the waker called after it. A poll that comes before leaves its waker to be
+//!   taken; one that comes after sees `Done`.
+//! * **T3, nothing is left behind.** Whoever takes the machine or the grant out of a stage is the
+//!   only one to have it, and hands it on, or gives it up ([`Acquisition::give_up`]). What the
+//!   server may know of it is given back by the driver: after the answer, if a request is under
+//!   way.
+//! * **T4, nobody is held up.** `Done` with a grant lasts for [`UNPOLLED`], twice as long after
+//!   each lapse: so an executor that takes its time gets the lock at last, and a future that nobody
+//!   polls, which does not come back from `Lapsed`, holds up the others once.
+//! * **T5, locks.** Under this one the keeper's is taken, the waker's news, and the driver's queue;
+//!   under those, none. So nobody brings news who has one of them. No code of others runs under it.
 
 use std::fmt;
 use std::future::Future;
@@ -47,8 +52,9 @@ use super::sync::{Arc, Mutex, MutexGuard};
 use crate::error::LockError;
 use crate::request::{Request, Wait};
 
-/// How long a lock is kept for a future that is not polled, at first. Longer than in memory: the turn costs the place in the queue, too, and a busy
-/// machine can take some tens of milliseconds to poll.
+/// How long a lock is kept for a future that is not polled, at first. Longer than in memory: the
+/// turn costs the place in the queue, too, and a busy machine can take some tens of milliseconds to
+/// poll.
 const UNPOLLED: Duration = Duration::from_millis(100);
 /// It is doubled so many times at the most.
 const MOST_DOUBLED: u32 = 6;
@@ -183,7 +189,8 @@ impl Task {
         }
     }
 
-    /// The grant that came after so many lapses had its time: if it is still there nobody polls the future.
+    /// The grant that came after so many lapses had its time: if it is still there nobody polls the
+    /// future.
     pub(crate) fn lapse(&self, lapses: u32) {
         let mut state = self.state.lock();
         if state.lapses != lapses || !matches!(state.stage, Stage::Done(Ok(_))) {
@@ -271,8 +278,8 @@ impl Drop for Acquiring<'_> {
 }
 
 impl RedisNode {
-    /// Releases by way of the driver, for a guard that may be dropped in a task. What it returns is what is known here; what
-    /// only the server knows is told to those who watch for lost locks.
+    /// Releases by way of the driver, for a guard that may be dropped in a task. What it returns is
+    /// what is known here; what only the server knows is told to those who watch for lost locks.
     pub(crate) fn hand_back(&self, grant: &RedisGrant) -> Result<(), LockError> {
         let (core, returned) = (self.core(), self.give_up(grant));
         let was_held = returned.was_held;

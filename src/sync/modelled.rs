@@ -1,4 +1,5 @@
-//! What loom runs. Time is not modelled: a deadline passes when the model says so, and patience lasts for so many arrivals.
+//! What loom runs. Time is not modelled: a deadline passes when the model says so, and patience
+//! lasts for so many arrivals.
 
 use loom::sync::Condvar;
 
@@ -9,9 +10,11 @@ pub(crate) use super::turns::*;
 pub(crate) use loom::sync::MutexGuard;
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Loom's, mended: loom tries both orders of two accesses only if it notices that they race, and to that end it remembers one access to each
-/// atomic, the last one. So a thread that loads a word and then changes it hides from loom all loads that others have made before: the change is compared with its
-/// own load. Whole models ran in a single order. To make up for it every load leaves a mark that loom takes for a race with any other load.
+/// Loom's, mended: loom tries both orders of two accesses only if it notices that they race, and to
+/// that end it remembers one access to each atomic, the last one. So a thread that loads a word and
+/// then changes it hides from loom all loads that others have made before: the change is compared
+/// with its own load. Whole models ran in a single order. To make up for it every load leaves a
+/// mark that loom takes for a race with any other load.
 #[derive(Debug)]
 pub(crate) struct AtomicU64 {
     value: loom::sync::atomic::AtomicU64,
@@ -67,8 +70,8 @@ impl AtomicU64 {
     }
 }
 
-/// Between a claim and the looks that follow it: loom treats SeqCst accesses as AcqRel, so the store-to-load order that
-/// they give has to be asked for with a fence.
+/// Between a claim and the looks that follow it: loom treats SeqCst accesses as AcqRel, so the
+/// store-to-load order that they give has to be asked for with a fence.
 pub(crate) fn claim_fence() {
     loom::sync::atomic::fence(Ordering::SeqCst);
 }
@@ -83,7 +86,8 @@ impl<T> Mutex<T> {
     }
 
     pub(crate) fn lock(&self) -> loom::sync::MutexGuard<'_, T> {
-        // Loom's threads share one of the system's, so a mutex that is let go while any of them unwinds counts as poisoned: models must not unwind meanwhile.
+        // Loom's threads share one of the system's, so a mutex that is let go while any of them
+        // unwinds counts as poisoned: models must not unwind meanwhile.
         self.0.lock().expect("loom's mutexes are poisoned only by a model that has failed already")
     }
 }
@@ -147,7 +151,8 @@ impl Bed {
     }
 }
 
-/// A mutex and a condition variable, because loom's own parking shares its token with its condition variables.
+/// A mutex and a condition variable, because loom's own parking shares its token with its condition
+/// variables.
 #[derive(Debug)]
 pub(crate) struct Parker(PlainArc<Bed>);
 

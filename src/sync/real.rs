@@ -11,8 +11,9 @@ pub(crate) use super::timer::later;
 pub(crate) use parking_lot::{Mutex, MutexGuard};
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-/// Between a claim and the looks that follow it. The claim is a SeqCst read-modify-write and the looks are SeqCst loads, so nothing
-/// is needed here; loom, which treats both as AcqRel, needs a fence.
+/// Between a claim and the looks that follow it. The claim is a SeqCst read-modify-write and the
+/// looks are SeqCst loads, so nothing is needed here; loom, which treats both as AcqRel, needs a
+/// fence.
 #[inline(always)]
 pub(crate) fn claim_fence() {}
 
@@ -42,7 +43,8 @@ impl Deadline {
     }
 }
 
-/// When an acquisition first had to wait: waiters are served in this order, and one that has waited for long may close gates.
+/// When an acquisition first had to wait: waiters are served in this order, and one that has waited
+/// for long may close gates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Stamp(Instant);
 
@@ -57,7 +59,8 @@ impl Stamp {
     }
 }
 
-/// One thread's bed: `park` returns after an `unpark`, or when the deadline has passed, or for no reason.
+/// One thread's bed: `park` returns after an `unpark`, or when the deadline has passed, or for no
+/// reason.
 #[derive(Debug)]
 pub(crate) struct Parker(std::thread::Thread);
 
@@ -79,8 +82,8 @@ impl Parker {
     }
 }
 
-/// Rounds of looking again before a waiter goes to sleep: a few of pausing, then, for a thread, a few of letting others run.
-/// A task has an executor that does that.
+/// Rounds of looking again before a waiter goes to sleep: a few of pausing, then, for a thread, a
+/// few of letting others run. A task has an executor that does that.
 #[derive(Debug)]
 pub(crate) struct Spin {
     round: u32,
@@ -130,7 +133,8 @@ impl<T: Borrow<str> + Clone + Eq + Hash> Index<T> {
         self.map.get(key).map(|found| found.key().clone())
     }
 
-    /// What is there under the new one's key; if nothing is, the new one. And whether it was the new one.
+    /// What is there under the new one's key; if nothing is, the new one. And whether it was the
+    /// new one.
     pub(crate) fn get_or_insert(&self, new: T) -> (T, bool) {
         match self.map.entry(new.clone()) {
             dashmap::Entry::Occupied(there) => (there.key().clone(), false),

@@ -1,4 +1,5 @@
-//! What shuttle runs: threads by the dozen, in an order that it draws by lot. All memory is sequentially consistent here; loom sees to orderings.
+//! What shuttle runs: threads by the dozen, in an order that it draws by lot. All memory is
+//! sequentially consistent here; loom sees to orderings.
 
 use std::sync::atomic::{AtomicU64 as Unseen, Ordering::Relaxed};
 
@@ -28,7 +29,8 @@ impl<T> Mutex<T> {
     }
 }
 
-/// How many more times its thread looks whether it was woken. Drawn by lot, whatever the time asked for; `None` never ends.
+/// How many more times its thread looks whether it was woken. Drawn by lot, whatever the time asked
+/// for; `None` never ends.
 #[derive(Clone, Debug)]
 pub(crate) struct Deadline(Option<PlainArc<Unseen>>);
 

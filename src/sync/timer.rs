@@ -1,5 +1,6 @@
-//! One thread a process that does things later: wakes tasks when a lease ends, and looks after woken tasks that nobody polls.
-//! It is started when it is first needed, which a program without tasks never does.
+//! One thread a process that does things later: wakes tasks when a lease ends, and looks after
+//! woken tasks that nobody polls. It is started when it is first needed, which a program without
+//! tasks never does.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

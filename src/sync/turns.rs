@@ -1,5 +1,6 @@
-//! What loom and shuttle have in common: both run the threads of a program on one thread of the system, and decide at each step whose turn
-//! it is. So what is not theirs has to be the same in each run, and a counter of the system's thread is a counter of that program.
+//! What loom and shuttle have in common: both run the threads of a program on one thread of the
+//! system, and decide at each step whose turn it is. So what is not theirs has to be the same in
+//! each run, and a counter of the system's thread is a counter of that program.
 
 use std::borrow::Borrow;
 use std::cell::Cell;
@@ -21,7 +22,8 @@ impl Stamp {
         Self(NEXT.replace(NEXT.get() + 1))
     }
 
-    /// Whether more than `patience` have arrived since, counted in nanoseconds: without any, every waiter is an old one.
+    /// Whether more than `patience` have arrived since, counted in nanoseconds: without any, every
+    /// waiter is an old one.
     pub(crate) fn older_than(self, patience: Duration) -> bool {
         u128::from(NEXT.get() - self.0) > patience.as_nanos()
     }

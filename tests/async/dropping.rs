@@ -1,4 +1,5 @@
-//! A wait that is dropped, at every point there is, leaves the tree as if it had never been, and whoever is next goes on.
+//! A wait that is dropped, at every point there is, leaves the tree as if it had never been, and
+//! whoever is next goes on.
 
 use mutextree::OwnedTreeMutexGuard;
 
@@ -26,7 +27,8 @@ fn held<S: Tested>(store: &S, (path, kind): Lock) -> OwnedTreeMutexGuard<S> {
     mutex(store, path, kind).try_lock_owned().expect("what a shape holds does not conflict")
 }
 
-/// Who waits behind: a thread, or a task that has been polled, and was therefore in the queue before this returned.
+/// Who waits behind: a thread, or a task that has been polled, and was therefore in the queue
+/// before this returned.
 pub(crate) fn behind<S: Tested>(store: &S, (path, kind): Lock, is_task: bool) -> Asking<()> {
     if is_task {
         let mut wait = lock(store, path, kind);
@@ -100,7 +102,8 @@ pub(crate) fn before_the_first_poll<S: Tested>() {
     store.assert_as_new();
 }
 
-/// Many in one queue, of which every other one is dropped, some before and some after the release: the rest get in.
+/// Many in one queue, of which every other one is dropped, some before and some after the release:
+/// the rest get in.
 pub(crate) fn every_other_one<S: Tested>() {
     for (held, asked) in [("a", "a"), ("a", "a/b"), ("a/b", "a")] {
         let store = S::make();

@@ -11,7 +11,8 @@ use mutextree::{LockStore, OwnedTreeMutexGuard};
 use crate::common::asking::AT_MOST;
 use crate::common::kinds::{Kind, mutex};
 
-/// A future, and a new waker for each poll: one that is woken through an older waker than its latest sleeps for ever.
+/// A future, and a new waker for each poll: one that is woken through an older waker than its
+/// latest sleeps for ever.
 pub(crate) struct Hand<T> {
     future: Pin<Box<dyn Future<Output = T> + Send>>,
     bell: Arc<Bell>,

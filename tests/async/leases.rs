@@ -76,7 +76,8 @@ pub(crate) fn a_lease_that_is_moved<S: Tested>() {
     }
 }
 
-/// Somebody gives up a wait for what is leased for an hour: nobody keeps its waker, and all that it holds on to, for that long.
+/// Somebody gives up a wait for what is leased for an hour: nobody keeps its waker, and all that it
+/// holds on to, for that long.
 pub(crate) fn who_gives_up_is_forgotten<S: Tested>() {
     #[derive(Default)]
     struct Counted(AtomicUsize);

@@ -1,4 +1,5 @@
-//! Tasks that give up at random, threads that time out at random, on a whole tree, and a witness of who holds what.
+//! Tasks that give up at random, threads that time out at random, on a whole tree, and a witness of
+//! who holds what.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -89,7 +90,8 @@ pub(crate) fn tasks_and_threads_at_random<S: Tested, R: Runtime>() {
     }
 }
 
-/// Polls at most so many times, each time after others could run, and then drops it: whether it has been woken or not.
+/// Polls at most so many times, each time after others could run, and then drops it: whether it has
+/// been woken or not.
 async fn give_up_after<T>(polls: Option<usize>, future: impl Future<Output = T>) -> Option<T> {
     let Some(polls) = polls else { return Some(future.await) };
     let mut future = Box::pin(future);

@@ -46,7 +46,8 @@ pub(crate) fn tasks_and_threads_take_turns<S: Tested, R: Runtime>() {
     for path in ["a/b", "a"] {
         let (store, runtime) = (S::make(), R::start());
         let inside = Arc::new(AtomicUsize::new(0));
-        // One task and one thread below `a`, on the same leaf, so that the others have something to look down at.
+        // One task and one thread below `a`, on the same leaf, so that the others have something to
+        // look down at.
         let path_of = |at: usize| if path == "a" && at == 0 { "a/c" } else { path };
         let enter = |inside: &AtomicUsize| assert_eq!(inside.fetch_add(1, SeqCst), 0, "two are in");
         let tasks = (0..4).map(|at| {
@@ -123,7 +124,8 @@ pub(crate) fn a_guard_is_held_across_awaits<S: Tested, R: Runtime>() {
     store.assert_as_new();
 }
 
-/// The time is over while it waits, again and again: nothing is left of it, and who waited behind it gets in.
+/// The time is over while it waits, again and again: nothing is left of it, and who waited behind
+/// it gets in.
 pub(crate) fn a_timeout_gives_up<S: Tested, R: Runtime>() {
     let (store, runtime) = (S::make(), R::start());
     for (held, asked, behind) in [("a", "a", "a/b"), ("a", "a/b", "a/b"), ("a/b", "a", "a/c"), ("a/b", "/", "b")] {
@@ -167,7 +169,8 @@ pub(crate) fn a_panic_releases<S: Tested, R: Runtime>() {
     store.assert_as_new();
 }
 
-/// As many as can wait for one node, and for nodes all over the tree, wait behind one lock: it is released, and all get in.
+/// As many as can wait for one node, and for nodes all over the tree, wait behind one lock: it is
+/// released, and all get in.
 pub(crate) fn a_crowd_drains<S: Tested, R: Runtime>() {
     for kind in [EXCLUSIVE, SHARED] {
         for one_node in [true, false] {
@@ -186,7 +189,8 @@ pub(crate) fn a_crowd_drains<S: Tested, R: Runtime>() {
     }
 }
 
-/// The same crowd gives up, the last ones first, then from the front: it is gone without trace, and nobody waited long for that.
+/// The same crowd gives up, the last ones first, then from the front: it is gone without trace, and
+/// nobody waited long for that.
 pub(crate) fn a_crowd_gives_up<S: Tested>() {
     for kind in [EXCLUSIVE, SHARED] {
         for one_node in [true, false] {

@@ -23,7 +23,8 @@ pub(crate) trait Tested: LockStore {
     /// That nothing is kept that is not in use.
     fn assert_empty(&self) {}
 
-    /// That the tree is as if nobody had ever locked anything, at once or soon. Handles are to be dropped before.
+    /// That the tree is as if nobody had ever locked anything, at once or soon. Handles are to be
+    /// dropped before.
     #[track_caller]
     fn assert_as_new(&self) {
         drop(mutex(self, "/", EXCLUSIVE).try_lock_owned_for(AT_MOST).expect("something is still locked"));

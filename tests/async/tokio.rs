@@ -9,8 +9,8 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
 }
 
-/// Of two locks the one that can be had is taken, and the wait for the other one leaves nothing; in either order, and again and again on the
-/// same future.
+/// Of two locks the one that can be had is taken, and the wait for the other one leaves nothing; in
+/// either order, and again and again on the same future.
 pub(crate) fn select_takes_the_first<S: Tested>() {
     let store = S::make();
     let (one, other) = (mutex(&store, "a/1", EXCLUSIVE), mutex(&store, "a/2", EXCLUSIVE));

@@ -20,7 +20,8 @@ fn holds_nobody_up<S: Tested>(store: &S, shape: &Shape, task_first: usize) {
     let behind: Vec<_> =
         shape.behind.iter().enumerate().map(|(at, &lock)| behind(store, lock, at % 2 == task_first)).collect();
     while held.pop().is_some() {
-        // It waits for them one after the other, in whatever order, and is left alone once all are gone.
+        // It waits for them one after the other, in whatever order, and is left alone once all are
+        // gone.
         if !held.is_empty() && unpolled.is_woken_within(Duration::from_millis(1)) {
             assert!(unpolled.poll().is_none(), "each of those held is in its way");
         }
@@ -63,7 +64,8 @@ pub(crate) fn a_whole_queue_of_them<S: Tested>() {
     }
 }
 
-/// It lost its turn, others came and went, it was polled and waited again, and lost its turn again: it still gets in when it is polled.
+/// It lost its turn, others came and went, it was polled and waited again, and lost its turn again:
+/// it still gets in when it is polled.
 pub(crate) fn turns_lost_are_not_held_against_it<S: Tested>() {
     for (held, asked) in [("a", "a"), ("a", "a/b"), ("a/b", "a")] {
         let store = S::strict();

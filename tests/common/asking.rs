@@ -4,7 +4,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-/// Far more than any single wait here takes. Where thousands of broken stores are tried, each hang costs this, so it can be set to fewer seconds.
+/// Far more than any single wait here takes. Where thousands of broken stores are tried, each hang
+/// costs this, so it can be set to fewer seconds.
 pub const AT_MOST: Duration = Duration::from_secs(match option_env!("MUTEXTREE_TEST_AT_MOST") {
     None => 20,
     Some(seconds) => match u64::from_str_radix(seconds, 10) {
@@ -14,7 +15,8 @@ pub const AT_MOST: Duration = Duration::from_secs(match option_env!("MUTEXTREE_T
 });
 /// Far more than any whole test here takes.
 const WHOLE_TEST: Duration = AT_MOST.saturating_mul(3);
-/// How long somebody is watched who must not get in. Too short a watch cannot fail a good store, only miss a bad one.
+/// How long somebody is watched who must not get in. Too short a watch cannot fail a good store,
+/// only miss a bad one.
 const WATCH: Duration = Duration::from_millis(3);
 
 /// Something that goes on in another thread.

@@ -1,12 +1,14 @@
 //! What happened in a run with threads, and whether it may have.
 //!
-//! A history is a list of [`Op`]s with the times at which things happened. Times are any numbers that rise along the run and are used once: a
-//! counter that every thread draws from will do. Nothing in here knows threads or clocks, so that any harness can use it.
+//! A history is a list of [`Op`]s with the times at which things happened. Times are any numbers
+//! that rise along the run and are used once: a counter that every thread draws from will do.
+//! Nothing in here knows threads or clocks, so that any harness can use it.
 //!
-//! What a time proves depends on its side of the call. From after `lock` returned until before `release` is called the lock
-//! is *surely* held; from before `lock` is called until after `release` returned the request is *possibly* there, waiting or held. Two that
-//! are surely held must not conflict; one that fails must have met one that was possibly there; and one that waits must not go on waiting when nothing
-//! is possibly there any more.
+//! What a time proves depends on its side of the call. From after `lock` returned until before
+//! `release` is called the lock is *surely* held; from before `lock` is called until after
+//! `release` returned the request is *possibly* there, waiting or held. Two that are surely held
+//! must not conflict; one that fails must have met one that was possibly there; and one that waits
+//! must not go on waiting when nothing is possibly there any more.
 
 use std::fmt;
 
@@ -117,7 +119,8 @@ fn clash(these: &[Phase], those: &[Phase]) -> Option<(u64, u64)> {
     })
 }
 
-/// How much a run may deviate from the ideal, which depends on how much its threads get in each other's way without the store's doing.
+/// How much a run may deviate from the ideal, which depends on how much its threads get in each
+/// other's way without the store's doing.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// How many may ask later for something that conflicts and be granted it sooner.
@@ -131,11 +134,13 @@ pub struct Limits {
 pub enum Violation {
     /// Two conflicting locks were held at once.
     Overlap(Op, Op),
-    /// It failed, or never had an answer, although nobody who conflicts with it got a lock or held one: at best some met each other, and all failed.
+    /// It failed, or never had an answer, although nobody who conflicts with it got a lock or held
+    /// one: at best some met each other, and all failed.
     Invented(Op),
     /// It failed because of a path, it said, on which there was nothing that conflicts.
     WrongName(Op),
-    /// Nothing had been in the way for so long when it failed, or was let in at last: it missed its wake-up.
+    /// Nothing had been in the way for so long when it failed, or was let in at last: it missed its
+    /// wake-up.
     Missed(Op, u64),
     /// So many who asked later were served first.
     Starved(Op, usize),
@@ -177,7 +182,8 @@ pub fn check(mut history: Vec<Op>, limits: Limits) -> Vec<Violation> {
     let end = history.iter().flat_map(|op| [op.asked, op.gone()]).filter(|time| *time != u64::MAX).max().unwrap_or(0);
     let mut findings: Vec<Findings> = history.iter().map(|_| Findings::default()).collect();
 
-    // Sweeps the requests in the order they were made; `present` are those that are possibly still there.
+    // Sweeps the requests in the order they were made; `present` are those that are possibly still
+    // there.
     let mut present: Vec<usize> = Vec::new();
     for (at, op) in history.iter().enumerate() {
         present.retain(|&earlier| history[earlier].gone() > op.asked);
@@ -238,7 +244,8 @@ fn note_what_was_in_the_way(history: &[Op], one: usize, other: usize, found: &mu
     }
 }
 
-/// Whether each failure goes back, by way of others that failed perhaps, to somebody who got a lock.
+/// Whether each failure goes back, by way of others that failed perhaps, to somebody who got a
+/// lock.
 fn explained(history: &[Op], findings: &[Findings]) -> Vec<bool> {
     let mut explained: Vec<bool> = findings.iter().map(|found| found.met_a_holder).collect();
     let mut to_do: Vec<usize> = (0..history.len()).filter(|&at| explained[at]).collect();

@@ -1,7 +1,8 @@
 //! What the tests share. Each test program uses a part of it.
 #![allow(dead_code, unreachable_pub)] // so what one program leaves unused another one uses
 
-/// Threads that ask for a lock: whether they still wait, what became of them, and never a test that hangs.
+/// Threads that ask for a lock: whether they still wait, what became of them, and never a test that
+/// hangs.
 pub mod asking;
 /// Random locks, for proptest.
 pub mod choices;
@@ -19,4 +20,5 @@ pub mod side_by_side;
 pub mod steps;
 /// One request in the midst of a storm of others, recorded.
 pub mod storm;
-// conformance.rs is taken in by those that run it, so that the compiler reports a promise that nobody calls.
+// conformance.rs is taken in by those that run it, so that the compiler reports a promise that
+// nobody calls.

@@ -1,5 +1,6 @@
-//! [`NaiveStore`]: the locks of a tree in the plainest way that keeps every promise, one mutex and one list. It is slow, and easy to
-//! be sure of: the oracle that other stores are compared with, and the proof that a store can be written outside the crate.
+//! [`NaiveStore`]: the locks of a tree in the plainest way that keeps every promise, one mutex and
+//! one list. It is slow, and easy to be sure of: the oracle that other stores are compared with,
+//! and the proof that a store can be written outside the crate.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -44,7 +45,8 @@ impl Lock {
 }
 
 impl State {
-    /// The first request that keeps lock `id` from being held: a conflicting lock, or a conflicting waiter that came earlier.
+    /// The first request that keeps lock `id` from being held: a conflicting lock, or a conflicting
+    /// waiter that came earlier.
     fn in_the_way(&self, id: u64) -> Option<&Lock> {
         let asked = self.locks.iter().find(|lock| lock.id == id)?;
         self.locks.iter().find(|lock| {
@@ -71,7 +73,8 @@ impl Shared {
         state
     }
 
-    /// The same after something has changed, or may have: somebody let go, a lease ended, `until` has passed.
+    /// The same after something has changed, or may have: somebody let go, a lease ended, `until`
+    /// has passed.
     fn after_a_change<'a>(&'a self, state: MutexGuard<'a, State>, until: Option<Instant>) -> MutexGuard<'a, State> {
         let soonest = state.locks.iter().filter_map(|lock| lock.ends).chain(until).min();
         match soonest {

@@ -1,4 +1,5 @@
-//! Programs of one thread, run side by side on a store and on the naive one: every step ends the same way on both.
+//! Programs of one thread, run side by side on a store and on the naive one: every step ends the
+//! same way on both.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -48,7 +49,8 @@ impl<S: LockStore> Side<S> {
         Ok(())
     }
 
-    /// Does the step and says how it ended, with the path in the way for those who want to check it.
+    /// Does the step and says how it ended, with the path in the way for those who want to check
+    /// it.
     fn run(&mut self, step: &Step, shrink: impl Fn(&S)) -> (String, Option<TreePath>) {
         let result = match step {
             Step::Try(ask) => {
@@ -107,7 +109,8 @@ impl<S: LockStore> Side<S> {
     }
 }
 
-/// Does the steps on `store` and on the naive one, and fails where they part. `shrink` has the store reclaim what it can.
+/// Does the steps on `store` and on the naive one, and fails where they part. `shrink` has the
+/// store reclaim what it can.
 pub fn side_by_side<S: LockStore>(store: S, steps: &[Step], shrink: impl Fn(&S)) {
     let (mut tested, mut oracle) = (Side::new(store), Side::new(NaiveStore::default()));
     for (at, step) in steps.iter().enumerate() {

@@ -1,4 +1,5 @@
-//! What a thread does in a run that is recorded: locks at random, one after the other. Nothing here knows threads, so that any harness can use it.
+//! What a thread does in a run that is recorded: locks at random, one after the other. Nothing here
+//! knows threads, so that any harness can use it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -87,7 +88,8 @@ impl<S: LockStore> Held<S> {
     }
 }
 
-/// Goes through a plan. `idle` passes the time while a lock is held, `hand_over` has it released by another thread.
+/// Goes through a plan. `idle` passes the time while a lock is held, `hand_over` has it released by
+/// another thread.
 pub fn run_thread<S: LockStore>(
     store: &S,
     clock: &Clock,

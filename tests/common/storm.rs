@@ -1,7 +1,10 @@
-//! One request in the midst of a storm of others, recorded. Nothing here knows threads, so that any harness can use it.
+//! One request in the midst of a storm of others, recorded. Nothing here knows threads, so that any
+//! harness can use it.
 //!
-//! The storm is a *relay*: each holder stays until the next one is in, if there is a next one, so that what it holds is never free for a moment unless newcomers
-//! are kept back. It ends when the one who is wanted is in, or when so many have been let in that a store that keeps its promise would have let that one in long ago.
+//! The storm is a *relay*: each holder stays until the next one is in, if there is a next one, so
+//! that what it holds is never free for a moment unless newcomers are kept back. It ends when the
+//! one who is wanted is in, or when so many have been let in that a store that keeps its promise
+//! would have let that one in long ago.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
@@ -29,7 +32,8 @@ impl Storm {
         self.had.load(SeqCst)
     }
 
-    /// One of the storm. `hold` is given what says whether the next one is in, and returns then, or after a while.
+    /// One of the storm. `hold` is given what says whether the next one is in, and returns then, or
+    /// after a while.
     pub fn blow<S: LockStore>(&self, store: &S, clock: &Clock, ask: &Ask, hold: impl Fn(&dyn Fn() -> bool)) -> Vec<Op> {
         let mutex = ask.mutex(store);
         let mut ops = Vec::new();
@@ -65,7 +69,8 @@ fn held(ask: &Ask, [asked, from, before, after]: [u64; 4]) -> Op {
     Op { ask: ask.clone(), asked, end }
 }
 
-/// Storms, and who is wanted in them: an inner node above leaves, a leaf below inner nodes, a writer among readers.
+/// Storms, and who is wanted in them: an inner node above leaves, a leaf below inner nodes, a
+/// writer among readers.
 pub fn storms() -> Vec<(Vec<Ask>, Ask)> {
     use super::kinds::{EXCLUSIVE, EXCLUSIVE_NODE, SHARED};
     let asks = |paths: &[&str], kind| paths.iter().map(|path| Ask::new(*path, kind)).collect::<Vec<_>>();

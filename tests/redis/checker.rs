@@ -1,4 +1,5 @@
-//! Reads all keys of a tree, and checks that they agree: every count and every queue is recounted from the records.
+//! Reads all keys of a tree, and checks that they agree: every count and every queue is recounted
+//! from the records.
 
 use std::collections::{BTreeMap, BTreeSet};
 

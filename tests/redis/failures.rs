@@ -1,4 +1,5 @@
-//! Servers and connections that fail on the way. Whatever happens, no deadline is missed by much, and in the end all counts agree.
+//! Servers and connections that fail on the way. Whatever happens, no deadline is missed by much,
+//! and in the end all counts agree.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -148,7 +149,8 @@ fn a_waiter_survives_a_cut_connection_and_a_server_that_lost_its_data() {
         guard.unlock().unwrap();
         assert!(waiter.join().unwrap().unwrap() > token);
 
-        // The server dies without its data. The holder is told by its next renewal, the waiter gets the lock.
+        // The server dies without its data. The holder is told by its next renewal, the waiter gets
+        // the lock.
         let guard = holder.mutex("a").unwrap().lock_owned().unwrap();
         let token = guard.fencing_token();
         let waiter =

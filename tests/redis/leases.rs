@@ -46,7 +46,8 @@ fn a_lock_is_taken_up_elsewhere_by_path_and_token() {
     assert!(check(&mut server.connect(), "mutextree").held.is_empty());
 }
 
-/// Detached from a store that renews what it holds: it ends by its lease, a full one from the moment it was detached.
+/// Detached from a store that renews what it holds: it ends by its lease, a full one from the
+/// moment it was detached.
 #[test]
 fn nobody_renews_it() {
     let server = Server::start();

@@ -1,4 +1,5 @@
-//! Other processes: this test program again, each time as one that does a single thing. They are killed, and stopped.
+//! Other processes: this test program again, each time as one that does a single thing. They are
+//! killed, and stopped.
 
 use std::env;
 use std::io::{BufRead, BufReader, Lines};
@@ -55,7 +56,8 @@ impl Drop for Process {
     }
 }
 
-/// Does what [`Process::start`] told, in a process of its own; in the test run itself nothing was told.
+/// Does what [`Process::start`] told, in a process of its own; in the test run itself nothing was
+/// told.
 #[test]
 fn the_other_process() {
     let Ok(job) = env::var(JOB) else { return };
@@ -88,7 +90,8 @@ fn the_other_process() {
             }
             println!("\ndone");
         }
-        // One lock for all. Whoever has it writes down a token, and each is greater than those before.
+        // One lock for all. Whoever has it writes down a token, and each is greater than those
+        // before.
         "node" => {
             let mutex = store.mutex("work/one").unwrap();
             let mut server = redis::Client::open(url).unwrap().get_connection().unwrap();

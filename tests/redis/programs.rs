@@ -1,5 +1,6 @@
-//! Random programs of requests, right on the scripts, beside a list that does the same in the plainest way. After each step both
-//! must hold and queue the same, and all keys must agree with each other.
+//! Random programs of requests, right on the scripts, beside a list that does the same in the
+//! plainest way. After each step both must hold and queue the same, and all keys must agree with
+//! each other.
 
 use proptest::prelude::*;
 use redis::{Connection, Value};
@@ -171,7 +172,8 @@ impl Run {
         let reply = self.call("acquire", &args);
         let Value::Int(code) = reply[0] else { panic!("{reply:?}") };
         if let (0 | 2, Value::BulkString(named)) = (code, reply.get(1).unwrap_or(&Value::Nil)) {
-            // What is named is in the way. Where it cannot be told, which these small limits make common, it is the node itself.
+            // What is named is in the way. Where it cannot be told, which these small limits make
+            // common, it is the node itself.
             let named = std::str::from_utf8(named).unwrap();
             let kind = kind.parse().unwrap();
             let sound = named == path || self.locks.iter().any(|lock| lock.path == named && conflict(path, kind, lock));

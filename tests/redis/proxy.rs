@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// How many of the next answers are lost, together with their connection, after their request was delivered.
+/// How many of the next answers are lost, together with their connection, after their request was
+/// delivered.
 #[derive(Default)]
 pub(crate) struct Faults {
     pub(crate) lose_answers: AtomicU64,
@@ -55,7 +56,8 @@ impl Proxy {
     }
 }
 
-/// One connection. Commands are small and come one by one, so what is read at once is one command or one answer.
+/// One connection. Commands are small and come one by one, so what is read at once is one command
+/// or one answer.
 fn connection(client: &TcpStream, server: u16, faults: &Arc<Faults>) {
     let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { return };
     client.set_nodelay(true).unwrap();
@@ -69,7 +71,8 @@ fn connection(client: &TcpStream, server: u16, faults: &Arc<Faults>) {
             if shared.cut.load(Ordering::SeqCst) {
                 break;
             }
-            // The listener's command is answered when there is a message: it is not what these tests are about.
+            // The listener's command is answered when there is a message: it is not what these
+            // tests are about.
             let listens = buffer[..length].windows(6).any(|word| word == b"BLMPOP");
             let one_in = shared.lose_one_in.load(Ordering::SeqCst);
             let told = shared.lose_answers.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));

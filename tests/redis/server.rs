@@ -1,4 +1,5 @@
-//! A `redis-server` of the test's own: on a free port and a socket, in a directory that goes with it.
+//! A `redis-server` of the test's own: on a free port and a socket, in a directory that goes with
+//! it.
 #![allow(dead_code)] // each test program uses a part
 
 use std::net::{TcpListener, TcpStream};
@@ -123,7 +124,8 @@ pub(crate) fn tree_of(store: &RedisStore) -> String {
     name.to_owned()
 }
 
-/// Nobody drops a static: a shell kills this one when its input ends, which it does when we do, however that is.
+/// Nobody drops a static: a shell kills this one when its input ends, which it does when we do,
+/// however that is.
 pub(crate) fn shared() -> &'static Server {
     static SERVER: OnceLock<(Server, Child)> = OnceLock::new();
     let (server, _) = SERVER.get_or_init(|| {

@@ -1,4 +1,5 @@
-//! The figures of the distributed store, each beside the bare commands in the same run, on a Redis server of its own.
+//! The figures of the distributed store, each beside the bare commands in the same run, on a Redis
+//! server of its own.
 //!
 //! `cargo run --release -p mutextree-benches --features redis --bin redis_table`
 
@@ -155,7 +156,8 @@ fn wake_up(server: &Server, store: &RedisStore) -> Outcome<()> {
     let child = Command::new(env::current_exe()?).args(["--wait", &server.url()]).stdout(Stdio::piped()).spawn()?;
     let mut child = Running(child);
     let mut lines = BufReader::new(child.0.stdout.take().ok_or("no output")?).lines();
-    // A bare round trip after the same pause: when a core has gone to sleep, waking it takes longer than the rest.
+    // A bare round trip after the same pause: when a core has gone to sleep, waking it takes longer
+    // than the rest.
     let (mut waits, mut rested) = (Vec::new(), Vec::new());
     for _ in 0..300 {
         while redis::cmd("HLEN").arg("{mutextree}:w").query::<usize>(&mut connection)? == 0 {

@@ -41,7 +41,8 @@ impl Subject for Std {
     }
 }
 
-/// lockable's pool of locks by key. The keys are `&'static str`: no allocation, but few programs have such paths.
+/// lockable's pool of locks by key. The keys are `&'static str`: no allocation, but few programs
+/// have such paths.
 pub struct PoolStatic {
     pool: Arc<LockPool<&'static str>>,
     paths: Round<&'static str>,

@@ -10,8 +10,9 @@ use parking_lot::RwLock;
 
 use crate::{Round, Site, Subject};
 
-/// The text-book tree lock: read-lock every ancestor from the root down, write-lock the node. `A` is how many ancestors
-/// there are, the root included; that it is constant spares the chain an allocation.
+/// The text-book tree lock: read-lock every ancestor from the root down, write-lock the node. `A`
+/// is how many ancestors there are, the root included; that it is constant spares the chain an
+/// allocation.
 pub struct Chain<const A: usize> {
     ancestors: [Arc<RwLock<()>>; A],
     node: Arc<RwLock<()>>,
@@ -35,8 +36,8 @@ impl<const A: usize> Subject for Chain<A> {
     }
 }
 
-/// bolt 0.3: tokio read-write locks found by path, one a component. There is no lock on the root, and a reader of `a` does not keep out
-/// a writer of `a/b`. It looks at `N` components at most.
+/// bolt 0.3: tokio read-write locks found by path, one a component. There is no lock on the root,
+/// and a reader of `a` does not keep out a writer of `a/b`. It looks at `N` components at most.
 pub struct Bolt<const N: usize = 4> {
     locks: Arc<bolt::Lock<N>>,
     paths: Round,
@@ -65,7 +66,8 @@ impl<const N: usize> Subject for Bolt<N> {
     }
 }
 
-/// glock 0.1: granular locks, a handle each; locking one takes intention locks on its ancestors. The tree is built beforehand.
+/// glock 0.1: granular locks, a handle each; locking one takes intention locks on its ancestors.
+/// The tree is built beforehand.
 pub struct Glock {
     leaf: GLock<()>,
     /// A lock keeps its parents alive by itself; this keeps them as a program would.

@@ -1,6 +1,7 @@
-//! More threads than cores, each locking a leaf of its own again as soon as it has let go of it. How long does somebody wait who wants what
-//! is above them? The holders sleep, as if for a disk: with spinning ones this would measure how long the
-//! scheduler keeps a holder off its core, and that is milliseconds for any lock.
+//! More threads than cores, each locking a leaf of its own again as soon as it has let go of it.
+//! How long does somebody wait who wants what is above them? The holders sleep, as if for a disk:
+//! with spinning ones this would measure how long the scheduler keeps a holder off its core, and
+//! that is milliseconds for any lock.
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -26,8 +27,9 @@ pub struct Storm {
     pub gave_up: usize,
 }
 
-/// Has each of `leaves` locked over and over on a thread of its own, and calls `above` so many times meanwhile. It is all over
-/// when `budget` is: so that who starves for ever gets the lock in the end, and has waited for as long as that.
+/// Has each of `leaves` locked over and over on a thread of its own, and calls `above` so many
+/// times meanwhile. It is all over when `budget` is: so that who starves for ever gets the lock in
+/// the end, and has waited for as long as that.
 pub fn storm<L, R>(
     waits: usize,
     budget: Duration,

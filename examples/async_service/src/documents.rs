@@ -1,5 +1,5 @@
-//! What is read and written. Nothing in here keeps two apart: that is the locks' business, and whoever finds another where it should be alone
-//! reports a violation.
+//! What is read and written. Nothing in here keeps two apart: that is the locks' business, and
+//! whoever finds another where it should be alone reports a violation.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
@@ -60,7 +60,8 @@ impl Violations {
     }
 }
 
-/// Somebody who is in: until it is dropped, which a handler whose client hangs up is at any `.await`.
+/// Somebody who is in: until it is dropped, which a handler whose client hangs up is at any
+/// `.await`.
 pub(crate) struct Inside<'a>(&'a AtomicU32);
 
 impl<'a> Inside<'a> {
@@ -158,7 +159,8 @@ impl Documents {
         }
     }
 
-    /// Goes through a whole tenant, with pauses: under an exclusive lock on the tenant. Returns how often its documents were written.
+    /// Goes through a whole tenant, with pauses: under an exclusive lock on the tenant. Returns how
+    /// often its documents were written.
     pub(crate) async fn go_through(&self, name: &str) -> u64 {
         let Some(tenant) = self.tenants.get(name) else { return 0 };
         let _inside = Inside::new(&tenant.jobs);

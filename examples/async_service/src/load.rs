@@ -1,4 +1,5 @@
-//! The load generator: so many clients, each with a connection of its own, each asking for one document at random after the other.
+//! The load generator: so many clients, each with a connection of its own, each asking for one
+//! document at random after the other.
 
 use std::error::Error;
 use std::net::SocketAddr;

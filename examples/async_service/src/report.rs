@@ -1,4 +1,5 @@
-//! What is shown: progress on standard error while it runs, and the table on standard output at the end.
+//! What is shown: progress on standard error while it runs, and the table on standard output at the
+//! end.
 
 use std::fmt::Display;
 use std::time::Duration;

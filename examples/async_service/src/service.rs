@@ -25,8 +25,9 @@ async fn write(State(app): State<App>, Path(path): Path<[String; 3]>) -> Answer 
 }
 
 impl App {
-    /// The lock of a document, if it can be had in time. Should the client hang up, axum drops the handler wherever it is: waiting, then the wait is
-    /// as if it had never been; or with the guard in its hands, then the lock is released.
+    /// The lock of a document, if it can be had in time. Should the client hang up, axum drops the
+    /// handler wherever it is: waiting, then the wait is as if it had never been; or with the guard
+    /// in its hands, then the lock is released.
     async fn lock(
         &self,
         path: &[String; 3],

@@ -1,8 +1,8 @@
-//! What a lock's owner field tells: the store keeps it with the lock, so that every server that shares the store knows all of its locks,
-//! and no server has to remember anything.
+//! What a lock's owner field tells: the store keeps it with the lock, so that every server that
+//! shares the store knows all of its locks, and no server has to remember anything.
 //!
-//! The text is a token, a space, and what describes the holder: for a client's lock the `<owner>` element that it sent, for a
-//! [request](crate::locks) that is being answered its method.
+//! The text is a token, a space, and what describes the holder: for a client's lock the `<owner>`
+//! element that it sent, for a [request](crate::locks) that is being answered its method.
 
 use mutextree::{HeldLock, Owner};
 use uuid::Uuid;

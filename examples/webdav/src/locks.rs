@@ -11,12 +11,17 @@
 //!
 //! # Rules
 //!
-//! 1. **The store is all there is.** Tokens, owners and timeouts are read from its [listing](LockStore::locks) at each request, so servers
-//!    that share a store share locks, and a restarted one knows them all.
-//! 2. **Checked is held.** A request that may write *takes* what it needs and keeps it until it has been answered: nobody's LOCK gets in between its
-//!    check and its write. Requests wait for each other, for a moment, so that two that want what the other has both fail; nobody waits for a client's lock.
-//! 3. **A token opens its own lock**, and of the shared locks on a resource one opens all (RFC 4918, 6.2).
-//! 4. **A depth-0 lock keeps the names in its collection** (RFC 4918, 7.4): to make, move or remove a member takes its token, to write into one does not.
+//! 1. **The store is all there is.** Tokens, owners and timeouts are read from its
+//!    [listing](LockStore::locks) at each request, so servers that share a store share locks, and a
+//!    restarted one knows them all.
+//! 2. **Checked is held.** A request that may write *takes* what it needs and keeps it until it has
+//!    been answered: nobody's LOCK gets in between its check and its write. Requests wait for each
+//!    other, for a moment, so that two that want what the other has both fail; nobody waits for a
+//!    client's lock.
+//! 3. **A token opens its own lock**, and of the shared locks on a resource one opens all (RFC
+//!    4918, 6.2).
+//! 4. **A depth-0 lock keeps the names in its collection** (RFC 4918, 7.4): to make, move or remove
+//!    a member takes its token, to write into one does not.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -36,7 +41,8 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
 /// How long a request waits for others to finish.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The store's locks, as one request sees them. Clones are of the same request; what it has taken is released with the last of them.
+/// The store's locks, as one request sees them. Clones are of the same request; what it has taken
+/// is released with the last of them.
 pub(crate) struct RequestLocks<S: LockStore>(Arc<Request<S>>);
 
 struct Request<S: LockStore> {
@@ -94,7 +100,8 @@ impl<S: LockStore> RequestLocks<S> {
         }))
     }
 
-    /// Takes a lock for the client. Once it is held only its token, or the end of its time, ends it.
+    /// Takes a lock for the client. Once it is held only its token, or the end of its time, ends
+    /// it.
     pub(crate) fn lock(
         &self,
         path: &DavPath,
@@ -154,7 +161,8 @@ impl<S: LockStore> RequestLocks<S> {
         Ok(())
     }
 
-    /// Whether one of these is the token of a lock that covers `path`: what a condition in an `If` header asks.
+    /// Whether one of these is the token of a lock that covers `path`: what a condition in an `If`
+    /// header asks.
     pub(crate) fn has_token(&self, path: &DavPath, tokens: &[String]) -> Result<(), Refusal> {
         let locks = self.discover(path)?;
         if locks.iter().any(|lock| tokens.contains(&lock.token)) {
@@ -177,7 +185,8 @@ impl<S: LockStore> RequestLocks<S> {
         Ok(covering.map(|lock| self.shown(lock)).collect())
     }
 
-    /// Ends the clients' locks on what is no more. The request was [checked](Self::check): those whose locks it may not end are not among them.
+    /// Ends the clients' locks on what is no more. The request was [checked](Self::check): those
+    /// whose locks it may not end are not among them.
     pub(crate) fn delete(&self, path: &DavPath) -> Result<(), LockError> {
         let tree = tree_path(path)?;
         for lock in self.0.store.locks()?.iter().filter(|lock| lock.path.starts_with(&tree) && is_clients(lock)) {
@@ -205,7 +214,8 @@ impl<S: LockStore> RequestLocks<S> {
         }
     }
 
-    /// Takes the lock, if none stands in the way but those whose token is submitted; `None` if one of these stands in for it.
+    /// Takes the lock, if none stands in the way but those whose token is submitted; `None` if one
+    /// of these stands in for it.
     fn take(
         &self,
         mutex: &TreeMutex<S>,
@@ -232,8 +242,9 @@ impl<S: LockStore> RequestLocks<S> {
         }
     }
 
-    /// Sees to it that the request may make or remove the name `path` in its collection for as long as it runs. Requests that do so in one
-    /// collection do not keep each other from it: their guards are shared.
+    /// Sees to it that the request may make or remove the name `path` in its collection for as long
+    /// as it runs. Requests that do so in one collection do not keep each other from it: their
+    /// guards are shared.
     fn hold_names(&self, path: &TreePath, tokens: &[String]) -> Result<(), Refusal> {
         let Some(parent) = path.parent() else { return Ok(()) };
         let mutex = self.0.store.mutex(&parent)?.node_only().shared().owner(&self.0.label);

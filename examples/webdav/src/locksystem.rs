@@ -1,4 +1,5 @@
-//! dav-server's lock system trait over [`RequestLocks`]. What a store does may take time, so it is done where waiting is allowed.
+//! dav-server's lock system trait over [`RequestLocks`]. What a store does may take time, so it is
+//! done where waiting is allowed.
 
 use std::panic::resume_unwind;
 use std::time::Duration;
@@ -23,7 +24,8 @@ impl<S: LockStore> RequestLocks<S> {
         Box::pin(async { work.await.unwrap_or_else(|error| resume_unwind(error.into_panic())) })
     }
 
-    /// The trait has no word for a store that fails: whoever asks is told that the resource is locked, and the log says why.
+    /// The trait has no word for a store that fails: whoever asks is told that the resource is
+    /// locked, and the log says why.
     fn told(&self, path: &DavPath, refusal: Refusal) -> DavLock {
         let lock = match refusal {
             Refusal::Locked(lock) => lock,
@@ -36,7 +38,8 @@ impl<S: LockStore> RequestLocks<S> {
     }
 }
 
-/// For what the trait lets fail without a reason: the log has it, unless it is that there is no such lock, which the client is told.
+/// For what the trait lets fail without a reason: the log has it, unless it is that there is no
+/// such lock, which the client is told.
 fn logged<T>(path: &DavPath, result: Result<T, LockError>) -> Result<T, ()> {
     result.map_err(|error| {
         if !matches!(error, LockError::NotHeld { .. }) {

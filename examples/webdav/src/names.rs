@@ -4,8 +4,8 @@ use dav_server::davpath::DavPath;
 use mutextree::{PathError, ToTreePath, TreePath};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// The node that stands for a resource. A name that is not UTF-8 shares its node with those that differ from it only in what cannot be
-/// read: that locks too much at worst, and never too little.
+/// The node that stands for a resource. A name that is not UTF-8 shares its node with those that
+/// differ from it only in what cannot be read: that locks too much at worst, and never too little.
 pub(crate) fn tree_path(path: &DavPath) -> Result<TreePath, PathError> {
     let names = path.as_bytes().split(|byte| *byte == b'/').filter(|name| !name.is_empty());
     names.map(String::from_utf8_lossy).collect::<Vec<_>>().to_tree_path()

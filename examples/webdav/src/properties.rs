@@ -1,5 +1,5 @@
-//! A directory served as it is, with the properties that clients set kept as extended attributes of its files: they survive a restart and go
-//! along with a rename by themselves.
+//! A directory served as it is, with the properties that clients set kept as extended attributes of
+//! its files: they survive a restart and go along with a rename by themselves.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,8 @@ use dav_server::localfs::LocalFs;
 use http::StatusCode;
 use tokio::task::spawn_blocking;
 
-/// What the attributes' names start with; then come the namespace, a bar, which no XML name holds, and the name.
+/// What the attributes' names start with; then come the namespace, a bar, which no XML name holds,
+/// and the name.
 const PREFIX: &str = "user.webdav:";
 
 /// The directory.

@@ -12,7 +12,8 @@ use crate::check::{Check, Stop, Violation, is_dir, is_free};
 use crate::locks::Need;
 use crate::seal::{Content, Seal, write_new};
 
-/// The most entries that a directory may have, at any depth, to be copied or deleted: operations are to be short.
+/// The most entries that a directory may have, at any depth, to be copied or deleted: operations
+/// are to be short.
 const MOST_ENTRIES: usize = 60;
 
 /// The names in one directory.

@@ -12,8 +12,8 @@ use crate::check::{Check, Stop, Violation, is_dir, is_free};
 use crate::locks::Need;
 use crate::seal::Seal;
 
-/// Gives a file or a directory another name, in the same directory or in another. The name must be free, and
-/// a directory cannot go into itself: the locks for that exclude each other.
+/// Gives a file or a directory another name, in the same directory or in another. The name must be
+/// free, and a directory cannot go into itself: the locks for that exclude each other.
 pub(crate) fn relocate(site: &Site<'_>, from: &TreePath, to: &TreePath) -> Result<Growth, Stop> {
     let (out_of, into) = (parent(from)?, parent(to)?);
     let needs = [Need::names(&out_of), Need::change(from), Need::names(&into), Need::change(to)];
@@ -37,8 +37,9 @@ pub(crate) fn relocate(site: &Site<'_>, from: &TreePath, to: &TreePath) -> Resul
     Ok(Growth::default())
 }
 
-/// What something on disk is known by: a file by its seal, a directory by the names in it and by one file at
-/// some depth. (All of a directory would be too much to look at twice: it may be half the tree.)
+/// What something on disk is known by: a file by its seal, a directory by the names in it and by
+/// one file at some depth. (All of a directory would be too much to look at twice: it may be half
+/// the tree.)
 struct Witness {
     listing: Option<Listing>,
     file: Option<(PathBuf, Seal)>,

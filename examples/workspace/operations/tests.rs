@@ -1,4 +1,5 @@
-//! The checker has to notice what the locks prevent: every operation, with its ground pulled away halfway.
+//! The checker has to notice what the locks prevent: every operation, with its ground pulled away
+//! halfway.
 
 use super::*;
 use crate::check::Violation::{self, *};
@@ -34,7 +35,8 @@ fn tree() -> tempfile::TempDir {
     root
 }
 
-/// Runs the operation on a fresh tree, with `meanwhile` halfway. Without locks, which would not let it happen.
+/// Runs the operation on a fresh tree, with `meanwhile` halfway. Without locks, which would not let
+/// it happen.
 fn run(operation: Operation, meanwhile: &dyn Fn(&Path)) -> Result<Growth, Stop> {
     let (root, locks) = (tree(), Locks::new(false));
     let halfway = || meanwhile(root.path());

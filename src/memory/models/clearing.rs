@@ -2,21 +2,24 @@
 
 use super::*;
 
-/// A leaf without `CLEAR`, with one reader; and an inner node that last was locked by somebody who did not cover the leaf.
+/// A leaf without `CLEAR`, with one reader; and an inner node that last was locked by somebody who
+/// did not cover the leaf.
 fn read_leaf_without_clear(world: &World) -> (PlainArc<Node>, PlainArc<Node>) {
     let (inner, leaf) = (world.used("a"), world.used("a/b"));
     leaf.try_claim(Kind::Ss).unwrap();
     inner.try_claim(Kind::Ss).unwrap();
     inner.drop_claim(Kind::Ss);
-    // Loom lets a SeqCst load see nothing older than the last SeqCst store that follows another. So the last store here is of a release, which is none.
+    // Loom lets a SeqCst load see nothing older than the last SeqCst store that follows another. So
+    // the last store here is of a release, which is none.
     inner.try_claim(Kind::Xn).unwrap();
     inner.drop_claim(Kind::Xn);
     assert_eq!(leaf.word.load(Ordering::SeqCst) & CLEAR, 0, "a walk has come by");
     (inner, leaf)
 }
 
-/// A reader below becomes a writer while another reads above. A walk does not un-enrol the leaf, which was in use: so the two have nothing
-/// but their looks to find each other by. Fails if there is no fence between claim and looks, or if a claim without CLEAR does not look up.
+/// A reader below becomes a writer while another reads above. A walk does not un-enrol the leaf,
+/// which was in use: so the two have nothing but their looks to find each other by. Fails if there
+/// is no fence between claim and looks, or if a claim without CLEAR does not look up.
 #[test]
 fn look_up_against_walk() {
     explore("look_up_against_walk", || {
@@ -31,7 +34,8 @@ fn look_up_against_walk() {
     });
 }
 
-/// The same if the leaf has CLEAR at first. Fails if a walk leaves CLEAR, if a walk looks at the word before it takes CLEAR off, or if a fast claim does not expect CLEAR.
+/// The same if the leaf has CLEAR at first. Fails if a walk leaves CLEAR, if a walk looks at the
+/// word before it takes CLEAR off, or if a fast claim does not expect CLEAR.
 #[test]
 fn fast_claim_against_walk() {
     explore("fast_claim_against_walk", || {
@@ -52,7 +56,8 @@ fn fast_claim_against_walk() {
     });
 }
 
-/// A second reader of the leaf sets CLEAR while a walk comes by. Fails if CLEAR is set without the list's lock, or if CLEAR is set by a look from before the lock.
+/// A second reader of the leaf sets CLEAR while a walk comes by. Fails if CLEAR is set without the
+/// list's lock, or if CLEAR is set by a look from before the lock.
 #[test]
 fn clear_set_against_walk() {
     explore("clear_set_against_walk", || {
@@ -72,8 +77,10 @@ fn clear_set_against_walk() {
     });
 }
 
-/// While the root is held a leaf is not had, though it is enrolled: its first try, which failed, has seen to that. Fails if a child is admitted as CLEAR without a look, if
-/// CLEAR outlives ENROLLED, if a look for CLEAR stops at the parent, or if a claim that looks up stops at the parent.
+/// While the root is held a leaf is not had, though it is enrolled: its first try, which failed,
+/// has seen to that. Fails if a child is admitted as CLEAR without a look, if CLEAR outlives
+/// ENROLLED, if a look for CLEAR stops at the parent, or if a claim that looks up stops at the
+/// parent.
 #[test]
 fn tries_below_a_held_root() {
     explore("tries_below_a_held_root", || {
@@ -91,7 +98,8 @@ fn tries_below_a_held_root() {
     });
 }
 
-/// A leaf is enrolled, and tried twice, while the root is locked: its second try finds `CLEAR` or does not. Fails if there is no fence between enrolling and the look for CLEAR.
+/// A leaf is enrolled, and tried twice, while the root is locked: its second try finds `CLEAR` or
+/// does not. Fails if there is no fence between enrolling and the look for CLEAR.
 #[test]
 fn enrolling_against_a_lock() {
     explore("enrolling_against_a_lock", || {
@@ -114,7 +122,8 @@ fn enrolling_against_a_lock() {
     });
 }
 
-/// A leaf is enrolled while a try looks around above, and is not had once that is granted. Fails if a mark above does not keep CLEAR from being set.
+/// A leaf is enrolled while a try looks around above, and is not had once that is granted. Fails if
+/// a mark above does not keep CLEAR from being set.
 #[test]
 fn enrolling_below_a_try() {
     explore("enrolling_below_a_try", || {
@@ -137,8 +146,9 @@ fn enrolling_below_a_try() {
     });
 }
 
-/// Once an inner lock waits for one holder below, nobody new gets anything below: it is not overtaken by those it has not come to yet. Fails if a lock waits before it has taken off
-/// every CLEAR.
+/// Once an inner lock waits for one holder below, nobody new gets anything below: it is not
+/// overtaken by those it has not come to yet. Fails if a lock waits before it has taken off every
+/// CLEAR.
 #[test]
 fn no_newcomer_below_one_that_drains() {
     explore("no_newcomer_below_one_that_drains", || {

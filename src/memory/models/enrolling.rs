@@ -2,9 +2,11 @@
 
 use super::*;
 
-/// A leaf's first lock, which enrols it and perhaps its parent, against two walks from the root, which un-enrol. Fails if a claim does not expect ENROLLED, if
-/// a claim that looks up does not expect ENROLLED, if a child is admitted to a parent that is not enrolled any more, if a node with children is un-enrolled,
-/// if a child is pushed without KIDS, or if a child is on the list before KIDS is set.
+/// A leaf's first lock, which enrols it and perhaps its parent, against two walks from the root,
+/// which un-enrol. Fails if a claim does not expect ENROLLED, if a claim that looks up does not
+/// expect ENROLLED, if a child is admitted to a parent that is not enrolled any more, if a node
+/// with children is un-enrolled, if a child is pushed without KIDS, or if a child is on the list
+/// before KIDS is set.
 #[test]
 fn first_lock_against_walk() {
     explore("first_lock_against_walk", || {
@@ -35,7 +37,8 @@ fn first_shared_lock_against_walk() {
     });
 }
 
-/// Two threads use one new name for the first time. Fails if a child that somebody else has admitted is pushed again.
+/// Two threads use one new name for the first time. Fails if a child that somebody else has
+/// admitted is pushed again.
 #[test]
 fn two_first_locks() {
     explore("two_first_locks", || {
@@ -45,8 +48,8 @@ fn two_first_locks() {
     });
 }
 
-/// A second child is enrolled while a walk un-enrols the first and then their parent. Fails if a removal does not clear KIDS, or if
-/// KIDS is cleared while there is a child.
+/// A second child is enrolled while a walk un-enrols the first and then their parent. Fails if a
+/// removal does not clear KIDS, or if KIDS is cleared while there is a child.
 #[test]
 fn two_children_against_walk() {
     explore_at_most(3, "two_children_against_walk", || {
@@ -62,8 +65,8 @@ fn two_children_against_walk() {
     });
 }
 
-/// A walk without a claim, which asks whether the root is locked, un-enrols nobody who holds: a lock on the root finds the leaf afterwards. Fails if
-/// a claimed node is un-enrolled.
+/// A walk without a claim, which asks whether the root is locked, un-enrols nobody who holds: a
+/// lock on the root finds the leaf afterwards. Fails if a claimed node is un-enrolled.
 #[test]
 fn asking_against_a_lock() {
     explore("asking_against_a_lock", || {
@@ -78,7 +81,8 @@ fn asking_against_a_lock() {
     });
 }
 
-/// A walk that has waited at an inner node looks below it, too. Fails if a walk stops at what it has waited for.
+/// A walk that has waited at an inner node looks below it, too. Fails if a walk stops at what it
+/// has waited for.
 #[test]
 fn walk_enters_what_it_has_waited_for() {
     explore("walk_enters_what_it_has_waited_for", || {
@@ -96,7 +100,8 @@ fn walk_enters_what_it_has_waited_for() {
     });
 }
 
-/// A walk that waits at one child of three goes on where it was, while a sweep takes another off the list. Fails if a walk skips the one that a removal has moved.
+/// A walk that waits at one child of three goes on where it was, while a sweep takes another off
+/// the list. Fails if a walk skips the one that a removal has moved.
 #[test]
 fn walk_goes_on_after_waiting() {
     explore_at_most(3, "walk_goes_on_after_waiting", || {

@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// Siblings never meet: tries on two of them both succeed, from the first use on. Fails if a look up takes a sibling's traces for a conflict.
+/// Siblings never meet: tries on two of them both succeed, from the first use on. Fails if a look
+/// up takes a sibling's traces for a conflict.
 #[test]
 fn siblings_run_together() {
     explore("siblings_run_together", || {
@@ -20,8 +21,9 @@ fn siblings_run_together() {
     });
 }
 
-/// An inner node and a leaf below it, both locked twice, exclude each other, whoever comes first. Fails if nobody looks down, or if
-/// a claim is taken off without releasing what was written under it.
+/// An inner node and a leaf below it, both locked twice, exclude each other, whoever comes first.
+/// Fails if nobody looks down, or if a claim is taken off without releasing what was written under
+/// it.
 #[test]
 fn ancestor_against_descendant() {
     explore("ancestor_against_descendant", || {
@@ -51,7 +53,8 @@ fn ancestor_against_descendant_slowly() {
     });
 }
 
-/// Root, inner node and leaf, all exclusive: three on one chain. Fails if a look up stops at the parent, or if a walk enters no inner node.
+/// Root, inner node and leaf, all exclusive: three on one chain. Fails if a look up stops at the
+/// parent, or if a walk enters no inner node.
 #[test]
 fn three_on_one_chain() {
     explore_at_most(3, "three_on_one_chain", || {
@@ -62,8 +65,9 @@ fn three_on_one_chain() {
     });
 }
 
-/// A shared lock on an inner node excludes an exclusive one below, and not a shared one. Fails if a shared claim does not keep out exclusive ones below,
-/// if the fast path of a shared claim does not look down, or if two shared claims conflict.
+/// A shared lock on an inner node excludes an exclusive one below, and not a shared one. Fails if a
+/// shared claim does not keep out exclusive ones below, if the fast path of a shared claim does not
+/// look down, or if two shared claims conflict.
 #[test]
 fn shared_inner_exclusive_leaf() {
     explore("shared_inner_exclusive_leaf", || {
@@ -82,8 +86,8 @@ fn shared_inner_exclusive_leaf() {
     });
 }
 
-/// Readers and a writer on one node. Fails if an exclusive claim does not look at the shared ones on its node, or if the fast path of a
-/// shared claim looks for nothing on its node.
+/// Readers and a writer on one node. Fails if an exclusive claim does not look at the shared ones
+/// on its node, or if the fast path of a shared claim looks for nothing on its node.
 #[test]
 fn readers_and_a_writer() {
     explore("readers_and_a_writer", || {
@@ -95,8 +99,8 @@ fn readers_and_a_writer() {
     });
 }
 
-/// Node-only locks let those below alone and exclude those above. Fails if a lock on the node alone counts for those below, or if a
-/// lock on the node alone is not kept out from above.
+/// Node-only locks let those below alone and exclude those above. Fails if a lock on the node alone
+/// counts for those below, or if a lock on the node alone is not kept out from above.
 #[test]
 fn node_only_between_root_and_leaf() {
     explore("node_only_between_root_and_leaf", || {
@@ -116,7 +120,8 @@ fn node_only_between_root_and_leaf() {
     });
 }
 
-/// A lock on the node alone is had while somebody holds what is below. Fails if a lock on the node alone looks down.
+/// A lock on the node alone is had while somebody holds what is below. Fails if a lock on the node
+/// alone looks down.
 #[test]
 fn node_only_above_a_holder() {
     explore("node_only_above_a_holder", || {
@@ -189,7 +194,8 @@ fn release_by_unwinding(world: &World, node: &PlainArc<Node>) {
     assert!(unwound.is_err());
 }
 
-/// A guard dropped while its thread unwinds releases like any other, and wakes who waits. Fails if a claim is not taken off while unwinding.
+/// A guard dropped while its thread unwinds releases like any other, and wakes who waits. Fails if
+/// a claim is not taken off while unwinding.
 #[test]
 fn released_while_unwinding() {
     explore("released_while_unwinding", || {

@@ -2,8 +2,9 @@
 
 use super::*;
 
-/// A leaf and its parent, locked over and over: gates close and open, and nobody sleeps for ever behind one. Fails if opening a gate wakes nobody, if an opened gate
-/// leaves its bit, or if one that is granted leaves its gates closed.
+/// A leaf and its parent, locked over and over: gates close and open, and nobody sleeps for ever
+/// behind one. Fails if opening a gate wakes nobody, if an opened gate leaves its bit, or if one
+/// that is granted leaves its gates closed.
 #[test]
 fn gates_open_again() {
     explore_at_most(3, "gates_open_again", || {
@@ -19,8 +20,8 @@ fn gates_open_again() {
     });
 }
 
-/// Three on one node who all close gates against each other: the oldest passes. Fails if a gate binds those who are older than the one who closed it,
-/// or if a gate binds the one who closed it.
+/// Three on one node who all close gates against each other: the oldest passes. Fails if a gate
+/// binds those who are older than the one who closed it, or if a gate binds the one who closed it.
 #[test]
 fn the_oldest_passes_all_gates() {
     explore_at_most(3, "the_oldest_passes_all_gates", || {
@@ -32,7 +33,8 @@ fn the_oldest_passes_all_gates() {
     });
 }
 
-/// One that closed a gate and gives up opens it. Fails if one that gives up leaves its gates closed.
+/// One that closed a gate and gives up opens it. Fails if one that gives up leaves its gates
+/// closed.
 #[test]
 fn a_gate_is_opened_by_giving_up() {
     explore_at_most(2, "a_gate_is_opened_by_giving_up", || {
@@ -51,8 +53,9 @@ fn a_gate_is_opened_by_giving_up() {
     });
 }
 
-/// A waiter that is overtaken in its sleep has its gates closed by whoever goes through the queue, and opens them in the end. Fails if a gate that is
-/// closed for a sleeper is not noted with it, or if an opened gate stays on the node's list.
+/// A waiter that is overtaken in its sleep has its gates closed by whoever goes through the queue,
+/// and opens them in the end. Fails if a gate that is closed for a sleeper is not noted with it, or
+/// if an opened gate stays on the node's list.
 #[test]
 fn an_overtaken_sleeper_closes_gates() {
     explore_at_most(2, "an_overtaken_sleeper_closes_gates", || {

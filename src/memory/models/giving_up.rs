@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// A deadline passes while the lock is released: granted or not, nothing is left, and the third one gets in. Fails if one that was
-/// woken and gives up wakes nobody in its place.
+/// A deadline passes while the lock is released: granted or not, nothing is left, and the third one
+/// gets in. Fails if one that was woken and gives up wakes nobody in its place.
 #[test]
 fn timeout_against_release() {
     explore_at_most(3, "timeout_against_release", || {
@@ -22,15 +22,17 @@ fn timeout_against_release() {
     });
 }
 
-/// A waiter behind one that gives up while still in the queue is woken, though nothing was released: it was kept waiting by that one alone. Fails
-/// if one that gives up in the queue only takes itself off it, or if one that gives up stays in the queue.
+/// A waiter behind one that gives up while still in the queue is woken, though nothing was
+/// released: it was kept waiting by that one alone. Fails if one that gives up in the queue only
+/// takes itself off it, or if one that gives up stays in the queue.
 #[test]
 fn behind_one_that_gives_up() {
     explore_at_most(2, "behind_one_that_gives_up", || {
         let world = World::new(ENDLESS, &["a"]);
         let node = world.used("a");
         let deadline = Deadline::new();
-        // A writer has it, one more queues, and a reader behind that. Then the first is a reader, and the reader in the queue waits for the second alone.
+        // A writer has it, one more queues, and a reader behind that. Then the first is a reader,
+        // and the reader in the queue waits for the second alone.
         node.try_claim(Kind::Xs).unwrap();
         run([
             threaded!(world, node, deadline => assert!(!world.lock_until(&node, Kind::Xs, &deadline))),
@@ -43,7 +45,8 @@ fn behind_one_that_gives_up() {
     });
 }
 
-/// One that drains and gives up withdraws its claim: those it kept out below get in. Fails if a drain that gives up keeps its claim.
+/// One that drains and gives up withdraws its claim: those it kept out below get in. Fails if a
+/// drain that gives up keeps its claim.
 #[test]
 fn a_drain_gives_up() {
     explore_at_most(3, "a_drain_gives_up", || {
@@ -62,8 +65,8 @@ fn a_drain_gives_up() {
     });
 }
 
-/// An acquisition that is dropped, as when its thread unwinds, leaves nothing, wherever it was: those it kept out get in. Fails if
-/// dropping an acquisition does not undo it.
+/// An acquisition that is dropped, as when its thread unwinds, leaves nothing, wherever it was:
+/// those it kept out get in. Fails if dropping an acquisition does not undo it.
 #[test]
 fn dropped_while_draining() {
     explore("dropped_while_draining", || {

@@ -1,4 +1,5 @@
-//! Tasks: acquisitions that are polled, with a waker that loom sees. A new one at each poll, so one that is woken through an old one is a deadlock.
+//! Tasks: acquisitions that are polled, with a waker that loom sees. A new one at each poll, so one
+//! that is woken through an old one is a deadlock.
 
 use std::task::{Wake, Waker};
 
@@ -47,7 +48,8 @@ impl<'a> Task<'a> {
         Self { world, node, kind, acquisition: Acquisition::new(node, kind) }
     }
 
-    /// Polls once: what will ring, if it has to wait. If it has not, it uses what it locked, and unlocks.
+    /// Polls once: what will ring, if it has to wait. If it has not, it uses what it locked, and
+    /// unlocks.
     fn poll(&mut self) -> Option<PlainArc<Bell>> {
         let bell = Bell::new();
         match self.acquisition.poll_step(&Waker::from(bell.clone())) {
@@ -67,8 +69,8 @@ impl<'a> Task<'a> {
     }
 }
 
-/// A task gives up, queued or woken, while the lock is released and a thread waits for it. Fails if one that gives up in the queue only
-/// takes itself off it.
+/// A task gives up, queued or woken, while the lock is released and a thread waits for it. Fails if
+/// one that gives up in the queue only takes itself off it.
 #[test]
 fn dropped_against_a_release() {
     explore_at_most(3, "dropped_against_a_release", || {
@@ -85,7 +87,8 @@ fn dropped_against_a_release() {
     });
 }
 
-/// A task is dropped after it was woken, with another task behind it. Fails if one that was woken and gives up wakes nobody in its place.
+/// A task is dropped after it was woken, with another task behind it. Fails if one that was woken
+/// and gives up wakes nobody in its place.
 #[test]
 fn dropped_after_it_was_woken() {
     explore_at_most(3, "dropped_after_it_was_woken", || {
@@ -107,8 +110,8 @@ fn dropped_after_it_was_woken() {
     });
 }
 
-/// One that drains is dropped, woken or not: its claim goes, and those it kept out below get in. Fails if a drain that gives up keeps
-/// its claim.
+/// One that drains is dropped, woken or not: its claim goes, and those it kept out below get in.
+/// Fails if a drain that gives up keeps its claim.
 #[test]
 fn dropped_while_it_drains() {
     explore_at_most(3, "dropped_while_it_drains", || {
@@ -125,8 +128,8 @@ fn dropped_while_it_drains() {
     });
 }
 
-/// A task is polled again, with another waker, while it is being woken. Fails if a task's new waker is set after the step, or if
-/// a task keeps its first waker.
+/// A task is polled again, with another waker, while it is being woken. Fails if a task's new waker
+/// is set after the step, or if a task keeps its first waker.
 #[test]
 fn polled_with_another_waker_while_woken() {
     explore("polled_with_another_waker_while_woken", || {
@@ -147,8 +150,8 @@ fn polled_with_another_waker_while_woken() {
     });
 }
 
-/// A task and a thread in one queue, for an inner node and for what is below it. Fails if tasks are not woken, or if one that was woken
-/// stays in the queue.
+/// A task and a thread in one queue, for an inner node and for what is below it. Fails if tasks are
+/// not woken, or if one that was woken stays in the queue.
 #[test]
 fn a_task_and_a_thread_in_one_queue() {
     explore_at_most(3, "a_task_and_a_thread_in_one_queue", || {
@@ -165,8 +168,9 @@ fn a_task_and_a_thread_in_one_queue() {
     });
 }
 
-/// A task that drains lapses while it is polled after all, or dropped: its claim is dropped once. Fails if one that is polled does not learn that it lapsed,
-/// if one that is dropped does not learn that it lapsed, or if a drain that lapses keeps its claim.
+/// A task that drains lapses while it is polled after all, or dropped: its claim is dropped once.
+/// Fails if one that is polled does not learn that it lapsed, if one that is dropped does not learn
+/// that it lapsed, or if a drain that lapses keeps its claim.
 #[test]
 fn a_drain_lapses_against_a_poll_or_a_drop() {
     for is_polled in [true, false] {
@@ -197,8 +201,9 @@ fn a_drain_lapses_against_a_poll_or_a_drop() {
     }
 }
 
-/// A task that has closed gates everywhere on its way is woken and not polled: once it has lapsed, others get in, and then it does. Fails if one that lapses leaves
-/// its gates closed, or if one that lapses opens only the gates of the node where it slept.
+/// A task that has closed gates everywhere on its way is woken and not polled: once it has lapsed,
+/// others get in, and then it does. Fails if one that lapses leaves its gates closed, or if one
+/// that lapses opens only the gates of the node where it slept.
 #[test]
 fn gates_of_one_that_lapses() {
     explore_at_most(2, "gates_of_one_that_lapses", || {

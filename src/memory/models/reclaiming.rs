@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// Two look up the same path and lock it, while a third sweeps: they exclude each other. Fails if a sweep removes a node without looking at its references.
+/// Two look up the same path and lock it, while a third sweeps: they exclude each other. Fails if a
+/// sweep removes a node without looking at its references.
 #[test]
 fn sweep_against_resolve() {
     explore("sweep_against_resolve", || {
@@ -17,7 +18,8 @@ fn sweep_against_resolve() {
     });
 }
 
-/// A handle's node survives a sweep, and its lock is found by a lock on the root. Fails if a sweep un-enrols without looking whether the node is idle.
+/// A handle's node survives a sweep, and its lock is found by a lock on the root. Fails if a sweep
+/// un-enrols without looking whether the node is idle.
 #[test]
 fn sweep_against_holder() {
     explore("sweep_against_holder", || {

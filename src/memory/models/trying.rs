@@ -2,8 +2,9 @@
 
 use super::*;
 
-/// Two racing exclusive tries on an inner node and a leaf below it, with nobody holding anything, never both fail; and never both hold.
-/// Fails if an inner try claims for good before it looks, or if a try steps back for a mark above.
+/// Two racing exclusive tries on an inner node and a leaf below it, with nobody holding anything,
+/// never both fail; and never both hold. Fails if an inner try claims for good before it looks, or
+/// if a try steps back for a mark above.
 #[test]
 fn two_racing_tries_never_both_fail() {
     explore("two_racing_tries_never_both_fail", || race(&["a", "a/b"], [Kind::Xs, Kind::Xs]));
@@ -15,20 +16,22 @@ fn shared_try_above_exclusive_try() {
     explore("shared_try_above_exclusive_try", || race(&["a", "a/b"], [Kind::Ss, Kind::Xs]));
 }
 
-/// The same of two tries with a list each: the lower one is tentative, too. Fails if an inner try claims for good before it looks.
+/// The same of two tries with a list each: the lower one is tentative, too. Fails if an inner try
+/// claims for good before it looks.
 #[test]
 fn two_inner_tries() {
     explore("two_inner_tries", || race(&["/", "a"], [Kind::Xs, Kind::Xs]));
 }
 
-/// Two tries on one inner node and one below: one of the three gets its lock. Fails if tries on one node do not take turns.
+/// Two tries on one inner node and one below: one of the three gets its lock. Fails if tries on one
+/// node do not take turns.
 #[test]
 fn two_tries_on_one_inner_node() {
     explore("two_tries_on_one_inner_node", || race(&["a", "a/b", "a"], [Kind::Xs; 3]));
 }
 
-/// Of two racing looks around, one above the other, one succeeds: they do not strike out each other and begin anew together. Fails if
-/// the walk of a try strikes out what it meets.
+/// Of two racing looks around, one above the other, one succeeds: they do not strike out each other
+/// and begin anew together. Fails if the walk of a try strikes out what it meets.
 #[test]
 fn tries_do_not_keep_each_other_busy() {
     explore("tries_do_not_keep_each_other_busy", || {
@@ -73,8 +76,10 @@ fn race<const N: usize>(paths: &[&'static str; N], kinds: [Kind; N]) {
     world.assert_as_new();
 }
 
-/// A try from above, one from below, and a lock that waits between them: exclusion holds, and nothing is left. Fails if a try is granted though it was struck out,
-/// if looking up strikes nobody out, if one who has struck out does not look again, or if a try that fails leaves its mark.
+/// A try from above, one from below, and a lock that waits between them: exclusion holds, and
+/// nothing is left. Fails if a try is granted though it was struck out, if looking up strikes
+/// nobody out, if one who has struck out does not look again, or if a try that fails leaves its
+/// mark.
 #[test]
 fn try_against_lock_below() {
     explore("try_against_lock_below", || {
@@ -90,8 +95,9 @@ fn try_against_lock_below() {
     });
 }
 
-/// A fast claim below a try that has passed by already. It can be had because the leaf was not idle when the try came by: somebody was in its queue.
-/// Fails if a claim that looks up goes past marks above.
+/// A fast claim below a try that has passed by already. It can be had because the leaf was not idle
+/// when the try came by: somebody was in its queue. Fails if a claim that looks up goes past marks
+/// above.
 #[test]
 fn fast_claim_behind_a_try() {
     explore("fast_claim_behind_a_try", || {
@@ -120,7 +126,8 @@ fn fast_claim_behind_a_try() {
     });
 }
 
-/// A try on an inner node against a lock of the root, which strikes it out from above. Fails if a walk overlooks marks.
+/// A try on an inner node against a lock of the root, which strikes it out from above. Fails if a
+/// walk overlooks marks.
 #[test]
 fn try_against_lock_above() {
     explore("try_against_lock_above", || {
@@ -135,7 +142,8 @@ fn try_against_lock_above() {
     });
 }
 
-/// A try on an inner node against a lock of the same node. Fails if a claim leaves the mark that is on its node.
+/// A try on an inner node against a lock of the same node. Fails if a claim leaves the mark that is
+/// on its node.
 #[test]
 fn try_against_lock_here() {
     explore("try_against_lock_here", || {
@@ -150,8 +158,9 @@ fn try_against_lock_here() {
     });
 }
 
-/// The same against a shared try. The child is idle, so the one that looks around takes it off: what was an inner node is then a leaf with a mark. Fails if
-/// a fast claim leaves the mark that is on its node.
+/// The same against a shared try. The child is idle, so the one that looks around takes it off:
+/// what was an inner node is then a leaf with a mark. Fails if a fast claim leaves the mark that is
+/// on its node.
 #[test]
 fn fast_try_against_try_here() {
     explore("fast_try_against_try_here", || race(&["a", "a"], [Kind::Xs, Kind::Ss]));

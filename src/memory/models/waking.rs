@@ -2,8 +2,9 @@
 
 use super::*;
 
-/// Three lock one node in turn. Fails if a release does not wake, if a sleeper does not look again after setting PARKED, if
-/// PARKED is set before the queue is locked and looked at again, if PARKED stays when the queue is empty, or if PARKED goes while somebody is in the queue.
+/// Three lock one node in turn. Fails if a release does not wake, if a sleeper does not look again
+/// after setting PARKED, if PARKED is set before the queue is locked and looked at again, if PARKED
+/// stays when the queue is empty, or if PARKED goes while somebody is in the queue.
 #[test]
 fn three_on_one_node() {
     explore("three_on_one_node", || {
@@ -15,8 +16,9 @@ fn three_on_one_node() {
     });
 }
 
-/// Two waiters of different kinds behind one release: one wants the node, the other something below it. Fails if a waiter for something below
-/// keeps those behind it asleep, or if one that has to withdraw keeps its claim while it sleeps.
+/// Two waiters of different kinds behind one release: one wants the node, the other something below
+/// it. Fails if a waiter for something below keeps those behind it asleep, or if one that has to
+/// withdraw keeps its claim while it sleeps.
 #[test]
 fn one_wants_the_node_one_below() {
     explore_at_most(3, "one_wants_the_node_one_below", || {
@@ -34,7 +36,8 @@ fn one_wants_the_node_one_below() {
     });
 }
 
-/// Two siblings wait for one ancestor: its release wakes both. Fails if a release wakes one waiter only.
+/// Two siblings wait for one ancestor: its release wakes both. Fails if a release wakes one waiter
+/// only.
 #[test]
 fn two_siblings_behind_the_root() {
     explore_at_most(3, "two_siblings_behind_the_root", || {
@@ -51,7 +54,8 @@ fn two_siblings_behind_the_root() {
     });
 }
 
-/// Two readers behind a writer get in together. Fails if a shared waiter keeps the shared ones behind it asleep.
+/// Two readers behind a writer get in together. Fails if a shared waiter keeps the shared ones
+/// behind it asleep.
 #[test]
 fn two_readers_behind_a_writer() {
     explore("two_readers_behind_a_writer", || {
@@ -88,8 +92,8 @@ fn a_reader_and_a_writer_behind_a_writer() {
     });
 }
 
-/// A shared claim that drains is woken as soon as the descendant it waits for is shared, too, though a writer sleeps there that came before it. Fails if
-/// a drain waits its turn.
+/// A shared claim that drains is woken as soon as the descendant it waits for is shared, too,
+/// though a writer sleeps there that came before it. Fails if a drain waits its turn.
 #[test]
 fn draining_past_a_waiter() {
     explore_at_most(3, "draining_past_a_waiter", || {

@@ -7,8 +7,9 @@ use mutextree::{LockError, LockStore, PathError, ToTreePath, TreePath};
 use super::{assert_all_free, hold, take};
 use crate::common::kinds::{EXCLUSIVE, EXCLUSIVE_NODE, KINDS, SHARED, SHARED_NODE, mutex};
 
-/// Held on one node; asked above it, on it, and below it, in the order exclusive, shared, exclusive node only,
-/// shared node only. `X` is refused. Written by hand from the documentation, not from `conflicts()`.
+/// Held on one node; asked above it, on it, and below it, in the order exclusive, shared, exclusive
+/// node only, shared node only. `X` is refused. Written by hand from the documentation, not from
+/// `conflicts()`.
 const TABLE: [[&str; 3]; 4] = [
     ["XX..", "XXXX", "XXXX"], // exclusive
     ["X...", "X.X.", "X.X."], // shared

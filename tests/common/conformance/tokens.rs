@@ -39,7 +39,8 @@ pub(crate) fn tokens_order_conflicting_holders<S: LockStore>(make: impl Fn() -> 
         assert!(token > last, "{kind:?} on `{path}` has token {token}, the one before had {last}");
         last = token;
     }
-    // Readers that hold it together need no order among each other, but both come before the writer.
+    // Readers that hold it together need no order among each other, but both come before the
+    // writer.
     let readers = [hold(&store, "a", SHARED), hold(&store, "a/b", SHARED)];
     let tokens = readers.map(|reader| reader.fencing_token());
     let writer = hold(&store, "a", EXCLUSIVE);

@@ -159,8 +159,8 @@ pub(crate) fn a_failed_try_leaves_nothing<S: LockStore>(make: impl Fn() -> S) {
     }
 }
 
-/// A request that waits is in the way of those it conflicts with, and of nobody else: not even once it has been overtaken for so long
-/// that newcomers are kept back.
+/// A request that waits is in the way of those it conflicts with, and of nobody else: not even once
+/// it has been overtaken for so long that newcomers are kept back.
 pub(crate) fn who_waits_keeps_off_only_what_it_conflicts_with<S: LockStore>(make: impl Fn() -> S) {
     let store = make();
     let none: &[(&str, Kind)] = &[("b", EXCLUSIVE), ("/", SHARED_NODE), ("/", EXCLUSIVE_NODE), ("a/d", SHARED)];

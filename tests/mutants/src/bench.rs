@@ -13,11 +13,13 @@ use crate::list::Mutation;
 /// Far more than a model takes at the usual bound. One that takes longer has not been seen to fail.
 const AT_MOST: Duration = Duration::from_secs(300);
 
-/// It is loom that the models spend their time in: a mutant itself is built in a quarter of the time like this.
+/// It is loom that the models spend their time in: a mutant itself is built in a quarter of the
+/// time like this.
 const QUICK_BUILD: [&str; 3] =
     ["profile.release.package.'*'.opt-level=3", "profile.release.opt-level=1", "profile.release.incremental=true"];
 
-/// Where mutants are made: the crate's sources in a package of their own, always the same one, so that its dependencies are built once.
+/// Where mutants are made: the crate's sources in a package of their own, always the same one, so
+/// that its dependencies are built once.
 pub(crate) struct Bench {
     root: PathBuf,
     copy: PathBuf,
@@ -109,7 +111,8 @@ impl Bench {
     }
 }
 
-/// The manifest of a workspace of its own: without the members, tests and examples, which are not copied.
+/// The manifest of a workspace of its own: without the members, tests and examples, which are not
+/// copied.
 fn alone(manifest: &str) -> String {
     let (mut kept, mut is_copied) = (Vec::new(), true);
     for line in manifest.lines() {

@@ -55,7 +55,8 @@ fn models_in(text: &str, module: &str) -> Vec<Model> {
     models
 }
 
-/// Models that no mutation fails, or that do not say which; and mutations that the model named first does not mention.
+/// Models that no mutation fails, or that do not say which; and mutations that the model named
+/// first does not mention.
 pub(crate) fn complaints(models: &[Model]) -> Vec<String> {
     let mut complaints = Vec::new();
     for model in models {

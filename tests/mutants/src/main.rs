@@ -1,12 +1,15 @@
 //! Breaks the code on purpose, one rule at a time, and sees the loom models fail.
 //!
-//! A model that passes proves nothing unless it would fail on wrong code. Each [`Mutation`] in `list/` leaves one rule out and names the models that
-//! have to fail then. Run with `cargo run -p mutextree-mutants`; with words, only mutations that contain one of them, or name such a model, or one in the file of that name.
-//! `--check` only sees whether the mutations apply and the doc comments of the models agree with them, which takes no time.
-//! `--all-models` runs every model on each mutation, and shows which fail. `--bound` sets the preemption bound, 2 if not given.
+//! A model that passes proves nothing unless it would fail on wrong code. Each [`Mutation`] in
+//! `list/` leaves one rule out and names the models that have to fail then. Run with `cargo run -p
+//! mutextree-mutants`; with words, only mutations that contain one of them, or name such a model,
+//! or one in the file of that name. `--check` only sees whether the mutations apply and the doc
+//! comments of the models agree with them, which takes no time. `--all-models` runs every model on
+//! each mutation, and shows which fail. `--bound` sets the preemption bound, 2 if not given.
 //!
-//! The exit code is 1 if a model passes on a mutation that names it, if the text to replace is not there exactly once, if the mutated code does not
-//! compile, if no mutation names some model, or if the doc comment of the model named first does not say what makes it fail.
+//! The exit code is 1 if a model passes on a mutation that names it, if the text to replace is not
+//! there exactly once, if the mutated code does not compile, if no mutation names some model, or if
+//! the doc comment of the model named first does not say what makes it fail.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

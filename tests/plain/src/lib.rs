@@ -1,15 +1,19 @@
-//! A number that nothing but a lock guards, for `examples/stress.rs`. It is a package of its own because it takes `unsafe`, which mutextree forbids itself.
+//! A number that nothing but a lock guards, for `examples/stress.rs`. It is a package of its own
+//! because it takes `unsafe`, which mutextree forbids itself.
 //!
-//! ThreadSanitizer takes no two atomic accesses for a race, however relaxed. So atomics behind a lock show that two hold it at once, but not that what one wrote
-//! before it let go is there for the next: with all the release orderings gone there would be no report. This has one.
+//! ThreadSanitizer takes no two atomic accesses for a race, however relaxed. So atomics behind a
+//! lock show that two hold it at once, but not that what one wrote before it let go is there for
+//! the next: with all the release orderings gone there would be no report. This has one.
 
 use std::cell::UnsafeCell;
 
-/// A number in plain memory. The compiler lets anyone use it at any time, which is what makes it a test of the lock: nothing else should depend on this.
+/// A number in plain memory. The compiler lets anyone use it at any time, which is what makes it a
+/// test of the lock: nothing else should depend on this.
 #[derive(Debug, Default)]
 pub struct Plain(UnsafeCell<u64>);
 
-// SAFETY: none but the lock that is tested. Volatile, so that reading and writing stay two steps where a broken one lets others come in between.
+// SAFETY: none but the lock that is tested. Volatile, so that reading and writing stay two steps
+// where a broken one lets others come in between.
 unsafe impl Sync for Plain {}
 
 impl Plain {

@@ -33,7 +33,8 @@ fn a_thread_and_a_task_wait_in_one_queue() {
     assert_eq!(order.into_inner().unwrap(), [0, 1, 2, 3, 4, 5, 6, 7]);
 }
 
-/// The release comes before, with and after the answer that says that it waits; heartbeats, which would hide a message that was missed, are rare.
+/// The release comes before, with and after the answer that says that it waits; heartbeats, which
+/// would hide a message that was missed, are rare.
 #[test]
 fn no_wake_up_is_lost() {
     let server = Server::start();

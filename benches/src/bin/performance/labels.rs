@@ -1,4 +1,5 @@
-//! The names of a plot's lines, each beside the line's end: nobody has to look up a colour in a legend.
+//! The names of a plot's lines, each beside the line's end: nobody has to look up a colour in a
+//! legend.
 
 use std::ops::Range;
 

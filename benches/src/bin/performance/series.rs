@@ -3,7 +3,8 @@
 use mutextree_benches::Subject;
 use plotters::style::RGBColor;
 
-/// Colours that people who see few colours tell apart, too (Okabe and Ito's, mostly). Each subject has the same one in all plots.
+/// Colours that people who see few colours tell apart, too (Okabe and Ito's, mostly). Each subject
+/// has the same one in all plots.
 pub(crate) mod colour {
     use super::RGBColor;
 

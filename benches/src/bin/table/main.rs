@@ -1,4 +1,5 @@
-//! Are we there? Measures every figure that the crate promises, against its peers in the same run, and prints a verdict a row.
+//! Are we there? Measures every figure that the crate promises, against its peers in the same run,
+//! and prints a verdict a row.
 //!
 //! `cargo run --release -p mutextree-benches`; `--help` says what else.
 //!

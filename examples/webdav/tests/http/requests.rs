@@ -1,4 +1,5 @@
-//! Locks and what requests do: they go with what is deleted or moved, they hold on every server, and against requests that are under way.
+//! Locks and what requests do: they go with what is deleted or moved, they hold on every server,
+//! and against requests that are under way.
 
 use std::fs;
 use std::io::{Read, Write};

@@ -1,4 +1,5 @@
-//! Timeouts and cancellation: models in `giving_up.rs` and `gating.rs`, and of tasks in `polling.rs`.
+//! Timeouts and cancellation: models in `giving_up.rs` and `gating.rs`, and of tasks in
+//! `polling.rs`.
 
 use super::{ACQUIRE, Mutation, WAIT};
 

@@ -13,7 +13,8 @@ use crate::series::{Line, colour, sweep};
 const DEPTHS: [usize; 6] = [1, 2, 4, 8, 16, 32];
 
 pub(crate) fn measure(effort: &Effort) -> Section {
-    // Shorter turns than a scheduler's, so that most of them are whole, however busy the machine is.
+    // Shorter turns than a scheduler's, so that most of them are whole, however busy the machine
+    // is.
     let effort = &Effort { slice: effort.slice / 8, rounds: effort.rounds * 4, ..*effort };
     let lines = [
         Line::ours::<Handle>(colour::HANDLE),

@@ -1,4 +1,5 @@
-//! Distinct paths, each locked and unlocked once: what a path costs that nobody has seen before, and what stays of it.
+//! Distinct paths, each locked and unlocked once: what a path costs that nobody has seen before,
+//! and what stays of it.
 
 use dashmap::DashMap;
 use lockable::LockPool;

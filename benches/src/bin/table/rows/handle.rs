@@ -1,4 +1,5 @@
-//! A kept `TreeMutex`: what a tree lock costs where a flat one would do, whether depth matters, and whether siblings meet.
+//! A kept `TreeMutex`: what a tree lock costs where a flat one would do, whether depth matters, and
+//! whether siblings meet.
 
 use mutextree_benches::ours::Handle;
 use mutextree_benches::peers::{Chain, ParkingLot};

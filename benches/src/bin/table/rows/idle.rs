@@ -1,5 +1,5 @@
-//! The root of a tree with 100,000 handles that have all been used once and are now idle. The first lock of the root may walk them all;
-//! from the second one on it must cost no more for them.
+//! The root of a tree with 100,000 handles that have all been used once and are now idle. The first
+//! lock of the root may walk them all; from the second one on it must cost no more for them.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -31,7 +31,8 @@ pub(crate) fn measure(effort: &Effort, report: &mut Report) {
     let row = Row::new("root over 100,000 idle handles / leaf", versus.ratio, Unit::Times, Bound::AtMost(10.0));
     report.rows.push(row.from(nanos(versus.a), nanos(versus.b)));
 
-    // One of the handles is used before each lock of the root, so that there is always one to walk to.
+    // One of the handles is used before each lock of the root, so that there is always one to walk
+    // to.
     let mut used = handles.iter().cycle();
     let in_turn = || {
         used.next().map(lock);

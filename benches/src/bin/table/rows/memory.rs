@@ -1,4 +1,5 @@
-//! Bytes asked of the allocator for each live node: the node, its place in the index and in its parent's list, and not its path.
+//! Bytes asked of the allocator for each live node: the node, its place in the index and in its
+//! parent's list, and not its path.
 
 use std::sync::Arc;
 
@@ -27,7 +28,8 @@ fn paths(nodes: usize) -> Vec<String> {
     (0..nodes).map(|n| format!("org{}/team{}/file{n}", n % 10, n % 100)).collect()
 }
 
-/// The handles are alive and each has been locked and unlocked once. What a handle takes itself is the user's.
+/// The handles are alive and each has been locked and unlocked once. What a handle takes itself is
+/// the user's.
 fn ours(nodes: usize) -> f64 {
     let store = MemoryStore::new();
     let mut handles = Vec::with_capacity(nodes);

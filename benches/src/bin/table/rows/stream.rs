@@ -1,5 +1,5 @@
-//! A million distinct paths, each locked and unlocked once: what a path costs that nobody has seen before, and whether nodes are
-//! reclaimed meanwhile.
+//! A million distinct paths, each locked and unlocked once: what a path costs that nobody has seen
+//! before, and whether nodes are reclaimed meanwhile.
 
 use dashmap::DashMap;
 use mutextree::{LockStore, MemoryStore};
@@ -9,8 +9,8 @@ use crate::measure::{Effort, Versus};
 use crate::report::{Bound, Report, Row, Unit, nanos};
 
 const PATHS: usize = 1_000_000;
-/// There are at most five nodes in use at a time (the path's own and its ancestors'), so all but a few of these are the constant of "at
-/// most twice the nodes in use plus a constant".
+/// There are at most five nodes in use at a time (the path's own and its ancestors'), so all but a
+/// few of these are the constant of "at most twice the nodes in use plus a constant".
 const NODES: f64 = 16_384.0;
 
 pub(crate) fn measure(effort: &Effort, report: &mut Report) {

@@ -1,5 +1,6 @@
-//! Tasks that wait: what a waiting one takes, how fast a crowd of them gets through, and how fast it gives up. One node or leaves all over a tree, against flat
-//! locks, which have no tree. Nothing to reach here.
+//! Tasks that wait: what a waiting one takes, how fast a crowd of them gets through, and how fast
+//! it gives up. One node or leaves all over a tree, against flat locks, which have no tree. Nothing
+//! to reach here.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
