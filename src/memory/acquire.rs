@@ -267,5 +267,4 @@ impl Future for Acquiring<'_> {
 }
 
 #[cfg(all(test, not(any(mutextree_loom, mutextree_shuttle))))]
-#[path = "acquire_tests.rs"]
 mod tests;

@@ -198,5 +198,4 @@ impl Node {
 }
 
 #[cfg(all(test, not(any(mutextree_loom, mutextree_shuttle))))]
-#[path = "claim_tests.rs"]
 mod tests;

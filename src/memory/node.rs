@@ -176,5 +176,4 @@ impl PartialEq for Entry {
 impl Eq for Entry {}
 
 #[cfg(all(test, not(any(mutextree_loom, mutextree_shuttle))))]
-#[path = "node_tests.rs"]
 mod tests;

@@ -181,5 +181,4 @@ impl Tree {
 }
 
 #[cfg(all(test, not(any(mutextree_loom, mutextree_shuttle))))]
-#[path = "reclaim_tests.rs"]
 mod tests;

@@ -400,5 +400,4 @@ impl Node {
 }
 
 #[cfg(all(test, not(any(mutextree_loom, mutextree_shuttle))))]
-#[path = "wait_tests.rs"]
 mod tests;

@@ -207,5 +207,4 @@ const TENTATIVE: [[u64; 4]; 3] = table([TX, TS, 0, 0]);
 const CLOSES: [[u64; 4]; 3] = table([Kind::Xs.gate(), Kind::Ss.gate(), Kind::Xn.gate(), Kind::Sn.gate()]);
 
 #[cfg(test)]
-#[path = "word_tests.rs"]
 mod tests;
