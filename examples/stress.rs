@@ -3,7 +3,7 @@
 //!
 //! `cargo run --release --example stress -- 60`: so many seconds. `--threads N` sets how many,
 //! `--seed N` what they do. The exit code is 1 if there was a violation: a conflict, a thread that
-//! gets nowhere, or something that is left in the end. `tests/tsan` runs it under ThreadSanitizer.
+//! gets nowhere, or something that is left in the end. `scripts/tsan` runs it under ThreadSanitizer.
 
 use std::pin::pin;
 use std::process::ExitCode;

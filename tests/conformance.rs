@@ -1,9 +1,7 @@
 //! Every store keeps every promise: one suite, a line a store.
 
-mod common;
-#[path = "common/conformance/mod.rs"]
 #[macro_use]
-mod conformance;
+mod common;
 
 use common::naive::NaiveStore;
 use mutextree::MemoryStore;

@@ -1,5 +1,5 @@
-//! The same random threads as in history.rs, more of them, in orders that a scheduler draws by lot:
-//! `tests/shuttle`. A failure prints the schedule that leads to it, and `MUTEXTREE_SHUTTLE_REPLAY`,
+//! The same random threads as in random_threads.rs, more of them, in orders that a scheduler draws by lot:
+//! `scripts/shuttle`. A failure prints the schedule that leads to it, and `MUTEXTREE_SHUTTLE_REPLAY`,
 //! set to that, repeats it.
 #![cfg(mutextree_shuttle)]
 

@@ -4,8 +4,8 @@
 use mutextree::OwnedTreeMutexGuard;
 
 use crate::common::asking::{Asking, asking};
+use crate::common::hand::{Hand, lock, queued};
 use crate::common::kinds::{Ask, EXCLUSIVE, mutex};
-use crate::hand::{Hand, lock, queued};
 use crate::shapes::{Lock, SHAPES, Shape};
 use crate::stores::Tested;
 

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Wake, Waker};
 use std::time::{Duration, Instant};
 
+use crate::common::hand::queued;
 use crate::common::kinds::{EXCLUSIVE, SHARED, mutex};
-use crate::hand::queued;
 use crate::stores::Tested;
 
 const SHORT: Duration = Duration::from_millis(60);

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use mutextree::{LockError, LockStore, Mode, PathRef, Request, Scope, TreePath, Wait};
 
+use crate::common::hand::lock;
 use crate::common::kinds::EXCLUSIVE;
-use crate::hand::lock;
 
 #[derive(Clone)]
 struct Panics;

@@ -200,7 +200,7 @@ pub(crate) fn a_crowd_gives_up<S: Tested>() {
             let mut tasks: std::collections::VecDeque<_> = (0..S::TASKS)
                 .map(|at| {
                     let path = if one_node { "a/b/c".to_owned() } else { format!("a/{}/{at}", at % 10) };
-                    let mut wait = crate::hand::lock(&store, &path, kind);
+                    let mut wait = crate::common::hand::lock(&store, &path, kind);
                     drop(wait.poll());
                     wait
                 })

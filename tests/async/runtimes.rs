@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::common::asking::Asking;
-use crate::hand::Hand;
+use crate::common::hand::Hand;
 
 pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use crate::common::asking::{Asking, asking};
+use crate::common::hand::queued;
 use crate::common::kinds::{EXCLUSIVE, mutex};
 use crate::dropping::behind;
-use crate::hand::queued;
 use crate::shapes::{SHAPES, Shape};
 use crate::stores::Tested;
 

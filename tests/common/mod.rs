@@ -1,13 +1,19 @@
 //! What the tests share. Each test program uses a part of it.
-#![allow(dead_code, unreachable_pub)] // so what one program leaves unused another one uses
+// What one program leaves unused another one uses.
+#![allow(dead_code, unused_macros, unreachable_pub)]
 
 /// Threads that ask for a lock: whether they still wait, what became of them, and never a test that
 /// hangs.
 pub mod asking;
 /// Random locks, for proptest.
 pub mod choices;
+/// The promises of a store, a test each.
+#[macro_use]
+pub mod conformance;
 /// What the fuzzers run, and the tests on what they found.
 pub mod fuzzing;
+/// Futures polled by hand.
+pub mod hand;
 /// What happened in a run with threads, and whether it may have.
 pub mod history;
 /// The four kinds of lock, and trees small enough to try everything on.
@@ -20,5 +26,3 @@ pub mod side_by_side;
 pub mod steps;
 /// One request in the midst of a storm of others, recorded.
 pub mod storm;
-// conformance.rs is taken in by those that run it, so that the compiler reports a promise that
-// nobody calls.

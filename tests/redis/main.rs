@@ -1,16 +1,11 @@
 //! The distributed store, against real servers.
 
 mod basic;
+#[macro_use]
 #[path = "../common/mod.rs"]
 mod common;
-#[path = "../common/conformance/mod.rs"]
-#[macro_use]
-mod conformance;
 mod checker;
 mod failures;
-#[path = "../async/hand.rs"]
-#[allow(dead_code)] // what the other tests of tasks use
-mod hand;
 mod leases;
 mod paths;
 mod processes;
@@ -19,5 +14,7 @@ mod proxy;
 mod refusals;
 mod server;
 mod tasks;
+
+use common::{conformance, hand};
 
 conformance!(suite, server::new_tree);

@@ -18,7 +18,7 @@
 //!     `-- draft.odt  [shared, subtree, Bea, 86391 s left]  [shared, subtree, Cem, 85802 s left]
 //! ```
 //!
-//! litmus, the test suite for WebDAV servers, passes all of its suites against it: `tests/litmus`.
+//! litmus, the test suite for WebDAV servers, passes all of its suites against it: `scripts/litmus`.
 //!
 //! # How
 //!

@@ -53,7 +53,7 @@ macro_rules! conformance {
         $($(
             #[test]
             fn $promise() {
-                $crate::common::asking::in_time(|| $crate::conformance::$group::$promise($make));
+                $crate::common::asking::in_time(|| $crate::common::conformance::$group::$promise($make));
             }
         )+)+
     };

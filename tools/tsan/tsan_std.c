@@ -1,8 +1,10 @@
-/* What ThreadSanitizer has to know of the standard library that comes built, without the sanitizer: which of its functions order memory. `tests/tsan` links
- * this in, in front of them, by the linker's option --wrap, where it cannot build the standard library itself.
+/* What ThreadSanitizer has to know of the standard library that comes built, without the sanitizer:
+ * which of its functions order memory. `scripts/tsan` links this file in where it cannot build the
+ * standard library itself. The linker's option --wrap puts each function here in front of the real
+ * one.
  *
- * Each says what the function does, no more: an acquire of, or a release to, the very address that the function works on. So nothing that is a race is taken
- * for none on account of it.
+ * Each says what the function does, no more: an acquire of, or a release to, the very address that
+ * the function works on. So no race is hidden by it.
  */
 #include <stdint.h>
 
@@ -11,9 +13,10 @@ void __tsan_release(void *address);
 
 typedef uint64_t u64;
 
-/* `Arc` counts down with a release, and the last one is behind an acquire *fence*, which ThreadSanitizer does not know. What a fence acquires is what was
- * released to the places that the thread has read before. The latest of those that it counted down is enough for `Arc`; a standard library built with the
- * sanitizer reads the count again instead, which comes to the same.
+/* `Arc` counts down with a release, and the last owner goes through an acquire *fence*, which
+ * ThreadSanitizer does not know. A fence acquires what was released to the places that the thread
+ * has read before. For `Arc` the place that the thread counted down last is enough. A standard
+ * library built with the sanitizer reads the count again instead, which comes to the same.
  */
 enum { RELAXED, CONSUME, ACQUIRE, RELEASE, ACQ_REL, SEQ_CST }; /* as `__tsan_memory_order` has them */
 
@@ -32,7 +35,9 @@ void __wrap___tsan_atomic_thread_fence(int order) {
     __real___tsan_atomic_thread_fence(order);
 }
 
-/* `Mutex`: the lock, once it had to wait for it. (The quick way and the unlocking are compiled where they are used, with the sanitizer.) */
+/* `Mutex`: a lock that had to be waited for. (The quick way and the unlocking are compiled where
+ * they are used, with the sanitizer.)
+ */
 void __real_std_mutex_lock_contended(void *mutex);
 void __wrap_std_mutex_lock_contended(void *mutex) {
     __real_std_mutex_lock_contended(mutex);
@@ -56,9 +61,11 @@ char __wrap_std_condvar_wait_timeout(void *condvar, void *mutex, u64 seconds, ui
     return in_time;
 }
 
-/* `Once`, and with it `OnceLock`: whoever finds it done acquires what was done. One that has to wait for that does so in here; the others where they are
- * compiled, with the sanitizer. So the release has to come before the mark that it is done, which is at the end of the closure: that is wrapped, too. Of a
- * `&mut dyn FnMut` the second word points to the table of what there is for its type: drop, size, alignment, `call_once`, `call_mut`.
+/* `Once`, and with it `OnceLock`: a thread that finds it done acquires what was done. A thread that
+ * has to wait does that in here; the others where they are compiled, with the sanitizer. The release
+ * has to come before the mark that it is done, which is set after the closure. So the closure is
+ * wrapped, too, and releases at its end. The second word of a `&mut dyn FnMut` points to the table
+ * of its type: drop, size, alignment, `call_once`, `call_mut`.
  */
 struct closure {
     void *original;
@@ -72,10 +79,14 @@ static void call_mut(struct closure *closure, void *state) {
     __tsan_release(closure->once);
 }
 
-static void *const table[] = {0, (void *)sizeof(struct closure), (void *)_Alignof(struct closure), 0, (void *)call_mut};
+static void *const table[] = {
+    0, (void *)sizeof(struct closure), (void *)_Alignof(struct closure), 0, (void *)call_mut,
+};
 
-void __real_std_once_call(void *once, char poisoned_too, void *closure, void *const *closure_table, void *location);
-void __wrap_std_once_call(void *once, char poisoned_too, void *closure, void *const *closure_table, void *location) {
+void __real_std_once_call(void *once, char poisoned_too, void *closure, void *const *closure_table,
+                          void *location);
+void __wrap_std_once_call(void *once, char poisoned_too, void *closure, void *const *closure_table,
+                          void *location) {
     struct closure ours = {closure, closure_table, once};
     __real_std_once_call(once, poisoned_too, &ours, table, location);
     __tsan_acquire(once);

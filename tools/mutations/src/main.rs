@@ -2,7 +2,7 @@
 //!
 //! A model that passes proves nothing unless it would fail on wrong code. Each [`Mutation`] in
 //! `list/` leaves one rule out and names the models that have to fail then. Run with `cargo run -p
-//! mutextree-mutants`; with words, only mutations that contain one of them, or name such a model,
+//! mutextree-mutations`; with words, only mutations that contain one of them, or name such a model,
 //! or one in the file of that name. `--check` only sees whether the mutations apply and the doc
 //! comments of the models agree with them, which takes no time. `--all-models` runs every model on
 //! each mutation, and shows which fail. `--bound` sets the preemption bound, 2 if not given.
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("mutants: {error}");
+            eprintln!("mutations: {error}");
             ExitCode::from(2)
         }
     }

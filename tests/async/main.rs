@@ -1,44 +1,31 @@
 //! Waiting without a thread: what tasks are promised, on every store and on every kind of runtime.
 //! A store is one line at the end.
 
+#[path = "../common/mod.rs"]
 mod common;
 
 /// Waits that are dropped.
-#[path = "async/dropping.rs"]
 mod dropping;
-/// Futures polled by hand.
-#[path = "async/hand.rs"]
-mod hand;
 /// Leases in the way of tasks.
-#[path = "async/leases.rs"]
 mod leases;
 /// A store that panics.
-#[path = "async/panicking.rs"]
 mod panicking;
 /// Tasks and threads at random.
-#[path = "async/random.rs"]
 mod random;
 /// The distributed store, as they run on it.
 #[cfg(feature = "redis")]
-#[path = "async/redis.rs"]
 mod redis_store;
 /// Tasks on a runtime, and threads beside them.
-#[path = "async/running.rs"]
 mod running;
 /// Where tasks run.
-#[path = "async/runtimes.rs"]
 mod runtimes;
 /// Conflicts of every shape.
-#[path = "async/shapes.rs"]
 mod shapes;
 /// What the tests run on.
-#[path = "async/stores.rs"]
 mod stores;
 /// What tokio's users do.
-#[path = "async/tokio.rs"]
 mod tokio_users;
 /// Tasks that nobody polls.
-#[path = "async/unpolled.rs"]
 mod unpolled;
 
 /// `on!(name, Store)`: everything, on that store.

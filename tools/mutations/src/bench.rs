@@ -49,7 +49,7 @@ pub(crate) struct Mutant(PathBuf);
 
 impl Bench {
     pub(crate) fn new(root: &Path, bound: Option<usize>) -> Result<Self, String> {
-        let copy = root.join("target/mutants/copy");
+        let copy = root.join("target/mutations/copy");
         fs::create_dir_all(&copy).map_err(|error| format!("{}: {error}", copy.display()))?;
         let manifest = read(&root.join("Cargo.toml"))?;
         write(&copy.join("Cargo.toml"), &alone(&manifest))?;
