@@ -34,7 +34,8 @@ fn main() -> Outcome<()> {
     while let Some(argument) = arguments.next()? {
         match argument {
             lexopt::Arg::Long("redis") => url = Some(arguments.value()?.string()?),
-            lexopt::Arg::Long("role") => role = Some(arguments.value()?.string()?), // for the copies
+            // For the copies of this program.
+            lexopt::Arg::Long("role") => role = Some(arguments.value()?.string()?),
             other => return Err(other.unexpected().into()),
         }
     }

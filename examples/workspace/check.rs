@@ -78,7 +78,8 @@ impl<T> Check<T> for io::Result<T> {
     fn again(self, path: &TreePath) -> Result<T, Stop> {
         self.map_err(|error| match error.kind() {
             ErrorKind::NotFound => Violation::Gone.at(path),
-            ErrorKind::InvalidFilename => Stop::Pass, // a name that the file system cannot hold is nobody's doing
+            // The file system cannot hold such a name, locks or no locks.
+            ErrorKind::InvalidFilename => Stop::Pass,
             _ if about_names(&error) => Violation::Changed.at(path),
             _ => fault(path, &error),
         })
@@ -99,7 +100,8 @@ fn about_names(error: &io::Error) -> bool {
             | ErrorKind::IsADirectory
             | ErrorKind::DirectoryNotEmpty
             | ErrorKind::InvalidFilename
-            | ErrorKind::InvalidInput // a directory moved into itself; a seek in a file shorter than its seal
+            // A directory moved into itself; a seek in a file shorter than its seal.
+            | ErrorKind::InvalidInput
             | ErrorKind::UnexpectedEof
     )
 }

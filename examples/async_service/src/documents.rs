@@ -146,7 +146,8 @@ impl Documents {
             self.violations.report(format!("{} was written beside somebody else", path.join("/")));
         }
         let version = document.halves[0].fetch_add(1, SeqCst) + 1;
-        document.halves[1].store(version, SeqCst); // no `.await` before this, where a handler can be dropped
+        // No `.await` before this: a handler can be dropped there.
+        document.halves[1].store(version, SeqCst);
         tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         self.see(path, tenant, "written");
         self.served.fetch_add(1, SeqCst);

@@ -191,7 +191,8 @@ impl<S: LockStore> RequestLocks<S> {
         let tree = tree_path(path)?;
         for lock in self.0.store.locks()?.iter().filter(|lock| lock.path.starts_with(&tree) && is_clients(lock)) {
             match self.resume(lock).and_then(|lease| lease.release()) {
-                Ok(()) | Err(LockError::NotHeld { .. }) => {} // if its time has just ended, so much the better
+                // Its time may just have ended.
+                Ok(()) | Err(LockError::NotHeld { .. }) => {}
                 Err(error) => return Err(error),
             }
         }

@@ -84,7 +84,8 @@ impl<S: LockStore> DavLockSystem for RequestLocks<S> {
         &self,
         path: &DavPath,
         _principal: Option<&str>,
-        is_condition: bool, // dav-server ignores the principal when it evaluates an `If` header, and only then
+        // dav-server ignores the principal when it evaluates an `If` header, and only then.
+        is_condition: bool,
         deep: bool,
         tokens: &[String],
     ) -> LsFuture<'_, Result<(), DavLock>> {

@@ -68,7 +68,8 @@ fn change(file: &Path, set: bool, prop: &DavProp) -> StatusCode {
     match done {
         Ok(()) => StatusCode::OK,
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => StatusCode::FORBIDDEN,
-        Err(_) => StatusCode::INSUFFICIENT_STORAGE, // too long, too many, or a file system without attributes
+        // Too long, too many, or a file system without attributes.
+        Err(_) => StatusCode::INSUFFICIENT_STORAGE,
     }
 }
 

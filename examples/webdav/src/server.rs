@@ -73,7 +73,8 @@ impl<S: LockStore> Server<S> {
                 }
                 Err(error) => {
                     eprintln!("cannot accept a connection: {error}");
-                    tokio::time::sleep(std::time::Duration::from_millis(100)).await; // out of file descriptors, most likely
+                    // Out of file descriptors, most likely.
+                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
                 }
             }
         }

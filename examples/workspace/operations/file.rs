@@ -33,10 +33,12 @@ pub(crate) fn edit(site: &Site<'_>, file: &TreePath, text: &[u8], at: usize) -> 
     let mut writing = Writing::edit(&place, body.len(), stamp).again(file)?;
     (site.halfway)();
     writing.put(start, &body[start..end]).again(file)?;
-    expect_seal(site, file, Seal::open(stamp))?; // by its name: the open file would be there even if it is deleted
+    // By its name: the open file would be there even if it were deleted.
+    expect_seal(site, file, Seal::open(stamp))?;
     let seal = writing.close(&body).again(file)?;
     expect_seal(site, file, seal)?;
-    if was_sound { Ok(Growth::default()) } else { Err(Violation::Torn.at(file)) } // it is whole again now
+    // The file is whole again now.
+    if was_sound { Ok(Growth::default()) } else { Err(Violation::Torn.at(file)) }
 }
 
 /// Creates a file under a name that is free.

@@ -136,7 +136,8 @@ pub(crate) fn who_gives_up_lets_those_behind_through<S: LockStore>(make: impl Fn
         let writer = mutex(&store, given_up, EXCLUSIVE);
         let in_vain = asking(move || writer.try_lock_owned_for(4 * A_MOMENT));
         in_vain.still_waits("the first lock is held");
-        let waiter = waiter(&store, behind, asking_for); // at once, or when the other one has given up
+        // It gets in at once, or when the other waiter has given up.
+        let waiter = waiter(&store, behind, asking_for);
         assert!(in_vain.ends().is_err());
         drop(waiter.ends().unwrap());
         drop(guard);

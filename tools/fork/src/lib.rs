@@ -8,6 +8,7 @@
 //! The child of a program with threads has only the thread that forked. Whatever lock another thread
 //! held at that moment stays locked for ever. So tests that fork do it one at a time
 //! ([`one_at_a_time`]), and the job prints nothing.
+#![cfg(unix)]
 
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::net::UnixStream;

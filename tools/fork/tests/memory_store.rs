@@ -1,5 +1,6 @@
 //! A process with a store in memory forks. The child has a copy of the store that is its own, and
 //! no thread of its parent's: not the timer either, which wakes waiting tasks when a lease ends.
+#![cfg(unix)]
 
 use std::future::Future;
 use std::pin::Pin;

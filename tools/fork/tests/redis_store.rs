@@ -1,5 +1,6 @@
 //! A process that has connected to a Redis server forks. The child is a client of its own: it has
 //! no threads and no connections of its parent's, no locks of its parent's, and locks of its own.
+#![cfg(unix)]
 
 #[path = "../../../tests/redis/server.rs"]
 mod server;

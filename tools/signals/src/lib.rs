@@ -1,6 +1,6 @@
 //! [`Signals`], for tests: threads that are interrupted by a signal a millisecond, as in a program
 //! that profiles itself, resizes with its window, or looks after children.
-
+#![cfg(target_os = "linux")]
 #![allow(clippy::missing_panics_doc)] // it is for tests, and says no more than that
 
 use std::fs;

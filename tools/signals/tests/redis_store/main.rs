@@ -1,5 +1,6 @@
 //! Signals interrupt the threads that talk to a Redis server which is 20 ms away. No call fails for
 //! that, and no connection is given up for it: signals are the embedding program's business.
+#![cfg(target_os = "linux")]
 
 mod far;
 #[path = "../../../../tests/redis/server.rs"]
