@@ -1,4 +1,4 @@
-//! Tells the table what it was built with.
+//! Tells the table which compiler and which profile built it.
 
 use std::env::var;
 use std::process::Command;

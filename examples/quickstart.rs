@@ -1,4 +1,4 @@
-//! The ten-line one: `cargo run --example quickstart`.
+//! The shortest example: `cargo run --example quickstart`.
 
 use mutextree::{LockError, LockStore, MemoryStore};
 

@@ -1,9 +1,10 @@
-//! Threads that lock at random on a small tree for as long as asked, and marks behind the locks
-//! that show any two conflicting locks held at once.
+//! Threads that take random locks on a small tree for some seconds. Marks behind the locks show any
+//! two conflicting locks that are held at once.
 //!
-//! `cargo run --release --example stress -- 60`: so many seconds. `--threads N` sets how many,
-//! `--seed N` what they do. The exit code is 1 if there was a violation: a conflict, a thread that
-//! gets nowhere, or something that is left in the end. `scripts/tsan` runs it under ThreadSanitizer.
+//! `cargo run --release --example stress -- 60`: for 60 seconds. `--threads N` sets how many
+//! threads, `--seed N` what they do. The exit code is 1 if there was a violation: a conflict, a
+//! thread that gets nowhere, or something that is left in the end. `scripts/tsan` runs it under
+//! ThreadSanitizer.
 
 use std::pin::pin;
 use std::process::ExitCode;

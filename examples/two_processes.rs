@@ -1,15 +1,15 @@
-//! Processes that share a tree of locks over Redis, one of which is killed while it holds a lock.
+//! Processes that share a tree of locks over Redis. One of them is killed while it holds a lock.
 //!
 //! `cargo run --release --features redis --example two_processes [-- --redis URL]`
 //!
 //! Without a URL it starts a Redis server of its own and ends it afterwards. It then starts itself
 //! four times:
 //!
-//! * `ann` and `ben` work on sibling nodes, and never wait for each other;
+//! * `ann` and `ben` work on sibling nodes, and never wait for each other.
 //! * `eve` locks the team above ann's and ben's projects when they are done, and is killed (as by
-//!   `kill -9`) while she holds it;
-//! * `dan` waits for a file below that team. He gets his lock when eve's lease ends: nobody is
-//!   there any more to renew it.
+//!   `kill -9`) while she holds it.
+//! * `dan` waits for a file below that team. He gets his lock when eve's lease ends, as nothing
+//!   renews it any more.
 //!
 //! The number behind each lock is its fencing token. It rises with every lock in the tree.
 

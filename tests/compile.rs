@@ -1,5 +1,4 @@
-//! Code of the kind that users write, which has to compile. What must not compile is in
-//! src/compile_fail.rs.
+//! Code as users write it, which has to compile. `src/compile_fail.rs` has what must not compile.
 
 use std::collections::HashMap;
 use std::error::Error;

@@ -1,5 +1,5 @@
-//! Every lock against every other on a tree of three levels, by the conflict table: tried, and
-//! waited for.
+//! Every lock against every other lock on a tree of three levels. The conflict table says which of
+//! them exclude each other; here each pair is tried, and waited for.
 
 mod common;
 

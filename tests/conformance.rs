@@ -1,4 +1,4 @@
-//! Every store keeps every promise: one suite, a line a store.
+//! Every store keeps every promise: the suite in `common/conformance`, one line a store.
 
 #[macro_use]
 mod common;

@@ -1,4 +1,4 @@
-//! What the fuzzers start from, and what they have found: each file of `tests/corpus` once more.
+//! Replays what the fuzzers start from and what they have found: each file of `tests/corpus`.
 
 mod common;
 

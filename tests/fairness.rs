@@ -1,11 +1,11 @@
-//! Nobody starves: an inner node under a storm of leaf locks, a leaf under a storm of inner locks,
-//! a writer among readers.
+//! Nobody starves: not an inner node under a storm of leaf locks, not a leaf under a storm of inner
+//! locks, not a writer among readers.
 //!
-//! The storms are as hostile as they can be. A *relay* is several holders, each of whom stays until
-//! the next one is in, so that the wanted node is never free of them for a moment, unless newcomers
-//! are kept back; after [`BATON`] a holder leaves in any case. A *rush* is several threads that
-//! lock again at once after each release. The times allowed are generous, as the machine may be
-//! busy; a store that starves waits for as long as the storm lasts.
+//! The storms are as hostile as they can be. In a *relay* each holder stays until the next one has
+//! the lock. So the wanted node is never free of them for a moment, unless the store keeps
+//! newcomers back. After [`BATON`] a holder leaves in any case. In a *rush* several threads lock
+//! again at once after each release. The times allowed are generous, as the machine may be busy. A
+//! store that starves a waiter makes it wait for as long as the storm lasts.
 
 mod common;
 

@@ -1,4 +1,5 @@
-//! The checker of histories objects to broken ones, by kind, and to sound ones not at all.
+//! The checker of histories (`common/history.rs`) objects to each kind of broken history, and to no
+//! sound one.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Locks that outlive their guards, and the listing of what is held.
+//! Leases, which are locks that outlive their guards, and the listing of all held locks.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A listener hears of every lock that is lost, and of no other.
+//! A listener is told of every lock that is lost, and of no other.
 
 use std::time::{Duration, Instant};
 

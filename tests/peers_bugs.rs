@@ -1,5 +1,5 @@
-//! Bugs that other locks had, each named after where it was found. See also conformance.rs; here
-//! each stands by itself.
+//! Bugs that other lock libraries had. Each test is named after the library and the report where it
+//! was found, and stands by itself; `conformance.rs` asks for some of the same in passing.
 
 mod common;
 
@@ -26,7 +26,8 @@ fn assert_all_free<S: LockStore>(store: &S) {
     drop(mutex(store, "/", EXCLUSIVE).try_lock().expect("something is left"));
 }
 
-/// Bug 1: a writer that timed out left its mark in the state word, and nobody got in any more.
+/// Left behind by a wait: a writer that timed out left its mark in the state word, and nobody got
+/// in any more.
 fn parking_lot_465_a_timed_out_writer_leaves_its_bit<S: LockStore>(store: S) {
     for (held, wanted) in [("a", "a"), ("a/b", "a"), ("a", "a/b")] {
         let reader = mutex(&store, held, SHARED).lock_owned().unwrap();
@@ -41,7 +42,7 @@ fn parking_lot_465_a_timed_out_writer_leaves_its_bit<S: LockStore>(store: S) {
     }
 }
 
-/// Bug 1: every waiter that gave up left itself in a counter.
+/// Left behind by a wait: every waiter that gave up stayed in a counter.
 fn rustfs_2805_waiter_counters_leak<S: LockStore>(store: S) {
     let guard = mutex(&store, "a/b", EXCLUSIVE).lock_owned().unwrap();
     for _ in 0..300 {
@@ -56,7 +57,7 @@ fn rustfs_2805_waiter_counters_leak<S: LockStore>(store: S) {
     assert_all_free(&store);
 }
 
-/// Bug 2: a release saw nobody listening and woke nobody, while somebody was about to.
+/// A lost wake-up: a release saw no listener and woke nobody, while a thread was about to listen.
 fn event_listener_138_a_skipped_notify<S: LockStore>(store: S) {
     // Two who do nothing but pass the lock to and fro: a wake-up that gets lost stops both. Each
     // pair in its own way.
@@ -70,7 +71,8 @@ fn event_listener_138_a_skipped_notify<S: LockStore>(store: S) {
     }
 }
 
-/// Bug 2: a wake-up went to one who waited in the same queue for something else, and ended there.
+/// A stolen wake-up: it went to a waiter in the same queue that waited for something else, and went
+/// no further.
 fn rustfs_5657_a_stolen_wake_up<S: LockStore>(store: S) {
     // All wait at `a`: one wants it, the others want something below it. The one release must reach
     // everybody.
@@ -165,8 +167,8 @@ fn bell() -> (Waker, Receiver<()>) {
     (Waker::from(Arc::new(Bell(sender))), receiver)
 }
 
-/// Bug 3: a reader that asks again behind a queued writer hangs. Here it may wait, as documented,
-/// but a time-out ends it, and all goes on when the first lock is released.
+/// Locking again: a reader that asks again behind a queued writer hangs. Here it may wait, as
+/// documented, but a timeout ends the wait, and all goes on when the first lock is released.
 fn parking_lot_212_a_reader_asks_again_behind_a_writer<S: LockStore>(store: S) {
     for (queued, asked) in [("a", "a/b"), ("/", "a/b"), ("a/b", "a/b"), ("a/b", "a")] {
         let reader = mutex(&store, "a", SHARED).lock_owned().unwrap();
@@ -188,7 +190,7 @@ fn parking_lot_212_a_reader_asks_again_behind_a_writer<S: LockStore>(store: S) {
     }
 }
 
-/// Bug 4: unlocking `/` on an empty tree panicked.
+/// The root: unlocking `/` on an empty tree panicked.
 fn dav_server_unlocking_the_root_of_an_empty_tree<S: LockStore>(store: S) {
     for kind in KINDS {
         mutex(&store, "/", kind).lock_owned().unwrap().unlock().unwrap();
@@ -197,7 +199,7 @@ fn dav_server_unlocking_the_root_of_an_empty_tree<S: LockStore>(store: S) {
     assert!(!mutex(&store, "/", EXCLUSIVE).is_locked());
 }
 
-/// Bug 4: `a/b/` and `a/b` were two locks, and below some depth nothing was protected.
+/// Paths: `a/b/` and `a/b` were two locks, and below some depth nothing was protected.
 fn bolt_a_trailing_slash_and_a_deep_path<S: LockStore>(store: S) {
     let guard = mutex(&store, "a/b/", EXCLUSIVE).lock_owned().unwrap();
     assert_eq!(guard.path().to_string(), "a/b");
@@ -212,7 +214,7 @@ fn bolt_a_trailing_slash_and_a_deep_path<S: LockStore>(store: S) {
     }
 }
 
-/// Bug 4: `x` taken for a prefix of `xa`.
+/// Paths: `x` taken for a prefix of `xa`.
 fn a_classic_of_prefix_tests<S: LockStore>(store: S) {
     let _guard = mutex(&store, "dir/x", EXCLUSIVE).lock_owned().unwrap();
     for path in ["dir/xa", "dir/x.bak", "dir/x x", "dir/X", "dirx", "di", "dir2/x", "dir/xa/b", "x"] {
@@ -221,8 +223,7 @@ fn a_classic_of_prefix_tests<S: LockStore>(store: S) {
     assert!(mutex(&store, "dir/x/a", EXCLUSIVE).try_lock().is_err());
 }
 
-/// Bug 6: of a downgraded lock only the node itself became shared, and what is above or below
-/// stayed closed.
+/// Downgrade: only the node itself became shared, and what is above or below stayed closed.
 fn alluxio_11541_a_part_of_the_chain_downgraded<S: LockStore>(store: S) {
     let mut guard = mutex(&store, "a/b/c", EXCLUSIVE).lock_owned().unwrap();
     let chain = ["/", "a", "a/b", "a/b/c", "a/b/c/d", "a/b/c/d/e"];
@@ -241,8 +242,8 @@ fn alluxio_11541_a_part_of_the_chain_downgraded<S: LockStore>(store: S) {
     assert_all_free(&store);
 }
 
-/// Bug 6: readers counted in eight bits. In any number of bits that a test can afford, node-only
-/// readers apart from the others.
+/// Counting: readers were counted in eight bits. Here they are counted in any number of bits that a
+/// test can afford, node-only readers apart from the others.
 fn rustfs_readers_counted_in_eight_bits<S: LockStore>(store: S) {
     for count in [255, 256, 257, 2000] {
         for kind in KINDS.into_iter().filter(|kind| kind.0 == SHARED.0) {
@@ -257,7 +258,7 @@ fn rustfs_readers_counted_in_eight_bits<S: LockStore>(store: S) {
     }
 }
 
-/// Bug 5: idle nodes were never freed.
+/// Reclaim, too late: idle nodes were never freed.
 #[test]
 fn bolt_idle_nodes_are_never_freed() {
     let store = MemoryStore::new();
@@ -267,8 +268,8 @@ fn bolt_idle_nodes_are_never_freed() {
     assert!(store.node_count() < 5000, "{} nodes, and nobody uses one", store.node_count());
 }
 
-/// Bug 5: nodes were freed while in use, and the next one to come locked another node of the same
-/// name.
+/// Reclaim, too soon: nodes were freed while in use, and the next request locked another node of
+/// the same name.
 #[test]
 fn alluxio_13049_a_node_freed_while_in_use() {
     let store = MemoryStore::new();

@@ -1,4 +1,5 @@
-//! Random programs of one thread, run side by side on a store and on the naive one.
+//! Random programs of one thread in which nothing waits. Each runs side by side on the store and on
+//! the naive one, and every step has to end the same way on both.
 
 mod common;
 

@@ -1,5 +1,5 @@
-//! Threads that lock at random, and a checker that finds in the record of it whatever must not
-//! happen.
+//! Random locks by several threads. What happens is recorded, and a checker looks for everything in
+//! the record that must not happen.
 
 mod common;
 

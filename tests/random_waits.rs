@@ -1,11 +1,13 @@
-//! Random programs in which requests also wait, against the conflict table: who is in, who waits,
-//! and that whoever waits has a reason to.
+//! Random programs of one thread in which requests also wait, checked against the conflict table.
 //!
-//! The requests are futures, polled by hand in one thread, so a program does the same thing each
-//! time. Which of several waiters is served first is the store's own business. What is not: two
-//! that conflict are never both in; one that waits does so because of a lock, or because of another
-//! waiter that itself waits for a reason; a try fails only because of somebody it conflicts with,
-//! whom it names; and who gives up leaves nothing behind.
+//! The requests are futures, polled by hand, so a program does the same thing each time. Which of
+//! several waiters is served first is the store's own business. These are not:
+//!
+//! * Two requests that conflict are never both granted.
+//! * A waiter waits because of a lock, or because of another waiter that itself has a reason to
+//!   wait.
+//! * A try fails only because of a request that it conflicts with, and the error names that one.
+//! * A wait that is given up leaves nothing behind.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Memory is bounded by what is in use, and what is in use is never lost.
+//! Memory is bounded by what is in use, and nothing that is in use is ever reclaimed.
 
 mod common;
 

@@ -1,6 +1,6 @@
-//! The same random threads as in random_threads.rs, more of them, in orders that a scheduler draws by lot:
-//! `scripts/shuttle`. A failure prints the schedule that leads to it, and `MUTEXTREE_SHUTTLE_REPLAY`,
-//! set to that, repeats it.
+//! The random threads of `random_threads.rs`, more of them, in orders that shuttle draws at random:
+//! `scripts/shuttle` runs them. A failure prints the order that leads to it. With
+//! `MUTEXTREE_SHUTTLE_REPLAY` set to that, the same order runs again.
 #![cfg(mutextree_shuttle)]
 
 mod common;

@@ -1,4 +1,4 @@
-//! A kept `TreeMutex` by depth, against a flat mutex and the text-book tree lock; the root of a
+//! A kept `TreeMutex` by depth, against a flat mutex and the textbook tree lock; and the root of a
 //! tree full of idle handles.
 
 use std::hint::black_box;

@@ -1,4 +1,4 @@
-//! Locked by path: the same one over and over, and one after the other that nobody has seen before.
+//! Locking by path: the same path over and over, and new paths one after the other.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
-//! Several threads: on disjoint paths, where more should do more, and on one node.
+//! Several threads: on disjoint paths, where more threads should do more, and on one node.
 //!
-//! A wait for the root under a storm is no bench here, since it is a median that counts, and
-//! criterion knows none: see the table.
+//! The wait for the root under a storm is no bench here. Its median counts, and criterion knows no
+//! median: see the table.
 
 use std::sync::Barrier;
 use std::thread;

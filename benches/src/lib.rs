@@ -1,13 +1,13 @@
-//! What the criterion benches, the table and the page of plots have in common: who is measured,
+//! What the criterion benches, the table and the page of plots share: which locks are measured,
 //! where in the tree, and how.
 //!
 //! * `subject.rs`: [`Subject`], one lock + unlock of whatever kind, and [`Site`], the paths that
 //!   are locked
 //! * `ours.rs`: mutextree, on a handle and by path
-//! * `peers.rs`: the others
-//! * `measure.rs`: how things are compared on a machine that is not quiet
+//! * `peers.rs`: other locks
+//! * `measure.rs`: how to compare on a machine that is not quiet
 //! * `workload.rs`: what threads do with locks
-//! * `redis.rs`: a server, and what others do on one
+//! * `redis.rs`: a Redis server, and other locks on it
 //! * `unit.rs`, `machine.rs`: figures and what they were taken on, as text
 
 pub mod machine;

@@ -1,7 +1,7 @@
 //! How things are measured: in turns.
 //!
 //! What a machine gives changes from second to second, so no figure here is compared with one from
-//! another time. Whatever is compared takes turns in short slices (A B, B A, A B ...), each round
+//! another time. The things to compare take turns in short slices (A B, B A, A B ...). Each round
 //! gives one ratio, and the median of the ratios counts.
 
 use std::sync::Barrier;

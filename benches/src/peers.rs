@@ -1,8 +1,8 @@
-//! The others, each used the way that is fastest for it. What they are for, and what they leave
-//! out, is in each one's line.
+//! Other locks, each used in the way that is fastest for it. The line of each says what it is for
+//! and what it leaves out.
 //!
-//! * `peers/flat.rs`: one lock, or one a path, that knows of no tree
-//! * `peers/tree.rs`: locks that do
+//! * `peers/flat.rs`: one lock, or one a path, without a tree
+//! * `peers/tree.rs`: locks with a tree
 
 mod flat;
 mod tree;

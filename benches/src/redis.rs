@@ -1,4 +1,4 @@
-//! A Redis server to measure on, and what others do there.
+//! A Redis server to measure on, and other locks on it.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};

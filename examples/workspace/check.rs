@@ -1,8 +1,8 @@
-//! The checker: tells an operation that came too late from one whose ground was pulled away.
+//! The checker: tells an operation that came too late from one whose files changed under its locks.
 //!
-//! Before an operation has seen its target, a missing file says nothing: somebody moved it before
-//! the lock was taken, and the operation passes ([`Check::first`]). From then on the locks promise
-//! that nothing changes, and everything is looked at again; what has changed all the same is a
+//! Before an operation has seen its target, a missing file says nothing. It was moved before the
+//! lock was taken, and the operation passes ([`Check::first`]). From then on the locks promise that
+//! nothing changes, and everything is looked at again. What has changed all the same is a
 //! [`Violation`] ([`Check::again`]).
 
 use std::fmt;

@@ -1,7 +1,7 @@
-//! A real job for tree locks: worker threads edit, read, list, create, rename, move, copy and
-//! delete files and whole directories of a real tree, each under the locks it needs (`locks.rs`
-//! says which, and why that is enough), and a checker counts every operation that finds its path
-//! gone or changed while it holds them. With locks that is none.
+//! A real job for tree locks. Worker threads edit, read, list, create, rename, move, copy and
+//! delete files and whole directories of a real tree. Each takes the locks that it needs;
+//! `locks.rs` says which, and why they are enough. A checker counts every operation that finds its
+//! path gone or changed while it holds the locks. With locks there are none.
 //!
 //! ```text
 //! cargo run --release --example workspace -- [OPTIONS] [DIR]

@@ -1,9 +1,9 @@
 //! What workers do to the tree. Every operation has the same shape: take the locks; look whether
-//! there is anything to do it on; do it in several steps; look again at all it relied on.
+//! there is anything to do; do it in several steps; look again at all that it relied on.
 //!
 //! * `file.rs`: read, edit, create, delete a file
 //! * `directory.rs`: list, copy, delete a directory
-//! * `relocate.rs`: rename and move either
+//! * `relocate.rs`: rename and move files and directories
 
 use std::cell::Cell;
 use std::fmt;

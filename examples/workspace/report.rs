@@ -1,5 +1,5 @@
-//! What is shown: progress on standard error while it runs, and the table on standard output at the
-//! end.
+//! What is shown: progress on standard error during the run, and the table on standard output at
+//! the end.
 
 use std::fmt::Display;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! One run: starts the workers on a tree, looks on until their time is up, and then goes through
-//! the whole tree once more.
+//! One run: starts the workers on a tree, waits until their time is up, and then checks the whole
+//! tree once more.
 
 use std::path::Path;
 use std::sync::Arc;

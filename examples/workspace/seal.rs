@@ -1,6 +1,6 @@
 //! Every file in the workspace ends in a *seal*: a line with the checksum of all that stands before
-//! it, and a number that no two writes share. So whoever reads a file can tell that it is whole,
-//! and that it is still the same one.
+//! it, and a number that no two writes share. So a reader can tell that a file is whole, and that
+//! it is still the same one.
 //!
 //! A writer first puts an *open* seal in its place, and the closed one when it is done.
 

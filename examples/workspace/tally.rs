@@ -1,4 +1,4 @@
-//! What is counted: by each worker for itself, and by all together for those who look on.
+//! What is counted: by each worker for itself, and by all together for the display.
 
 use std::ops::AddAssign;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};

@@ -1,7 +1,7 @@
-//! A worker: roams the tree, and does a bit of everything wherever it is.
+//! A worker: it roams the tree, and does a bit of everything wherever it is.
 //!
-//! It knows no more of the tree than it has seen: the listing of the directory that it is in, which
-//! may be out of date, and a few directories that it came through.
+//! It knows no more of the tree than it has seen: the listing of its directory, which may be out of
+//! date, and a few directories that it came through.
 
 use std::sync::atomic::Ordering::Relaxed;
 

@@ -1,4 +1,5 @@
-//! What the targets run is in the crate's tests, where `tests/corpus.rs` replays the seeds.
+//! What the fuzz targets run. It is a part of the crate's tests, where `tests/corpus.rs` replays
+//! the seeds.
 #![allow(dead_code)] // the tests use more of it
 
 #[path = "../../tests/common/fuzzing.rs"]

@@ -1,5 +1,5 @@
-//! A wait that is dropped, at every point there is, leaves the tree as if it had never been, and
-//! whoever is next goes on.
+//! A wait that is dropped, at every point there is, leaves the tree as if it had never been. The
+//! next waiter goes on.
 
 use mutextree::OwnedTreeMutexGuard;
 

@@ -1,4 +1,4 @@
-//! A lease in the way of a task: it waits for no longer than that.
+//! A task that waits for a leased lock waits no longer than the lease.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};

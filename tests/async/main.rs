@@ -1,5 +1,5 @@
-//! Waiting without a thread: what tasks are promised, on every store and on every kind of runtime.
-//! A store is one line at the end.
+//! What tasks are promised, on every store and on every kind of runtime. A store is one line at the
+//! end.
 
 #[path = "../common/mod.rs"]
 mod common;

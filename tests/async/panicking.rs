@@ -1,5 +1,5 @@
-//! A store that panics: through the provided `acquire_async` that reaches the task, which otherwise
-//! would wait for ever.
+//! A store that panics. With the provided `acquire_async` the panic has to reach the task, which
+//! would otherwise wait for ever.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;

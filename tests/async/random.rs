@@ -1,5 +1,5 @@
-//! Tasks that give up at random, threads that time out at random, on a whole tree, and a witness of
-//! who holds what.
+//! Tasks that give up at random and threads that time out at random, on a whole tree. A witness
+//! knows who holds what, and sees two conflicting locks that are held at once.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The distributed store, on a server of the test program's own.
+//! The distributed store, on a Redis server that the test program starts.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! Places for tasks to run: tokio with one thread and with several, smol, and a thread a task with
-//! a `block_on` of our own.
+//! Where tasks run: tokio with one thread and with several, smol, and one thread a task with a
+//! `block_on` of our own.
 
 use std::future::Future;
 use std::pin::Pin;

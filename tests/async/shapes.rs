@@ -1,4 +1,5 @@
-//! Conflicts of every shape: what is held, who waits for it, and who waits behind that one.
+//! Conflicts of every shape: which locks are held, who waits for them, and who waits behind that
+//! waiter.
 
 use crate::common::kinds::{EXCLUSIVE, EXCLUSIVE_NODE, Kind, SHARED, SHARED_NODE};
 

@@ -1,4 +1,4 @@
-//! What tokio's users do: `select!`, abort, `spawn_blocking`.
+//! What users of tokio do: `select!`, abort, `spawn_blocking`.
 
 use std::time::Duration;
 

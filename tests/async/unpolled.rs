@@ -1,4 +1,4 @@
-//! A task that was woken and that nobody polls: it loses its turn, and those behind it get in.
+//! A task that was woken and is not polled: it loses its turn, and the waiters behind it get in.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,5 @@
-//! Threads that ask for a lock, and tests that do not hang: what takes far too long fails.
+//! Threads that ask for a lock. A wait that takes far too long fails the test instead of hanging
+//! it.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;

@@ -1,5 +1,5 @@
-//! What the fuzzers run on the bytes that they make up: programs on the store, and paths. The
-//! oracles are as plain as can be.
+//! What the fuzzers run on the bytes that they make up: programs of operations on the store, and
+//! paths. The oracles are as plain as can be.
 
 use std::path::Path;
 

@@ -1,14 +1,18 @@
-//! What happened in a run with threads, and whether it may have.
+//! Whether what happened in a run with threads was allowed.
 //!
 //! A history is a list of [`Op`]s with the times at which things happened. Times are any numbers
-//! that rise along the run and are used once: a counter that every thread draws from will do.
+//! that rise along the run and are used once, such as a counter that every thread draws from.
 //! Nothing in here knows threads or clocks, so that any harness can use it.
 //!
-//! What a time proves depends on its side of the call. From after `lock` returned until before
-//! `release` is called the lock is *surely* held; from before `lock` is called until after
-//! `release` returned the request is *possibly* there, waiting or held. Two that are surely held
-//! must not conflict; one that fails must have met one that was possibly there; and one that waits
-//! must not go on waiting when nothing is possibly there any more.
+//! What a time proves depends on its side of the call:
+//!
+//! * From after `lock` returned until before `release` is called, the lock is *surely* held.
+//! * From before `lock` is called until after `release` returned, the request is *possibly* there,
+//!   waiting or held.
+//!
+//! Two surely held locks must not conflict. A request that fails must have met one that was
+//! possibly there. A waiter must not go on waiting when nothing that it conflicts with is possibly
+//! there.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What the tests share. Each test program uses a part of it.
+//! What the tests share. Each test program takes in all of it by `mod common;`, and uses a part.
 // What one program leaves unused another one uses.
 #![allow(dead_code, unused_macros, unreachable_pub)]
 

@@ -1,6 +1,6 @@
 //! [`NaiveStore`]: the locks of a tree in the plainest way that keeps every promise, one mutex and
-//! one list. It is slow, and easy to be sure of: the oracle that other stores are compared with,
-//! and the proof that a store can be written outside the crate.
+//! one list. It is slow, and easy to be sure of. Other stores are compared with it, and it proves
+//! that a store can be written outside the crate.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! Programs of one thread, run side by side on a store and on the naive one: every step ends the
-//! same way on both.
+//! Programs of one thread that run on a store and on the naive one, side by side. Every step has to
+//! end the same way on both.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! What a thread does in a run that is recorded: locks at random, one after the other. Nothing here
-//! knows threads, so that any harness can use it.
+//! What a thread does in a run that is recorded: it takes random locks, one after the other.
+//! Nothing here knows threads, so that any harness can use it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};

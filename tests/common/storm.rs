@@ -1,10 +1,10 @@
 //! One request in the midst of a storm of others, recorded. Nothing here knows threads, so that any
 //! harness can use it.
 //!
-//! The storm is a *relay*: each holder stays until the next one is in, if there is a next one, so
-//! that what it holds is never free for a moment unless newcomers are kept back. It ends when the
-//! one who is wanted is in, or when so many have been let in that a store that keeps its promise
-//! would have let that one in long ago.
+//! The storm is a *relay*: each holder stays until the next one has the lock, if there is a next
+//! one. So what they hold is never free for a moment, unless the store keeps newcomers back. The
+//! storm ends when the wanted request is granted. It also ends when so many others were let in that
+//! a store which keeps its promise would have granted the wanted request long ago.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 

@@ -1,5 +1,5 @@
-//! The figures of the distributed store, each beside the bare commands in the same run, on a Redis
-//! server of its own.
+//! The figures of the distributed store, each beside the bare Redis commands in the same run. It
+//! starts a Redis server of its own.
 //!
 //! `cargo run --release -p mutextree-benches --features redis --bin redis_table`
 

@@ -1,4 +1,4 @@
-//! One lock, or one a path, that knows of no tree: what a tree lock's price is measured by.
+//! One lock, or one a path, without a tree: what the price of a tree lock is measured by.
 
 use std::hint::black_box;
 use std::sync::Arc;

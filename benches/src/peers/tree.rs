@@ -1,4 +1,4 @@
-//! Locks that know of a tree.
+//! Locks with a tree.
 
 use std::hint::black_box;
 use std::pin::pin;

@@ -1,7 +1,8 @@
-//! More threads than cores, each locking a leaf of its own again as soon as it has let go of it.
-//! How long does somebody wait who wants what is above them? The holders sleep, as if for a disk:
-//! with spinning ones this would measure how long the scheduler keeps a holder off its core, and
-//! that is milliseconds for any lock.
+//! More threads than cores, each locking a leaf of its own again as soon as it has released it. How
+//! long does a thread wait that wants a node above them?
+//!
+//! The holders sleep, as if for a disk. With spinning holders this would measure how long the
+//! scheduler keeps a holder off its core, which is milliseconds for any lock.
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

@@ -1,4 +1,4 @@
-//! Distinct paths, each locked and unlocked once: what a path costs that nobody has seen before.
+//! Distinct paths, each locked and unlocked once: what a new path costs.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,6 @@
-//! What is read and written. Nothing in here keeps two apart: that is the locks' business, and
-//! whoever finds another where it should be alone reports a violation.
+//! The documents that are read and written. Nothing in here keeps two handlers apart: that is what
+//! the locks are for. A handler that meets another one where it should be alone reports a
+//! violation.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};

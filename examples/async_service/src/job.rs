@@ -1,4 +1,4 @@
-//! The background job: takes one tenant after the other, with all that is in it.
+//! The background job: it locks one tenant after the other, with all that is in it.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! The load generator: so many clients, each with a connection of its own, each asking for one
-//! document at random after the other.
+//! The load generator: many clients, each with a connection of its own. Each asks for one random
+//! document after the other.
 
 use std::error::Error;
 use std::net::SocketAddr;

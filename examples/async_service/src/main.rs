@@ -1,7 +1,7 @@
-//! Tree locks in an asynchronous service: HTTP handlers read and write `tenant/project/document`,
-//! each under a lock on that path, and a background job takes a whole tenant now and then, for
-//! which it needs all of the tenant's handlers gone and none to come in. A load generator in the
-//! same program asks over loopback, and shows what the service does and how long the job waits.
+//! Tree locks in an asynchronous service. HTTP handlers read and write `tenant/project/document`,
+//! each under a lock on that path. Now and then a background job locks a whole tenant: for that all
+//! of the tenant's handlers have to be gone, and none may come in. A load generator in the same
+//! program asks over loopback, and shows what the service does and how long the job waits.
 //!
 //! ```text
 //! cargo run --release -p mutextree-async-service -- --seconds 5

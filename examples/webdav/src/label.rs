@@ -1,8 +1,9 @@
-//! What a lock's owner field tells: the store keeps it with the lock, so that every server that
-//! shares the store knows all of its locks, and no server has to remember anything.
+//! The text in a lock's owner field. The store keeps it with the lock. So every server that shares
+//! the store knows all of its locks, and no server has to remember anything.
 //!
-//! The text is a token, a space, and what describes the holder: for a client's lock the `<owner>`
-//! element that it sent, for a [request](crate::locks) that is being answered its method.
+//! The text is a token, a space, and a description of the holder. For a client's lock that is the
+//! `<owner>` element that the client sent. For a [request](crate::locks) that is being answered it
+//! is the method.
 
 use mutextree::{HeldLock, Owner};
 use uuid::Uuid;

@@ -12,16 +12,16 @@
 //! # Rules
 //!
 //! 1. **The store is all there is.** Tokens, owners and timeouts are read from its
-//!    [listing](LockStore::locks) at each request, so servers that share a store share locks, and a
-//!    restarted one knows them all.
+//!    [listing](LockStore::locks) at each request. So servers that share a store share locks, and a
+//!    restarted server knows them all.
 //! 2. **Checked is held.** A request that may write *takes* what it needs and keeps it until it has
-//!    been answered: nobody's LOCK gets in between its check and its write. Requests wait for each
-//!    other, for a moment, so that two that want what the other has both fail; nobody waits for a
-//!    client's lock.
-//! 3. **A token opens its own lock**, and of the shared locks on a resource one opens all (RFC
-//!    4918, 6.2).
-//! 4. **A depth-0 lock keeps the names in its collection** (RFC 4918, 7.4): to make, move or remove
-//!    a member takes its token, to write into one does not.
+//!    been answered. So no LOCK of another client gets in between its check and its write. Requests
+//!    wait for each other for a moment only, so that two which want what the other has both fail.
+//!    No request waits for a client's lock.
+//! 3. **A token opens its own lock.** Of several shared locks on a resource, one token opens all
+//!    (RFC 4918, 6.2).
+//! 4. **A depth-0 lock keeps the names in its collection** (RFC 4918, 7.4). To make, move or remove
+//!    a member takes its token; to write into a member does not.
 
 use std::fmt;
 use std::path::PathBuf;

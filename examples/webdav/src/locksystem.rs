@@ -1,5 +1,5 @@
-//! dav-server's lock system trait over [`RequestLocks`]. What a store does may take time, so it is
-//! done where waiting is allowed.
+//! dav-server's lock system trait over [`RequestLocks`]. A store may take time, so it is called
+//! where waiting is allowed.
 
 use std::panic::resume_unwind;
 use std::time::Duration;

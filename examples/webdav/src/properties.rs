@@ -1,5 +1,5 @@
-//! A directory served as it is, with the properties that clients set kept as extended attributes of
-//! its files: they survive a restart and go along with a rename by themselves.
+//! A directory served as it is. The properties that clients set are kept as extended attributes of
+//! its files, so they survive a restart and go along with a rename by themselves.
 
 use std::io;
 use std::path::{Path, PathBuf};

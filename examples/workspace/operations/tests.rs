@@ -1,5 +1,5 @@
-//! The checker has to notice what the locks prevent: every operation, with its ground pulled away
-//! halfway.
+//! The checker has to notice what the locks prevent. So each operation runs here with its files
+//! changed halfway.
 
 use super::*;
 use crate::check::Violation::{self, *};

@@ -1,6 +1,6 @@
 //! Leases: how they end, and what is told then.
 //!
-//! Time passes in here by waiting in vain for a lock: a time that is long enough, on however slow a
+//! Where time has to pass a test waits in vain for a lock, for long enough on however slow a
 //! machine.
 
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The promises of `LockStore` and of the locks made from it, a test each, for any store. Nothing
-//! in here knows which store it runs on, and nothing expects one to be fast.
+//! The promises of a store and of the locks made from it, a test each. Nothing in here knows which
+//! store it runs on, and nothing expects one to be fast.
 //!
 //! Every promise is a function of a factory, which makes an empty tree at each call.
 //! [`conformance!`] makes them the tests of one store.

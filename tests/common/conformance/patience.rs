@@ -1,4 +1,4 @@
-//! Trying, waiting for a while, waiting for ever.
+//! Trying, waiting for a while, and waiting for ever.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! What conflicts with what; which paths are one lock; whom an error names.
+//! Which locks conflict, which paths are one lock, and which lock an error names.
 
 use std::path::Path;
 

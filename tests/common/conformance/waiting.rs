@@ -1,4 +1,4 @@
-//! Who waits gets in; who gives up leaves nothing behind.
+//! A waiter gets in at last, and a wait that is given up leaves nothing behind.
 
 use std::sync::Arc;
 use std::sync::Barrier;

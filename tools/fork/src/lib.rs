@@ -2,11 +2,10 @@
 //! over a socket what it finds.
 //!
 //! A child that panics, dies or says nothing for [`AT_MOST`] fails the test with a sentence, and is
-//! killed. It never returns from its job, so nothing of the test runs twice, and nothing that the
-//! parent owns is dropped in the child unless the job does so.
+//! killed. It never returns from its job, so nothing of the test runs twice.
 //!
-//! The child of a program with threads has only the thread that forked. Whatever lock another thread
-//! held at that moment stays locked for ever. So tests that fork do it one at a time
+//! The child of a program with threads has only the thread that forked. A lock that another thread
+//! held at that moment stays locked for ever. So tests that fork run one at a time
 //! ([`one_at_a_time`]), and the job prints nothing.
 #![cfg(unix)]
 
@@ -163,14 +162,15 @@ impl Drop for Child {
 }
 
 /// Forks. The child does the job and ends; the parent goes on. Both have `value`, each its own
-/// copy of it: what the child drops is not dropped in the parent.
+/// copy of it: what the child drops, at the end of its job at the latest, is not dropped in the
+/// parent.
 ///
 /// # Panics
 /// If the system makes no more processes.
 pub fn fork<T>(value: T, job: impl FnOnce(T, &mut Parent)) -> (T, Child) {
     let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
-    // SAFETY: the child runs nothing but the job, and then ends. Tests fork one at a time, so that
-    // no thread of theirs is in the middle of something at that moment. A thread of the store may be;
+    // SAFETY: the child runs nothing but the job, and then ends. Tests fork one at a time, so none
+    // of their threads is in the middle of something at that moment. A thread of the store may be;
     // that is what is tested.
     match unsafe { libc::fork() } {
         -1 => panic!("fork: {}", std::io::Error::last_os_error()),

@@ -1,4 +1,4 @@
-//! Models and what their doc comments say makes them fail, which has to be what the list says.
+//! The models, and what their doc comments say makes them fail: that has to be what the list says.
 
 use std::fs;
 use std::path::Path;

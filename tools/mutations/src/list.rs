@@ -1,7 +1,7 @@
 //! The mutations: rules of the algorithm, each left out or turned round.
 //!
-//! A rule that is here for speed or fairness alone fails no model, which know neither; unit tests
-//! beside the code and `tests/fairness.rs` have those.
+//! A rule that is only about speed or fairness fails no model, as models know neither. Unit tests
+//! beside the code and `tests/fairness.rs` hold those.
 
 mod claiming;
 mod clearing;

@@ -1,15 +1,13 @@
 //! Breaks the code on purpose, one rule at a time, and sees the loom models fail.
 //!
 //! A model that passes proves nothing unless it would fail on wrong code. Each [`Mutation`] in
-//! `list/` leaves one rule out and names the models that have to fail then. Run with `cargo run -p
-//! mutextree-mutations`; with words, only mutations that contain one of them, or name such a model,
-//! or one in the file of that name. `--check` only sees whether the mutations apply and the doc
-//! comments of the models agree with them, which takes no time. `--all-models` runs every model on
-//! each mutation, and shows which fail. `--bound` sets the preemption bound, 2 if not given.
+//! `list/` leaves one rule out, and names the models that have to fail then. `scripts/mutations`
+//! runs this program and lists its arguments.
 //!
-//! The exit code is 1 if a model passes on a mutation that names it, if the text to replace is not
-//! there exactly once, if the mutated code does not compile, if no mutation names some model, or if
-//! the doc comment of the model named first does not say what makes it fail.
+//! The exit code is 1 if something is not as it should be: a model passes on a mutation that names
+//! it; the text to replace is not there exactly once; the mutated code does not compile; no
+//! mutation names some model; the doc comment of the model named first does not say what makes it
+//! fail. It is 2 if the arguments are wrong.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -79,6 +77,9 @@ fn run(options: &Options) -> Result<bool, String> {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::ASCII_MARKDOWN).set_header(["left out or broken", "model", "outcome"]);
     let mutations: Vec<_> = list::all().filter(|mutation| options.want(mutation, &models)).collect();
+    if mutations.is_empty() {
+        return Err(format!("no mutation, model or file of models is named by: {}", options.words.join(" ")));
+    }
     if options.check {
         for mutation in &mutations {
             complaints.extend(bench.apply(mutation).err().map(|why| format!("{}: {why}", mutation.what)));

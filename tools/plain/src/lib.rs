@@ -1,9 +1,10 @@
 //! A number that nothing but a lock guards, for `examples/stress.rs`. It is a package of its own
 //! because it takes `unsafe`, which mutextree forbids itself.
 //!
-//! ThreadSanitizer takes no two atomic accesses for a race, however relaxed. So atomics behind a
-//! lock show that two hold it at once, but not that what one wrote before it let go is there for
-//! the next: with all the release orderings gone there would be no report. This has one.
+//! ThreadSanitizer takes no two atomic accesses for a race, however relaxed they are. So atomics
+//! behind a lock show that two threads hold it at once. They do not show that the writes of one
+//! holder are visible to the next: with all release orderings gone there would be no report. Plain
+//! memory shows that, too.
 
 use std::cell::UnsafeCell;
 

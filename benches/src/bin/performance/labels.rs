@@ -1,5 +1,5 @@
-//! The names of a plot's lines, each beside the line's end: nobody has to look up a colour in a
-//! legend.
+//! The names of a plot's lines. Each stands beside the end of its line, so that no colour has to be
+//! looked up in a legend.
 
 use std::ops::Range;
 

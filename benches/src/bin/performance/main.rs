@@ -1,8 +1,7 @@
-//! What does it cost, and what do others cost? Measures mutextree and its peers in the same run and
-//! writes a page with plots.
+//! Measures mutextree and other locks in the same run, and writes a page with plots.
 //!
-//! `cargo run --release -p mutextree-benches --features redis --bin performance`; `--help` says
-//! what else.
+//! `cargo run --release -p mutextree-benches --features redis --bin performance`; `--help` lists
+//! the options.
 //!
 //! * `sections.rs`, `sections/`: what is measured, a plot a file
 //! * `series.rs`: the figures behind a plot

@@ -1,4 +1,4 @@
-//! A plot, as SVG: logarithmic axes, and each line named where it ends.
+//! A plot, as SVG, with logarithmic axes. Each line has its name where it ends.
 
 use mutextree_benches::unit::thousands;
 use plotters::coord::combinators::BindKeyPoints;

@@ -1,8 +1,8 @@
 //! What is measured, a plot a file.
 //!
-//! * `depth.rs`, `threads.rs`, `one_node.rs`: lock + unlock, alone and in company
+//! * `depth.rs`, `threads.rs`, `one_node.rs`: lock + unlock, on one thread and on several
 //! * `storm.rs`, `idle.rs`: a node with others below it
-//! * `paths.rs`: paths that nobody has seen before
+//! * `paths.rs`: paths that were never used before
 //! * `redis.rs`: over Redis
 
 mod depth;

@@ -1,7 +1,7 @@
-//! Are we there? Measures every figure that the crate promises, against its peers in the same run,
-//! and prints a verdict a row.
+//! Measures every figure that the crate promises, against other locks in the same run, and prints a
+//! verdict a row.
 //!
-//! `cargo run --release -p mutextree-benches`; `--help` says what else.
+//! `cargo run --release -p mutextree-benches`; `--help` lists the options.
 //!
 //! * `rows.rs`, `rows/`: the figures, a family a file
 //! * `report.rs`: the table

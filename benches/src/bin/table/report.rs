@@ -1,4 +1,4 @@
-//! What is printed: [`Row`]s with a bound and a verdict, and [`Note`]s, which only inform.
+//! The table: [`Row`]s with a bound and a verdict, and [`Note`]s, which only inform.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! Locks and what requests do: they go with what is deleted or moved, they hold on every server,
-//! and against requests that are under way.
+//! Locks and requests: locks go with what is deleted or moved, hold on every server, and hold
+//! against requests that are being answered.
 
 use std::fs;
 use std::io::{Read, Write};

@@ -1,4 +1,4 @@
-//! Lock + unlock of one leaf by one thread, by how deep the leaf is.
+//! Lock + unlock of one leaf by one thread, by the depth of the leaf.
 
 use mutextree_benches::measure::{Contestant, Effort, all_in_turns, lone};
 use mutextree_benches::ours::{ByPath, Handle};

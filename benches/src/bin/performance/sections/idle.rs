@@ -1,4 +1,4 @@
-//! The root of a tree of idle nodes, all of which somebody has a handle to.
+//! The root of a tree of idle nodes, with a handle to each of them.
 
 use std::hint::black_box;
 

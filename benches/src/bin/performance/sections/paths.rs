@@ -1,5 +1,4 @@
-//! Distinct paths, each locked and unlocked once: what a path costs that nobody has seen before,
-//! and what stays of it.
+//! Distinct paths, each locked and unlocked once: what a new path costs, and what memory it leaves.
 
 use dashmap::DashMap;
 use lockable::LockPool;

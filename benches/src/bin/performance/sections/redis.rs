@@ -1,4 +1,4 @@
-//! Over Redis: lock + unlock by the number of locks that others hold, and by threads.
+//! Over Redis: lock + unlock by the number of locks that others hold, and by the number of threads.
 
 use mutextree::{LockStore, RedisStore, TreeMutex};
 use mutextree_benches::Site;

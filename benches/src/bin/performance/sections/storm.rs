@@ -1,4 +1,4 @@
-//! A node asked for under a storm of leaf locks below it.
+//! A node that is asked for under a storm of leaf locks below it.
 
 use std::time::Duration;
 

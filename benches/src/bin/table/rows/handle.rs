@@ -1,5 +1,5 @@
-//! A kept `TreeMutex`: what a tree lock costs where a flat one would do, whether depth matters, and
-//! whether siblings meet.
+//! A kept `TreeMutex`: what a tree lock costs where a flat lock would do, whether depth matters,
+//! and whether siblings slow each other down.
 
 use mutextree_benches::ours::Handle;
 use mutextree_benches::peers::{Chain, ParkingLot};

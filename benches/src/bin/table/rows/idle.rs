@@ -1,5 +1,5 @@
-//! The root of a tree with 100,000 handles that have all been used once and are now idle. The first
-//! lock of the root may walk them all; from the second one on it must cost no more for them.
+//! The root of a tree with 100,000 handles, each used once and idle now. The first lock of the root
+//! may look at all of them. From the second lock on they must cost nothing.
 
 use std::hint::black_box;
 use std::time::Instant;

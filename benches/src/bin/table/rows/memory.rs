@@ -1,5 +1,5 @@
 //! Bytes asked of the allocator for each live node: the node, its place in the index and in its
-//! parent's list, and not its path.
+//! parent's list. Its path is not counted.
 
 use std::sync::Arc;
 

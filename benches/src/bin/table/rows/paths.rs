@@ -1,4 +1,4 @@
-//! `store.lock("org/team/project/file")`, warm: a lock looked up by its path each time.
+//! `store.lock("org/team/project/file")`, warm: a lock that is looked up by its path each time.
 
 use mutextree_benches::Site;
 use mutextree_benches::ours::ByPath;

@@ -1,4 +1,5 @@
-//! For information: lock + unlock at depth 4, ours and the others', on one thread and on two.
+//! For information: lock + unlock at depth 4, of mutextree and of other locks, on one thread and on
+//! two.
 
 use mutextree_benches::ours::{ByPath, Handle, OwnedHandle, SharedHandle};
 use mutextree_benches::peers::{

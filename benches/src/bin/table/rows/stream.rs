@@ -1,5 +1,5 @@
-//! A million distinct paths, each locked and unlocked once: what a path costs that nobody has seen
-//! before, and whether nodes are reclaimed meanwhile.
+//! A million distinct paths, each locked and unlocked once: what a new path costs, and whether
+//! nodes are reclaimed meanwhile.
 
 use dashmap::DashMap;
 use mutextree::{LockStore, MemoryStore};

@@ -1,6 +1,6 @@
-//! Tasks that wait: what a waiting one takes, how fast a crowd of them gets through, and how fast
-//! it gives up. One node or leaves all over a tree, against flat locks, which have no tree. Nothing
-//! to reach here.
+//! Waiting tasks: how much memory one takes, how fast a crowd of them gets through, and how fast a
+//! crowd gives up. All wait for one node, or for leaves all over a tree. Flat locks, which have no
+//! tree, do the same beside them. There is no bound to reach here.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
