@@ -27,7 +27,8 @@ step() { printf '\n== %s\n' "$*"; }
 # A command that a Debian package brings: need COMMAND PACKAGE. Installed if it is missing, which
 # asks for the password of sudo unless root runs it.
 need() {
-    command -v "$1" >/dev/null && return
+    # Not `command -v`: a builtin of the shell is no program.
+    type -P "$1" >/dev/null && return
     step "installing the Debian package $2, for the command $1"
     local as_root=()
     [ "$(id -u)" = 0 ] || as_root=(sudo)
