@@ -30,13 +30,12 @@
 //! creations, and leaves alone all work in `a/y`.
 //!
 //! # Several locks at once
-//! Asking for them in path order is not enough. Say I hold `a/x` and ask for `a/y`, while another
-//! worker waits for all of `a`. It waits for my `a/x`. I wait behind it, because a waiter is not
-//! overtaken for ever. So no worker may *wait* while it holds something.
-//!
-//! An operation waits for one lock, with empty hands, and only tries the others. If one of them is
-//! not free it releases everything, waits for that one, and tries the rest again. A worker that
-//! waits holds nothing, so no workers wait in a circle.
+//! They are asked for in path order, and that is not enough. Say I hold `a/x` and ask for `a/y`,
+//! while somebody waits for all of `a`: he waits for my `a/x`, I wait behind him, because a lock
+//! that is waited for is not overtaken for ever. So nobody may *wait* while he holds something. An
+//! operation waits for one lock, with empty hands; the others it only tries. If one is not to be
+//! had it lets go of everything, waits for that one, and tries the rest again. Who waits holds
+//! nothing: nobody waits in a circle.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
