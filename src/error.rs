@@ -18,7 +18,7 @@ struct Parts {
 
 impl Blocker {
     /// What stood in the way of a lock on `wanted`: a lock on `path`, and who holds it if that is
-    /// known. For implementors of [`LockStore`](crate::LockStore).
+    /// known. For implementors of [`Backend`](crate::Backend).
     pub fn new(wanted: TreePath, path: TreePath, owner: Option<Owner>) -> Self {
         Self(Box::new(Parts { wanted, path, owner }))
     }

@@ -4,12 +4,12 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use crate::backend::Backend;
 use crate::error::LockError;
 use crate::guard::{OwnedTreeMutexGuard, TreeMutexGuard};
 use crate::memory::MemoryStore;
 use crate::path::{PathError, ToTreePath, TreePath};
 use crate::request::{Mode, Owner, Request, Scope, Wait};
-use crate::store::LockStore;
 
 /// One node of one tree: what to lock, and how.
 ///
@@ -37,12 +37,12 @@ use crate::store::LockStore;
 /// assert!(project.try_lock().is_ok());
 /// # Ok::<(), mutextree::LockError>(())
 /// ```
-pub struct TreeMutex<S: LockStore = MemoryStore> {
+pub struct TreeMutex<S: Backend = MemoryStore> {
     node: S::Node,
     request: Request,
 }
 
-impl<S: LockStore> TreeMutex<S> {
+impl<S: Backend> TreeMutex<S> {
     /// The mutex of the node `path` in `store`. The node needs not exist in any sense: locks are on
     /// names.
     ///
@@ -54,13 +54,13 @@ impl<S: LockStore> TreeMutex<S> {
 
     /// Locks tolerate other shared ones.
     pub fn shared(mut self) -> Self {
-        self.request.mode = Mode::Shared;
+        self.request.kind.mode = Mode::Shared;
         self
     }
 
     /// Locks tolerate no other: the default.
     pub fn exclusive(mut self) -> Self {
-        self.request.mode = Mode::Exclusive;
+        self.request.kind.mode = Mode::Exclusive;
         self
     }
 
@@ -75,7 +75,7 @@ impl<S: LockStore> TreeMutex<S> {
     /// # Ok::<(), mutextree::LockError>(())
     /// ```
     pub fn node_only(mut self) -> Self {
-        self.request.scope = Scope::Node;
+        self.request.kind.scope = Scope::Node;
         self
     }
 
@@ -237,7 +237,7 @@ impl<S: LockStore> TreeMutex<S> {
     /// Whether an exclusive [`try_lock`](Self::try_lock) of this scope would fail right now. The
     /// answer can be stale by the time it is there.
     pub fn is_locked(&self) -> bool {
-        S::is_locked(&self.node, self.request.scope)
+        S::is_locked(&self.node, self.request.kind.scope)
     }
 
     #[inline(always)]
@@ -254,16 +254,16 @@ impl<S: LockStore> TreeMutex<S> {
     }
 }
 
-impl<S: LockStore> Clone for TreeMutex<S> {
+impl<S: Backend> Clone for TreeMutex<S> {
     fn clone(&self) -> Self {
         Self { node: self.node.clone(), request: self.request.clone() }
     }
 }
 
-impl<S: LockStore> fmt::Debug for TreeMutex<S> {
+impl<S: Backend> fmt::Debug for TreeMutex<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("TreeMutex");
-        out.field("path", self.path()).field("mode", &self.request.mode).field("scope", &self.request.scope);
+        out.field("path", self.path()).field("mode", &self.request.kind.mode).field("scope", &self.request.kind.scope);
         if let Some(lease) = &self.request.lease {
             out.field("lease", lease);
         }

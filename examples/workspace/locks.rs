@@ -40,47 +40,48 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use mutextree::{LockError, LockStore, MemoryStore, Mode, OwnedTreeMutexGuard, Scope, TreeMutex, TreePath, conflicts};
+use mutextree::{
+    Kind, LockError, LockStore, MemoryStore, Mode, OwnedTreeMutexGuard, Scope, TreeMutex, TreePath, conflicts,
+};
 
 /// One lock that an operation needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Need {
     path: TreePath,
-    mode: Mode,
-    scope: Scope,
+    kind: Kind,
 }
 
 impl Need {
     /// To read this file, or everything in this directory.
     pub(crate) fn read(path: &TreePath) -> Self {
-        Self { path: path.clone(), mode: Mode::Shared, scope: Scope::Subtree }
+        Self { path: path.clone(), kind: Kind::new(Mode::Shared, Scope::Subtree) }
     }
 
     /// To change, make or remove this file or directory.
     pub(crate) fn change(path: &TreePath) -> Self {
-        Self { path: path.clone(), mode: Mode::Exclusive, scope: Scope::Subtree }
+        Self { path: path.clone(), kind: Kind::new(Mode::Exclusive, Scope::Subtree) }
     }
 
     /// To rely on the names in this directory.
     pub(crate) fn list(path: &TreePath) -> Self {
-        Self { path: path.clone(), mode: Mode::Shared, scope: Scope::Node }
+        Self { path: path.clone(), kind: Kind::new(Mode::Shared, Scope::Node) }
     }
 
     /// To add names to this directory or take them away.
     pub(crate) fn names(path: &TreePath) -> Self {
-        Self { path: path.clone(), mode: Mode::Exclusive, scope: Scope::Node }
+        Self { path: path.clone(), kind: Kind::new(Mode::Exclusive, Scope::Node) }
     }
 
     fn conflicts(&self, other: &Self) -> bool {
-        conflicts(&self.path, self.mode, self.scope, &other.path, other.mode, other.scope)
+        conflicts((&self.path, self.kind), (&other.path, other.kind))
     }
 
     fn mutex(&self, store: &MemoryStore) -> Result<TreeMutex, LockError> {
         let mut mutex = store.mutex(&self.path)?;
-        if self.mode == Mode::Shared {
+        if self.kind.mode == Mode::Shared {
             mutex = mutex.shared();
         }
-        if self.scope == Scope::Node {
+        if self.kind.scope == Scope::Node {
             mutex = mutex.node_only();
         }
         Ok(mutex)

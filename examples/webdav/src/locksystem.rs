@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dav_server::davpath::DavPath;
 use dav_server::ls::{DavLock, DavLockSystem, LsFuture};
-use mutextree::{HeldLock, LockError, LockStore, Mode, Scope, TreePath};
+use mutextree::{HeldLock, Kind, LockError, LockStore, Mode, Scope, TreePath};
 use tokio::task::spawn_blocking;
 use xmltree::Element;
 
@@ -31,7 +31,7 @@ impl<S: LockStore> RequestLocks<S> {
             Refusal::Locked(lock) => lock,
             Refusal::Failed(error) => {
                 eprintln!("{path}: {error}");
-                HeldLock::new(tree_path(path).unwrap_or(TreePath::root()), Mode::Exclusive, Scope::Subtree)
+                HeldLock::new(tree_path(path).unwrap_or(TreePath::root()), Kind::default())
             }
         };
         self.shown(&lock)
@@ -65,7 +65,7 @@ impl<S: LockStore> DavLockSystem for RequestLocks<S> {
         let owner = owner.cloned();
         let mode = if shared { Mode::Shared } else { Mode::Exclusive };
         self.run(path, move |locks, path| {
-            let result = locks.lock(path, owner.as_ref(), timeout, mode, scope(deep));
+            let result = locks.lock(path, owner.as_ref(), timeout, Kind::new(mode, scope(deep)));
             result.map_err(|refusal| locks.told(path, refusal))
         })
     }
