@@ -238,6 +238,7 @@ fn a_full_server_refuses_locks_and_takes_them_back() {
     };
     config("1");
     let error = store.mutex("b").unwrap().try_lock().unwrap_err();
+    let LockError::Store(error) = error else { panic!("{error}") };
     assert!(error.to_string().contains("OOM"), "{error}");
     guard.refresh().unwrap();
     guard.unlock().unwrap();

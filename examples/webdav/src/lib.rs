@@ -30,7 +30,7 @@
 //! * `label.rs` is what a lock's owner field tells, `names.rs` turns URLs into paths of locks and
 //!   back, `listing.rs` draws the tree.
 //! * `locksystem.rs` fits it to dav-server, `properties.rs` keeps the properties that clients set,
-//!   `server.rs` speaks HTTP.
+//!   `server.rs` speaks HTTP, `report.rs` tells of errors.
 //!
 //! # Limits
 //!
@@ -50,6 +50,8 @@ mod locks;
 mod locksystem;
 mod names;
 mod properties;
+mod report;
 mod server;
 
+pub use report::in_full;
 pub use server::{LOCKS, Server};

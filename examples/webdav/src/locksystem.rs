@@ -12,6 +12,7 @@ use xmltree::Element;
 
 use crate::locks::{Refusal, RequestLocks};
 use crate::names::tree_path;
+use crate::report::in_full;
 
 impl<S: LockStore> RequestLocks<S> {
     fn run<T: Send + 'static>(
@@ -30,7 +31,7 @@ impl<S: LockStore> RequestLocks<S> {
         let lock = match refusal {
             Refusal::Locked(lock) => lock,
             Refusal::Failed(error) => {
-                eprintln!("{path}: {error}");
+                eprintln!("{path}: {}", in_full(&error));
                 HeldLock::new(tree_path(path).unwrap_or(TreePath::root()), Kind::default())
             }
         };
@@ -43,7 +44,7 @@ impl<S: LockStore> RequestLocks<S> {
 fn logged<T>(path: &DavPath, result: Result<T, LockError>) -> Result<T, ()> {
     result.map_err(|error| {
         if !matches!(error, LockError::NotHeld { .. }) {
-            eprintln!("{path}: {error}");
+            eprintln!("{path}: {}", in_full(&error));
         }
     })
 }
