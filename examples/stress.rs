@@ -130,7 +130,7 @@ fn run_thread(world: &World, operations: &AtomicU64, mut rng: Rng) {
         if let Some(mut guard) = acquire(&mutex, &mut rng) {
             world.use_it(at, is_subtree, guard.mode(), &mut rng);
             if rng.u32(..8) == 0 {
-                guard.downgrade();
+                guard.downgrade().expect("it has no lease that could end");
                 world.use_it(at, is_subtree, guard.mode(), &mut rng);
             }
         }

@@ -1,4 +1,4 @@
-//! [`LockError`]: why a lock could not be had, or is held no more.
+//! [`LockError`]: why a lock could not be had, or is not held any more.
 
 use std::fmt;
 
@@ -17,8 +17,8 @@ struct Parts {
 }
 
 impl Blocker {
-    /// What stood in the way of a lock on `wanted`: a lock on `path`, and who holds it if that is
-    /// known. For implementors of [`LockStore`](crate::LockStore).
+    /// What stood in the way of a lock on `wanted`: a lock on `path`, and the holder's name if that
+    /// is known. For implementors of [`Backend`](crate::Backend).
     pub fn new(wanted: TreePath, path: TreePath, owner: Option<Owner>) -> Self {
         Self(Box::new(Parts { wanted, path, owner }))
     }
@@ -28,7 +28,7 @@ impl Blocker {
         &self.0.path
     }
 
-    /// Who holds it, if that lock was taken with an [`owner`](crate::TreeMutex::owner).
+    /// The holder's name, if that lock was taken with an [`owner`](crate::TreeMutex::owner).
     pub fn owner(&self) -> Option<&Owner> {
         self.0.owner.as_ref()
     }
@@ -44,7 +44,10 @@ impl fmt::Display for Blocker {
     }
 }
 
-/// Why a lock could not be had, or is held no more.
+/// Why a lock could not be had, or is not held any more.
+///
+/// The text says what happened and names the paths. What a store said, when it failed, is the
+/// [`source`](std::error::Error::source): print the chain, as error reporters do.
 ///
 /// ```
 /// use mutextree::{LockError, LockStore, MemoryStore};
@@ -73,14 +76,16 @@ pub enum LockError {
         /// What had been locked.
         path: TreePath,
     },
-    /// The path given is no path.
+    /// The path given is no path. The text is that of the [`PathError`], which says what is wrong.
     Path(PathError),
-    /// The store itself failed; the memory store never does.
+    /// The store itself failed, as the [`source`](std::error::Error::source) says. The memory store
+    /// never does.
     Store(Box<dyn std::error::Error + Send + Sync + 'static>),
 }
 
 impl LockError {
-    /// The path of the lock that was asked for, or had been held.
+    /// The path of the lock that was asked for, or had been held. `None` if the path was no path, or
+    /// the store failed.
     pub fn path(&self) -> Option<&TreePath> {
         match self {
             Self::WouldBlock { blocker } | Self::TimedOut { blocker } => Some(&blocker.0.wanted),
@@ -89,8 +94,8 @@ impl LockError {
         }
     }
 
-    /// The path of the lock, or of the earlier waiter, that stood in the way, if that is why it
-    /// failed.
+    /// The path of the lock, or of the earlier waiter, that stood in the way. `None` if the error
+    /// has another reason.
     pub fn blocking_path(&self) -> Option<&TreePath> {
         match self {
             Self::WouldBlock { blocker } | Self::TimedOut { blocker } => Some(blocker.path()),
@@ -108,7 +113,7 @@ impl fmt::Display for LockError {
             }
             Self::NotHeld { path } => write!(f, "`{path}` is not held any more: its lease has ended"),
             Self::Path(error) => error.fmt(f),
-            Self::Store(error) => write!(f, "the lock store failed: {error}"),
+            Self::Store(_) => f.write_str("the lock store failed"),
         }
     }
 }
@@ -116,9 +121,10 @@ impl fmt::Display for LockError {
 impl std::error::Error for LockError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Path(error) => Some(error),
+            // The text is the path error's own, so what comes next is what comes after that.
+            Self::Path(error) => error.source(),
             Self::Store(error) => Some(&**error),
-            _ => None,
+            Self::WouldBlock { .. } | Self::TimedOut { .. } | Self::NotHeld { .. } => None,
         }
     }
 }

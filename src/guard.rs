@@ -5,47 +5,177 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::time::Duration;
 
+use crate::backend::Backend;
 use crate::error::LockError;
-use crate::lease::Lease;
 use crate::memory::MemoryStore;
 use crate::path::TreePath;
 use crate::request::Mode;
-use crate::store::LockStore;
 
 /// A grant and its node, borrowed or owned: all that a guard is. Releases on drop.
-struct Held<S: LockStore, N: Borrow<S::Node>> {
+struct Held<S: Backend, N: Borrow<S::Node>> {
     node: N,
-    /// Taken when the lock is released.
+    /// `None` once the lock is released, or kept without a guard.
     grant: Option<S::Grant>,
 }
 
-impl<S: LockStore, N: Borrow<S::Node>> Held<S, N> {
+impl<S: Backend, N: Borrow<S::Node>> Held<S, N> {
+    #[inline]
+    fn new(node: N, grant: S::Grant) -> Self {
+        Self { node, grant: Some(grant) }
+    }
+
     #[inline]
     fn grant(&self) -> &S::Grant {
         self.grant.as_ref().expect("a guard has its grant until it is dropped")
     }
 
+    fn downgrade(&mut self) -> Result<(), LockError> {
+        let grant = self.grant.as_mut().expect("a guard has its grant until it is dropped");
+        S::downgrade(self.node.borrow(), grant)
+    }
+
     fn release(&mut self) -> Result<(), LockError> {
         self.grant.take().map_or(Ok(()), |grant| S::release(self.node.borrow(), grant))
     }
+
+    fn debug(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(name)
+            .field("path", S::path(self.node.borrow()))
+            .field("mode", &S::mode(self.grant()))
+            .finish_non_exhaustive()
+    }
 }
 
-impl<S: LockStore, N: Borrow<S::Node>> Drop for Held<S, N> {
+impl<S: Backend, N: Borrow<S::Node>> Drop for Held<S, N> {
     #[inline(always)]
     fn drop(&mut self) {
         if let Some(grant) = self.grant.take() {
-            let _ = S::release(self.node.borrow(), grant); // `unlock` is for those who want to know
+            let _ = S::release(self.node.borrow(), grant); // `unlock` reports what this cannot
         }
     }
 }
 
+/// What the guards and [`Lease`](crate::Lease) have in common: the methods of a lock that is held,
+/// for a type with `node()` and `grant()`.
+macro_rules! held_methods {
+    () => {
+        /// The path of the locked node.
+        pub fn path(&self) -> &TreePath {
+            S::path(self.node())
+        }
+
+        /// How the lock is held now.
+        pub fn mode(&self) -> Mode {
+            S::mode(self.grant())
+        }
+
+        /// A number that is greater than that of every conflicting lock held before. Never 0, and
+        /// the same at each call.
+        ///
+        /// It is for the resource itself: refuse a write whose token is below the greatest one seen.
+        ///
+        /// In memory it is drawn when it is first asked for. Conflicting locks are not held at the
+        /// same time, so their tokens are in order, provided that each holder asks while its lock
+        /// [is held](Self::is_held).
+        pub fn fencing_token(&self) -> u64 {
+            S::fencing_token(self.node(), self.grant())
+        }
+
+        /// Whether the lock is still held: not [released](crate::Lease::release) elsewhere, and its
+        /// lease, if it has one, has not ended. Once `false`, it stays so.
+        pub fn is_held(&self) -> bool {
+            S::is_held(self.node(), self.grant())
+        }
+
+        /// Starts the lease anew with its full length. Does nothing if the lock has no lease.
+        ///
+        /// # Errors
+        /// [`LockError::NotHeld`] if the lock is not held any more; [`LockError::Store`] if the
+        /// store fails.
+        pub fn refresh(&self) -> Result<(), LockError> {
+            S::refresh(self.node(), self.grant(), None)
+        }
+
+        /// Sets the time until the lease ends to exactly `remaining`, which may also be less than
+        /// was left. A lock without a lease gets one.
+        ///
+        /// # Errors
+        /// As [`refresh`](Self::refresh).
+        pub fn refresh_for(&self, remaining: Duration) -> Result<(), LockError> {
+            S::refresh(self.node(), self.grant(), Some(remaining))
+        }
+    };
+}
+
+pub(crate) use held_methods;
+
+/// What only the guards have.
+macro_rules! guard_methods {
+    () => {
+        fn node(&self) -> &S::Node {
+            self.held.node.borrow()
+        }
+
+        fn grant(&self) -> &S::Grant {
+            self.held.grant()
+        }
+
+        /// Makes an exclusive lock a shared one without letting go: no exclusive lock gets in
+        /// between. Does nothing to a shared lock, held or lost. Does not wait for other holders.
+        ///
+        /// # Errors
+        /// [`LockError::NotHeld`] if the lock had been lost. [`LockError::Store`] if the store
+        /// fails, which the memory store never does; [`mode`](Self::mode) then says as what the
+        /// lock is surely held.
+        ///
+        /// ```
+        /// use mutextree::{LockStore, MemoryStore, Mode};
+        /// let store = MemoryStore::new();
+        /// let settings = store.mutex("settings")?;
+        /// let mut guard = settings.lock()?; // change them
+        /// guard.downgrade()?; // and go on reading what was written
+        /// assert_eq!(guard.mode(), Mode::Shared);
+        /// assert!(settings.clone().shared().try_lock().is_ok());
+        /// # Ok::<(), mutextree::LockError>(())
+        /// ```
+        pub fn downgrade(&mut self) -> Result<(), LockError> {
+            self.held.downgrade()
+        }
+
+        /// Releases, and reports what a drop cannot.
+        ///
+        /// # Errors
+        /// [`LockError::NotHeld`] if the lock had been lost before; [`LockError::Store`] if the
+        /// store fails.
+        pub fn unlock(mut self) -> Result<(), LockError> {
+            self.held.release()
+        }
+    };
+}
+
 /// A held lock, which borrows its [`TreeMutex`](crate::TreeMutex) and releases when it is dropped,
-/// on whichever thread that is.
+/// on any thread.
 ///
 /// A panic while holding releases as well; there is no poisoning.
 #[must_use = "the lock is released at once if the guard is not kept"]
-pub struct TreeMutexGuard<'a, S: LockStore = MemoryStore> {
+pub struct TreeMutexGuard<'a, S: Backend = MemoryStore> {
     held: Held<S, &'a S::Node>,
+}
+
+impl<'a, S: Backend> TreeMutexGuard<'a, S> {
+    #[inline]
+    pub(crate) fn new(node: &'a S::Node, grant: S::Grant) -> Self {
+        Self { held: Held::new(node, grant) }
+    }
+
+    held_methods!();
+    guard_methods!();
+}
+
+impl<S: Backend> fmt::Debug for TreeMutexGuard<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.held.debug("TreeMutexGuard", f)
+    }
 }
 
 /// A held lock that borrows nothing: it can be stored, returned, and sent to another thread. It
@@ -60,109 +190,28 @@ pub struct TreeMutexGuard<'a, S: LockStore = MemoryStore> {
 /// # Ok::<(), mutextree::LockError>(())
 /// ```
 #[must_use = "the lock is released at once if the guard is not kept"]
-pub struct OwnedTreeMutexGuard<S: LockStore = MemoryStore> {
+pub struct OwnedTreeMutexGuard<S: Backend = MemoryStore> {
     held: Held<S, S::Node>,
 }
 
-macro_rules! guard {
-    ([$($generics:tt)*], $guard:ty, $node:ty) => {
-        impl<$($generics)*> $guard {
-            #[inline]
-            pub(crate) fn new(node: $node, grant: S::Grant) -> Self {
-                Self { held: Held { node, grant: Some(grant) } }
-            }
+impl<S: Backend> OwnedTreeMutexGuard<S> {
+    #[inline]
+    pub(crate) fn new(node: S::Node, grant: S::Grant) -> Self {
+        Self { held: Held::new(node, grant) }
+    }
 
-            fn node(&self) -> &S::Node {
-                self.held.node.borrow()
-            }
+    /// The lock without its guard: the caller has to release it.
+    pub(crate) fn into_parts(mut self) -> (S::Node, S::Grant) {
+        let grant = self.held.grant.take().expect("a guard has its grant until it is dropped");
+        (self.held.node.clone(), grant)
+    }
 
-            /// The path of the locked node.
-            pub fn path(&self) -> &TreePath {
-                S::path(self.node())
-            }
-
-            /// How the lock is held now.
-            pub fn mode(&self) -> Mode {
-                S::mode(self.held.grant())
-            }
-
-            /// A number that is greater than that of every conflicting lock held before, for
-            /// whoever guards the resource itself: refuse a write whose token is below the greatest
-            /// one seen. Never 0, and the same at each call.
-            ///
-            /// In memory it is drawn when it is first asked for. Conflicting locks are not held at
-            /// the same time, so their tokens are in order, provided that each holder asks while
-            /// its lock [is held](Self::is_held).
-            pub fn fencing_token(&self) -> u64 {
-                S::fencing_token(self.node(), self.held.grant())
-            }
-
-            /// Whether the lock is still held: `true`, unless its lease has ended.
-            pub fn is_held(&self) -> bool {
-                S::is_held(self.node(), self.held.grant())
-            }
-
-            /// Starts the lease anew with its full length. Does nothing if the lock has no lease.
-            ///
-            /// # Errors
-            /// [`LockError::NotHeld`] if the lease had ended.
-            pub fn refresh(&self) -> Result<(), LockError> {
-                S::refresh(self.node(), self.held.grant(), None)
-            }
-
-            /// Sets the time until the lease ends to exactly `remaining`.
-            ///
-            /// # Errors
-            /// [`LockError::NotHeld`] if the lease had ended.
-            pub fn refresh_for(&self, remaining: Duration) -> Result<(), LockError> {
-                S::refresh(self.node(), self.held.grant(), Some(remaining))
-            }
-
-            /// Makes an exclusive lock a shared one without letting go: nobody exclusive gets in
-            /// between. Does nothing to a shared lock.
-            ///
-            /// # Panics
-            /// Never in memory. If the store cannot do it the lock stays exclusive.
-            pub fn downgrade(&mut self) {
-                let node: &S::Node = self.held.node.borrow();
-                if let Some(grant) = &mut self.held.grant {
-                    let _ = S::downgrade(node, grant); // it stays exclusive, which is safe, or is lost, which `is_held` says
-                }
-            }
-
-            /// Releases, and reports what a drop cannot.
-            ///
-            /// # Errors
-            /// [`LockError::NotHeld`] if the lock had been lost before; [`LockError::Store`] if the
-            /// store fails.
-            pub fn unlock(mut self) -> Result<(), LockError> {
-                self.held.release()
-            }
-        }
-
-        impl<$($generics)*> fmt::Debug for $guard {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_struct(stringify!($guard).split('<').next().unwrap_or_default().trim_end())
-                    .field("path", self.path())
-                    .field("mode", &self.mode())
-                    .finish_non_exhaustive()
-            }
-        }
-    };
+    held_methods!();
+    guard_methods!();
 }
 
-guard!(['a, S: LockStore], TreeMutexGuard<'a, S>, &'a S::Node);
-guard!([S: LockStore], OwnedTreeMutexGuard<S>, S::Node);
-
-impl<S: LockStore> OwnedTreeMutexGuard<S> {
-    /// Keeps the lock and gives up the guard: see [`Lease`].
-    ///
-    /// # Errors
-    /// [`LockError::NotHeld`] if the lock had been lost; [`LockError::Store`] if the store fails,
-    /// or cannot keep locks without a guard. The lock is then released.
-    pub fn into_lease(mut self) -> Result<Lease<S>, LockError> {
-        let grant = self.held.grant.take().expect("a guard has its grant until it is dropped");
-        let token = S::detach(&self.held.node, grant)?;
-        Lease::attach(self.held.node.clone(), token)
+impl<S: Backend> fmt::Debug for OwnedTreeMutexGuard<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.held.debug("OwnedTreeMutexGuard", f)
     }
 }

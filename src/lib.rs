@@ -126,7 +126,7 @@
 //!     assert!(writer.try_lock().is_err());
 //! }
 //! let mut guard = writer.lock()?; // change it all
-//! guard.downgrade(); // and go on reading what was written, before anybody else can write
+//! guard.downgrade()?; // and go on reading what was written, before anybody else can write
 //! assert!(reader.try_lock().is_ok());
 //! # Ok::<(), LockError>(())
 //! ```
@@ -173,26 +173,28 @@ mod compile_fail;
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+mod backend;
 mod error;
 mod guard;
 mod lease;
 mod memory;
 mod mutex;
-mod offload;
 mod path;
 #[cfg(feature = "redis")]
 mod redis;
 mod request;
 mod store;
 mod sync;
+mod unwind;
 
+pub use backend::{Backend, HeldLock, LeaseToken, LostLock, LostLocks};
 pub use error::{Blocker, LockError};
 pub use guard::{OwnedTreeMutexGuard, TreeMutexGuard};
-pub use lease::{HeldLock, Lease, LeaseToken};
+pub use lease::Lease;
 pub use memory::{MemoryGrant, MemoryNode, MemoryStore, MemoryStoreBuilder};
 pub use mutex::TreeMutex;
 pub use path::{Components, PathError, PathRef, ToTreePath, TreePath};
 #[cfg(feature = "redis")]
 pub use redis::{RedisGrant, RedisNode, RedisStore, RedisStoreBuilder, RedisStoreError};
-pub use request::{Mode, Owner, Request, Scope, Wait, conflicts};
-pub use store::{LockStore, LostLock};
+pub use request::{Kind, Mode, Owner, Request, Scope, Wait, conflicts};
+pub use store::LockStore;

@@ -20,13 +20,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use crossbeam_channel::Receiver;
-
+use crate::backend::{Backend, HeldLock, LeaseToken, LostLocks};
 use crate::error::{Blocker, LockError};
-use crate::lease::{HeldLock, LeaseToken};
 use crate::path::{PathRef, TreePath};
 use crate::request::{Mode, Request, Scope, Wait};
-use crate::store::{LockStore, LostLock};
 use crate::sync::{AtomicU64, Deadline, Ordering, PlainArc};
 
 pub use self::builder::MemoryStoreBuilder;
@@ -196,12 +193,13 @@ impl Kind {
         if self.is_shared() { Mode::Shared } else { Mode::Exclusive }
     }
 
-    fn scope(self) -> Scope {
-        if self.is_subtree() { Scope::Subtree } else { Scope::Node }
+    fn public(self) -> crate::request::Kind {
+        let scope = if self.is_subtree() { Scope::Subtree } else { Scope::Node };
+        crate::request::Kind::new(self.mode(), scope)
     }
 }
 
-impl LockStore for MemoryStore {
+impl Backend for MemoryStore {
     type Node = MemoryNode;
     type Grant = MemoryGrant;
 
@@ -216,7 +214,7 @@ impl LockStore for MemoryStore {
 
     #[inline(always)]
     fn acquire(node: &MemoryNode, request: &Request, wait: Wait) -> Result<MemoryGrant, LockError> {
-        let kind = Kind::new(request.mode, request.scope);
+        let kind = Kind::new(request.kind.mode, request.kind.scope);
         if request.lease.is_none() && request.owner.is_none() && node.0.claim_fast(kind) {
             return Ok(MemoryGrant::new(kind));
         }
@@ -224,7 +222,7 @@ impl LockStore for MemoryStore {
     }
 
     async fn acquire_async(node: &MemoryNode, request: &Request) -> Result<MemoryGrant, LockError> {
-        let kind = Kind::new(request.mode, request.scope);
+        let kind = Kind::new(request.kind.mode, request.kind.scope);
         if !node.0.claim_fast(kind) && !node.0.claim_looking(kind) {
             Acquiring::new(&node.0, kind).await;
         }
@@ -287,7 +285,7 @@ impl LockStore for MemoryStore {
         }
     }
 
-    fn detach(node: &MemoryNode, grant: MemoryGrant) -> Result<LeaseToken, LockError> {
+    fn detach(node: &MemoryNode, grant: MemoryGrant) -> Result<(LeaseToken, MemoryGrant), LockError> {
         let token = match grant.recorded() {
             Some(token) => token,
             None => {
@@ -297,7 +295,8 @@ impl LockStore for MemoryStore {
             }
         };
         node.0.detach(token).map_err(|Lost| not_held(&node.0))?;
-        Ok(token.to_string().into())
+        let kind = grant.kind;
+        Ok((token.to_string().into(), MemoryGrant { kind, token: AtomicU64::new(token | RECORDED) }))
     }
 
     fn attach(node: &MemoryNode, token: &LeaseToken) -> Result<MemoryGrant, LockError> {
@@ -306,12 +305,12 @@ impl LockStore for MemoryStore {
         Ok(MemoryGrant { kind, token: AtomicU64::new(token | RECORDED) })
     }
 
-    fn locks(&self) -> Result<Vec<HeldLock>, LockError> {
+    fn list_locks(&self) -> Result<Vec<HeldLock>, LockError> {
         Ok(self.tree.locks())
     }
 
-    fn lost_locks(&self) -> Receiver<LostLock> {
-        self.tree.lost_locks()
+    fn watch_losses(&self) -> LostLocks {
+        self.tree.lost_locks().into()
     }
 
     fn is_locked(node: &MemoryNode, scope: Scope) -> bool {

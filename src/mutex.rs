@@ -4,12 +4,12 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use crate::backend::Backend;
 use crate::error::LockError;
 use crate::guard::{OwnedTreeMutexGuard, TreeMutexGuard};
 use crate::memory::MemoryStore;
 use crate::path::{PathError, ToTreePath, TreePath};
 use crate::request::{Mode, Owner, Request, Scope, Wait};
-use crate::store::LockStore;
 
 /// One node of one tree: what to lock, and how.
 ///
@@ -17,10 +17,12 @@ use crate::store::LockStore;
 /// made from equal paths of one store are one lock. Cheap to clone.
 ///
 /// By default a lock is exclusive and covers the subtree; [`shared`](Self::shared) and
-/// [`node_only`](Self::node_only) change that. Locking what you already hold, part of it, or what
-/// contains it, blocks for ever, as a `std::sync::Mutex` does (give a timeout if in doubt). This
-/// holds for shared locks, too: a second one can queue up behind somebody's exclusive request, and
-/// that one waits for your first.
+/// [`node_only`](Self::node_only) change that.
+///
+/// Locking what you already hold, part of it, or what contains it, blocks for ever, as a
+/// `std::sync::Mutex` does (give a timeout if in doubt). Shared locks are no exception. A second one
+/// can queue up behind an exclusive request of another thread, and that request waits for your
+/// first.
 ///
 /// ```
 /// use mutextree::{LockStore, MemoryStore};
@@ -37,34 +39,44 @@ use crate::store::LockStore;
 /// assert!(project.try_lock().is_ok());
 /// # Ok::<(), mutextree::LockError>(())
 /// ```
-pub struct TreeMutex<S: LockStore = MemoryStore> {
+pub struct TreeMutex<S: Backend = MemoryStore> {
     node: S::Node,
     request: Request,
 }
 
-impl<S: LockStore> TreeMutex<S> {
-    /// The mutex of the node `path` in `store`. The node needs not exist in any sense: locks are on
-    /// names.
+impl<S: Backend> TreeMutex<S> {
+    /// The mutex of the node `path` in `store`. Takes no lock. The node need not exist anywhere:
+    /// locks are on names.
     ///
     /// # Errors
-    /// If `path` is no path.
+    /// If `path` is no path: see [`PathError`].
+    ///
+    /// ```
+    /// use mutextree::{MemoryStore, TreeMutex};
+    /// let store = MemoryStore::new();
+    /// let mutex = TreeMutex::new(&store, ["org", "team"])?;
+    /// assert_eq!(mutex.path().to_string(), "org/team");
+    /// assert!(TreeMutex::new(&store, "org//team").is_err());
+    /// # Ok::<(), mutextree::PathError>(())
+    /// ```
     pub fn new(store: &S, path: impl ToTreePath) -> Result<Self, PathError> {
         Ok(Self { node: store.resolve(path.to_path_ref()?), request: Request::default() })
     }
 
-    /// Locks tolerate other shared ones.
+    /// Locks are shared from now on: any number of them may be held at once, and no exclusive one.
     pub fn shared(mut self) -> Self {
-        self.request.mode = Mode::Shared;
+        self.request.kind.mode = Mode::Shared;
         self
     }
 
-    /// Locks tolerate no other: the default.
+    /// Locks are exclusive from now on, which is the default: no conflicting lock is held at the
+    /// same time.
     pub fn exclusive(mut self) -> Self {
-        self.request.mode = Mode::Exclusive;
+        self.request.kind.mode = Mode::Exclusive;
         self
     }
 
-    /// Locks cover the node alone and not its subtree: locks below it are no conflict.
+    /// Locks cover the node alone from now on, and not its subtree: locks below it are no conflict.
     ///
     /// ```
     /// use mutextree::{LockStore, MemoryStore};
@@ -75,18 +87,41 @@ impl<S: LockStore> TreeMutex<S> {
     /// # Ok::<(), mutextree::LockError>(())
     /// ```
     pub fn node_only(mut self) -> Self {
-        self.request.scope = Scope::Node;
+        self.request.kind.scope = Scope::Node;
         self
     }
 
-    /// How long a lock may be held before it lapses and another can take it.
-    /// Without one, the store's default holds: the memory store's locks never lapse.
+    /// How long a lock may be held before its lease ends, and another can take the lock. Without
+    /// this the store's default holds: in memory, locks have no lease and never end by themselves.
+    ///
+    /// A lease of [`Duration::MAX`] never ends in practice. One of zero has ended at once.
+    ///
+    /// ```
+    /// use mutextree::{LockStore, MemoryStore};
+    /// use std::time::Duration;
+    /// let store = MemoryStore::new();
+    /// let job = store.mutex("jobs/1")?.lease(Duration::from_millis(10));
+    /// let guard = job.lock()?; // and then it hangs
+    /// let next = job.lock()?; // gets in when the lease is over
+    /// assert!(!guard.is_held() && next.is_held());
+    /// # Ok::<(), mutextree::LockError>(())
+    /// ```
     pub fn lease(mut self, lease: Duration) -> Self {
         self.request.lease = Some(lease);
         self
     }
 
-    /// Who locks: a name for people, shown in the errors of those who meet this lock.
+    /// The holder's name, for people: errors of requests that meet this lock show it, and listings
+    /// do. It plays no part in what conflicts.
+    ///
+    /// ```
+    /// use mutextree::{LockStore, MemoryStore};
+    /// let store = MemoryStore::new();
+    /// let _guard = store.mutex("org")?.owner("nightly backup").lock_owned()?;
+    /// let error = store.try_lock("org/team").unwrap_err();
+    /// assert_eq!(error.to_string(), "`org/team` is blocked by a lock on `org`, held by nightly backup");
+    /// # Ok::<(), mutextree::LockError>(())
+    /// ```
     pub fn owner(mut self, owner: impl Into<Owner>) -> Self {
         self.request.owner = Some(owner.into());
         self
@@ -106,10 +141,11 @@ impl<S: LockStore> TreeMutex<S> {
         self.acquire(Wait::Forever)
     }
 
-    /// Locks if that is possible right now.
+    /// Locks if that is possible right now. Never waits for another holder.
     ///
     /// # Errors
-    /// [`LockError::WouldBlock`], naming the path in the way.
+    /// [`LockError::WouldBlock`], naming the path in the way; [`LockError::Store`] if the store
+    /// fails.
     #[inline]
     pub fn try_lock(&self) -> Result<TreeMutexGuard<'_, S>, LockError> {
         self.acquire(Wait::Never)
@@ -119,7 +155,7 @@ impl<S: LockStore> TreeMutex<S> {
     /// ever.
     ///
     /// # Errors
-    /// [`LockError::TimedOut`], naming the path in the way.
+    /// [`LockError::TimedOut`], naming the path in the way; [`LockError::Store`] if the store fails.
     pub fn try_lock_for(&self, timeout: Duration) -> Result<TreeMutexGuard<'_, S>, LockError> {
         self.acquire(Wait::timeout(timeout))
     }
@@ -127,7 +163,7 @@ impl<S: LockStore> TreeMutex<S> {
     /// Locks, and blocks until `deadline` at the latest. A deadline in the past tries once.
     ///
     /// # Errors
-    /// [`LockError::TimedOut`], naming the path in the way.
+    /// [`LockError::TimedOut`], naming the path in the way; [`LockError::Store`] if the store fails.
     pub fn try_lock_until(&self, deadline: Instant) -> Result<TreeMutexGuard<'_, S>, LockError> {
         self.acquire(Wait::Until(deadline))
     }
@@ -165,22 +201,28 @@ impl<S: LockStore> TreeMutex<S> {
         self.acquire_owned(Wait::Until(deadline))
     }
 
-    /// Locks, and lets the task wait without a thread. A task and a thread can wait for the same
-    /// lock at the same time, in one queue.
+    /// Locks, and lets the task wait without a thread. Tasks and threads wait for the same lock in
+    /// one queue. Needs no particular runtime; for a timeout use your runtime's.
     ///
-    /// The future is cancel-safe: dropped at any point (by a timeout, a `select!`) it leaves the
-    /// tree as if it had never been, and whoever waited on its account goes on. It needs no
-    /// particular runtime: for a timeout use your runtime's. The guard may be held across an
-    /// `.await`.
+    /// **Cancel-safe.** A future that is dropped at any point (by a timeout, a `select!`) leaves the
+    /// tree as if it had never been, and requests that waited behind it go on.
     ///
-    /// A future that was woken and is then neither polled nor dropped holds up those behind it for
-    /// ten to twenty milliseconds (over Redis a hundred), and then loses its turn.
+    /// **Poll it, or drop it.** A future that was woken and is neither polled nor dropped holds up
+    /// the requests behind it for ten to twenty milliseconds (over Redis a hundred). Then it loses
+    /// its turn, and goes on waiting.
     ///
-    /// Over Redis neither the future nor its guard does any I/O on the thread that polls or drops
-    /// it: one thread of the store's does it for all tasks. So the lock is released a moment after
-    /// the guard was dropped (the same store does not notice), and `unlock` tells what is known
-    /// without asking: see `docs/async.md`. The guard's `refresh` and `downgrade` do talk to the
-    /// server.
+    /// **A free lock is ready at the first poll.** It takes no part in the budget by which tokio
+    /// makes tasks take turns, as this crate depends on no runtime. A task that loops over free
+    /// locks and waits for nothing else keeps its neighbours waiting. On tokio, wrap the future in
+    /// `tokio::task::coop::cooperative`; elsewhere yield now and then.
+    ///
+    /// **Over Redis** polling the future and dropping the guard do no I/O on the calling thread: one
+    /// background thread of the store does it for all tasks. So the lock is released a moment after
+    /// the guard is dropped; this store already treats it as free. `unlock` reports what the process
+    /// knows, without asking the server. The guard's `refresh` and `downgrade` do ask the server,
+    /// and block.
+    ///
+    /// The guard may be held across an `.await`.
     ///
     /// # Errors
     /// As [`lock`](Self::lock).
@@ -234,14 +276,15 @@ impl<S: LockStore> TreeMutex<S> {
         Ok(result)
     }
 
-    /// Whether an exclusive [`try_lock`](Self::try_lock) of this scope would fail right now. The
-    /// answer can be stale by the time it is there.
+    /// Whether an exclusive [`try_lock`](Self::try_lock) of this scope would fail right now. Takes
+    /// nothing and waits for nobody. The answer can be stale by the time it is there.
     pub fn is_locked(&self) -> bool {
-        S::is_locked(&self.node, self.request.scope)
+        S::is_locked(&self.node, self.request.kind.scope)
     }
 
     #[inline(always)]
     fn acquire(&self, wait: Wait) -> Result<TreeMutexGuard<'_, S>, LockError> {
+        // Not `?`, which would convert the error by `From`: this is inlined into every caller.
         match S::acquire(&self.node, &self.request, wait) {
             Ok(grant) => Ok(TreeMutexGuard::new(&self.node, grant)),
             Err(error) => Err(error),
@@ -254,16 +297,16 @@ impl<S: LockStore> TreeMutex<S> {
     }
 }
 
-impl<S: LockStore> Clone for TreeMutex<S> {
+impl<S: Backend> Clone for TreeMutex<S> {
     fn clone(&self) -> Self {
         Self { node: self.node.clone(), request: self.request.clone() }
     }
 }
 
-impl<S: LockStore> fmt::Debug for TreeMutex<S> {
+impl<S: Backend> fmt::Debug for TreeMutex<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("TreeMutex");
-        out.field("path", self.path()).field("mode", &self.request.mode).field("scope", &self.request.scope);
+        out.field("path", self.path()).field("mode", &self.request.kind.mode).field("scope", &self.request.kind.scope);
         if let Some(lease) = &self.request.lease {
             out.field("lease", lease);
         }

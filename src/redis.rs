@@ -22,13 +22,11 @@ use std::fmt;
 use std::time::Duration;
 
 use ::redis::{Cmd, Value};
-use crossbeam_channel::Receiver;
 
+use crate::backend::{Backend, HeldLock, LeaseToken, LostLocks};
 use crate::error::LockError;
-use crate::lease::{HeldLock, LeaseToken};
 use crate::path::{PathRef, TreePath};
 use crate::request::{Mode, Request, Scope, Wait};
-use crate::store::{LockStore, LostLock};
 
 mod acquire;
 mod core;
@@ -55,7 +53,7 @@ use self::sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, as_micros};
 /// A tree of locks in a Redis server (7.0 or later): processes on many machines share it.
 ///
 /// The same [`TreeMutex`](crate::TreeMutex), guards and errors as in memory; a program generic over
-/// [`LockStore`] runs on either. Cheap to clone; a clone is the same tree over the same
+/// [`LockStore`](crate::LockStore) runs on either. Cheap to clone; a clone is the same tree over the same
 /// connections.
 ///
 /// # What it promises, and what it cannot
@@ -65,7 +63,7 @@ use self::sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, as_micros};
 ///   conflicting leases never overlap by the server's clock.
 /// * A holder learns of a loss no later than its own deadline, which counts from before its request
 ///   was sent: [`is_held`](crate::TreeMutexGuard::is_held) turns false, `unlock` and `refresh` say
-///   [`NotHeld`](LockError::NotHeld), and [`lost_locks`](Self::lost_locks) tells.
+///   [`NotHeld`](LockError::NotHeld), and [`lost_locks`](crate::LockStore::lost_locks) tells.
 /// * `refresh_for` sets the time left to exactly what is given: from then on the lease does not
 ///   renew itself, until `refresh`.
 /// * A lock that [outlives its guard](crate::Lease) does not renew itself any more; its lease
@@ -153,13 +151,6 @@ impl RedisStore {
             timeout: Duration::from_secs(5),
             client_name: None,
         }
-    }
-
-    /// Tells of each lock that is lost from now on: see [`LockStore::lost_locks`].
-    pub fn lost_locks(&self) -> Receiver<LostLock> {
-        let (sender, receiver) = crossbeam_channel::unbounded();
-        self.handle.core.watchers.lock().push(sender);
-        receiver
     }
 }
 
@@ -323,7 +314,7 @@ impl Core {
     }
 }
 
-impl LockStore for RedisStore {
+impl Backend for RedisStore {
     type Node = RedisNode;
     type Grant = RedisGrant;
 
@@ -370,7 +361,7 @@ impl LockStore for RedisStore {
         node.refresh(grant, lease)
     }
 
-    fn detach(node: &RedisNode, grant: RedisGrant) -> Result<LeaseToken, LockError> {
+    fn detach(node: &RedisNode, grant: RedisGrant) -> Result<(LeaseToken, RedisGrant), LockError> {
         node.detach(grant)
     }
 
@@ -378,7 +369,7 @@ impl LockStore for RedisStore {
         node.attach(token)
     }
 
-    fn locks(&self) -> Result<Vec<HeldLock>, LockError> {
+    fn list_locks(&self) -> Result<Vec<HeldLock>, LockError> {
         self.list().map_err(node::store)
     }
 
@@ -386,7 +377,9 @@ impl LockStore for RedisStore {
         node.is_locked(scope)
     }
 
-    fn lost_locks(&self) -> Receiver<LostLock> {
-        RedisStore::lost_locks(self)
+    fn watch_losses(&self) -> LostLocks {
+        let (sender, receiver) = crossbeam_channel::unbounded();
+        self.handle.core.watchers.lock().push(sender);
+        receiver.into()
     }
 }

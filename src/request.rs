@@ -1,11 +1,11 @@
-//! What is asked of a store: [`Mode`], [`Scope`], [`Wait`], [`Request`], and the conflict table as
-//! a function.
+//! What is asked of a store: [`Kind`], which is [`Mode`] and [`Scope`]; [`Wait`]; [`Request`]; and
+//! the conflict table as a function.
 
-use crate::sync::PlainArc;
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::path::TreePath;
+use crate::sync::PlainArc;
 
 /// Whether a lock tolerates company.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -45,6 +45,36 @@ impl fmt::Display for Scope {
     }
 }
 
+/// How a node is locked: a [`Mode`] and a [`Scope`]. By default exclusive, with the subtree.
+///
+/// ```
+/// use mutextree::{Kind, Mode, Scope};
+/// let kind = Kind::new(Mode::Shared, Scope::Node);
+/// assert_eq!(kind.to_string(), "shared, node only");
+/// assert_eq!(Kind::default(), Kind::new(Mode::Exclusive, Scope::Subtree));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Kind {
+    /// Exclusive or shared.
+    pub mode: Mode,
+    /// The subtree or the node alone.
+    pub scope: Scope,
+}
+
+impl Kind {
+    /// The kind of this mode and this scope.
+    pub const fn new(mode: Mode, scope: Scope) -> Self {
+        Self { mode, scope }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}", self.mode, self.scope)
+    }
+}
+
 /// How long an acquisition may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
@@ -69,6 +99,23 @@ impl Wait {
         match crate::sync::now().checked_add(timeout) {
             Some(deadline) => Self::Until(deadline),
             None => Self::Forever,
+        }
+    }
+
+    /// When the wait ends; `None` if it never does, or never begins.
+    ///
+    /// ```
+    /// use mutextree::Wait;
+    /// use std::time::Instant;
+    /// let now = Instant::now();
+    /// assert_eq!(Wait::Until(now).deadline(), Some(now));
+    /// assert_eq!(Wait::Never.deadline(), None);
+    /// assert_eq!(Wait::Forever.deadline(), None);
+    /// ```
+    pub const fn deadline(self) -> Option<Instant> {
+        match self {
+            Self::Until(deadline) => Some(deadline),
+            Self::Never | Self::Forever => None,
         }
     }
 }
@@ -103,45 +150,60 @@ impl fmt::Display for Owner {
     }
 }
 
-/// What a [`TreeMutex`](crate::TreeMutex) asks of its store: everything but the path and the
-/// patience.
+/// What a [`TreeMutex`](crate::TreeMutex) asks of its store: all but the path and how long to wait.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Request {
-    /// Exclusive or shared.
-    pub mode: Mode,
-    /// The subtree or the node alone.
-    pub scope: Scope,
-    /// How long the lock may be held before it lapses; `None` is the store's default.
+    /// How to lock.
+    pub kind: Kind,
+    /// How long the lock may be held before its lease ends; `None` is the store's default.
     pub lease: Option<Duration>,
-    /// Who asks.
+    /// The name of who asks.
     pub owner: Option<Owner>,
 }
 
-/// Whether two locks exclude each other: the crate's conflict table, spelled out once.
+impl Request {
+    /// A request for a [`Kind::default`], without a lease or an owner.
+    pub(crate) const PLAIN: Self = Self::new(Kind::new(Mode::Exclusive, Scope::Subtree));
+
+    /// A request without a lease or an owner. For callers of a [`Backend`](crate::Backend), who set
+    /// what else they ask for.
+    ///
+    /// ```
+    /// use mutextree::{Backend, Kind, MemoryStore, ToTreePath, Request, Wait};
+    /// let store = MemoryStore::new();
+    /// let node = store.resolve("org/team".to_path_ref()?);
+    /// let mut request = Request::new(Kind::default());
+    /// request.owner = Some("nightly backup".into());
+    /// let grant = MemoryStore::acquire(&node, &request, Wait::Forever)?;
+    /// MemoryStore::release(&node, grant)?;
+    /// # Ok::<(), mutextree::LockError>(())
+    /// ```
+    pub const fn new(kind: Kind) -> Self {
+        Self { kind, lease: None, owner: None }
+    }
+}
+
+/// Whether two locks exclude each other, each given as a path and how it is locked.
 ///
-/// A path and how it is locked, twice. The relation is symmetric. Two shared locks never conflict;
-/// two locks on one node otherwise always do; and a lock reaches a node below its own only if its
-/// scope is the subtree.
+/// The relation is symmetric. Two shared locks never conflict. Otherwise two locks on one node
+/// always do, and a lock reaches a node below its own only if its scope is the subtree.
 ///
 /// ```
-/// use mutextree::{conflicts, Mode::*, Scope::*, TreePath};
+/// use mutextree::{Kind, Mode::*, Scope::*, TreePath, conflicts};
 /// let (team, file): (TreePath, TreePath) = ("org/team".parse()?, "org/team/file".parse()?);
-/// assert!(conflicts(&team, Exclusive, Subtree, &file, Shared, Subtree));
-/// assert!(!conflicts(&team, Exclusive, Node, &file, Exclusive, Subtree));
+/// let (whole, alone) = (Kind::new(Exclusive, Subtree), Kind::new(Exclusive, Node));
+/// assert!(conflicts((&team, whole), (&file, Kind::new(Shared, Subtree))));
+/// assert!(!conflicts((&team, alone), (&file, whole)));
 /// # Ok::<(), mutextree::PathError>(())
 /// ```
-pub fn conflicts(
-    path: &TreePath,
-    mode: Mode,
-    scope: Scope,
-    other: &TreePath,
-    other_mode: Mode,
-    other_scope: Scope,
-) -> bool {
-    if mode == Mode::Shared && other_mode == Mode::Shared {
+// This is the conflict table in words. The stores have it in bits (`memory/word.rs`) and in Lua;
+// `tests/exhaustive.rs` and `tests/redis/programs.rs` hold them against this one.
+pub fn conflicts((path, kind): (&TreePath, Kind), (other, other_kind): (&TreePath, Kind)) -> bool {
+    if kind.mode == Mode::Shared && other_kind.mode == Mode::Shared {
         return false;
     }
     path == other
-        || (scope == Scope::Subtree && other.starts_with(path))
-        || (other_scope == Scope::Subtree && path.starts_with(other))
+        || (kind.scope == Scope::Subtree && other.starts_with(path))
+        || (other_kind.scope == Scope::Subtree && path.starts_with(other))
 }

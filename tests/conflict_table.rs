@@ -38,9 +38,9 @@ fn try_everything<S: LockStore>(all: &[(Ask, TreeMutex<S>)], held: &[&Ask]) {
         );
     }
     for (asked, mutex) in all {
-        let exclusive = Ask::new(&asked.path, Kind(Mode::Exclusive, asked.kind.1));
+        let exclusive = Ask::new(&asked.path, Kind::new(Mode::Exclusive, asked.kind.scope));
         let expected = held.iter().any(|lock| lock.conflicts(&exclusive));
-        assert_eq!(mutex.is_locked(), expected, "{:?} {} while {held:?} held", asked.path, asked.kind.1);
+        assert_eq!(mutex.is_locked(), expected, "{:?} {} while {held:?} held", asked.path, asked.kind.scope);
     }
 }
 
@@ -74,9 +74,9 @@ fn every_order_of_release<S: LockStore>(store: S) {
             assert_all_free(&store, (first, second));
 
             let (mut one, other) = (first_mutex.lock().unwrap(), second_mutex.lock().unwrap());
-            one.downgrade();
+            one.downgrade().unwrap();
             let mut downgraded = first.clone();
-            downgraded.kind.0 = Mode::Shared;
+            downgraded.kind.mode = Mode::Shared;
             try_everything(&all, &[&downgraded, second]);
             drop(other);
             drop(one);

@@ -110,7 +110,7 @@ fn everything_held_is_listed() {
     );
     let line = |lock: &HeldLock| {
         let owner = lock.owner.as_ref().map_or("", |owner| owner.as_str()).to_owned();
-        (lock.path.to_string(), lock.mode, lock.scope, owner, lock.remaining.is_some())
+        (lock.path.to_string(), lock.kind.mode, lock.kind.scope, owner, lock.remaining.is_some())
     };
     let mut lines: Vec<_> = store.locks().unwrap().iter().map(line).collect();
     lines.sort_by_key(|(path, .., owner, _)| (path.clone(), owner.clone()));

@@ -22,11 +22,11 @@ fn a_listener_hears_of_what_is_lost() {
     drop(mutex("e").lease(SOON).lock_owned().unwrap());
 
     let mut heard: Vec<_> = (0..2).map(|_| lost.recv_deadline(Instant::now() + LATER).unwrap()).collect();
-    heard.sort_by_key(|loss| loss.path().clone());
-    assert_eq!(heard[0].path(), after.path());
-    assert_eq!(heard[1].path(), before.path());
-    assert_eq!(heard[1].owner().map(|owner| owner.as_str()), Some("one"));
-    assert_eq!(heard[1].fencing_token(), before.fencing_token());
+    heard.sort_by_key(|loss| loss.path.clone());
+    assert_eq!(heard[0].path, *after.path());
+    assert_eq!(heard[1].path, *before.path());
+    assert_eq!(heard[1].owner.as_ref().map(|owner| owner.as_str()), Some("one"));
+    assert_eq!(heard[1].fencing_token, before.fencing_token());
     assert_eq!(heard[1].to_string(), "`a/before` was lost: its lease has ended");
 
     assert!(!before.is_held() && before.unlock().is_err() && after.unlock().is_err());
@@ -43,6 +43,6 @@ fn a_lease_that_is_refreshed_is_not_lost() {
     let guard = store.mutex("a").unwrap().lease(SOON).lock_owned().unwrap();
     guard.refresh_for(LATER).unwrap();
     let probe = store.mutex("b").unwrap().lease(2 * SOON).lock_owned().unwrap();
-    assert_eq!(lost.recv_deadline(Instant::now() + LATER).unwrap().path(), probe.path());
+    assert_eq!(lost.recv_deadline(Instant::now() + LATER).unwrap().path, *probe.path());
     assert!(guard.is_held() && lost.try_recv().is_err());
 }

@@ -229,7 +229,7 @@ fn alluxio_11541_a_part_of_the_chain_downgraded<S: LockStore>(store: S) {
     let chain = ["/", "a", "a/b", "a/b/c", "a/b/c/d", "a/b/c/d/e"];
     let waiters = chain.map(|path| waiter(&store, path, SHARED));
     waiters[5].still_waits("it is exclusive");
-    guard.downgrade();
+    guard.downgrade().unwrap();
     // Readers get in everywhere, those who waited and those who come; nobody else does, and that by
     // itself is the lock's doing.
     waiters.into_iter().for_each(|waiter| drop(waiter.ends()));
@@ -246,7 +246,7 @@ fn alluxio_11541_a_part_of_the_chain_downgraded<S: LockStore>(store: S) {
 /// test can afford, node-only readers apart from the others.
 fn rustfs_readers_counted_in_eight_bits<S: LockStore>(store: S) {
     for count in [255, 256, 257, 2000] {
-        for kind in KINDS.into_iter().filter(|kind| kind.0 == SHARED.0) {
+        for kind in KINDS.into_iter().filter(|kind| kind.mode == SHARED.mode) {
             let reader = mutex(&store, "a", kind);
             let mut readers: Vec<_> = (0..count).map(|_| reader.try_lock().unwrap()).collect();
             assert!(mutex(&store, "a", EXCLUSIVE).try_lock().is_err(), "{count} readers are none");

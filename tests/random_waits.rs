@@ -104,7 +104,7 @@ impl Run {
             }
             Step::IsLocked(ask) => {
                 let is_locked = ask.mutex(&self.store).is_locked();
-                let exclusive = Ask::new(&ask.path, Kind(Mode::Exclusive, ask.kind.1));
+                let exclusive = Ask::new(&ask.path, Kind::new(Mode::Exclusive, ask.kind.scope));
                 let in_the_way = self.conflicts_with_a_lock(&exclusive);
                 assert!(is_locked || !in_the_way, "{exclusive:?} is not locked, with {:?}", self.held);
                 assert!(
@@ -119,8 +119,8 @@ impl Run {
             Step::Downgrade(which) if !self.held.is_empty() => {
                 let at = which % self.held.len();
                 let (ask, guard) = &mut self.held[at];
-                guard.downgrade();
-                ask.kind.0 = Mode::Shared;
+                guard.downgrade().unwrap();
+                ask.kind.mode = Mode::Shared;
             }
             Step::Shrink => self.store.shrink_to_fit(),
             Step::GiveUp(_) | Step::Release(_) | Step::Downgrade(_) => {}

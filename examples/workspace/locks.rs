@@ -30,57 +30,64 @@
 //! creations, and leaves alone all work in `a/y`.
 //!
 //! # Several locks at once
-//! They are asked for in path order, and that is not enough. Say I hold `a/x` and ask for `a/y`,
-//! while somebody waits for all of `a`: he waits for my `a/x`, I wait behind him, because a lock
-//! that is waited for is not overtaken for ever. So nobody may *wait* while he holds something. An
-//! operation waits for one lock, with empty hands; the others it only tries. If one is not to be
-//! had it lets go of everything, waits for that one, and tries the rest again. Who waits holds
-//! nothing: nobody waits in a circle.
+//! They are taken in path order. So operations that hold some and wait for others never wait in a
+//! circle: what each waits for is later in the order than what it holds.
+//!
+//! There is one way around that order. Say I hold `a/x` and ask for `a/y`, while somebody waits for
+//! all of `a`. That waiter waits for my `a/x`, and I wait behind it, as a lock that is waited for is
+//! not overtaken for ever. So an operation that holds something waits only for a while. When that
+//! is over it lets go of everything. If it met such a waiter, it queues up behind it for the node
+//! that contains all that it needs: that is one wait, with empty hands. Otherwise it waits for the
+//! busy lock with empty hands, and starts again with more patience.
+//!
+//! To only try the others is not enough. Where some thread always holds something in a directory, a
+//! try for all of it never succeeds, and a wait does.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use mutextree::{LockError, LockStore, MemoryStore, Mode, OwnedTreeMutexGuard, Scope, TreeMutex, TreePath, conflicts};
+use mutextree::{
+    Kind, LockError, LockStore, MemoryStore, Mode, OwnedTreeMutexGuard, Scope, TreeMutex, TreePath, conflicts,
+};
 
 /// One lock that an operation needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Need {
     path: TreePath,
-    mode: Mode,
-    scope: Scope,
+    kind: Kind,
 }
 
 impl Need {
     /// To read this file, or everything in this directory.
     pub(crate) fn read(path: &TreePath) -> Self {
-        Self { path: path.clone(), mode: Mode::Shared, scope: Scope::Subtree }
+        Self { path: path.clone(), kind: Kind::new(Mode::Shared, Scope::Subtree) }
     }
 
     /// To change, make or remove this file or directory.
     pub(crate) fn change(path: &TreePath) -> Self {
-        Self { path: path.clone(), mode: Mode::Exclusive, scope: Scope::Subtree }
+        Self { path: path.clone(), kind: Kind::new(Mode::Exclusive, Scope::Subtree) }
     }
 
     /// To rely on the names in this directory.
     pub(crate) fn list(path: &TreePath) -> Self {
-        Self { path: path.clone(), mode: Mode::Shared, scope: Scope::Node }
+        Self { path: path.clone(), kind: Kind::new(Mode::Shared, Scope::Node) }
     }
 
     /// To add names to this directory or take them away.
     pub(crate) fn names(path: &TreePath) -> Self {
-        Self { path: path.clone(), mode: Mode::Exclusive, scope: Scope::Node }
+        Self { path: path.clone(), kind: Kind::new(Mode::Exclusive, Scope::Node) }
     }
 
     fn conflicts(&self, other: &Self) -> bool {
-        conflicts(&self.path, self.mode, self.scope, &other.path, other.mode, other.scope)
+        conflicts((&self.path, self.kind), (&other.path, other.kind))
     }
 
     fn mutex(&self, store: &MemoryStore) -> Result<TreeMutex, LockError> {
         let mut mutex = store.mutex(&self.path)?;
-        if self.mode == Mode::Shared {
+        if self.kind.mode == Mode::Shared {
             mutex = mutex.shared();
         }
-        if self.scope == Scope::Node {
+        if self.kind.scope == Scope::Node {
             mutex = mutex.node_only();
         }
         Ok(mutex)
@@ -151,36 +158,70 @@ impl Locks {
     }
 }
 
+/// How long an operation that holds something waits for the next lock, at first.
+const PATIENCE: Duration = Duration::from_millis(10);
+
 fn hold_all(store: &MemoryStore, needs: &[Need], waits: &Cell<Waits>) -> Result<Vec<OwnedTreeMutexGuard>, LockError> {
     let mutexes = needs.iter().map(|need| need.mutex(store)).collect::<Result<Vec<_>, _>>()?;
-    let mut wait_for = None;
+    let mut patience = PATIENCE;
     'again: loop {
-        let mut guards = Vec::with_capacity(mutexes.len());
-        if let Some(at) = wait_for {
-            let since = Instant::now();
-            let mutex: &TreeMutex = &mutexes[at];
-            guards.push(mutex.lock_owned()?);
-            let mut sum = waits.get();
-            sum.add(since.elapsed());
-            waits.set(sum);
-        }
-        for (at, mutex) in mutexes.iter().enumerate().filter(|(at, _)| Some(*at) != wait_for) {
-            match mutex.try_lock_owned() {
-                Ok(guard) => guards.push(guard),
-                Err(LockError::WouldBlock { .. }) => {
-                    wait_for = Some(at);
-                    continue 'again; // which lets go of the others
+        let mut guards: Vec<OwnedTreeMutexGuard> = Vec::with_capacity(mutexes.len());
+        for (mutex, held) in mutexes.iter().zip(0..) {
+            let wait = || if held == 0 { mutex.lock_owned() } else { mutex.try_lock_owned_for(patience) };
+            let error = match wait_for(mutex, wait, waits) {
+                Ok(guard) => {
+                    guards.push(guard);
+                    continue;
                 }
-                Err(error) => return Err(error),
+                Err(error) => error,
+            };
+            let Some(in_the_way) = error.blocking_path() else { return Err(error) };
+            drop(guards);
+            if needs[..held].iter().any(|need| need.path.starts_with(in_the_way)) {
+                // Somebody waited for what we held: queue up for what contains all of it.
+                let all = store.mutex(&common(needs))?;
+                return Ok(vec![wait_for(&all, || all.lock_owned(), waits)?]);
             }
+            drop(wait_for(mutex, || mutex.lock_owned(), waits)?);
+            patience = patience.saturating_mul(2);
+            continue 'again;
         }
         return Ok(guards);
     }
 }
 
+/// Tries at first, so that only real waits are counted.
+fn wait_for(
+    mutex: &TreeMutex,
+    wait: impl FnOnce() -> Result<OwnedTreeMutexGuard, LockError>,
+    waits: &Cell<Waits>,
+) -> Result<OwnedTreeMutexGuard, LockError> {
+    if let Ok(guard) = mutex.try_lock_owned() {
+        return Ok(guard);
+    }
+    let since = Instant::now();
+    let result = wait();
+    let mut sum = waits.get();
+    sum.add(since.elapsed());
+    waits.set(sum);
+    result
+}
+
+/// The deepest node that contains all of them.
+fn common(needs: &[Need]) -> TreePath {
+    let mut path = needs.first().map_or_else(TreePath::root, |need| need.path.clone());
+    while let Some(parent) = path.parent()
+        && !needs.iter().all(|need| need.path.starts_with(&path))
+    {
+        path = parent;
+    }
+    path
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::{Arc, mpsc};
     use std::thread;
 
@@ -248,5 +289,41 @@ mod tests {
         for _ in 0..4 {
             receiver.recv_timeout(Duration::from_secs(60)).expect("all four get through");
         }
+    }
+
+    /// Threads that always hold something in both directories do not keep a move from them.
+    #[test]
+    fn a_move_gets_through_a_storm() {
+        let (locks, over) = (Locks::new(true), AtomicBool::new(false));
+        thread::scope(|scope| {
+            for file in ["from/1", "from/2", "from/3", "to/1", "to/2", "to/3"] {
+                let (locks, over) = (&locks, &over);
+                scope.spawn(move || {
+                    while !over.load(Ordering::SeqCst) {
+                        let _held = locks.hold([Need::change(&path(file))], &Cell::default()).unwrap();
+                        thread::sleep(Duration::from_millis(2));
+                    }
+                });
+            }
+            let began = Instant::now();
+            for _ in 0..20 {
+                let needs = [Need::names(&path("/")), Need::change(&path("from")), Need::change(&path("to"))];
+                drop(locks.hold(needs, &Cell::default()).unwrap());
+            }
+            over.store(true, Ordering::SeqCst);
+            assert!(began.elapsed() < Duration::from_secs(4), "it starves: {:?}", began.elapsed());
+        });
+    }
+
+    #[test]
+    fn what_contains_them_all() {
+        let deepest = |paths: &[&str]| {
+            let needs: Vec<_> = paths.iter().map(|text| Need::read(&path(text))).collect();
+            common(&needs).to_string()
+        };
+        assert_eq!(deepest(&["a/b/x", "a/b/y/z"]), "a/b");
+        assert_eq!(deepest(&["a/b", "a/b/y"]), "a/b");
+        assert_eq!(deepest(&["a", "ab"]), "/");
+        assert_eq!(deepest(&["a/b"]), "a/b");
     }
 }

@@ -3,7 +3,7 @@
 use super::node::Node;
 use super::tree::Tree;
 use super::word::Kind;
-use crate::lease::HeldLock;
+use crate::backend::HeldLock;
 use crate::sync::{Ordering, PlainArc};
 
 impl Tree {
@@ -34,7 +34,7 @@ impl Node {
                 locks.push(lock.clone());
                 unnamed = unnamed.saturating_sub(1);
             }
-            locks.extend((0..unnamed).map(|_| HeldLock::new(self.path.clone(), kind.mode(), kind.scope())));
+            locks.extend((0..unnamed).map(|_| HeldLock::new(self.path.clone(), kind.public())));
         }
         locks
     }

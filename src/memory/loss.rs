@@ -4,7 +4,7 @@
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::tree::Tree;
-use crate::store::LostLock;
+use crate::backend::LostLock;
 use crate::sync::{AtomicBool, Mutex, Ordering};
 
 /// Who listens for losses.

@@ -15,9 +15,8 @@ use std::time::{Duration, Instant};
 
 use super::node::{Node, Slow};
 use super::word::{Kind, Place};
-use crate::lease::HeldLock;
+use crate::backend::{HeldLock, LostLock};
 use crate::request::Owner;
-use crate::store::LostLock;
 use crate::sync::{Deadline, PlainArc, later, now};
 
 /// What is known of one claim.
@@ -177,7 +176,7 @@ impl Node {
     pub(super) fn recorded(&self) -> Vec<(Kind, HeldLock)> {
         let Some(cold) = self.cold_if_any() else { return Vec::new() };
         let line = |record: &Record| {
-            let mut lock = HeldLock::new(self.path.clone(), record.kind.mode(), record.kind.scope());
+            let mut lock = HeldLock::new(self.path.clone(), record.kind.public());
             lock.owner.clone_from(&record.owner);
             lock.remaining = record.ends.map(|ends| ends.saturating_duration_since(now()));
             lock.token = record.detached.then(|| record.token.to_string().into());

@@ -160,7 +160,7 @@ impl<N: Borrow<RedisNode>, R: Borrow<Request>> Acquisition<N, R> {
     /// What the script wants to know.
     pub(crate) fn fill(&self, command: &mut Cmd, queue: bool) {
         let (node, entry, request) = (self.node(), &self.entry, self.request.borrow());
-        let kind = key::kind(request.mode, request.scope);
+        let kind = key::kind(request.kind.mode, request.kind.scope);
         command.arg(&entry.token).arg(kind).arg(node.text()).arg(entry.lease).arg(&*self.about).arg(u8::from(queue));
         node.add_fields(command, &entry.token);
     }
@@ -333,7 +333,12 @@ impl<N: Borrow<RedisNode>, R: Borrow<Request>> Acquisition<N, R> {
         let request = self.request.borrow();
         let known = self.waits || self.entry.unsure.load(Ordering::Relaxed);
         known.then(|| {
-            Return::new(self.node().clone(), self.entry.clone(), key::kind(request.mode, request.scope), false)
+            Return::new(
+                self.node().clone(),
+                self.entry.clone(),
+                key::kind(request.kind.mode, request.kind.scope),
+                false,
+            )
         })
     }
 }

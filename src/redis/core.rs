@@ -10,7 +10,7 @@ use super::key::Keys;
 use super::link::{Line, Link};
 use super::script::{More, Reply, Script, Scripts};
 use super::sync::{AtomicBool, AtomicU64, Mutex, as_micros, clock};
-use crate::store::LostLock;
+use crate::backend::LostLock;
 
 pub(crate) struct Core {
     pub(crate) link: Link,

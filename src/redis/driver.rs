@@ -38,7 +38,7 @@ use super::node::RedisNode;
 use super::script::{More, Reply};
 use super::sync::{Arc, AtomicU64, Condvar, Mutex, OnceLock, Ordering, Weak, as_micros, clock, until};
 use super::task::{Machine, Task};
-use crate::store::LostLock;
+use crate::backend::LostLock;
 
 /// As many commands as this go as one pipeline: the server serves nobody else while it runs them.
 const BATCH: usize = 64;

@@ -14,7 +14,7 @@ use super::core::{Core, Over};
 use super::entry::{Entry, LONGEST_TOMBSTONE};
 use super::link::Line;
 use super::sync::{Arc, Condvar, Mutex, Ordering, as_micros, clock, until};
-use crate::store::LostLock;
+use crate::backend::LostLock;
 
 /// As many tokens as this go into one command.
 const BATCH: usize = 256;

@@ -15,8 +15,9 @@ use super::key;
 use super::node::{RedisGrant, RedisNode, store};
 use super::script::Reply;
 use super::sync::{Arc, Ordering, clock};
+use crate::backend::{HeldLock, LeaseToken};
 use crate::error::LockError;
-use crate::lease::{HeldLock, LeaseToken};
+use crate::request::Kind;
 
 /// What the server says of a detached lock.
 struct Detached {
@@ -39,17 +40,23 @@ fn nonsense() -> Failure {
 
 impl RedisNode {
     /// Its lease starts anew if it has renewed itself so far: nobody does from now on.
-    pub(crate) fn detach(&self, grant: RedisGrant) -> Result<LeaseToken, LockError> {
-        let (core, entry) = (self.core(), grant.entry());
+    pub(crate) fn detach(&self, grant: RedisGrant) -> Result<(LeaseToken, RedisGrant), LockError> {
+        let (core, entry, sent) = (self.core(), grant.entry(), clock());
         if self.is_held(&grant) {
             let alone = core.refreshing.lock();
             let renewed = entry.renews.swap(false, Ordering::Relaxed);
             let found = self.detached(&entry.token, true, if renewed { entry.lease } else { 0 });
             drop(alone);
             match found {
-                Ok(Some(_)) => {
-                    core.keeper.forget(entry);
-                    return Ok(entry.token.as_str().into());
+                Ok(Some(found)) => {
+                    let token = LeaseToken::from(entry.token.as_str());
+                    let detached = self.detached_grant(&token, &found, sent);
+                    if detached.is_ok() {
+                        core.keeper.forget(entry);
+                    } else {
+                        let _ = self.release(&grant);
+                    }
+                    return detached.map(|detached| (token, detached));
                 }
                 Ok(None) => entry.lose(),
                 Err(failure) => {
@@ -66,7 +73,11 @@ impl RedisNode {
         let sent = clock();
         let found = self.detached(token.as_str(), false, 0).map_err(store)?;
         let not_held = || LockError::NotHeld { path: self.path().clone() };
-        let Detached { kind, fence, lease, left } = found.ok_or_else(not_held)?;
+        self.detached_grant(token, &found.ok_or_else(not_held)?, sent)
+    }
+
+    fn detached_grant(&self, token: &LeaseToken, found: &Detached, sent: u64) -> Result<RedisGrant, LockError> {
+        let &Detached { kind, fence, lease, left } = found;
         let (mode, scope) = key::of_kind(kind).ok_or_else(|| store(nonsense()))?;
         let entry = Entry::detached(token.as_str(), self.path().clone(), lease);
         entry.granted(fence, sent + left);
@@ -139,7 +150,7 @@ impl RedisStore {
 fn held_lock(reply: &mut Reply) -> Option<HeldLock> {
     let path = key::decode(&reply.bytes()?)?;
     let (mode, scope) = key::of_kind(u8::try_from(reply.int()?).ok()?)?;
-    let mut lock = HeldLock::new(path, mode, scope);
+    let mut lock = HeldLock::new(path, Kind::new(mode, scope));
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).ok().filter(|text| !text.is_empty());
     lock.owner = text(reply.bytes()?).map(Into::into);
     lock.remaining = Some(Duration::from_micros(reply.int()?.unsigned_abs()));

@@ -14,10 +14,10 @@ use super::error::Failure;
 use super::key;
 use super::script::Reply;
 use super::sync::{Arc, Ordering, as_micros, clock};
+use crate::backend::LostLock;
 use crate::error::LockError;
 use crate::path::TreePath;
 use crate::request::{Mode, Request, Scope, Wait};
-use crate::store::LostLock;
 
 /// A path in a [`RedisStore`](crate::RedisStore)'s tree.
 #[derive(Clone)]
@@ -258,7 +258,7 @@ impl LostLock {
 
 impl RedisGrant {
     pub(crate) fn new(entry: Arc<Entry>, request: &Request, ends: bool) -> Self {
-        Self { entry, mode: request.mode, scope: request.scope, ends, detached: false }
+        Self { entry, mode: request.kind.mode, scope: request.kind.scope, ends, detached: false }
     }
 
     pub(crate) fn detached(entry: Arc<Entry>, mode: Mode, scope: Scope) -> Self {

@@ -71,6 +71,21 @@ on!(memory, mutextree::MemoryStore);
 #[cfg(feature = "redis")]
 on!(redis, mutextree::RedisStore);
 
+/// Where a free lock takes no thread and no message.
+mod at_once {
+    use mutextree::MemoryStore;
+
+    #[test]
+    fn a_free_lock_is_ready_at_once() {
+        crate::tokio_users::a_free_lock_is_ready_at_once::<MemoryStore>();
+    }
+
+    #[test]
+    fn a_loop_takes_part_in_the_budget() {
+        crate::tokio_users::a_loop_takes_part_in_the_budget::<MemoryStore>();
+    }
+}
+
 /// On the runtimes whose tasks do not each take a thread.
 mod crowds {
     use crate::runtimes::{Smol, TokioOneThread, TokioThreads};

@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use mutextree::{LockError, LockStore, Mode, PathRef, Request, Scope, TreePath, Wait};
+use mutextree::{Backend, LockError, Mode, PathRef, Request, Scope, TreePath, Wait};
 
 use crate::common::hand::lock;
 use crate::common::kinds::EXCLUSIVE;
@@ -15,7 +15,7 @@ struct Panics;
 #[derive(Debug)]
 enum Never {}
 
-impl LockStore for Panics {
+impl Backend for Panics {
     type Node = TreePath;
     type Grant = Never;
 

@@ -75,3 +75,29 @@ pub(crate) fn a_blocking_thread_of_the_runtime_waits_beside_tasks<S: Tested>() {
     });
     store.assert_as_new();
 }
+
+/// A free lock is there at the first poll, however often: nothing yields in between.
+pub(crate) fn a_free_lock_is_ready_at_once<S: Tested>() {
+    let store = S::make();
+    let one = mutex(&store, "a", EXCLUSIVE);
+    for _ in 0..1000 {
+        let wait = std::pin::pin!(one.lock_async());
+        let polled = wait.poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));
+        assert!(polled.is_ready());
+    }
+}
+
+/// What the documentation advises: a loop over free locks lets its neighbours run.
+pub(crate) fn a_loop_takes_part_in_the_budget<S: Tested>() {
+    let store = S::make();
+    let one = mutex(&store, "a", EXCLUSIVE);
+    let runs = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    runtime().block_on(async {
+        let neighbour = runs.clone();
+        let neighbour = tokio::spawn(async move { neighbour.store(true, std::sync::atomic::Ordering::SeqCst) });
+        while !runs.load(std::sync::atomic::Ordering::SeqCst) {
+            drop(tokio::task::coop::cooperative(one.lock_async()).await.unwrap());
+        }
+        neighbour.await.unwrap();
+    });
+}

@@ -59,7 +59,7 @@ type Phase = (u64, u64, Ask);
 impl Op {
     fn as_shared(&self) -> Ask {
         let mut ask = self.ask.clone();
-        ask.kind.0 = Mode::Shared;
+        ask.kind.mode = Mode::Shared;
         ask
     }
 

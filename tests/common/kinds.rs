@@ -2,16 +2,13 @@
 
 use std::fmt;
 
+pub use mutextree::Kind;
 use mutextree::{LockStore, Mode, Scope, ToTreePath, TreeMutex, TreePath, conflicts};
 
-/// How a node is locked.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Kind(pub Mode, pub Scope);
-
-pub const EXCLUSIVE: Kind = Kind(Mode::Exclusive, Scope::Subtree);
-pub const SHARED: Kind = Kind(Mode::Shared, Scope::Subtree);
-pub const EXCLUSIVE_NODE: Kind = Kind(Mode::Exclusive, Scope::Node);
-pub const SHARED_NODE: Kind = Kind(Mode::Shared, Scope::Node);
+pub const EXCLUSIVE: Kind = Kind::new(Mode::Exclusive, Scope::Subtree);
+pub const SHARED: Kind = Kind::new(Mode::Shared, Scope::Subtree);
+pub const EXCLUSIVE_NODE: Kind = Kind::new(Mode::Exclusive, Scope::Node);
+pub const SHARED_NODE: Kind = Kind::new(Mode::Shared, Scope::Node);
 pub const KINDS: [Kind; 4] = [EXCLUSIVE, SHARED, EXCLUSIVE_NODE, SHARED_NODE];
 
 /// Of three levels: a root, two below it, and three below those.
@@ -44,7 +41,7 @@ impl Ask {
     }
 
     pub fn conflicts(&self, other: &Self) -> bool {
-        conflicts(&self.path, self.kind.0, self.kind.1, &other.path, other.kind.0, other.kind.1)
+        conflicts((&self.path, self.kind), (&other.path, other.kind))
     }
 
     pub fn mutex<S: LockStore>(&self, store: &S) -> TreeMutex<S> {
@@ -54,21 +51,15 @@ impl Ask {
 
 impl fmt::Debug for Ask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} on `{}`", self.kind, self.path)
-    }
-}
-
-impl fmt::Debug for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.0, self.1)
+        write!(f, "{} {} on `{}`", self.kind.mode, self.kind.scope, self.path)
     }
 }
 
 /// The mutex that locks `path` in this way.
-pub fn mutex<S: LockStore>(store: &S, path: impl ToTreePath, Kind(mode, scope): Kind) -> TreeMutex<S> {
+pub fn mutex<S: LockStore>(store: &S, path: impl ToTreePath, kind: Kind) -> TreeMutex<S> {
     let mutex = store.mutex(path).expect("tests name sound paths");
-    let mutex = if mode == Mode::Shared { mutex.shared() } else { mutex.exclusive() };
-    if scope == Scope::Node { mutex.node_only() } else { mutex }
+    let mutex = if kind.mode == Mode::Shared { mutex.shared() } else { mutex.exclusive() };
+    if kind.scope == Scope::Node { mutex.node_only() } else { mutex }
 }
 
 /// Every lock there is on these paths.

@@ -5,7 +5,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use mutextree::{Blocker, LockError, LockStore, Mode, Owner, PathRef, Request, Scope, TreePath, Wait, conflicts};
+use mutextree::{Backend, Blocker, Kind, LockError, Mode, Owner, PathRef, Request, Scope, TreePath, Wait, conflicts};
 
 /// A tree of locks as a list.
 #[derive(Clone, Debug, Default)]
@@ -29,8 +29,7 @@ struct State {
 struct Lock {
     id: u64,
     path: TreePath,
-    mode: Mode,
-    scope: Scope,
+    kind: Kind,
     owner: Option<Owner>,
     /// Whether it is held; else it waits.
     held: bool,
@@ -39,8 +38,8 @@ struct Lock {
 }
 
 impl Lock {
-    fn conflicts(&self, path: &TreePath, mode: Mode, scope: Scope) -> bool {
-        conflicts(&self.path, self.mode, self.scope, path, mode, scope)
+    fn conflicts(&self, path: &TreePath, kind: Kind) -> bool {
+        conflicts((&self.path, self.kind), (path, kind))
     }
 }
 
@@ -49,9 +48,9 @@ impl State {
     /// waiter that came earlier.
     fn in_the_way(&self, id: u64) -> Option<&Lock> {
         let asked = self.locks.iter().find(|lock| lock.id == id)?;
-        self.locks.iter().find(|lock| {
-            lock.id != id && (lock.held || lock.id < id) && lock.conflicts(&asked.path, asked.mode, asked.scope)
-        })
+        self.locks
+            .iter()
+            .find(|lock| lock.id != id && (lock.held || lock.id < id) && lock.conflicts(&asked.path, asked.kind))
     }
 
     fn find(&mut self, id: u64) -> Option<&mut Lock> {
@@ -112,7 +111,7 @@ fn end(lease: Duration) -> Option<Instant> {
     Instant::now().checked_add(lease)
 }
 
-impl LockStore for NaiveStore {
+impl Backend for NaiveStore {
     type Node = Node;
     type Grant = Grant;
 
@@ -125,12 +124,12 @@ impl LockStore for NaiveStore {
     }
 
     fn acquire(node: &Node, request: &Request, wait: Wait) -> Result<Grant, LockError> {
-        let &Request { mode, scope, lease, ref owner } = request;
+        let (kind, lease) = (request.kind, request.lease);
         let mut state = node.store.now();
         state.last_id += 1;
         let id = state.last_id;
-        let (path, owner) = (node.path.clone(), owner.clone());
-        state.locks.push(Lock { id, path, mode, scope, owner, held: false, ends: None });
+        let (path, owner) = (node.path.clone(), request.owner.clone());
+        state.locks.push(Lock { id, path, kind, owner, held: false, ends: None });
 
         while let Some(lock) = state.in_the_way(id) {
             let blocker = Blocker::new(node.path.clone(), lock.path.clone(), lock.owner.clone());
@@ -154,7 +153,7 @@ impl LockStore for NaiveStore {
         let lock = state.find(id).expect("a waiter has no lease that could end");
         lock.held = true;
         lock.ends = lease.and_then(end);
-        Ok(Grant { id, mode, token, lease })
+        Ok(Grant { id, mode: kind.mode, token, lease })
     }
 
     fn release(node: &Node, grant: Grant) -> Result<(), LockError> {
@@ -164,9 +163,12 @@ impl LockStore for NaiveStore {
     }
 
     fn downgrade(node: &Node, grant: &mut Grant) -> Result<(), LockError> {
+        if grant.mode == Mode::Shared {
+            return Ok(());
+        }
         let mut state = node.store.now();
         let lock = state.find(grant.id).ok_or_else(|| node.not_held())?;
-        lock.mode = Mode::Shared;
+        lock.kind.mode = Mode::Shared;
         grant.mode = Mode::Shared;
         node.store.changed.notify_all();
         Ok(())
@@ -195,6 +197,6 @@ impl LockStore for NaiveStore {
     }
 
     fn is_locked(node: &Node, scope: Scope) -> bool {
-        node.store.now().locks.iter().any(|lock| lock.conflicts(&node.path, Mode::Exclusive, scope))
+        node.store.now().locks.iter().any(|lock| lock.conflicts(&node.path, Kind::new(Mode::Exclusive, scope)))
     }
 }

@@ -40,8 +40,8 @@ impl<S: LockStore> Side<S> {
     fn mutex(&mut self, ask: &Ask) -> TreeMutex<S> {
         let handle = self.handles.entry(ask.path.clone());
         let mutex = handle.or_insert_with(|| self.store.mutex(&ask.path).unwrap()).clone();
-        let mutex = if ask.kind.0 == Mode::Shared { mutex.shared() } else { mutex };
-        if ask.kind.1 == Scope::Node { mutex.node_only() } else { mutex }
+        let mutex = if ask.kind.mode == Mode::Shared { mutex.shared() } else { mutex };
+        if ask.kind.scope == Scope::Node { mutex.node_only() } else { mutex }
     }
 
     fn keep(&mut self, result: Result<OwnedTreeMutexGuard<S>, LockError>) -> Result<(), LockError> {
@@ -76,7 +76,7 @@ impl<S: LockStore> Side<S> {
             Step::Downgrade(which) if !self.held.is_empty() => {
                 let at = which % self.held.len();
                 let guard = &mut self.held[at];
-                guard.downgrade();
+                guard.downgrade().unwrap();
                 return (format!("{:?} {}", guard.path(), guard.mode()), None);
             }
             Step::AskToken(which) if !self.held.is_empty() => {

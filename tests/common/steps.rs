@@ -119,7 +119,7 @@ pub fn run_thread<S: LockStore>(
         idle(step.hold);
         let downgraded = step.downgrade.then(|| {
             let before = clock.now();
-            guard.downgrade();
+            guard.downgrade().unwrap();
             [before, clock.now()]
         });
         let held = Held { guard, ask: step.ask, asked, from, downgraded, token };

@@ -183,7 +183,7 @@ fn flushall_is_noticed_at_the_next_renewal() {
     let lost = store.lost_locks();
     let guard = store.lock("a").unwrap();
     let _: () = redis::cmd("FLUSHALL").query(&mut server.connect()).unwrap();
-    assert_eq!(lost.recv_timeout(SOON).unwrap().fencing_token(), guard.fencing_token());
+    assert_eq!(lost.recv_timeout(SOON).unwrap().fencing_token, guard.fencing_token());
     assert!(!guard.is_held());
     assert!(matches!(guard.unlock(), Err(LockError::NotHeld { .. })));
 }
@@ -197,7 +197,7 @@ fn a_server_gone_for_longer_than_the_lease_loses_the_lock_on_time() {
     let guard = store.lock("a").unwrap();
     server.kill();
     let killed = Instant::now();
-    assert!(lost.recv_timeout(SOON).unwrap().path() == guard.path());
+    assert!(lost.recv_timeout(SOON).unwrap().path == *guard.path());
     assert!(killed.elapsed() < lease + SLACK);
     assert!(!guard.is_held());
     assert!(matches!(guard.unlock(), Err(LockError::NotHeld { .. })));
@@ -238,6 +238,7 @@ fn a_full_server_refuses_locks_and_takes_them_back() {
     };
     config("1");
     let error = store.mutex("b").unwrap().try_lock().unwrap_err();
+    let LockError::Store(error) = error else { panic!("{error}") };
     assert!(error.to_string().contains("OOM"), "{error}");
     guard.refresh().unwrap();
     guard.unlock().unwrap();

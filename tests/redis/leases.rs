@@ -30,7 +30,7 @@ fn a_lock_is_taken_up_elsewhere_by_path_and_token() {
     let lease = other.resume("a/b", &token).unwrap();
     assert_eq!((lease.mode(), lease.fencing_token(), lease.is_held()), (Mode::Shared, fence, true));
     let lock = &other.locks().unwrap()[0];
-    assert_eq!((lock.path.to_string().as_str(), lock.mode, lock.scope), ("a/b", Mode::Shared, Scope::Node));
+    assert_eq!((lock.path.to_string().as_str(), lock.kind.mode, lock.kind.scope), ("a/b", Mode::Shared, Scope::Node));
     assert_eq!((lock.owner.as_ref().unwrap().as_str(), lock.token.as_ref()), ("me", Some(&token)));
     assert!(lock.remaining.unwrap() <= LONG && lock.remaining.unwrap() > LONG / 2);
 
@@ -85,7 +85,7 @@ fn a_guard_again() {
     let store = RedisStore::connect(&server.url()).unwrap();
     let lease = store.lock("a").unwrap().into_lease().unwrap();
     let mut guard = lease.into_guard();
-    guard.downgrade();
+    guard.downgrade().unwrap();
     let lease = guard.into_lease().unwrap();
     assert_eq!(lease.mode(), Mode::Shared);
     drop(store.mutex("a").unwrap().shared().try_lock().unwrap());

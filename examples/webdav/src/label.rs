@@ -94,12 +94,12 @@ fn texts(element: &Element, words: &mut Vec<String>) {
 
 #[cfg(test)]
 mod tests {
-    use mutextree::{Mode, Scope};
+    use mutextree::Kind;
 
     use super::*;
 
     fn through_the_store(label: &Label) -> Label {
-        let mut lock = HeldLock::new("a".parse().unwrap(), Mode::Exclusive, Scope::Subtree);
+        let mut lock = HeldLock::new("a".parse().unwrap(), Kind::default());
         lock.owner = Some(label.into());
         Label::of(&lock).unwrap()
     }
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn locks_of_other_programs_have_no_label() {
-        let mut lock = HeldLock::new("a".parse().unwrap(), Mode::Exclusive, Scope::Subtree);
+        let mut lock = HeldLock::new("a".parse().unwrap(), Kind::default());
         assert!(Label::of(&lock).is_none());
         lock.owner = Some("nightly backup".into());
         assert!(Label::of(&lock).is_none());

@@ -35,7 +35,7 @@
 //! * `label.rs` is the text in a lock's owner field, `names.rs` turns URLs into paths of locks and
 //!   back, `listing.rs` draws the tree.
 //! * `locksystem.rs` fits it to dav-server, `properties.rs` keeps the properties that clients set,
-//!   `server.rs` speaks HTTP.
+//!   `server.rs` speaks HTTP, `report.rs` tells of errors.
 //!
 //! # Limits
 //!
@@ -56,6 +56,8 @@ mod locks;
 mod locksystem;
 mod names;
 mod properties;
+mod report;
 mod server;
 
+pub use report::in_full;
 pub use server::{LOCKS, Server};

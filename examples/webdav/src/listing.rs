@@ -62,7 +62,7 @@ fn node(name: &str, locks: &[HeldLock]) -> Tree<String> {
 }
 
 fn describe(lock: &HeldLock) -> String {
-    let mut text = format!("{}, {}", lock.mode, lock.scope);
+    let mut text = lock.kind.to_string();
     let holder = Label::of(lock).map(|label| label.describe());
     let holder = holder.or_else(|| lock.owner.as_ref().map(ToString::to_string));
     if let Some(holder) = holder {
@@ -76,13 +76,13 @@ fn describe(lock: &HeldLock) -> String {
 
 #[cfg(test)]
 mod tests {
-    use mutextree::{Mode, Scope};
+    use mutextree::{Kind, Mode, Scope};
 
     use super::*;
 
     #[test]
     fn a_tree_with_the_locks_where_they_are() {
-        let lock = |path: &str, mode, scope| HeldLock::new(path.parse().unwrap(), mode, scope);
+        let lock = |path: &str, mode, scope| HeldLock::new(path.parse().unwrap(), Kind::new(mode, scope));
         let mut named = lock("docs/plans/b.txt", Mode::Exclusive, Scope::Node);
         named.owner = Some("nightly backup".into());
         let locks = vec![

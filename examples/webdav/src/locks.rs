@@ -30,7 +30,9 @@ use std::time::Duration;
 
 use dav_server::davpath::DavPath;
 use dav_server::ls::DavLock;
-use mutextree::{HeldLock, LockError, LockStore, Mode, OwnedTreeMutexGuard, Scope, TreeMutex, TreePath, conflicts};
+use mutextree::{
+    HeldLock, Kind, LockError, LockStore, Mode, OwnedTreeMutexGuard, Scope, TreeMutex, TreePath, conflicts,
+};
 use xmltree::Element;
 
 use crate::label::Label;
@@ -107,8 +109,7 @@ impl<S: LockStore> RequestLocks<S> {
         path: &DavPath,
         owner: Option<&Element>,
         timeout: Option<Duration>,
-        mode: Mode,
-        scope: Scope,
+        kind: Kind,
     ) -> Result<DavLock, Refusal> {
         let tree = tree_path(path)?;
         if !self.exists(path) {
@@ -116,8 +117,8 @@ impl<S: LockStore> RequestLocks<S> {
         }
         let label = Label::lock(owner);
         let timeout = timeout.unwrap_or(DEFAULT_TIMEOUT).max(Duration::from_secs(1));
-        let mutex = shaped(self.0.store.mutex(&tree)?, mode, scope).lease(timeout).owner(&label);
-        let wanted = HeldLock::new(tree, mode, scope);
+        let mutex = shaped(self.0.store.mutex(&tree)?, kind).lease(timeout).owner(&label);
+        let wanted = HeldLock::new(tree, kind);
         let Some(guard) = self.take(&mutex, &wanted, &[])? else {
             return Err(Refusal::Locked(wanted)); // nobody's token opens a place for a second lock
         };
@@ -129,8 +130,8 @@ impl<S: LockStore> RequestLocks<S> {
             owner: label.owner().map(Box::new),
             timeout_at: None,
             timeout: Some(timeout),
-            shared: mode == Mode::Shared,
-            deep: scope == Scope::Subtree,
+            shared: kind.mode == Mode::Shared,
+            deep: kind.scope == Scope::Subtree,
         })
     }
 
@@ -151,8 +152,9 @@ impl<S: LockStore> RequestLocks<S> {
     /// Sees to it that the request may write `path` for as long as it runs.
     pub(crate) fn check(&self, path: &DavPath, scope: Scope, tokens: &[String]) -> Result<(), Refusal> {
         let tree = tree_path(path)?;
-        let wanted = HeldLock::new(tree.clone(), Mode::Exclusive, scope);
-        let mutex = shaped(self.0.store.mutex(&tree)?, Mode::Exclusive, scope).owner(&self.0.label);
+        let kind = Kind::new(Mode::Exclusive, scope);
+        let wanted = HeldLock::new(tree.clone(), kind);
+        let mutex = shaped(self.0.store.mutex(&tree)?, kind).owner(&self.0.label);
         self.keep(self.take(&mutex, &wanted, tokens)?);
         let renames = ["DELETE", "MOVE"].contains(&self.0.method.as_str());
         if renames || !self.exists(path) {
@@ -168,7 +170,7 @@ impl<S: LockStore> RequestLocks<S> {
         if locks.iter().any(|lock| tokens.contains(&lock.token)) {
             return Ok(());
         }
-        Err(Refusal::Locked(HeldLock::new(tree_path(path)?, Mode::Exclusive, Scope::Node)))
+        Err(Refusal::Locked(HeldLock::new(tree_path(path)?, Kind::new(Mode::Exclusive, Scope::Node))))
     }
 
     /// The clients' locks that cover `path`, as they were when the request first asked for any.
@@ -210,8 +212,8 @@ impl<S: LockStore> RequestLocks<S> {
             principal: None,
             timeout_at: None,
             timeout: lock.remaining.map(|remaining| Duration::from_secs(remaining.as_secs_f64().ceil() as u64)),
-            shared: lock.mode == Mode::Shared,
-            deep: lock.scope == Scope::Subtree,
+            shared: lock.kind.mode == Mode::Shared,
+            deep: lock.kind.scope == Scope::Subtree,
         }
     }
 
@@ -249,7 +251,7 @@ impl<S: LockStore> RequestLocks<S> {
     fn hold_names(&self, path: &TreePath, tokens: &[String]) -> Result<(), Refusal> {
         let Some(parent) = path.parent() else { return Ok(()) };
         let mutex = self.0.store.mutex(&parent)?.node_only().shared().owner(&self.0.label);
-        let mut wanted = HeldLock::new(parent, Mode::Exclusive, Scope::Node);
+        let mut wanted = HeldLock::new(parent, Kind::new(Mode::Exclusive, Scope::Node));
         // Clients' shared locks would let a shared guard in.
         if mutex.is_locked()
             && let others = self.in_the_way(&wanted, tokens)?
@@ -257,7 +259,7 @@ impl<S: LockStore> RequestLocks<S> {
         {
             return Err(Refusal::Locked(lock));
         }
-        wanted.mode = Mode::Shared;
+        wanted.kind.mode = Mode::Shared;
         self.keep(self.take(&mutex, &wanted, tokens)?);
         Ok(())
     }
@@ -269,7 +271,7 @@ impl<S: LockStore> RequestLocks<S> {
     /// The locks that conflict with what is wanted, and whether the request may pass each of them.
     fn in_the_way(&self, wanted: &HeldLock, tokens: &[String]) -> Result<Vec<(HeldLock, bool)>, LockError> {
         let mut locks = self.0.store.locks()?;
-        locks.retain(|lock| conflicts(&wanted.path, wanted.mode, wanted.scope, &lock.path, lock.mode, lock.scope));
+        locks.retain(|lock| conflicts((&wanted.path, wanted.kind), (&lock.path, lock.kind)));
         let is_own = |lock: &HeldLock| {
             Label::of(lock).is_some_and(|label| label.token == self.0.label.token || tokens.contains(&label.token))
         };
@@ -277,11 +279,11 @@ impl<S: LockStore> RequestLocks<S> {
         let is_open = |lock: &HeldLock| {
             // What of the wanted this lock keeps.
             let (path, scope) = match wanted.path.starts_with(&lock.path) {
-                true if lock.scope == Scope::Subtree => (&wanted.path, wanted.scope),
+                true if lock.kind.scope == Scope::Subtree => (&wanted.path, wanted.kind.scope),
                 true => (&wanted.path, Scope::Node),
-                false => (&lock.path, lock.scope),
+                false => (&lock.path, lock.kind.scope),
             };
-            is_own(lock) || (lock.mode == Mode::Shared && own.iter().any(|own| covers(own, path, scope)))
+            is_own(lock) || (lock.kind.mode == Mode::Shared && own.iter().any(|own| covers(own, path, scope)))
         };
         Ok(locks.iter().map(|lock| (lock.clone(), is_open(lock))).collect())
     }
@@ -307,14 +309,14 @@ impl<S: LockStore> RequestLocks<S> {
     }
 }
 
-fn shaped<S: LockStore>(mutex: TreeMutex<S>, mode: Mode, scope: Scope) -> TreeMutex<S> {
-    let mutex = if mode == Mode::Shared { mutex.shared() } else { mutex };
-    if scope == Scope::Node { mutex.node_only() } else { mutex }
+fn shaped<S: LockStore>(mutex: TreeMutex<S>, kind: Kind) -> TreeMutex<S> {
+    let mutex = if kind.mode == Mode::Shared { mutex.shared() } else { mutex };
+    if kind.scope == Scope::Node { mutex.node_only() } else { mutex }
 }
 
 /// Whether the lock keeps all of what `path` and `scope` say.
 fn covers(lock: &HeldLock, path: &TreePath, scope: Scope) -> bool {
-    match lock.scope {
+    match lock.kind.scope {
         Scope::Subtree => path.starts_with(&lock.path),
         Scope::Node => lock.path == *path && scope == Scope::Node,
     }

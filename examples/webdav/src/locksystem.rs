@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use dav_server::davpath::DavPath;
 use dav_server::ls::{DavLock, DavLockSystem, LsFuture};
-use mutextree::{HeldLock, LockError, LockStore, Mode, Scope, TreePath};
+use mutextree::{HeldLock, Kind, LockError, LockStore, Mode, Scope, TreePath};
 use tokio::task::spawn_blocking;
 use xmltree::Element;
 
 use crate::locks::{Refusal, RequestLocks};
 use crate::names::tree_path;
+use crate::report::in_full;
 
 impl<S: LockStore> RequestLocks<S> {
     fn run<T: Send + 'static>(
@@ -30,8 +31,8 @@ impl<S: LockStore> RequestLocks<S> {
         let lock = match refusal {
             Refusal::Locked(lock) => lock,
             Refusal::Failed(error) => {
-                eprintln!("{path}: {error}");
-                HeldLock::new(tree_path(path).unwrap_or(TreePath::root()), Mode::Exclusive, Scope::Subtree)
+                eprintln!("{path}: {}", in_full(&error));
+                HeldLock::new(tree_path(path).unwrap_or(TreePath::root()), Kind::default())
             }
         };
         self.shown(&lock)
@@ -43,7 +44,7 @@ impl<S: LockStore> RequestLocks<S> {
 fn logged<T>(path: &DavPath, result: Result<T, LockError>) -> Result<T, ()> {
     result.map_err(|error| {
         if !matches!(error, LockError::NotHeld { .. }) {
-            eprintln!("{path}: {error}");
+            eprintln!("{path}: {}", in_full(&error));
         }
     })
 }
@@ -65,7 +66,7 @@ impl<S: LockStore> DavLockSystem for RequestLocks<S> {
         let owner = owner.cloned();
         let mode = if shared { Mode::Shared } else { Mode::Exclusive };
         self.run(path, move |locks, path| {
-            let result = locks.lock(path, owner.as_ref(), timeout, mode, scope(deep));
+            let result = locks.lock(path, owner.as_ref(), timeout, Kind::new(mode, scope(deep)));
             result.map_err(|refusal| locks.told(path, refusal))
         })
     }

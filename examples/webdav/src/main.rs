@@ -33,7 +33,7 @@ async fn main() -> ExitCode {
         return match mutextree::RedisStore::connect(url) {
             // Not the URL, which may hold a password.
             Ok(store) => serve(&options, store, "Redis").await,
-            Err(error) => fail(&error.to_string()),
+            Err(error) => fail(&mutextree_webdav::in_full(&error)),
         };
     }
     serve(&options, MemoryStore::new(), "memory").await

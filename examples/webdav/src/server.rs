@@ -20,6 +20,7 @@ use tokio::task::spawn_blocking;
 use crate::listing::render;
 use crate::locks::RequestLocks;
 use crate::properties::Files;
+use crate::report::in_full;
 
 /// Where the live locks are listed.
 pub const LOCKS: &str = "/.locks";
@@ -94,7 +95,7 @@ impl<S: LockStore> Site<S> {
         let store = self.store.clone();
         let (status, text) = match spawn_blocking(move || store.locks()).await {
             Ok(Ok(locks)) => (StatusCode::OK, render(locks)),
-            Ok(Err(error)) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
+            Ok(Err(error)) => (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", in_full(&error))),
             Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
         };
         let mut response = Response::new(Body::from(text));

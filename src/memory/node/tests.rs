@@ -2,7 +2,7 @@
 
 use super::super::tree::Tree;
 use super::*;
-use crate::{LockStore, MemoryStore, ToTreePath};
+use crate::{Backend, MemoryStore, ToTreePath};
 use std::time::Duration;
 
 #[test]

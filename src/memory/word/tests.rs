@@ -1,16 +1,17 @@
 //! The word against the crate's public conflict table, for every pair of kinds at every place.
 
 use super::*;
-use crate::request::{Mode, Scope, conflicts};
+use crate::request::{self, Mode, Scope, conflicts};
 use crate::{ToTreePath, TreePath};
 
-fn spelled_out(kind: Kind) -> (Mode, Scope) {
-    match kind {
+fn spelled_out(kind: Kind) -> request::Kind {
+    let (mode, scope) = match kind {
         Kind::Xs => (Mode::Exclusive, Scope::Subtree),
         Kind::Ss => (Mode::Shared, Scope::Subtree),
         Kind::Xn => (Mode::Exclusive, Scope::Node),
         Kind::Sn => (Mode::Shared, Scope::Node),
-    }
+    };
+    request::Kind::new(mode, scope)
 }
 
 fn path_at(place: Place) -> TreePath {
@@ -31,8 +32,8 @@ fn pairs() -> impl Iterator<Item = (Kind, Kind, Place)> {
 #[test]
 fn masks_are_the_conflict_table() {
     for (asked, held, place) in pairs() {
-        let ((mode, scope), (held_mode, held_scope)) = (spelled_out(asked), spelled_out(held));
-        let expected = conflicts(&path_at(Place::Here), mode, scope, &path_at(place), held_mode, held_scope);
+        let (here, there) = (path_at(Place::Here), path_at(place));
+        let expected = conflicts((&here, spelled_out(asked)), (&there, spelled_out(held)));
         for count in [1, 2, 0xff_ffff] {
             let word = if held.is_shared() { held.unit() * count } else { held.unit() };
             assert_eq!(asked.conflicts(place) & word != 0, expected, "{asked:?} against {held:?} {place:?}");
@@ -78,7 +79,7 @@ fn counts_fill_up_without_touching_their_neighbours() {
 #[test]
 fn downgrading_keeps_the_scope() {
     for kind in Kind::ALL {
-        let ((_, before), (mode, after)) = (spelled_out(kind), spelled_out(kind.downgraded()));
-        assert_eq!((after, mode), (before, Mode::Shared));
+        let (before, after) = (spelled_out(kind), spelled_out(kind.downgraded()));
+        assert_eq!((after.scope, after.mode), (before.scope, Mode::Shared));
     }
 }

@@ -24,15 +24,15 @@ pub(crate) fn a_guard_tells_what_it_holds<S: LockStore>(make: impl Fn() -> S) {
     for kind in KINDS {
         let mutex = mutex(&store, "a/b", kind);
         let borrowed = mutex.lock().unwrap();
-        assert_eq!((borrowed.path(), borrowed.mode()), (mutex.path(), kind.0));
+        assert_eq!((borrowed.path(), borrowed.mode()), (mutex.path(), kind.mode));
         assert!(borrowed.is_held());
         let debug = format!("{borrowed:?}");
         assert!(debug.starts_with("TreeMutexGuard {") && debug.contains("a/b"), "{debug}");
-        assert!(debug.contains(&format!("{:?}", kind.0)), "{debug}");
+        assert!(debug.contains(&format!("{:?}", kind.mode)), "{debug}");
         drop(borrowed);
 
         let owned = mutex.lock_owned().unwrap();
-        assert_eq!((owned.path(), owned.mode()), (mutex.path(), kind.0));
+        assert_eq!((owned.path(), owned.mode()), (mutex.path(), kind.mode));
         let debug = format!("{owned:?}");
         assert!(debug.starts_with("OwnedTreeMutexGuard {") && debug.contains("a/b"), "{debug}");
         drop(owned);
@@ -146,7 +146,7 @@ pub(crate) fn downgrade_lets_shared_ones_in<S: LockStore>(make: impl Fn() -> S) 
         for waiter in &waiters {
             waiter.still_waits("it is exclusive");
         }
-        guard.downgrade();
+        guard.downgrade().unwrap();
         assert_eq!(guard.mode(), Mode::Shared);
         assert!(guard.is_held());
         let readers = waiters.map(|waiter| waiter.ends().unwrap());
@@ -156,7 +156,7 @@ pub(crate) fn downgrade_lets_shared_ones_in<S: LockStore>(make: impl Fn() -> S) 
         assert_all_free(&store);
     }
     let mut guard = hold(&store, "a", EXCLUSIVE_NODE);
-    guard.downgrade();
+    guard.downgrade().unwrap();
     drop(hold(&store, "a", SHARED));
     drop(hold(&store, "a/b", EXCLUSIVE)); // it covers the node alone, as before
     drop(guard);
@@ -164,7 +164,7 @@ pub(crate) fn downgrade_lets_shared_ones_in<S: LockStore>(make: impl Fn() -> S) 
 
     let mutex = mutex(&store, "a", EXCLUSIVE);
     let mut borrowed = mutex.lock().unwrap();
-    borrowed.downgrade();
+    borrowed.downgrade().unwrap();
     drop(hold(&store, "a/b", SHARED));
     borrowed.unlock().unwrap();
     assert_all_free(&store);
@@ -177,7 +177,7 @@ pub(crate) fn downgrade_keeps_exclusive_ones_out<S: LockStore>(make: impl Fn() -
         let writer = mutex(&store, asked, EXCLUSIVE);
         let waiter = asking(move || writer.lock_owned());
         waiter.still_waits("it is exclusive");
-        guard.downgrade();
+        guard.downgrade().unwrap();
         waiter.still_waits("it is shared");
         assert!(take(&store, asked, EXCLUSIVE).is_err());
         assert!(mutex(&store, asked, EXCLUSIVE).is_locked());
@@ -192,7 +192,7 @@ pub(crate) fn downgrade_of_a_shared_lock_does_nothing<S: LockStore>(make: impl F
     for kind in [SHARED, SHARED_NODE, EXCLUSIVE, EXCLUSIVE_NODE] {
         let mut guard = hold(&store, "a", kind);
         for _ in 0..3 {
-            guard.downgrade();
+            guard.downgrade().unwrap();
             assert_eq!(guard.mode(), Mode::Shared);
         }
         assert!(take(&store, "a", EXCLUSIVE_NODE).is_err());

@@ -87,7 +87,7 @@ pub(crate) fn whoever_lost_a_lock_is_told<S: LockStore>(make: impl Fn() -> S) {
             assert!(!guard.is_held());
             assert!(is_not_held(guard.refresh(), "a"));
             assert!(is_not_held(guard.refresh_for(LONG), "a"));
-            guard.downgrade();
+            assert!(guard.downgrade().is_ok(), "it is shared");
             assert!(!guard.is_held(), "a lock once lost stays lost");
         }
         for guard in guards {
@@ -102,7 +102,7 @@ pub(crate) fn losing_a_lock_disturbs_nobody<S: LockStore>(make: impl Fn() -> S) 
     for (lost, kept) in [("a", "a"), ("a", "a/b"), ("a/b", "a")] {
         let mut loser = lease(&store, lost, EXCLUSIVE, SHORT);
         let heir = inherit(&store, kept, EXCLUSIVE);
-        loser.downgrade();
+        assert!(is_not_held(loser.downgrade(), lost));
         assert!(take(&store, lost, SHARED).is_err(), "the heir is exclusive");
         drop(loser);
         assert!(heir.is_held());
@@ -186,7 +186,7 @@ pub(crate) fn with_tells_a_loss<S: LockStore>(make: impl Fn() -> S) {
 pub(crate) fn downgrade_keeps_the_lease<S: LockStore>(make: impl Fn() -> S) {
     let store = make();
     let mut guard = lease(&store, "a", EXCLUSIVE, 2 * SHORT);
-    guard.downgrade();
+    guard.downgrade().unwrap();
     drop(hold(&store, "a", SHARED));
     let heir = inherit(&store, "a", EXCLUSIVE);
     assert!(!guard.is_held());

@@ -14,6 +14,8 @@ pub(crate) mod guards;
 pub(crate) mod leases;
 /// Trying, waiting for a while, waiting for ever.
 pub(crate) mod patience;
+/// The store's own `lock`, `try_lock` and so on.
+pub(crate) mod shorthands;
 /// What conflicts with what; which paths are one lock; whom an error names.
 pub(crate) mod table;
 /// Fencing tokens.
@@ -32,7 +34,9 @@ macro_rules! conformance {
                     a_mutex_outlives_its_store, an_error_names_what_is_in_the_way, an_error_names_the_owner,
                     what_is_no_path_is_an_error, is_locked_says_what_a_try_would;
                 patience: every_way_to_ask, locking_again_blocks, a_try_is_refused_at_once, no_time_at_all_is_one_try,
-                    endless_timeouts_wait, a_timeout_takes_its_time;
+                    endless_timeouts_wait, a_timeout_takes_its_time, any_time_will_do;
+                shorthands: a_shorthand_is_exclusive_and_owned, a_shorthand_is_refused_as_a_mutex_is,
+                    a_shorthand_waits_for_its_turn, the_future_of_a_shorthand_stands_alone;
                 waiting: a_release_lets_the_waiter_in, shared_waiters_get_in_together, everybody_gets_a_turn,
                     an_inner_wait_that_times_out_leaves_nothing, a_leaf_wait_that_times_out_leaves_nothing,
                     who_gives_up_lets_those_behind_through, who_waits_keeps_off_only_what_it_conflicts_with,

@@ -133,3 +133,61 @@ pub(crate) fn a_timeout_takes_its_time<S: LockStore>(make: impl Fn() -> S) {
         assert_eq!(error.blocking_path(), Some(guard.path()));
     }
 }
+
+/// From nothing to more than any clock holds: as a timeout, a deadline, a lease and a refresh.
+pub(crate) fn any_time_will_do<S: LockStore>(make: impl Fn() -> S) {
+    /// What the sum of a clock and a time overflows at, in micro- and nanoseconds, and in seconds.
+    const TIMES: [Duration; 12] = [
+        Duration::ZERO,
+        Duration::from_nanos(1),
+        A_MOMENT,
+        AN_AGE,
+        Duration::from_nanos(u64::MAX),
+        Duration::from_secs(580_000 * 365 * 24 * 3600),
+        Duration::from_micros(u64::MAX - 1),
+        Duration::from_micros(u64::MAX),
+        Duration::from_millis(u64::MAX),
+        Duration::from_secs(i64::MAX as u64),
+        Duration::from_secs(u64::MAX),
+        Duration::MAX,
+    ];
+    let store = make();
+    let ask = mutex(&store, "a", EXCLUSIVE);
+    for time in TIMES {
+        drop(ask.try_lock_for(time).unwrap());
+        drop(ask.try_lock_owned_for(time).unwrap());
+        drop(store.try_lock_for("a", time).unwrap());
+        for deadline in [Instant::now().checked_add(time), Instant::now().checked_sub(time)].into_iter().flatten() {
+            drop(ask.try_lock_until(deadline).unwrap());
+            drop(ask.try_lock_owned_until(deadline).unwrap());
+        }
+        let leased = ask.clone().lease(time).lock_owned().unwrap();
+        let _ = leased.refresh(); // it may be over
+        let _ = leased.refresh_for(time);
+        assert!(leased.unlock().is_ok() || time <= A_MOMENT, "{time:?}");
+    }
+    // The same with something in the way.
+    let held = hold(&store, "a/b", EXCLUSIVE);
+    let waiters: Vec<_> = TIMES
+        .into_iter()
+        .flat_map(|time| {
+            let (one, other) = (ask.clone(), ask.clone());
+            let until = Instant::now().checked_add(time).unwrap_or_else(Instant::now);
+            let is_long = time > Duration::from_secs(1);
+            let waits = is_long && Instant::now().checked_add(time).is_some();
+            [
+                (is_long, asking(move || one.try_lock_owned_for(time).map(drop))),
+                (waits, asking(move || other.try_lock_owned_until(until).map(drop))),
+            ]
+        })
+        .collect();
+    let (long, short): (Vec<_>, Vec<_>) = waiters.into_iter().partition(|(waits, _)| *waits);
+    for (_, waiter) in short {
+        assert!(matches!(waiter.ends(), Err(LockError::TimedOut { .. })));
+    }
+    drop(held);
+    for (_, waiter) in long {
+        waiter.ends().unwrap();
+    }
+    assert_all_free(&store);
+}

@@ -147,12 +147,12 @@ fn a_loss_that_only_the_server_knows_of_is_told() {
     let token = guard.fencing_token();
     let _: () = redis::cmd("FLUSHALL").query(&mut server.connect()).unwrap();
     guard.unlock().unwrap();
-    assert_eq!(lost.recv_timeout(super::AT_ONCE).unwrap().fencing_token(), token);
+    assert_eq!(lost.recv_timeout(super::AT_ONCE).unwrap().fencing_token, token);
 
     let mutex = store.mutex("a").unwrap().lease(Duration::from_millis(50));
     let guard = Hand::new(async move { mutex.lock_owned_async().await.unwrap() }).block_on();
     let token = guard.fencing_token();
-    assert_eq!(lost.recv_timeout(super::AT_ONCE).unwrap().fencing_token(), token);
+    assert_eq!(lost.recv_timeout(super::AT_ONCE).unwrap().fencing_token, token);
     assert!(!guard.is_held());
     assert!(matches!(guard.unlock(), Err(LockError::NotHeld { .. })));
     assert!(lost.try_recv().is_err(), "once is enough");

@@ -11,20 +11,20 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use super::Backend;
 use crate::error::LockError;
 use crate::request::{Request, Wait};
-use crate::store::LockStore;
 use crate::sync::{Deadline, Mutex, MutexGuard, OnceLock, Parker, PlainArc, now};
 
 /// What the thread and the future share.
-struct Meeting<S: LockStore> {
+struct Meeting<S: Backend> {
     node: S::Node,
     state: Mutex<State<S>>,
     /// The thread's, from before it first sleeps.
     thread: OnceLock<Parker>,
 }
 
-enum State<S: LockStore> {
+enum State<S: Backend> {
     /// The thread is at it; who to wake.
     Waiting(Option<Waker>),
     /// To be collected.
@@ -35,7 +35,7 @@ enum State<S: LockStore> {
     Over,
 }
 
-enum Outcome<S: LockStore> {
+enum Outcome<S: Backend> {
     Granted(S::Grant),
     Failed(LockError),
     /// The store panicked, which is for the task to know.
@@ -48,7 +48,7 @@ const SLICE: Duration = Duration::from_millis(100);
 /// How long a lock may be there for a future that nobody polls.
 const UNPOLLED: Duration = Duration::from_millis(10);
 
-impl<S: LockStore> Meeting<S> {
+impl<S: Backend> Meeting<S> {
     /// What the thread does.
     fn run(&self, request: &Request) {
         // It was empty: there is one thread.
@@ -134,9 +134,9 @@ impl<S: LockStore> Meeting<S> {
 }
 
 /// Ends the meeting, and gives back what was not collected.
-struct Leaving<S: LockStore>(PlainArc<Meeting<S>>);
+struct Leaving<S: Backend>(PlainArc<Meeting<S>>);
 
-impl<S: LockStore> Drop for Leaving<S> {
+impl<S: Backend> Drop for Leaving<S> {
     fn drop(&mut self) {
         if let State::Done(outcome) = self.0.replace(self.0.state.lock(), State::Over) {
             self.0.give_back(outcome);
@@ -144,7 +144,7 @@ impl<S: LockStore> Drop for Leaving<S> {
     }
 }
 
-pub(crate) async fn acquire<S: LockStore>(node: S::Node, request: Request) -> Result<S::Grant, LockError> {
+pub(super) async fn acquire<S: Backend>(node: S::Node, request: Request) -> Result<S::Grant, LockError> {
     let state = Mutex::new(State::Waiting(None));
     let meeting = PlainArc::new(Meeting::<S> { node, state, thread: OnceLock::new() });
     let leaving = Leaving(meeting.clone());

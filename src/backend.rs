@@ -1,0 +1,161 @@
+//! [`Backend`]: what a store of locks must do. What users call is [`LockStore`](crate::LockStore),
+//! which is implemented for every backend.
+//!
+//! * `held.rs` what all stores say about locks: [`HeldLock`], [`LostLock`], [`LeaseToken`]
+//! * `loss.rs` telling listeners of locks that were lost
+//! * `offload.rs` waiting in a task for a store that can only block a thread
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::time::Duration;
+
+use crate::error::LockError;
+use crate::path::{PathRef, TreePath};
+use crate::request::{Mode, Request, Scope, Wait};
+
+pub use self::held::{HeldLock, LeaseToken, LostLock};
+pub use self::loss::LostLocks;
+
+mod held;
+// Both stores are to use it.
+#[allow(dead_code)]
+pub(crate) mod loss;
+mod offload;
+
+/// What a store of locks must do: [`MemoryStore`](crate::MemoryStore), a distributed one, or your
+/// own.
+///
+/// Users of locks need none of this: they call [`LockStore`](crate::LockStore), which every backend
+/// has. This is the contract between a store and [`TreeMutex`](crate::TreeMutex).
+///
+/// Most operations are associated functions on a [`Node`](Self::Node). So a guard needs no handle
+/// to the store, and two threads on disjoint paths touch no common reference count.
+///
+/// # Contract
+///
+/// 1. **Clones share.** A clone of a store is the same tree of locks.
+/// 2. **Resolve once.** [`resolve`](Self::resolve) gives equal paths nodes that conflict with each
+///    other. A node stays good for as long as it lives, also after the store handle it came from is
+///    dropped.
+/// 3. **The table decides.** Between the return of an [`acquire`](Self::acquire) and the call of
+///    the matching [`release`](Self::release), no acquire of a request that
+///    [`conflicts`](crate::conflicts()) returns `Ok`, unless the grant's lease has ended.
+/// 4. **No invented conflict.** An acquire waits or fails with `WouldBlock` or `TimedOut` only
+///    because of a conflicting lock or an earlier waiter. Of two racing exclusive acquires with
+///    [`Wait::Never`], and nobody holding anything, at least one succeeds.
+/// 5. **Waiting ends.** [`Wait::Never`] never waits for another holder. [`Wait::Until`] tries at
+///    least once, and returns `TimedOut` soon after the deadline. [`Wait::Forever`] returns once
+///    the lock can be had, or when the store fails.
+/// 6. **A failed acquire leaves nothing behind**, whether it returned an error or unwound.
+/// 7. **A grant is released exactly once** by the caller, from any thread, also while unwinding.
+///    `release` must not panic and must not wait for other holders. It returns
+///    [`LockError::NotHeld`] if the lock had been lost before.
+/// 8. **Downgrade never lets go**: no exclusive lock gets in between. Downgrading a shared grant
+///    does nothing.
+/// 9. **Fencing tokens order conflicting holders**: if two grants conflict, the token of the later
+///    one is the greater one. One grant always answers the same token, and no token is 0.
+/// 10. **Loss is told**: once a lease has ended [`is_held`](Self::is_held) is `false` for good, and
+///     [`refresh`](Self::refresh) is `NotHeld`.
+/// 11. **Any time will do**: no [`Duration`] and no [`Instant`](std::time::Instant) makes a call
+///     panic. A time too long for the clock to hold never ends.
+///
+/// # Writing one
+///
+/// Six functions do the work: `resolve`, `acquire`, `release`, `downgrade`, `refresh` and
+/// `is_locked`; four answer a question. What is provided says what the store cannot do, or does it
+/// in a plain way. `tests/common/naive.rs` in the repository is a whole backend in 200 lines, and
+/// `tests/common/conformance` is the test suite that any backend should pass.
+pub trait Backend: Clone + Send + Sync + 'static {
+    /// A resolved path: what [`acquire`](Self::acquire) works on without looking anything up again.
+    type Node: Clone + Debug + Send + Sync + 'static;
+    /// A held lock: what it takes to give it back.
+    type Grant: Debug + Send + Sync + 'static;
+
+    /// Finds or makes the node of a path. It cannot fail: a store that fails does so in
+    /// [`acquire`](Self::acquire).
+    fn resolve(&self, path: PathRef<'_>) -> Self::Node;
+
+    /// The path that the node was resolved from.
+    fn path(node: &Self::Node) -> &TreePath;
+
+    /// Takes the lock: contract 3 to 6 and 11.
+    fn acquire(node: &Self::Node, request: &Request, wait: Wait) -> Result<Self::Grant, LockError>;
+
+    /// Takes the lock without blocking the thread: [`acquire`](Self::acquire) with
+    /// [`Wait::Forever`], as a future. Contract 3, 4 and 6. A future that is dropped before it is
+    /// ready leaves nothing behind, and requests that waited behind it go on.
+    ///
+    /// What is provided waits on a thread of its own. A store that has a better way should take it.
+    fn acquire_async<'a>(
+        node: &'a Self::Node,
+        request: &'a Request,
+    ) -> impl Future<Output = Result<Self::Grant, LockError>> + Send + 'a {
+        offload::acquire::<Self>(node.clone(), request.clone())
+    }
+
+    /// Gives the lock back: contract 7.
+    fn release(node: &Self::Node, grant: Self::Grant) -> Result<(), LockError>;
+
+    /// Turns an exclusive grant into a shared one of the same scope: contract 8. `NotHeld` if it
+    /// was lost. If the store fails, [`mode`](Self::mode) afterwards says what is surely true.
+    fn downgrade(node: &Self::Node, grant: &mut Self::Grant) -> Result<(), LockError>;
+
+    /// How the lock is held now.
+    fn mode(grant: &Self::Grant) -> Mode;
+
+    /// The grant's fencing token: contract 9.
+    fn fencing_token(node: &Self::Node, grant: &Self::Grant) -> u64;
+
+    /// Whether the lock is still held: contract 10. Always `true` for a grant without a lease.
+    fn is_held(node: &Self::Node, grant: &Self::Grant) -> bool;
+
+    /// Sets the time until the lease ends to `lease`, or to its full length if `None`: contract 10.
+    /// Does nothing to a grant without a lease, unless a `lease` is given, which then starts one.
+    fn refresh(node: &Self::Node, grant: &Self::Grant, lease: Option<Duration>) -> Result<(), LockError>;
+
+    /// Keeps the lock without a guard: returns its name, and a grant as [`attach`](Self::attach)
+    /// gives for it. From now on only [`refresh`](Self::refresh) renews the lock. Only
+    /// [`release`](Self::release) of such a grant, or the end of its lease, ends it.
+    ///
+    /// This is one step. On an error the lock is released.
+    ///
+    /// What is provided releases, and says that the store cannot do it.
+    fn detach(node: &Self::Node, grant: Self::Grant) -> Result<(LeaseToken, Self::Grant), LockError> {
+        Self::release(node, grant)?;
+        Err(unsupported("keep locks without a guard"))
+    }
+
+    /// A grant for a lock that was [detached](Self::detach) under this name: `NotHeld` if there is
+    /// none. There may be several at a time; dropping one does nothing, and the first release
+    /// decides.
+    ///
+    /// What is provided says that the store cannot do it.
+    fn attach(node: &Self::Node, token: &LeaseToken) -> Result<Self::Grant, LockError> {
+        let _ = (node, token);
+        Err(unsupported("keep locks without a guard"))
+    }
+
+    /// Every lock that is held: see [`LockStore::locks`](crate::LockStore::locks).
+    ///
+    /// What is provided says that the store cannot do it.
+    fn list_locks(&self) -> Result<Vec<HeldLock>, LockError> {
+        Err(unsupported("list its locks"))
+    }
+
+    /// Whether an exclusive acquire of this scope with [`Wait::Never`] would fail right now. Takes
+    /// nothing and waits for nobody.
+    fn is_locked(node: &Self::Node, scope: Scope) -> bool;
+
+    /// Tells of each lock that is lost from now on: see
+    /// [`LockStore::lost_locks`](crate::LockStore::lost_locks).
+    ///
+    /// What is provided is for stores whose locks are never lost: nothing is ever told.
+    fn watch_losses(&self) -> LostLocks {
+        LostLocks::never()
+    }
+}
+
+#[cold]
+fn unsupported(what: &str) -> LockError {
+    LockError::Store(format!("this store cannot {what}").into())
+}
