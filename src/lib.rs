@@ -9,9 +9,9 @@
 //! let project = store.mutex("org/team/project")?; // made once and kept, like a `Mutex`
 //! {
 //!     let _guard = project.lock()?; // the project and all that is in it
-//!     assert!(store.mutex("org/team/project/file")?.try_lock().is_err());
-//!     assert!(store.mutex("org/team")?.try_lock().is_err());
-//!     assert!(store.mutex("org/team/other")?.try_lock().is_ok());
+//!     assert!(store.try_lock("org/team/project/file").is_err());
+//!     assert!(store.try_lock("org/team").is_err());
+//!     assert!(store.try_lock("org/team/other").is_ok());
 //! } // released
 //! let _file = store.lock("org/team/project/file")?; // a lock taken once
 //! # Ok::<(), mutextree::LockError>(())
