@@ -40,7 +40,7 @@
 //! |---|---|---|
 //! | threads and tasks of one process | [`MemoryStore`] | needs nothing |
 //! | processes, on one machine or many | [`RedisStore`] | feature `redis`, and a Redis server |
-//! | | your own | implement `Backend` |
+//! | | your own | implement [`Backend`] |
 //!
 //! The *method* says what happens if another lock is in the way:
 //!
