@@ -1,6 +1,6 @@
-//! Locks for things that form a tree. Lock `org/team/project` and nobody else can lock it, anything
-//! above it, or anything below it; siblings run side by side. It costs what one flat mutex costs,
-//! at any depth.
+//! Locks for things that form a tree. Lock `org/team/project`, and no other thread can lock it,
+//! anything above it, or anything below it; siblings run side by side. It costs what one flat mutex
+//! costs, at any depth.
 //!
 //! ```
 //! use mutextree::{LockStore, MemoryStore};
@@ -9,24 +9,18 @@
 //! let project = store.mutex("org/team/project")?; // made once and kept, like a `Mutex`
 //! {
 //!     let _guard = project.lock()?; // the project and all that is in it
-//!     assert!(store.mutex("org/team/project/file")?.try_lock().is_err());
-//!     assert!(store.mutex("org/team")?.try_lock().is_err());
-//!     assert!(store.mutex("org/team/other")?.try_lock().is_ok());
+//!     assert!(store.try_lock("org/team/project/file").is_err());
+//!     assert!(store.try_lock("org/team").is_err());
+//!     assert!(store.try_lock("org/team/other").is_ok());
 //! } // released
 //! let _file = store.lock("org/team/project/file")?; // a lock taken once
 //! # Ok::<(), mutextree::LockError>(())
 //! ```
 //!
-//! With the feature `redis`,
-//! [`RedisStore`](https://docs.rs/mutextree/latest/mutextree/struct.RedisStore.html) is the same
-//! tree for processes on many machines; tasks wait with [`lock_async`](TreeMutex::lock_async), in
-//! the same queues as threads. From here: [what a lock means](#what-a-lock-means),
-//! [patterns](#patterns), [what is promised](#what-is-promised) and [how it works](#how-it-works).
-//!
 //! # What a lock means
 //!
-//! A lock on a node covers its whole subtree, unless it is [node only](TreeMutex::node_only). Nodes
-//! are names: they need not exist anywhere.
+//! A lock on a node covers its whole subtree, unless it is [node only](TreeMutex::node_only). Locks
+//! are on names: a node need not exist anywhere to be locked.
 //!
 //! | request on N | conflicts with |
 //! |---|---|
@@ -38,135 +32,88 @@
 //! Two shared locks never conflict. Siblings never touch each other. [`conflicts`] is this table as
 //! a function.
 //!
-//! # Patterns
+//! # Which one
 //!
-//! **Rename safely.** Moving a directory takes everything in it along, so lock both names whole,
-//! and nobody has a path changed under their feet. Wait for the first with empty hands, and only
-//! try the second: see [several locks at once](#several-locks-at-once).
+//! The *store* says who shares the locks:
 //!
-//! ```
-//! # use mutextree::{LockError, LockStore, MemoryStore};
-//! fn rename(store: &MemoryStore, from: &str, to: &str) -> Result<(), LockError> {
-//!     let (from, to) = (store.mutex(from)?, store.mutex(to)?);
-//!     loop {
-//!         let held = from.lock()?; // waits with empty hands
-//!         match to.try_lock() {
-//!             Ok(_to) => return Ok(()), // std::fs::rename here
-//!             // No wait can help if one contains the other: `a` cannot be moved to `a/b`.
-//!             Err(error @ LockError::WouldBlock { .. }) if error.blocking_path() == Some(from.path()) => return Err(error),
-//!             Err(LockError::WouldBlock { .. }) => {}
-//!             Err(error) => return Err(error),
-//!         }
-//!         drop(held);
-//!         drop(to.lock()?); // until it was free once
-//!     }
-//! }
-//! # let store = MemoryStore::new();
-//! # rename(&store, "inbox/draft", "sent/letter")?;
-//! # assert!(rename(&store, "a", "a/b").is_err());
-//! # Ok::<(), LockError>(())
-//! ```
+//! | who locks | store | |
+//! |---|---|---|
+//! | threads and tasks of one process | [`MemoryStore`] | needs nothing |
+//! | processes, on one machine or many | [`RedisStore`] | feature `redis`, and a Redis server |
+//! | | your own | implement [`Backend`] |
 //!
-//! **A job for a whole tenant.** Requests lock the document they work on, the nightly job locks the
-//! tenant: it waits until the requests in there are through, new ones wait behind it, and other
-//! tenants notice nothing.
+//! The *method* says what happens if another lock is in the way:
 //!
-//! ```
-//! # use mutextree::{LockError, LockStore, MemoryStore};
-//! # use std::time::Duration;
-//! # let store = MemoryStore::new();
-//! // a request
-//! let document = store.mutex(["acme", "site", "index.html"])?;
-//! drop(document.lock()?);
-//! // the job; if the tenant is busy for long, tomorrow will do
-//! match store.mutex("acme")?.owner("nightly export").try_lock_for(Duration::from_secs(5)) {
-//!     Ok(guard) => drop(guard), // in between nobody writes anything of acme's
-//!     Err(LockError::TimedOut { blocker }) => eprintln!("not tonight: {blocker}"),
-//!     Err(error) => return Err(error),
-//! }
-//! # Ok::<(), LockError>(())
-//! ```
+//! | method | another lock in the way |
+//! |---|---|
+//! | [`lock`](TreeMutex::lock) | blocks the thread until it can be had |
+//! | [`try_lock`](TreeMutex::try_lock) | fails at once |
+//! | [`try_lock_for`](TreeMutex::try_lock_for), [`try_lock_until`](TreeMutex::try_lock_until) | blocks, and fails when the time is over |
+//! | [`lock_async`](TreeMutex::lock_async) | lets the task wait, in the same queue as threads: see [locks in tasks](docs::tasks) |
+//! | [`with`](TreeMutex::with) | blocks, runs a closure, and releases |
 //!
-//! **Invalidate a cache by prefix.** Whoever fills `articles/2024/7` holds it exclusively while
-//! computing; whoever drops all of `articles/2024` takes the prefix, and so never races with a fill
-//! that would put back what is out of date.
+//! The *guard* releases the lock when it is dropped. A guard of [`lock`](TreeMutex::lock) borrows
+//! its mutex. A guard of [`lock_owned`](TreeMutex::lock_owned), or of
+//! [`store.lock(path)`](LockStore::lock), borrows nothing: it can be stored, and sent to another
+//! thread. A [`Lease`] keeps a lock without a guard.
 //!
-//! ```
-//! # use mutextree::{LockError, LockStore, MemoryStore};
-//! # use std::{collections::BTreeMap, sync::Mutex};
-//! # let (store, cache) = (MemoryStore::new(), Mutex::new(BTreeMap::<String, String>::new()));
-//! let fill = |key: &str| -> Result<(), LockError> {
-//!     store.mutex(key)?.with(|| {
-//!         let page = format!("<h1>{key}</h1>"); // from what is true now; takes its time
-//!         cache.lock().unwrap().insert(key.into(), page);
-//!     })
-//! };
-//! let invalidate = |prefix: &str| -> Result<(), LockError> {
-//!     store.mutex(prefix)?.with(|| cache.lock().unwrap().retain(|key, _| !key.starts_with(&format!("{prefix}/"))))
-//! };
-//! fill("articles/2024/7")?;
-//! invalidate("articles/2024")?;
-//! # assert!(cache.lock().unwrap().is_empty());
-//! # Ok::<(), LockError>(())
-//! ```
+//! A mutex can also be [shared](TreeMutex::shared) between readers, and name its
+//! [owner](TreeMutex::owner) in the errors of others. For a resource that must refuse late writes,
+//! each guard has a [fencing token](TreeMutexGuard::fencing_token).
 //!
-//! **A tree that is mostly read**, as of settings or permissions: readers lock the node shared, and
-//! see neither a half-made change to it nor one above. A change to a whole branch is one exclusive
-//! lock on its root; one that concerns a node alone, such as its list of children, is [node
-//! only](TreeMutex::node_only).
-//!
-//! ```
-//! # use mutextree::{LockError, LockStore, MemoryStore};
-//! # let store = MemoryStore::new();
-//! let reader = store.mutex("settings/mail/smtp")?.shared();
-//! let another = reader.clone();
-//! let writer = store.mutex("settings/mail")?;
-//! {
-//!     let _both_read = (reader.lock()?, another.lock()?);
-//!     assert!(writer.try_lock().is_err());
-//! }
-//! let mut guard = writer.lock()?; // change it all
-//! guard.downgrade()?; // and go on reading what was written, before anybody else can write
-//! assert!(reader.try_lock().is_ok());
-//! # Ok::<(), LockError>(())
-//! ```
+//! [Patterns](docs::patterns) has programs for common tasks: renaming, a job for a whole tenant, a
+//! cache that is dropped by prefix, a tree that is mostly read. Read there, too, how to take
+//! [several locks at once](docs::patterns#several-locks-at-once): to hold one lock while waiting
+//! for another can deadlock, in any order.
 //!
 //! # What is promised
 //!
-//! 1. **Exclusion**: two conflicting locks are never held at once.
-//! 2. **No invented conflict**: waiting and failing have a cause, a conflicting lock or an earlier
-//!    waiter, and errors name it.
+//! 1. **Exclusion.** Two conflicting locks are never held at once.
+//! 2. **No invented conflict.** A request waits or fails only because of a conflicting lock, or of
+//!    an earlier waiter. The error names it.
 //! 3. **No lost wake-up**, without polling.
-//! 4. **No starvation**: a waiter is overtaken for about a millisecond, then it is next.
-//! 5. **Cancel anywhere**: a wait that times out, or a future that is dropped, leaves nothing
+//! 4. **No starvation.** A waiter is overtaken for about a millisecond, then it is next.
+//! 5. **Cancel anywhere.** A wait that times out, or a future that is dropped, leaves nothing
 //!    behind.
-//! 6. **Bounded memory**: at most twice the nodes in use, plus a constant.
-//! 7. Guards are `Send`, and release on drop, also while unwinding. No poisoning.
-//! 8. Locking what you already hold, or part of it, blocks, as with [`std::sync::Mutex`].
+//! 6. **Bounded memory.** At most twice the nodes in use, plus a constant.
+//! 7. **Guards are `Send`.** They release on drop, also while unwinding. There is no poisoning.
+//! 8. **To lock again blocks.** A thread that locks what it already holds, or part of it, blocks as
+//!    with [`std::sync::Mutex`].
 //!
-//! How each is proved: `docs/proof.md` in the repository.
+//! [What checks each promise](docs::proof) says how far that is proved. Over Redis they hold while
+//! leases are honoured; [`RedisStore`] says what that means.
 //!
 //! # How it works
 //!
-//! A lock is one compare-and-swap on its own node's cache line: *claim*. Only if somebody above may
-//! hold something it goes on to *look up*, and only if somebody below may, to *look down*. Siblings
-//! share no cache line that any of them writes to, but for the first time that a name is used.
-//! Nodes that were used since the last look down are on their parent's list, so it visits those and
-//! no others, and tells them to look up from now on. `docs/algorithm.md` in the repository has all
-//! of it, with its invariants, and where the ideas come from.
+//! A lock is one compare-and-swap on its own node's cache line: the *claim*. Only if something
+//! above may be locked does it *look up*, and only if something below may be does it *look down*.
+//! Siblings never write to a common cache line, except the first time a name is used. Each node
+//! lists the children used since the last look down; a look down visits only these, and tells each
+//! to look up from then on.
 //!
-//! # Several locks at once
+//! [The algorithm](docs::algorithm) has all of it, with a picture, an example run and its
+//! invariants; [the store over Redis](docs::redis) has its own page.
 //!
-//! Hold one lock and *wait* for another, and two threads that do it in different order wait for
-//! each other for ever. In a tree there is one more trap: even in path order, if you hold `a/x` and
-//! ask for `a/y`, somebody who asks for all of `a` in between waits for your `a/x` and keeps you
-//! from `a/y`. So either lock the node that contains both, or wait for one lock with empty hands
-//! and only [try](TreeMutex::try_lock) the others, releasing all when one fails;
-//! `examples/workspace/locks.rs` does that for moves.
+//! # Features
+//!
+//! None is on by default.
+//!
+//! * `redis`: [`RedisStore`].
+//! * `redis-tls`: `rediss://`, with the system's root certificates.
+//!
+#![cfg_attr(feature = "redis", doc = "[`RedisStore`]: RedisStore")]
+#![cfg_attr(
+    not(feature = "redis"),
+    doc = "[`RedisStore`]: https://docs.rs/mutextree/latest/mutextree/struct.RedisStore.html"
+)]
 #![forbid(unsafe_code)]
+// On docs.rs, items of a feature say which.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(doctest)]
 mod compile_fail;
+
+pub mod docs;
 
 /// The README's program runs as written.
 #[cfg(doctest)]

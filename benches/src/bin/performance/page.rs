@@ -15,31 +15,53 @@ pub(crate) const PLOTS: &str = "performance";
 pub(crate) struct Section {
     pub(crate) heading: &'static str,
     pub(crate) plot: Plot,
-    /// One sentence.
+    /// One paragraph.
     pub(crate) shows: String,
 }
 
 pub(crate) fn markdown(sections: &[Section], effort: &Effort) -> String {
-    let machine = machine();
-    let rough = if effort.quick { "Taken with `--quick`: **rough**.\n" } else { "" };
-    let mut page = format!(
-        "# Performance
-
-{machine}
-Written by `cargo run --release -p mutextree-benches --features redis --bin performance`; take your own.
-{rough}
-All that is in one plot was measured in one run and each figure is a median: compare within a plot. **mutextree, handle** is `mutex.lock()` on a kept `TreeMutex`;
-**mutextree, store.lock(path)** looks the path up each time. Of the peers, bolt, glock and the chain of read-write locks know of a tree; `parking_lot::Mutex`,
-lockable and the maps do not: they are what one would pay without one. Each is used the way that is fastest for it, with paths that were not known when the
-program was compiled (`benches/src/peers/`).
-"
+    let rough = if effort.quick { " Taken with `--quick`: **rough**." } else { "" };
+    let measured = format!(
+        "{} The figures and plots are written by \
+         `cargo run --release -p mutextree-benches --features redis --bin performance`.{rough}",
+        machine()
     );
+    let mut page = String::from("# Performance\n");
+    for paragraph in [
+        &measured,
+        "All figures of one plot were measured in one run, and each is a median. So compare within a plot, \
+         not between plots. **mutextree, handle** is `mutex.lock()` on a kept `TreeMutex`. \
+         **mutextree, store.lock(path)** looks the path up each time.",
+        "Of the peers, bolt, glock and the chain of read-write locks know of a tree. `parking_lot::Mutex`, \
+         lockable and the maps do not: they show what a lock without a tree costs. Each is used in the way \
+         that is fastest for it, with paths that are not known at compile time (`benches/src/peers/`).",
+    ] {
+        write!(page, "\n{}", wrapped(paragraph)).expect("a string takes all");
+    }
     for section in sections {
         let Section { heading, plot, shows } = section;
-        write!(page, "\n## {heading}\n\n![{}]({})\n\n{shows}\n\n{}", plot.title, plot.path(), table(plot))
-            .expect("a string takes all");
+        let image = wrapped(&format!("![{}]({})", plot.title, plot.path()));
+        write!(page, "\n## {heading}\n\n{image}\n{}\n{}", wrapped(shows), table(plot)).expect("a string takes all");
     }
     page
+}
+
+/// A paragraph in lines of at most 100 columns.
+fn wrapped(paragraph: &str) -> String {
+    let (mut lines, mut columns) = (String::new(), 0);
+    for word in paragraph.split_whitespace() {
+        let length = word.chars().count();
+        if columns > 0 {
+            // A line that begins with a plus would be an item of a list.
+            let fits = columns + 1 + length <= 100 || word == "+";
+            lines.push(if fits { ' ' } else { '\n' });
+            columns = if fits { columns + 1 } else { 0 };
+        }
+        lines.push_str(word);
+        columns += length;
+    }
+    lines.push('\n');
+    lines
 }
 
 fn table(plot: &Plot) -> String {

@@ -43,7 +43,8 @@ pub(crate) fn measure(effort: &Effort) -> Section {
     let most = NODES[NODES.len() - 1] as f64;
     let at = |name: &str| nanos(plot.of(name).at(most));
     let shows = format!(
-        "The root's first lock after all {} nodes were used walks to each of them and takes {} ({} a node); from the second one on it takes {}; and after one leaf was used {}, that leaf's lock included.",
+        "After all {} nodes were used, the root's first lock walks to each of them: it takes {}, {} a node. \
+         The second one takes {}. After one leaf was used it takes {}, the leaf's lock included.",
         thousands(most),
         at(FIRST),
         nanos(plot.of(FIRST).at(most) / most),

@@ -61,7 +61,8 @@ pub(crate) fn measure(effort: &Effort) -> Section {
     };
     let share = |threads| Times.show(plot.of(Handle::NAME).at(threads) / plot.of(ParkingLot::NAME).at(threads));
     let shows = format!(
-        "With two threads on the same node it changes hands at {} the rate of a flat mutex, with four at {} and with eight at {} (a few nanoseconds of work inside the lock and a few outside).",
+        "With two threads on one node, it changes hands at {} the rate of a flat mutex; with four at {}, with eight at {}. \
+         Inside the lock there are a few nanoseconds of work, and a few outside.",
         share(2.0),
         share(4.0),
         share(8.0),

@@ -72,7 +72,8 @@ pub(crate) fn measure(effort: &Effort) -> Section {
         series,
     };
     let shows = format!(
-        "A path that nobody has seen before takes {} with {} of them, and never more than {} nodes are alive; a map of mutexes and bolt keep all that they have ever seen.",
+        "A path that was never seen before takes {} if there are {} of them, and never more than {} nodes are alive. \
+         A map of mutexes and bolt keep every path that they have seen.",
         nanos(plot.of(ByPath::NAME).at(most as f64)),
         thousands(most as f64),
         thousands(most_nodes as f64),

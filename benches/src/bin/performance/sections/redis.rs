@@ -57,7 +57,8 @@ pub(crate) fn held(effort: &Effort) -> Section {
     };
     let at = |line: Line, held| plot.of(line.name).at(held);
     let shows = format!(
-        "Lock + unlock over Redis takes {} with one other lock held and {} with 100,000; a bare `SET NX PX` with a compare-and-delete script, which knows no tree, takes {}, so ours takes {} its time.",
+        "Lock + unlock over Redis takes {} with one other lock held, and {} with 100,000. \
+         A bare `SET NX PX` with a compare-and-delete script, which knows no tree, takes {}: ours takes {} its time.",
         nanos(at(OURS, 1.0)),
         nanos(at(OURS, 100_000.0)),
         nanos(at(BARE, 1.0)),
@@ -94,7 +95,8 @@ pub(crate) fn threads(effort: &Effort) -> Section {
     };
     let gain = |line: Line| Times.show(plot.of(line.name).at(16.0) / plot.of(line.name).at(1.0));
     let shows = format!(
-        "Sixteen threads of one process, which share two connections, do {} what one does; with bare commands on sixteen connections they do {}.",
+        "Sixteen threads of one process share two connections, and do {} what one thread does. \
+         With bare commands on sixteen connections they do {}.",
         gain(OURS),
         gain(BARE),
     );

@@ -50,7 +50,9 @@ pub(crate) fn measure(effort: &Effort) -> Section {
     let most = THREADS[THREADS.len() - 1] as f64;
     let at = |name: &str| nanos(plot.of(name).at(most));
     let shows = format!(
-        "With {most} threads on leaves, each holding its own for {}, the node above them is had after {} (never more than {} with any number of threads), where a chain of read-write locks takes {} and glock {} (a storm is called off after {}).",
+        "{most} threads lock a leaf each, over and over, and hold it for {}. A lock on the node above them waits {}, \
+         and at most {} with any number of threads. A chain of read-write locks waits {}, glock {}. \
+         A storm is called off after {}.",
         at(HOLD),
         at(Handle::NAME),
         nanos(longest),

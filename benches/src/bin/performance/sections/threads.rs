@@ -46,7 +46,8 @@ pub(crate) fn measure(effort: &Effort) -> Section {
     };
     let gain = |name: &str| Times.show(plot.of(name).at(2.0) / plot.of(name).at(1.0));
     let shows = format!(
-        "Two threads do {} what one does on handles and {} by path, where unrelated flat mutexes do {} and a chain of read-write locks {}.",
+        "On handles, two threads do {} what one does; by path, {}. \
+         Unrelated flat mutexes do {}, a chain of read-write locks {}.",
         gain(Handle::NAME),
         gain(ByPath::NAME),
         gain(ParkingLot::NAME),
