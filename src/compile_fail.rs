@@ -23,6 +23,34 @@
 //! drop(guard);
 //! ```
 //!
+//! # A borrowed guard does not outlive the mutex of one line
+//! ```compile_fail,E0716
+//! use mutextree::{LockStore, MemoryStore};
+//! let store = MemoryStore::new();
+//! let guard = store.mutex("a").unwrap().try_lock().unwrap();
+//! drop(guard);
+//! ```
+//! The store's shorthand has an owned one:
+//! ```
+//! use mutextree::{LockStore, MemoryStore};
+//! let store = MemoryStore::new();
+//! let guard = store.try_lock("a").unwrap();
+//! drop(guard);
+//! ```
+//!
+//! # A store is not a backend by `LockStore`
+//! ```compile_fail,E0277
+//! use mutextree::{LockStore, MemoryStore};
+//! struct Mine(MemoryStore);
+//! impl LockStore for Mine {}
+//! ```
+//! It is what every backend has:
+//! ```
+//! use mutextree::{LockStore, MemoryStore};
+//! fn is_one(_: impl LockStore) {}
+//! is_one(MemoryStore::new());
+//! ```
+//!
 //! # A guard that nobody keeps is a mistake
 //! ```compile_fail
 //! #![deny(unused_must_use)]
@@ -33,6 +61,11 @@
 //! #![deny(unused_must_use)]
 //! use mutextree::{LockStore, MemoryStore};
 //! MemoryStore::new().lock("a").unwrap();
+//! ```
+//! ```compile_fail
+//! #![deny(unused_must_use)]
+//! use mutextree::{LockStore, MemoryStore};
+//! MemoryStore::new().try_lock("a").unwrap();
 //! ```
 //! Kept, it is none:
 //! ```

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::path::{PathError, TreePath};
-use crate::request::Owner;
+use crate::request::{Owner, Wait};
 
 /// The lock, or the earlier waiter, that stood in the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,8 +84,18 @@ pub enum LockError {
 }
 
 impl LockError {
-    /// The path of the lock that was asked for, or had been held. `None` if the path was no path, or
-    /// the store failed.
+    /// The error of a request that could not be had within `wait`: [`WouldBlock`](Self::WouldBlock)
+    /// if it was not to wait, else [`TimedOut`](Self::TimedOut). For implementors of
+    /// [`Backend`](crate::Backend).
+    pub fn refused(wait: Wait, blocker: Blocker) -> Self {
+        match wait {
+            Wait::Never => Self::WouldBlock { blocker },
+            Wait::Until(_) | Wait::Forever => Self::TimedOut { blocker },
+        }
+    }
+
+    /// The path of the lock that was asked for, or had been held. `None` if the path was no path,
+    /// or the store failed.
     pub fn path(&self) -> Option<&TreePath> {
         match self {
             Self::WouldBlock { blocker } | Self::TimedOut { blocker } => Some(&blocker.0.wanted),

@@ -72,7 +72,8 @@ macro_rules! held_methods {
         /// A number that is greater than that of every conflicting lock held before. Never 0, and
         /// the same at each call.
         ///
-        /// It is for the resource itself: refuse a write whose token is below the greatest one seen.
+        /// It is for the resource itself: refuse a write whose token is below the greatest one
+        /// seen.
         ///
         /// In memory it is drawn when it is first asked for. Conflicting locks are not held at the
         /// same time, so their tokens are in order, provided that each holder asks while its lock

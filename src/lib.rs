@@ -132,6 +132,7 @@ mod redis;
 mod request;
 mod store;
 mod sync;
+mod text;
 mod unwind;
 
 pub use backend::{Backend, HeldLock, LeaseToken, LostLock, LostLocks};

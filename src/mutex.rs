@@ -20,8 +20,8 @@ use crate::request::{Mode, Owner, Request, Scope, Wait};
 /// [`node_only`](Self::node_only) change that.
 ///
 /// Locking what you already hold, part of it, or what contains it, blocks for ever, as a
-/// `std::sync::Mutex` does (give a timeout if in doubt). Shared locks are no exception. A second one
-/// can queue up behind an exclusive request of another thread, and that request waits for your
+/// `std::sync::Mutex` does (give a timeout if in doubt). Shared locks are no exception. A second
+/// one can queue up behind an exclusive request of another thread, and that request waits for your
 /// first.
 ///
 /// ```
@@ -155,7 +155,8 @@ impl<S: Backend> TreeMutex<S> {
     /// ever.
     ///
     /// # Errors
-    /// [`LockError::TimedOut`], naming the path in the way; [`LockError::Store`] if the store fails.
+    /// [`LockError::TimedOut`], naming the path in the way; [`LockError::Store`] if the store
+    /// fails.
     pub fn try_lock_for(&self, timeout: Duration) -> Result<TreeMutexGuard<'_, S>, LockError> {
         self.acquire(Wait::timeout(timeout))
     }
@@ -163,7 +164,8 @@ impl<S: Backend> TreeMutex<S> {
     /// Locks, and blocks until `deadline` at the latest. A deadline in the past tries once.
     ///
     /// # Errors
-    /// [`LockError::TimedOut`], naming the path in the way; [`LockError::Store`] if the store fails.
+    /// [`LockError::TimedOut`], naming the path in the way; [`LockError::Store`] if the store
+    /// fails.
     pub fn try_lock_until(&self, deadline: Instant) -> Result<TreeMutexGuard<'_, S>, LockError> {
         self.acquire(Wait::Until(deadline))
     }
@@ -204,8 +206,8 @@ impl<S: Backend> TreeMutex<S> {
     /// Locks, and lets the task wait without a thread. Tasks and threads wait for the same lock in
     /// one queue. Needs no particular runtime; for a timeout use your runtime's.
     ///
-    /// **Cancel-safe.** A future that is dropped at any point (by a timeout, a `select!`) leaves the
-    /// tree as if it had never been, and requests that waited behind it go on.
+    /// **Cancel-safe.** A future that is dropped at any point (by a timeout, a `select!`) leaves
+    /// the tree as if it had never been, and requests that waited behind it go on.
     ///
     /// **Poll it, or drop it.** A future that was woken and is neither polled nor dropped holds up
     /// the requests behind it for ten to twenty milliseconds (over Redis a hundred). Then it loses
@@ -216,11 +218,11 @@ impl<S: Backend> TreeMutex<S> {
     /// locks and waits for nothing else keeps its neighbours waiting. On tokio, wrap the future in
     /// `tokio::task::coop::cooperative`; elsewhere yield now and then.
     ///
-    /// **Over Redis** polling the future and dropping the guard do no I/O on the calling thread: one
-    /// background thread of the store does it for all tasks. So the lock is released a moment after
-    /// the guard is dropped; this store already treats it as free. `unlock` reports what the process
-    /// knows, without asking the server. The guard's `refresh` and `downgrade` do ask the server,
-    /// and block.
+    /// **Over Redis** polling the future and dropping the guard do no I/O on the calling thread:
+    /// one background thread of the store does it for all tasks. So the lock is released a moment
+    /// after the guard is dropped; this store already treats it as free. `unlock` reports what the
+    /// process knows, without asking the server. The guard's `refresh` and `downgrade` do ask the
+    /// server, and block.
     ///
     /// The guard may be held across an `.await`.
     ///

@@ -1,5 +1,7 @@
-//! [`TreePath`]: the name of a node, its text form and its rules. [`ToTreePath`] (in `convert.rs`)
-//! makes one from what callers have.
+//! [`TreePath`]: the name of a node, its text form and its rules.
+//!
+//! * `convert.rs` [`ToTreePath`]: from text, lists of names and file paths to a path
+//! * `error.rs` [`PathError`]: what is wrong with a path, and where
 //!
 //! # One string
 //! A path is kept as one string, its *key*, which is also what the stores' indexes are keyed by. No
@@ -53,7 +55,7 @@ pub struct TreePath {
 }
 
 impl TreePath {
-    /// The root, which covers everything.
+    /// The root, which contains every node. As text it is `/`.
     pub fn root() -> Self {
         Self::from_key("")
     }
@@ -68,17 +70,34 @@ impl TreePath {
         PathRef::from(self).parent().map(PathRef::into_owned)
     }
 
-    /// This path with more components behind it: another path's, or a list of names.
+    /// This path with more components behind it: those of another path, or a list of names.
     ///
     /// # Errors
-    /// If `rest` is no path, or the result is too deep.
+    /// If `rest` is no path, or the result has more than 128 components.
+    ///
+    /// ```
+    /// # use mutextree::TreePath;
+    /// let org: TreePath = "org".parse()?;
+    /// assert_eq!(org.join("team/project")?.to_string(), "org/team/project");
+    /// assert_eq!(org.join(["a/b"])?.depth(), 2); // one name with a `/` in it
+    /// assert_eq!(org.join(TreePath::root())?, org);
+    /// # Ok::<(), mutextree::PathError>(())
+    /// ```
     pub fn join(&self, rest: impl ToTreePath) -> Result<Self, PathError> {
         let rest = rest.to_tree_path()?;
         let all: Vec<&str> = self.components().chain(rest.components()).collect();
         convert::from_components(&all)
     }
 
-    /// The components, from the root's child down.
+    /// The components, from the top down. None for the root.
+    ///
+    /// ```
+    /// # use mutextree::TreePath;
+    /// let path: TreePath = "org/team/project".parse()?;
+    /// assert_eq!(path.components().collect::<Vec<_>>(), ["org", "team", "project"]);
+    /// assert_eq!(path.components().next_back(), Some("project"));
+    /// # Ok::<(), mutextree::PathError>(())
+    /// ```
     pub fn components(&self) -> Components<'_> {
         components(&self.key)
     }
@@ -103,8 +122,8 @@ impl TreePath {
         ancestor.components().all(|theirs| mine.next() == Some(theirs))
     }
 
-    /// The one string that stands for this path and no other: what a store may use as a key of its
-    /// own. For people, [`Display`](fmt::Display) is the better form.
+    /// The one string that stands for this path and no other, for a store's own index. For people,
+    /// [`Display`](fmt::Display) is the better form.
     pub fn as_key(&self) -> &str {
         &self.key
     }
@@ -204,8 +223,8 @@ impl PartialOrd for TreePath {
     }
 }
 
-/// The components separated by `/`, and `/` for the root. A component that holds a `/`, and so
-/// could not be told from two, stands in quotes.
+/// The components separated by `/`, and `/` for the root. A component that holds a `/` stands in
+/// quotes, so that it is not taken for two.
 impl fmt::Display for TreePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_root() {

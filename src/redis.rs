@@ -53,8 +53,8 @@ use self::sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, as_micros};
 /// A tree of locks in a Redis server (7.0 or later): processes on many machines share it.
 ///
 /// The same [`TreeMutex`](crate::TreeMutex), guards and errors as in memory; a program generic over
-/// [`LockStore`](crate::LockStore) runs on either. Cheap to clone; a clone is the same tree over the same
-/// connections.
+/// [`LockStore`](crate::LockStore) runs on either. Cheap to clone; a clone is the same tree over
+/// the same connections.
 ///
 /// # What it promises, and what it cannot
 /// * Every lock has a *lease*, by default the store's, of 30 seconds: it renews itself while the

@@ -5,12 +5,12 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::path::TreePath;
-use crate::sync::PlainArc;
+use crate::text::shared_text;
 
-/// Whether a lock tolerates company.
+/// Whether other locks may be held at the same time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Mode {
-    /// Nobody else may hold a conflicting lock of either mode.
+    /// No conflicting lock of either mode is held at the same time.
     #[default]
     Exclusive,
     /// Any number of shared locks coexist; an exclusive one does not.
@@ -78,10 +78,11 @@ impl fmt::Display for Kind {
 /// How long an acquisition may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// Not at all: a conflict is [`WouldBlock`](crate::LockError::WouldBlock).
+    /// Not at all. If there is a conflict, the error is
+    /// [`WouldBlock`](crate::LockError::WouldBlock).
     Never,
-    /// Until this instant: then it is [`TimedOut`](crate::LockError::TimedOut). An instant in the
-    /// past tries once.
+    /// Until this instant. Then the error is [`TimedOut`](crate::LockError::TimedOut). An instant
+    /// in the past tries once.
     Until(Instant),
     /// For as long as it takes.
     Forever,
@@ -120,34 +121,18 @@ impl Wait {
     }
 }
 
-/// Who asks for a lock: a name for people, shown in errors and listings. It plays no part in what
-/// conflicts.
-///
-/// ```
-/// use mutextree::Owner;
-/// let owner: Owner = "worker-7".into();
-/// assert_eq!(owner.to_string(), "worker-7");
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Owner(PlainArc<str>);
-
-impl Owner {
+shared_text! {
+    /// The name of a lock's holder, for people: errors and listings show it. It plays no part in
+    /// what conflicts.
+    ///
+    /// ```
+    /// use mutextree::Owner;
+    /// let owner: Owner = "worker-7".into();
+    /// assert_eq!(owner.to_string(), "worker-7");
+    /// ```
+    Owner,
     /// The name as given.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl<T: Into<PlainArc<str>>> From<T> for Owner {
-    fn from(name: T) -> Self {
-        Self(name.into())
-    }
-}
-
-impl fmt::Display for Owner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+    as_str
 }
 
 /// What a [`TreeMutex`](crate::TreeMutex) asks of its store: all but the path and how long to wait.

@@ -101,10 +101,7 @@ impl Backend for OneLock {
             && conflicts((held, *kind), (&node.1, request.kind))
         {
             let blocker = Blocker::new(node.1.clone(), held.clone(), None);
-            return Err(match wait.deadline() {
-                None => LockError::WouldBlock { blocker },
-                Some(_) => LockError::TimedOut { blocker },
-            });
+            return Err(LockError::refused(wait, blocker));
         }
         *lock = Some((node.1.clone(), request.kind, 1));
         Ok(Taken(request.kind.mode, 1))

@@ -26,7 +26,7 @@ fn rename<S: LockStore>(store: &S, from: &str, to: &str, work: impl FnOnce()) ->
         match error.blocking_path() {
             // One contains the other: `a` cannot be moved to `a/b`.
             Some(path) if path == first.path() => return Err(error),
-            // A waiter wants a node that contains both, and waited for what we held: queue up there.
+            // A waiter for a node that contains both waited for what we held. Queue up there.
             Some(path) if first.path().starts_with(path) => return store.mutex(path)?.with(work),
             // The second is busy. Wait until it was free once, with empty hands.
             Some(_) => drop(second.lock()?),

@@ -34,11 +34,11 @@
 //! circle: what each waits for is later in the order than what it holds.
 //!
 //! There is one way around that order. Say I hold `a/x` and ask for `a/y`, while somebody waits for
-//! all of `a`. That waiter waits for my `a/x`, and I wait behind it, as a lock that is waited for is
-//! not overtaken for ever. So an operation that holds something waits only for a while. When that
-//! is over it lets go of everything. If it met such a waiter, it queues up behind it for the node
-//! that contains all that it needs: that is one wait, with empty hands. Otherwise it waits for the
-//! busy lock with empty hands, and starts again with more patience.
+//! all of `a`. That waiter waits for my `a/x`, and I wait behind it, as a lock that is waited for
+//! is not overtaken for ever. So an operation that holds something waits only for a while. When
+//! that is over it lets go of everything. If it met such a waiter, it queues up behind it for the
+//! node that contains all that it needs: that is one wait, with empty hands. Otherwise it waits for
+//! the busy lock with empty hands, and starts again with more patience.
 //!
 //! To only try the others is not enough. Where some thread always holds something in a directory, a
 //! try for all of it never succeeds, and a wait does.
@@ -179,7 +179,7 @@ fn hold_all(store: &MemoryStore, needs: &[Need], waits: &Cell<Waits>) -> Result<
             drop(guards);
             if needs[..held].iter().any(|need| need.path.starts_with(in_the_way)) {
                 // Somebody waited for what we held: queue up for what contains all of it.
-                let all = store.mutex(&common(needs))?;
+                let all = store.mutex(common(needs))?;
                 return Ok(vec![wait_for(&all, || all.lock_owned(), waits)?]);
             }
             drop(wait_for(mutex, || mutex.lock_owned(), waits)?);

@@ -6,30 +6,14 @@ use std::time::Duration;
 
 use crate::path::TreePath;
 use crate::request::{Kind, Owner};
-use crate::sync::PlainArc;
+use crate::text::shared_text;
 
-/// The name of a lock without a guard, a [`Lease`](crate::Lease): with its path, the lock is found
-/// by it. It is text that can be written down and sent, and no secret.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct LeaseToken(PlainArc<str>);
-
-impl LeaseToken {
+shared_text! {
+    /// The name of a lock without a guard, a [`Lease`](crate::Lease): with its path, the lock is
+    /// found by it. It is text that can be written down and sent, and no secret.
+    LeaseToken,
     /// The token as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl<T: Into<PlainArc<str>>> From<T> for LeaseToken {
-    fn from(text: T) -> Self {
-        Self(text.into())
-    }
-}
-
-impl fmt::Display for LeaseToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+    as_str
 }
 
 /// One lock of a listing: see [`LockStore::locks`](crate::LockStore::locks).

@@ -76,8 +76,8 @@ impl Listeners {
 /// [`lost_locks`](crate::LockStore::lost_locks) on until it is dropped.
 ///
 /// It is a channel: it dereferences to a [`crossbeam_channel::Receiver`], with `recv`, `try_recv`,
-/// `recv_timeout`, `iter` and its `select!`. Losses that nobody has taken yet are kept. `recv` fails
-/// once the store is gone.
+/// `recv_timeout`, `iter` and its `select!`. Losses that nobody has taken yet are kept. `recv`
+/// fails once the store is gone.
 ///
 /// ```
 /// use mutextree::{LockStore, MemoryStore};
@@ -137,3 +137,6 @@ impl fmt::Debug for LostLocks {
         f.debug_struct("LostLocks").field("untaken", &self.receiver.len()).finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, not(any(mutextree_loom, mutextree_shuttle))))]
+mod tests;

@@ -1,9 +1,17 @@
-//! Waiting for a blocking acquire on a thread of its own: what a store without a better way gives
-//! to tasks.
+//! Waiting in a task for a store that can only block a thread: what [`Backend::acquire_async`]
+//! provides. Each waiting task has a thread that waits for it.
 //!
-//! The thread waits for a slice of time at a time, so that it notices when the future is gone. A
-//! lock that is there and not collected, because nobody polls the future, is given back after a
-//! while, and asked for again when somebody does.
+//! 1. **It notices a dropped future.** The thread waits for a slice of time at a time, and looks in
+//!    between whether the future is still there.
+//! 2. **It holds up nobody for a task that is not polled.** A lock that is there and is not
+//!    collected is given back after [`UNPOLLED`]. When the task is polled after all, the thread
+//!    asks for the lock again.
+//! 3. **The lock is given back exactly once.** The outcome is in the state, and is taken out of it
+//!    by the future that collects it, by the thread that gives it back, or by the future's end.
+//! 4. **No code of others runs under the state's lock**: wakers and grants are moved out first.
+//!
+//! The other stores have machines of their own for 2, in `memory/wait.rs` and `redis/task.rs`: they
+//! wait in a queue, and not on a thread.
 
 use std::any::Any;
 use std::future::poll_fn;
@@ -20,16 +28,16 @@ use crate::sync::{Deadline, Mutex, MutexGuard, OnceLock, Parker, PlainArc, now};
 struct Meeting<S: Backend> {
     node: S::Node,
     state: Mutex<State<S>>,
-    /// The thread's, from before it first sleeps.
+    /// How to wake the thread; set before it first sleeps.
     thread: OnceLock<Parker>,
 }
 
 enum State<S: Backend> {
-    /// The thread is at it; who to wake.
+    /// The thread waits for the lock. The waker is that of the last poll.
     Waiting(Option<Waker>),
-    /// To be collected.
+    /// The outcome is there, for the next poll to collect.
     Done(Outcome<S>),
-    /// The lock was there, and nobody came. The thread sleeps until somebody does.
+    /// The lock was there and was not collected in time. The thread sleeps until the next poll.
     Lapsed,
     /// The future is gone, or has its answer.
     Over,
@@ -38,7 +46,7 @@ enum State<S: Backend> {
 enum Outcome<S: Backend> {
     Granted(S::Grant),
     Failed(LockError),
-    /// The store panicked, which is for the task to know.
+    /// The store panicked; the panic goes on in the task.
     Panicked(Box<dyn Any + Send>),
 }
 
@@ -61,7 +69,7 @@ impl<S: Backend> Meeting<S> {
         }
     }
 
-    /// Waits for the lock: `None` if nobody wants it any more.
+    /// Waits for the lock: `None` if the future is gone.
     fn wait(&self, request: &Request) -> Option<Outcome<S>> {
         while matches!(*self.state.lock(), State::Waiting(_)) {
             let acquire = AssertUnwindSafe(|| S::acquire(&self.node, request, Wait::timeout(SLICE)));
@@ -75,7 +83,8 @@ impl<S: Backend> Meeting<S> {
         None
     }
 
-    /// Leaves the outcome to be collected. Whether there is anything to wait for.
+    /// Leaves the outcome for the future to collect. Whether it is a lock, which may have to be
+    /// given back.
     fn arrive(&self, outcome: Outcome<S>) -> bool {
         let granted = matches!(outcome, Outcome::Granted(_));
         let mut state = self.state.lock();
@@ -89,12 +98,12 @@ impl<S: Backend> Meeting<S> {
             granted
         } else {
             drop(state);
-            self.give_back(outcome); // nobody is there to take it
+            self.give_back(outcome); // the future is gone
             false
         }
     }
 
-    /// Waits until the lock is collected: `true` if it was not, and has been given back.
+    /// Waits until the lock is collected. `true` if it was not, and has been given back.
     fn lapses(&self) -> bool {
         let limit = now() + UNPOLLED;
         self.sleep_while(Some(&Deadline::at(limit)), |state| matches!(state, State::Done(_)));

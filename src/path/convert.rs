@@ -1,5 +1,5 @@
-//! [`ToTreePath`]: from text, components and file paths to a [`TreePath`], and [`PathRef`], which
-//! spares the allocation.
+//! [`ToTreePath`]: from text, lists of names and file paths to a [`TreePath`]. [`PathRef`] is the
+//! same path borrowed, so that looking up a path given as text allocates nothing.
 
 use std::borrow::Cow;
 use std::path::{self, Path, PathBuf};
@@ -7,8 +7,8 @@ use std::path::{self, Path, PathBuf};
 use super::error::excerpt;
 use super::{MAX_COMPONENT, MAX_DEPTH, PathError, TreePath, components};
 
-/// A valid path, borrowed where it can be: what a store resolves. A path given as text is looked up
-/// without an allocation.
+/// A valid path, borrowed where it can be: what a [`Backend`](crate::Backend) resolves. A path
+/// given as text is looked up without an allocation.
 #[derive(Clone, Debug)]
 pub struct PathRef<'a>(Repr<'a>);
 
@@ -66,11 +66,11 @@ impl From<TreePath> for PathRef<'_> {
 
 /// What a path can be made from: text, a list of components, a [`TreePath`], a [`std::path::Path`].
 ///
-/// | from | is |
+/// | from | the path |
 /// |---|---|
-/// | `&str`, `String` | text: components separated by `/`, one leading and one trailing `/` ignored; `"/"` is the root; `""`, `a//b`, `.` and `..` are errors |
-/// | `&[T]`, `[T; N]`, `Vec<T>` of strings | one component each, which may hold any character; an empty list is the root |
-/// | `&Path`, `PathBuf` | its normal components, absolute or not; `..`, and what is not UTF-8, is an error |
+/// | `&str`, `String` | the components separated by `/`; one leading and one trailing `/` are ignored; `"/"` is the root; `""`, `a//b`, `.` and `..` are errors |
+/// | `&[T]`, `[T; N]`, `Vec<T>` of strings | one component for each string, which may hold any character; an empty list is the root |
+/// | `&Path`, `PathBuf` | its normal components, absolute or not; `..` and a component that is not UTF-8 are errors |
 ///
 /// ```
 /// use mutextree::ToTreePath;
@@ -84,13 +84,13 @@ pub trait ToTreePath {
     /// The path, borrowed where it can be.
     ///
     /// # Errors
-    /// What is wrong, and where.
+    /// A [`PathError`], which says what is wrong, and where.
     fn to_path_ref(&self) -> Result<PathRef<'_>, PathError>;
 
     /// The path itself.
     ///
     /// # Errors
-    /// What is wrong, and where.
+    /// As [`to_path_ref`](Self::to_path_ref).
     fn to_tree_path(&self) -> Result<TreePath, PathError> {
         self.to_path_ref().map(PathRef::into_owned)
     }
@@ -200,9 +200,9 @@ fn parse(text: &str) -> Result<&str, PathError> {
     Ok(key)
 }
 
-/// Whether it is seen at a glance that nothing is wrong with a key: it is short, and no component
-/// is empty or begins with a `.`, as nearly every path. Without a branch, so that the compiler
-/// takes many bytes at a time.
+/// Whether a key is certainly sound: it is short, and no component is empty or begins with a `.`.
+/// Nearly every path is like that. There is no branch in the loop, so that the compiler takes many
+/// bytes at a time.
 #[inline]
 fn is_ordinary(key: &[u8]) -> bool {
     // One comparison finds both: `.` and `/` differ in the last bit alone, which `/` has.

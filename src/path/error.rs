@@ -25,7 +25,7 @@ pub enum PathError {
         /// Which component.
         index: usize,
     },
-    /// `.` or `..`, which mean another node than the one they name.
+    /// A component `.` or `..`. A path names its node from the root down, without steps back.
     Relative {
         /// The path as given, shortened if it is long.
         path: String,
@@ -55,14 +55,14 @@ pub enum PathError {
         /// Which component.
         index: usize,
     },
-    /// A [`std::path::Path`] with a drive or another prefix, which no component can stand for.
+    /// A [`std::path::Path`] with a drive or another prefix, which has no place in the tree.
     Prefix {
         /// The path as given, shortened if it is long.
         path: String,
     },
 }
 
-/// At most some 60 characters of what was given: enough to find it, and no flood.
+/// The first 60 characters of the input: enough to find it, however long it is.
 pub(super) fn excerpt(text: &str) -> String {
     match text.char_indices().nth(60) {
         Some((end, _)) => format!("{}…", &text[..end]),

@@ -139,10 +139,7 @@ impl Backend for NaiveStore {
                 Wait::Never | Wait::Until(_) => {
                     state.remove(id);
                     node.store.changed.notify_all();
-                    return Err(match wait {
-                        Wait::Never => LockError::WouldBlock { blocker },
-                        _ => LockError::TimedOut { blocker },
-                    });
+                    return Err(LockError::refused(wait, blocker));
                 }
             };
             state = node.store.after_a_change(state, until);
