@@ -34,6 +34,9 @@ pub(crate) fn now() -> Instant {
 mod real;
 
 #[cfg(not(any(mutextree_loom, mutextree_shuttle)))]
+mod parker;
+
+#[cfg(not(any(mutextree_loom, mutextree_shuttle)))]
 mod timer;
 
 #[cfg(mutextree_loom)]

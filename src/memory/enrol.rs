@@ -46,7 +46,7 @@
 //! Otherwise those who lock something above, again and again, could each time take a node off its
 //! list before it has its child, or its claim.
 
-use super::node::{Node, Slow};
+use super::node::{Node, Slow, is_roomy};
 use super::word::{CLEAR, COVERS, ENROLLED, KIDS};
 use crate::sync::{MutexGuard, Ordering, PlainArc, claim_fence};
 
@@ -120,6 +120,8 @@ impl Node {
         if slow.kids.is_empty() {
             slow.kids = Vec::new();
             self.word.fetch_and(!KIDS, Ordering::SeqCst);
+        } else if is_roomy(slow.kids.len(), slow.kids.capacity()) {
+            slow.kids.shrink_to(slow.kids.capacity() / 2);
         }
         Some(child)
     }

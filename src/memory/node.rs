@@ -4,14 +4,13 @@ use std::borrow::Borrow;
 use std::collections::VecDeque;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::time::Instant;
 
 use super::record::Record;
 use super::tree::Shared;
 use super::wait::{Gates, Waiter};
 use super::word::{CLEAR, ENROLLED};
 use crate::path::TreePath;
-use crate::sync::{AtomicBool, AtomicU64, Mutex, OnceLock, Ordering, PlainArc, PlainWeak};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, OnceLock, Ordering, PlainArc, PlainWeak, Timeout};
 
 /// A node's ancestors, from its parent up to the root. Its siblings share it.
 ///
@@ -62,13 +61,19 @@ pub(super) struct Slow {
     /// How often the queue was gone through.
     pub(super) walks: u32,
     /// Whether somebody comes by later for those behind a woken task.
-    pub(super) looked_after: bool,
+    pub(super) looked_after: Option<Timeout>,
     /// Who has closed gates here.
     pub(super) gates: Gates,
     /// What is known of claims with an owner or a lease: see `record.rs`.
     pub(super) records: Vec<Record>,
-    /// When somebody comes by to see which leases have ended, for the sake of tasks.
-    pub(super) watched: Option<Instant>,
+    /// Somebody comes by then to see which leases have ended.
+    pub(super) watched: Option<Timeout>,
+}
+
+/// Whether so large a list, of which so little is used, should give room back: what a crowd took is
+/// not kept for as long as the node lives. Halving it then costs no more than growing it did.
+pub(super) fn is_roomy(used: usize, capacity: usize) -> bool {
+    capacity > 64 && used < capacity / 4
 }
 
 impl Cold {

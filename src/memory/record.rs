@@ -4,16 +4,18 @@
 //! A record is on its node's list for as long as its claim stands. Taking the record off the list,
 //! under the node's slow lock, is what decides who ends the claim: its guard, or somebody who finds
 //! the lease at its end and *revokes* the lock. A lease is looked at only by those it keeps
-//! waiting: nobody has to watch it. A thread sleeps until the first one ends; for tasks there is
-//! the timer, which comes by once a node, whatever the number of tasks and of refreshes, and does
-//! not keep the node.
+//! waiting: nobody has to watch it. A thread sleeps until the first one ends. For tasks, for
+//! listeners and for locks without a guard there is the timer: one timeout a node, whatever the
+//! number of tasks and of refreshes. It does not keep the node, and is taken back when no lease is
+//! left here.
 //!
 //! A *detached* lock has no guard that keeps its node: the tree keeps it, by its token, for as long
-//! as the record is on the list. Those whose lease has ended are let go by the next sweep.
+//! as the record is on the list. If it has a lease the timer ends it, as nobody else may ever come
+//! by.
 
 use std::time::{Duration, Instant};
 
-use super::node::{Node, Slow};
+use super::node::{Node, Slow, is_roomy};
 use super::word::{Kind, Place};
 use crate::lease::HeldLock;
 use crate::request::Owner;
@@ -55,20 +57,36 @@ impl Slow {
         self.records.iter().filter_map(|record| record.ends).min()
     }
 
-    /// Sees to it that somebody comes by when the first lease ends, if a task sleeps here or
-    /// somebody listens for losses.
+    /// Sees to it that somebody comes by when the first lease ends, if a task sleeps here,
+    /// somebody listens for losses, or the lease has outlived its guard. Otherwise nobody has to.
     pub(super) fn watch_leases(&mut self, node: &PlainArc<Node>) {
-        let Some(end) = self.first_end() else { return };
-        let in_time = self.watched.is_some_and(|when| when <= end); // whoever comes then sees to the next time
-        let matters = || node.shared().watchers.any() || self.queue.iter().any(|waiter| waiter.sleeper.is_task());
-        if !in_time && matters() {
-            self.watched = Some(end);
+        let end = self.first_end().filter(|_| {
+            node.shared().watchers.any()
+                || self.records.iter().any(|record| record.detached && record.ends.is_some())
+                || self.queue.iter().any(|waiter| waiter.sleeper.is_task())
+        });
+        let Some(end) = end else {
+            self.watched = None;
+            return;
+        };
+        // A timeout that comes too early sees to the next one.
+        if !self.watched.as_ref().is_some_and(|timeout| timeout.comes_by(end)) {
             let node = PlainArc::downgrade(node);
-            later(end, move || {
+            self.watched = Some(later(end, move || {
                 if let Some(node) = node.upgrade() {
                     node.come_by_for_leases();
                 }
-            });
+            }));
+        }
+    }
+
+    /// After records were taken off: nobody needs to come by when no lease is left.
+    fn tidy(&mut self) {
+        if is_roomy(self.records.len(), self.records.capacity()) {
+            self.records.shrink_to(self.records.capacity() / 2);
+        }
+        if self.watched.is_some() && self.first_end().is_none() {
+            self.watched = None;
         }
     }
 }
@@ -101,6 +119,7 @@ impl Node {
         let mut slow = self.cold().slow.lock();
         let at = slow.records.iter().position(|record| record.token == token).ok_or(Lost)?;
         let record = slow.records.swap_remove(at);
+        slow.tidy();
         drop(slow);
         let ended = record.has_ended();
         self.let_go(token, record.kind, record.detached);
@@ -137,7 +156,10 @@ impl Node {
     /// Takes the lock from those whose lease has ended. Whether there were any.
     pub(super) fn revoke_expired(self: &PlainArc<Self>) -> bool {
         let Some(cold) = self.cold_if_any() else { return false };
-        let ended: Vec<Record> = cold.slow.lock().records.extract_if(.., |record| record.has_ended()).collect();
+        let mut slow = cold.slow.lock();
+        let ended: Vec<Record> = slow.records.extract_if(.., |record| record.has_ended()).collect();
+        slow.tidy();
+        drop(slow);
         for record in &ended {
             self.let_go(record.token, record.kind, record.detached);
             if !record.detached {
@@ -152,7 +174,9 @@ impl Node {
     fn let_go(self: &PlainArc<Self>, token: u64, kind: Kind, detached: bool) {
         self.drop_claim(kind);
         if detached {
-            self.shared().detached.lock().remove(&token);
+            let kept = self.shared().detached.lock().remove(&token);
+            drop(kept);
+            self.about_to_go(); // that may have been the last one to use it
         }
     }
 
@@ -160,7 +184,10 @@ impl Node {
     pub(super) fn detach(self: &PlainArc<Self>, token: u64) -> Result<(), Lost> {
         // Kept before it is marked, so that whoever finds the mark finds it kept.
         self.shared().detached.lock().insert(token, self.clone());
-        let marked = self.cold().slow.lock().held(token).map(|record| record.detached = true);
+        let mut slow = self.cold().slow.lock();
+        let marked = slow.held(token).map(|record| record.detached = true);
+        slow.watch_leases(self);
+        drop(slow);
         if marked.is_err() {
             self.shared().detached.lock().remove(&token);
         }

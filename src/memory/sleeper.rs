@@ -3,7 +3,7 @@
 use std::task::Waker;
 
 use super::wait::Gate;
-use crate::sync::{AtomicBool, Deadline, Mutex, Ordering, Parker, PlainArc};
+use crate::sync::{AtomicBool, Deadline, Mutex, Ordering, Parker, PlainArc, contain};
 
 /// Someone who sleeps, or is about to: shared between whoever waits and the queue it is in.
 #[derive(Debug)]
@@ -23,8 +23,29 @@ pub(super) struct Sleeper {
 #[derive(Debug)]
 enum Bed {
     Thread(Parker),
-    /// The waker of the latest poll.
-    Task(Mutex<Waker>),
+    /// The waker of the latest poll, until it is woken.
+    Task(Mutex<TaskWaker>),
+}
+
+/// A task's waker, or none. It is code of the embedding program, woken and dropped by strangers to
+/// the task. So its panics stay here, or the others that they are about to wake would sleep on.
+#[derive(Debug)]
+struct TaskWaker(Option<Waker>);
+
+impl TaskWaker {
+    fn wake(mut self) {
+        if let Some(waker) = self.0.take() {
+            contain(|| waker.wake());
+        }
+    }
+}
+
+impl Drop for TaskWaker {
+    fn drop(&mut self) {
+        if let Some(waker) = self.0.take() {
+            contain(|| drop(waker));
+        }
+    }
 }
 
 impl Sleeper {
@@ -32,7 +53,7 @@ impl Sleeper {
     pub(super) fn new(waker: Option<Waker>) -> PlainArc<Self> {
         let bed = match waker {
             None => Bed::Thread(Parker::new()),
-            Some(waker) => Bed::Task(Mutex::new(waker)),
+            Some(waker) => Bed::Task(Mutex::new(TaskWaker(Some(waker)))),
         };
         PlainArc::new(Self {
             bed,
@@ -98,22 +119,26 @@ impl Sleeper {
     /// A task is polled with this waker now. To be called before [`is_woken`](Self::is_woken) is
     /// asked: if the wake-up comes first, that is true; if this does, the new waker is woken.
     pub(super) fn set_waker(&self, new: &Waker) {
-        if let Bed::Task(waker) = &self.bed {
-            let mut waker = waker.lock();
-            if !waker.will_wake(new) {
-                let old = std::mem::replace(&mut *waker, new.clone());
-                drop(waker);
-                drop(old); // somebody else's code, not under our lock
+        if let Bed::Task(bed) = &self.bed {
+            // If it is taken and woken right after this, the task is polled again.
+            if bed.lock().0.as_ref().is_some_and(|waker| waker.will_wake(new)) {
+                return;
             }
+            // Cloned and dropped under no lock: both are code of the embedding program.
+            let new = TaskWaker(Some(new.clone()));
+            let old = std::mem::replace(&mut *bed.lock(), new);
+            drop(old);
         }
     }
 
     fn unpark(&self) {
         match &self.bed {
             Bed::Thread(parker) => parker.unpark(),
-            Bed::Task(waker) => {
-                let waker = waker.lock().clone();
-                waker.wake(); // somebody else's code, not under our lock
+            Bed::Task(bed) => {
+                // Taken, not cloned: the poll that follows leaves another. If there is none, a
+                // wake-up is under way, and its poll will find what this one is for.
+                let waker = std::mem::replace(&mut *bed.lock(), TaskWaker(None));
+                waker.wake(); // under no lock
             }
         }
     }

@@ -61,7 +61,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::node::{Node, Slow};
+use super::node::{Node, Slow, is_roomy};
 use super::sleeper::{Sleeper, unpark};
 use super::word::{GATES, Kind, PARKED, Place};
 use crate::sync::{Ordering, PlainArc, Stamp, later, now};
@@ -231,13 +231,13 @@ impl Slow {
 
     /// Sees to it that somebody comes by for those behind a woken task.
     fn come_by_later(&mut self, node: &PlainArc<Node>) {
-        if !std::mem::replace(&mut self.looked_after, true) {
+        if self.looked_after.is_none() {
             let node = PlainArc::downgrade(node);
-            later(now() + UNPOLLED, move || {
+            self.looked_after = Some(later(now() + UNPOLLED, move || {
                 if let Some(node) = node.upgrade() {
                     node.look_after();
                 }
-            });
+            }));
         }
     }
 
@@ -254,9 +254,12 @@ impl Slow {
         Some(waiter)
     }
 
-    fn unpark_bit(&self, node: &Node) {
+    fn unpark_bit(&mut self, node: &Node) {
         if self.queue.is_empty() {
             node.word.fetch_and(!PARKED, Ordering::SeqCst);
+        }
+        if is_roomy(self.queue.len(), self.queue.capacity()) {
+            self.queue.shrink_to(self.queue.capacity() / 2);
         }
     }
 }
@@ -360,7 +363,7 @@ impl Node {
         let patience = self.shared().patience;
         let (mut lapsed, mut some_left) = (Vec::new(), false);
         let mut slow = self.cold().slow.lock();
-        slow.looked_after = false;
+        slow.looked_after = None;
         slow.queue.retain(|waiter| {
             let lapses = waiter.sleeper.is_left_alone();
             if lapses {

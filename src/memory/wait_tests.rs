@@ -257,7 +257,7 @@ fn nobody_comes_by_for_those_who_are_not_left_alone() {
         }
         for _ in 0..3 {
             at.look_after();
-            assert!(!at.cold().slow.lock().looked_after);
+            assert!(at.cold().slow.lock().looked_after.is_none());
         }
         assert!(waiters.iter().all(|waiter| is_queued(&at, waiter) && !waiter.sleeper.take_lapsed()));
     }

@@ -1,13 +1,15 @@
-//! What runs: std's atomics and thread parking, parking_lot's mutex, dashmap.
+//! What runs: std's atomics, parking_lot's mutex, dashmap, a parker and a timer.
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::hash::Hash;
-use std::time::{Duration, Instant};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use crate::request::Wait;
 
-pub(crate) use super::timer::later;
+pub(crate) use super::parker::Parker;
+pub(crate) use super::timer::{Timeout, later};
 pub(crate) use parking_lot::{Mutex, MutexGuard};
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
@@ -38,6 +40,10 @@ impl Deadline {
         self.0 <= Instant::now()
     }
 
+    pub(super) fn instant(&self) -> Instant {
+        self.0
+    }
+
     pub(crate) fn earlier<'a>(one: Option<&'a Self>, other: Option<&'a Self>) -> Option<&'a Self> {
         one.into_iter().chain(other).min_by_key(|deadline| deadline.0)
     }
@@ -56,29 +62,6 @@ impl Stamp {
     /// Whether more than `patience` has passed since.
     pub(crate) fn older_than(self, patience: Duration) -> bool {
         self.0.elapsed() > patience
-    }
-}
-
-/// One thread's bed: `park` returns after an `unpark`, or when the deadline has passed, or for no
-/// reason.
-#[derive(Debug)]
-pub(crate) struct Parker(std::thread::Thread);
-
-impl Parker {
-    /// For the calling thread, the only one that may `park` it.
-    pub(crate) fn new() -> Self {
-        Self(std::thread::current())
-    }
-
-    pub(crate) fn park(&self, deadline: Option<&Deadline>) {
-        match deadline {
-            None => std::thread::park(),
-            Some(Deadline(instant)) => std::thread::park_timeout(instant.saturating_duration_since(Instant::now())),
-        }
-    }
-
-    pub(crate) fn unpark(&self) {
-        self.0.unpark();
     }
 }
 
@@ -114,6 +97,33 @@ impl Spin {
         }
         true
     }
+}
+
+/// Runs code of the embedding program, whose panic must not stop what has to go on here. The panic
+/// hook has told of it.
+pub(crate) fn contain(f: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(f)) {
+        // What was thrown is the program's, too, and may panic when it is dropped.
+        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+            std::mem::forget(again);
+        }
+    }
+}
+
+/// Microseconds since 1970, by the wall clock; so far from the largest number that counting up from
+/// there does not overflow.
+pub(crate) fn wall_micros() -> u64 {
+    let since = UNIX_EPOCH.elapsed().unwrap_or_default().as_micros();
+    u64::try_from(since).unwrap_or(u64::MAX).min(u64::MAX / 4)
+}
+
+/// A number that no other call, in this process or another, is likely to get.
+pub(crate) fn unique() -> u64 {
+    // The keys are drawn at random once a thread, and counted up from there. A forked process
+    // begins with a copy of them.
+    let mut hasher = RandomState::new().build_hasher();
+    hasher.write_u32(std::process::id());
+    hasher.finish()
 }
 
 /// A set of nodes, found by key.

@@ -93,4 +93,28 @@ impl<T: Borrow<str> + Clone> Index<T> {
 }
 
 /// Nothing happens later in a model.
-pub(crate) fn later(_: std::time::Instant, _: impl FnOnce() + Send + 'static) {}
+#[derive(Debug)]
+pub(crate) struct Timeout;
+
+impl Timeout {
+    pub(crate) fn comes_by(&self, _: std::time::Instant) -> bool {
+        true
+    }
+}
+
+pub(crate) fn later(_: std::time::Instant, _: impl FnOnce() + Send + 'static) -> Timeout {
+    Timeout
+}
+
+/// A panic in a model is a failure.
+pub(crate) fn contain(f: impl FnOnce()) {
+    f();
+}
+
+pub(crate) fn wall_micros() -> u64 {
+    0
+}
+
+pub(crate) fn unique() -> u64 {
+    0
+}

@@ -25,7 +25,12 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "tasks are not woken",
-        edits: &[(SLEEPER, "                waker.wake(); // somebody else's code, not under our lock\n", "")],
+        edits: &[(SLEEPER, "                waker.wake(); // under no lock\n", "")],
+        fails: &["a_task_and_a_thread_in_one_queue"],
+    },
+    Mutation {
+        what: "one that sleeps again leaves no waker",
+        edits: &[(SLEEPER, "is_some_and(|waker| waker.will_wake(new))", "is_none_or(|waker| waker.will_wake(new))")],
         fails: &["a_task_and_a_thread_in_one_queue"],
     },
     Mutation {
