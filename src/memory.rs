@@ -297,11 +297,12 @@ impl LockStore for MemoryStore {
             }
         };
         node.0.detach(token).map_err(|Lost| not_held(&node.0))?;
-        Ok(token.to_string().into())
+        Ok(node.0.shared().lease_token(token))
     }
 
     fn attach(node: &MemoryNode, token: &LeaseToken) -> Result<MemoryGrant, LockError> {
-        let found = token.as_str().parse().ok().and_then(|token| Some((token, node.0.detached_kind(token)?)));
+        let found =
+            node.0.shared().read_lease_token(token).and_then(|token| Some((token, node.0.detached_kind(token)?)));
         let (token, kind) = found.ok_or_else(|| not_held(&node.0))?;
         Ok(MemoryGrant { kind, token: AtomicU64::new(token | RECORDED) })
     }

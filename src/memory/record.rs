@@ -207,7 +207,7 @@ impl Node {
             let mut lock = HeldLock::new(self.path.clone(), record.kind.mode(), record.kind.scope());
             lock.owner.clone_from(&record.owner);
             lock.remaining = record.ends.map(|ends| ends.saturating_duration_since(now()));
-            lock.token = record.detached.then(|| record.token.to_string().into());
+            lock.token = record.detached.then(|| self.shared().lease_token(record.token));
             (record.kind, lock)
         };
         cold.slow.lock().records.iter().map(line).collect()
