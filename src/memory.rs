@@ -7,7 +7,8 @@
 //! * `enrol.rs` which nodes a walk has to look at, and which need not look up
 //! * `walk.rs` looking down
 //! * `tentative.rs` tries that do not invent conflicts
-//! * `wait.rs` queues, waking, gates; why no wake-up is lost
+//! * `wait.rs` queues and waking; why no wake-up is lost
+//! * `gate.rs` how an old waiter keeps newcomers out
 //! * `sleeper.rs` a thread or a task that waits
 //! * `acquire.rs` an acquisition that may have to wait, step by step, for threads and for tasks
 //! * `record.rs` owners and leases
@@ -22,12 +23,12 @@ use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 
-use crate::error::{Blocker, LockError};
+use crate::error::LockError;
 use crate::lease::{HeldLock, LeaseToken};
 use crate::path::{PathRef, TreePath};
 use crate::request::{Mode, Request, Scope, Wait};
 use crate::store::{LockStore, LostLock};
-use crate::sync::{AtomicU64, Deadline, Ordering, PlainArc};
+use crate::sync::{AtomicU64, Ordering, PlainArc};
 
 pub use self::builder::MemoryStoreBuilder;
 
@@ -35,12 +36,13 @@ use self::acquire::Acquiring;
 use self::node::Node;
 use self::record::Lost;
 use self::tree::Tree;
-use self::word::{Kind, Place};
+use self::word::Kind;
 
 mod acquire;
 mod builder;
 mod claim;
 mod enrol;
+mod gate;
 mod listing;
 mod loss;
 mod node;
@@ -181,26 +183,6 @@ impl MemoryGrant {
     }
 }
 
-impl Kind {
-    #[inline]
-    fn new(mode: Mode, scope: Scope) -> Self {
-        match (mode, scope) {
-            (Mode::Exclusive, Scope::Subtree) => Self::Xs,
-            (Mode::Shared, Scope::Subtree) => Self::Ss,
-            (Mode::Exclusive, Scope::Node) => Self::Xn,
-            (Mode::Shared, Scope::Node) => Self::Sn,
-        }
-    }
-
-    fn mode(self) -> Mode {
-        if self.is_shared() { Mode::Shared } else { Mode::Exclusive }
-    }
-
-    fn scope(self) -> Scope {
-        if self.is_subtree() { Scope::Subtree } else { Scope::Node }
-    }
-}
-
 impl LockStore for MemoryStore {
     type Node = MemoryNode;
     type Grant = MemoryGrant;
@@ -220,7 +202,7 @@ impl LockStore for MemoryStore {
         if request.lease.is_none() && request.owner.is_none() && node.0.claim_fast(kind) {
             return Ok(MemoryGrant::new(kind));
         }
-        acquire_slow(&node.0, kind, request, wait)
+        acquire::acquire_slow(&node.0, kind, request, wait)
     }
 
     async fn acquire_async(node: &MemoryNode, request: &Request) -> Result<MemoryGrant, LockError> {
@@ -228,7 +210,7 @@ impl LockStore for MemoryStore {
         if !node.0.claim_fast(kind) && !node.0.claim_looking(kind) {
             Acquiring::new(&node.0, kind).await;
         }
-        Ok(grant(&node.0, kind, request))
+        Ok(acquire::grant(&node.0, kind, request))
     }
 
     #[inline(always)]
@@ -316,64 +298,8 @@ impl LockStore for MemoryStore {
     }
 
     fn is_locked(node: &MemoryNode, scope: Scope) -> bool {
-        let kind = Kind::new(Mode::Exclusive, scope);
-        while let Some(in_the_way) = node.0.in_the_way_of(kind) {
-            if !in_the_way.revoke_expired() {
-                return true;
-            }
-        }
-        false
+        acquire::would_block(&node.0, Kind::new(Mode::Exclusive, scope))
     }
-}
-
-#[cold]
-fn acquire_slow(node: &PlainArc<Node>, kind: Kind, request: &Request, wait: Wait) -> Result<MemoryGrant, LockError> {
-    if node.claim_looking(kind) {
-        return Ok(grant(node, kind, request));
-    }
-    let deadline = Deadline::of(wait);
-    let tries_once = wait == Wait::Never || deadline.as_ref().is_some_and(Deadline::has_passed);
-    let claimed = if tries_once { try_claim(node, kind) } else { acquire::block_on(node, kind, deadline.as_ref()) };
-    match claimed {
-        Ok(()) => Ok(grant(node, kind, request)),
-        Err(in_the_way) => {
-            let blocker = blocker(node, kind, &in_the_way);
-            Err(match wait {
-                Wait::Never => LockError::WouldBlock { blocker },
-                Wait::Until(_) | Wait::Forever => LockError::TimedOut { blocker },
-            })
-        }
-    }
-}
-
-/// A try that takes locks whose lease has ended for what they are.
-fn try_claim(node: &PlainArc<Node>, kind: Kind) -> Result<(), PlainArc<Node>> {
-    loop {
-        match node.try_claim(kind) {
-            Err(in_the_way) if in_the_way.revoke_expired() => {}
-            result => return result,
-        }
-    }
-}
-
-/// What is given to whoever has claimed the node.
-fn grant(node: &PlainArc<Node>, kind: Kind, request: &Request) -> MemoryGrant {
-    let grant = MemoryGrant::new(kind);
-    if request.lease.is_some() || request.owner.is_some() {
-        let token = node.shared().next_token();
-        node.record(token, kind, request.lease, request.owner.clone());
-        grant.token.store(token | RECORDED, Ordering::Relaxed);
-    }
-    grant
-}
-
-fn blocker(node: &Node, kind: Kind, in_the_way: &Node) -> Blocker {
-    let place = match in_the_way.depth().cmp(&node.depth()) {
-        std::cmp::Ordering::Less => Place::Above,
-        std::cmp::Ordering::Equal => Place::Here,
-        std::cmp::Ordering::Greater => Place::Below,
-    };
-    Blocker::new(node.path.clone(), in_the_way.path.clone(), in_the_way.owner_in_the_way(kind, place))
 }
 
 #[cold]

@@ -1,28 +1,34 @@
-//! An acquisition that may have to wait, as a state machine: each step goes as far as it can
-//! without sleeping.
+//! An acquisition that may have to wait, as a state machine. Each step goes as far as it can
+//! without sleeping. Threads and tasks take the same steps; they differ in how they sleep.
 //!
 //! | stage | claim held | next |
 //! |---|---|---|
 //! | `Idle` | none | claim; look up; look down |
 //! | `Asleep`, not draining | none | woken: `Idle` |
 //! | `Draining` | yes | look on below |
-//! | `Asleep`, draining | yes | woken: `Draining`; lapsed, with its claim: `Idle` |
+//! | `Asleep`, draining | yes | woken: `Draining`; lapsed, without its claim: `Idle` |
 //! | `Done` | the caller's, or none | |
 //!
-//! From every stage there is a way back to nothing, [`Acquisition::cancel`], which dropping takes:
-//! a wait that is given up, or whose thread unwinds, leaves the tree as if it had never been.
+//! Every stage has a way back to nothing, [`Acquisition::cancel`], which dropping takes. So a wait
+//! that is given up, or whose thread unwinds, leaves the tree as if it had never been.
+//!
+//! Only a draining waiter sleeps with a claim, and it sleeps at a descendant (invariant 8).
 
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use super::claim::{Claim, How};
 use super::node::Node;
 use super::sleeper::Sleeper;
-use super::wait::{Waiter, rank};
-use super::walk::{Tentative, Walk};
+use super::wait::{Left, Turn, Waiter, rank};
+use super::walk::{Marks, Walk};
 use super::word::{Kind, Place};
-use crate::sync::{Deadline, Ordering, PlainArc, Spin, Stamp};
+use super::{MemoryGrant, RECORDED};
+use crate::error::{Blocker, LockError};
+use crate::request::{Request, Wait};
+use crate::sync::{AtomicU64, Deadline, Ordering, PlainArc, Spin, Stamp};
 
 /// How far a step came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,12 +38,52 @@ pub(super) enum Step {
     Asleep,
 }
 
+/// What waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Who {
+    /// The thread that made the acquisition.
+    Thread,
+    /// The task that polls it.
+    Task,
+}
+
+impl Who {
+    fn spin(self) -> Spin {
+        match self {
+            Self::Thread => Spin::for_thread(),
+            Self::Task => Spin::for_task(),
+        }
+    }
+}
+
 #[derive(Debug)]
 enum Stage {
     Idle,
     Draining(Walk),
-    Asleep { at: PlainArc<Node>, draining: Option<Walk> },
+    Asleep(Asleep),
     Done,
+}
+
+/// An acquisition in a queue.
+#[derive(Debug)]
+struct Asleep {
+    at: PlainArc<Node>,
+    /// The walk that it goes on with, if it sleeps with its claim.
+    draining: Option<Walk>,
+    sleeper: PlainArc<Sleeper>,
+    stamp: Stamp,
+}
+
+impl Asleep {
+    /// Leaves the queue after having been woken.
+    fn rise(&self) -> Turn {
+        self.at.rise(&self.sleeper, rank(self.draining.is_some(), self.stamp))
+    }
+
+    /// Leaves the queue for good.
+    fn leave(&self) -> Left {
+        self.at.leave(&self.sleeper, rank(self.draining.is_some(), self.stamp))
+    }
 }
 
 /// An acquisition under way.
@@ -45,25 +91,27 @@ enum Stage {
 pub(super) struct Acquisition<'a> {
     node: &'a PlainArc<Node>,
     kind: Kind,
+    who: Who,
     stage: Stage,
     spin: Spin,
     /// When it first met something in its way.
     stamp: Option<Stamp>,
+    /// Made when it first sleeps, and used for every sleep: it notes the gates to be opened.
     sleeper: Option<PlainArc<Sleeper>>,
-    /// The waker of the first poll, until there is a sleeper to keep it; never for a thread.
+    /// A task's waker, until there is a sleeper to keep it.
     waker: Option<Waker>,
-    /// Whether it has closed the gates of the node and of all those above.
+    /// Whether it has closed the gates of the node and of all its ancestors.
     closed_all: bool,
 }
 
 impl<'a> Acquisition<'a> {
-    /// For the calling thread.
-    pub(super) fn new(node: &'a PlainArc<Node>, kind: Kind) -> Self {
+    pub(super) fn new(node: &'a PlainArc<Node>, kind: Kind, who: Who) -> Self {
         Self {
             node,
             kind,
+            who,
             stage: Stage::Idle,
-            spin: Spin::of_thread(),
+            spin: who.spin(),
             stamp: None,
             sleeper: None,
             waker: None,
@@ -75,50 +123,62 @@ impl<'a> Acquisition<'a> {
     pub(super) fn poll_step(&mut self, waker: &Waker) -> Step {
         match &self.sleeper {
             Some(sleeper) => sleeper.set_waker(waker),
-            None => {
-                self.waker = Some(waker.clone());
-                self.spin = Spin::of_task();
-            }
+            None => self.waker = Some(waker.clone()),
         }
         self.step()
     }
 
-    /// Goes as far as it can. A sleeper that has not been woken yet stays where it is.
+    /// Goes as far as it can. A sleeper that has not been woken stays where it is.
     pub(super) fn step(&mut self) -> Step {
         loop {
             match std::mem::replace(&mut self.stage, Stage::Done) {
                 Stage::Idle => match self.node.claim(self.kind, self.stamp, How::Firm) {
+                    // Somebody has the node itself, or an older waiter's gate is closed.
                     Claim::Blocked(_) => self.wait_at(self.node, Place::Here, None),
                     made => {
                         if let Some(above) = self.node.look_up(self.kind) {
+                            // Claims are not waited for upwards with a claim: that could be a
+                            // circle.
                             self.node.drop_claim(self.kind);
                             self.wait_at(above, Place::Above, None);
                         } else if matches!(made, Claim::Inner) {
-                            self.stage = Stage::Draining(Walk::new(self.node, self.kind, Tentative::Strike));
+                            // The claim stands: newcomers below see it. What is left is to wait for
+                            // those that were there before.
+                            self.stage = Stage::Draining(Walk::new(self.node, self.kind, Marks::Strike));
                         } else {
+                            // Nothing above, and nothing enrolled below.
                             self.open_gates();
                             return Step::Granted;
                         }
                     }
                 },
                 Stage::Draining(mut walk) => match walk.next_conflict() {
+                    // The claim is kept, so that this drains.
                     Some(below) => self.wait_at(&below, Place::Below, Some(walk)),
+                    // All that was below has gone.
                     None => {
                         self.open_gates();
                         return Step::Granted;
                     }
                 },
-                Stage::Asleep { at, draining } if self.is_woken() => {
-                    let lapsed = match (&self.sleeper, self.stamp) {
-                        (Some(sleeper), Some(stamp)) => at.rise(sleeper, rank(draining.is_some(), stamp)),
-                        _ => false,
+                // Woken: what blocked it may have gone, or another was quicker.
+                Stage::Asleep(asleep) if asleep.sleeper.is_woken() => {
+                    let turn = asleep.rise();
+                    // Spinning again costs little now: a release was a moment ago.
+                    self.spin = self.who.spin();
+                    self.stage = match (turn, asleep.draining) {
+                        (Turn::Kept, Some(walk)) => Stage::Draining(walk),
+                        (Turn::Kept, None) => Stage::Idle,
+                        // Its claim was dropped and its gates were opened: it starts over.
+                        (Turn::Lapsed, _) => {
+                            self.closed_all = false;
+                            Stage::Idle
+                        }
                     };
-                    self.spin = if self.is_task() { Spin::of_task() } else { Spin::of_thread() };
-                    self.closed_all &= !lapsed;
-                    self.stage = draining.filter(|_| !lapsed).map_or(Stage::Idle, Stage::Draining);
                 }
-                asleep @ Stage::Asleep { .. } => {
-                    self.stage = asleep;
+                // Polled, or unparked, for another reason.
+                Stage::Asleep(asleep) => {
+                    self.stage = Stage::Asleep(asleep);
                     return Step::Asleep;
                 }
                 Stage::Done => return Step::Granted,
@@ -126,16 +186,19 @@ impl<'a> Acquisition<'a> {
         }
     }
 
-    /// Spins, and then sleeps, at the node that is in the way; sets the stage to go on with.
+    /// Spins, and then sleeps, at the node that is in the way. Sets the stage to go on with.
     fn wait_at(&mut self, at: &PlainArc<Node>, place: Place, draining: Option<Walk>) {
         let stamp = *self.stamp.get_or_insert_with(Stamp::now);
+        // A newcomer is younger than every gate's owner. One that has slept may be older, and
+        // cannot tell from the word.
         let gate = if place == Place::Here && self.sleeper.is_none() { self.kind.gate() } else { 0 };
         let obstacles = self.kind.conflicts(place) | gate;
         let patience = at.shared().patience;
-        // On a busy machine letting others run can take long, and nobody knows of this one until it
-        // is in the queue.
+        // While it spins it is in no queue, so no gate is closed for it. So it does not spin for
+        // longer than its patience, even if yielding to others takes long on a busy machine.
         while self.spin.once_more() && !stamp.older_than(patience) {
-            // A full count, or an older one's gate, is not seen like this: then the rounds run out.
+            // A full count, or an older waiter's gate, is not seen like this. Then the rounds run
+            // out.
             if at.word.load(Ordering::Relaxed) & obstacles == 0 {
                 self.stage = draining.map_or(Stage::Idle, Stage::Draining);
                 return;
@@ -145,15 +208,30 @@ impl<'a> Acquisition<'a> {
     }
 
     fn sleep_at(&mut self, at: &PlainArc<Node>, place: Place, stamp: Stamp, draining: Option<Walk>) {
+        // What is in the way may be a lock whose lease has expired.
         at.revoke_expired();
-        let sleeper = self.sleeper.get_or_insert_with(|| Sleeper::new(self.waker.take())).clone();
-        let waiter = Waiter { kind: self.kind, wanted: self.node.clone(), place, stamp, sleeper, gated_for: None };
+        let sleeper = self.sleeper.get_or_insert_with(|| match self.who {
+            Who::Thread => Sleeper::for_thread(),
+            Who::Task => Sleeper::for_task(self.waker.take()),
+        });
+        let sleeper = sleeper.clone();
+        let waiter = Waiter {
+            kind: self.kind,
+            wanted: self.node.clone(),
+            place,
+            stamp,
+            sleeper: sleeper.clone(),
+            gated_for: None,
+        };
         let patience = at.shared().patience;
+        // It has waited for long and has to wait again: now newcomers everywhere have to queue. A
+        // draining waiter has its claim, which keeps them out.
         if draining.is_none() && stamp.older_than(patience) {
             self.close_gates(&waiter);
         }
         self.stage = match (at.queue_up(waiter, patience), draining) {
-            (true, draining) => Stage::Asleep { at: at.clone(), draining },
+            (true, draining) => Stage::Asleep(Asleep { at: at.clone(), draining, sleeper, stamp }),
+            // The reason to sleep has gone in the meantime.
             (false, Some(walk)) => Stage::Draining(walk),
             (false, None) => Stage::Idle,
         };
@@ -161,25 +239,24 @@ impl<'a> Acquisition<'a> {
 
     /// Whether a sleeper may step on.
     pub(super) fn is_woken(&self) -> bool {
-        self.sleeper.as_ref().is_none_or(|sleeper| sleeper.is_woken())
-    }
-
-    fn is_task(&self) -> bool {
-        self.sleeper.as_ref().is_some_and(|sleeper| sleeper.is_task())
-    }
-
-    /// Sleeps once, if it is asleep: until it is unparked, or until the deadline, or until a lease
-    /// in its way ends, which is then revoked.
-    pub(super) fn park(&self, deadline: Option<&Deadline>) {
-        let (Stage::Asleep { at, .. }, Some(sleeper)) = (&self.stage, &self.sleeper) else { return };
-        let lease = at.earliest_expiry();
-        sleeper.park(Deadline::earlier(deadline, lease.as_ref()));
-        if lease.is_some_and(|lease| lease.has_passed()) {
-            at.revoke_expired();
+        match &self.stage {
+            Stage::Asleep(asleep) => asleep.sleeper.is_woken(),
+            _ => true,
         }
     }
 
-    /// Gives up, wherever it is, and tells which node was in its way.
+    /// If it is asleep, sleeps until it is unparked, until the deadline, or until a lease in its
+    /// way expires, which is then revoked.
+    pub(super) fn park(&self, deadline: Option<&Deadline>) {
+        let Stage::Asleep(asleep) = &self.stage else { return };
+        let lease = asleep.at.earliest_expiry();
+        asleep.sleeper.park(Deadline::earlier(deadline, lease.as_ref()));
+        if lease.is_some_and(|lease| lease.has_passed()) {
+            asleep.at.revoke_expired();
+        }
+    }
+
+    /// Gives up, at whatever stage, and tells which node was in its way.
     pub(super) fn cancel(mut self) -> PlainArc<Node> {
         self.undo().unwrap_or_else(|| self.node.clone())
     }
@@ -187,13 +264,11 @@ impl<'a> Acquisition<'a> {
     fn undo(&mut self) -> Option<PlainArc<Node>> {
         let mut in_the_way = None;
         let draining = match std::mem::replace(&mut self.stage, Stage::Done) {
-            Stage::Asleep { at, draining } => {
-                let (by, lapsed) = match (&self.sleeper, self.stamp) {
-                    (Some(sleeper), Some(stamp)) => at.leave(sleeper, rank(draining.is_some(), stamp)),
-                    _ => (at, false),
-                };
-                in_the_way = Some(by);
-                draining.is_some() && !lapsed
+            Stage::Asleep(asleep) => {
+                let left = asleep.leave();
+                in_the_way = Some(left.in_the_way);
+                // If it lapsed, its claim was dropped then.
+                asleep.draining.is_some() && left.turn == Turn::Kept
             }
             Stage::Draining(_) => true,
             Stage::Idle | Stage::Done => false,
@@ -205,8 +280,7 @@ impl<'a> Acquisition<'a> {
         in_the_way
     }
 
-    /// Closes the gates of the node and of all above, once. (One that drains has its claim, and is
-    /// past all these.)
+    /// Closes the gates of the node and of all its ancestors, once.
     fn close_gates(&mut self, waiter: &Waiter) {
         if !std::mem::replace(&mut self.closed_all, true) {
             let here = Waiter { place: Place::Here, ..waiter.clone() };
@@ -232,7 +306,7 @@ impl Drop for Acquisition<'_> {
 /// Acquires, and blocks the calling thread until it has the lock, or until the deadline. The error
 /// is the node that was in the way.
 pub(super) fn block_on(node: &PlainArc<Node>, kind: Kind, deadline: Option<&Deadline>) -> Result<(), PlainArc<Node>> {
-    let mut acquisition = Acquisition::new(node, kind);
+    let mut acquisition = Acquisition::new(node, kind, Who::Thread);
     while acquisition.step() == Step::Asleep {
         while !acquisition.is_woken() {
             if deadline.is_some_and(Deadline::has_passed) {
@@ -244,14 +318,14 @@ pub(super) fn block_on(node: &PlainArc<Node>, kind: Kind, deadline: Option<&Dead
     Ok(())
 }
 
-/// Acquires, as a future. Dropped at any point before it is ready it leaves the tree as if it had
+/// Acquires, as a future. Dropped at any point before it is ready, it leaves the tree as if it had
 /// never been.
 #[derive(Debug)]
 pub(super) struct Acquiring<'a>(Acquisition<'a>);
 
 impl<'a> Acquiring<'a> {
     pub(super) fn new(node: &'a PlainArc<Node>, kind: Kind) -> Self {
-        Self(Acquisition::new(node, kind))
+        Self(Acquisition::new(node, kind, Who::Task))
     }
 }
 
@@ -264,6 +338,75 @@ impl Future for Acquiring<'_> {
             Step::Asleep => Poll::Pending,
         }
     }
+}
+
+/// What the store does when the fast path will not do.
+#[cold]
+pub(super) fn acquire_slow(
+    node: &PlainArc<Node>,
+    kind: Kind,
+    request: &Request,
+    wait: Wait,
+) -> Result<MemoryGrant, LockError> {
+    if node.claim_looking(kind) {
+        return Ok(grant(node, kind, request));
+    }
+    let deadline = Deadline::from_end(end_of(wait));
+    // A wait of no time is a try: another try in mid-air must not make it fail.
+    let tries_once = wait == Wait::Never || deadline.as_ref().is_some_and(Deadline::has_passed);
+    let claimed =
+        if tries_once { unless_expired(|| node.try_claim(kind)) } else { block_on(node, kind, deadline.as_ref()) };
+    match claimed {
+        Ok(()) => Ok(grant(node, kind, request)),
+        Err(in_the_way) => {
+            let blocker = blocker(node, kind, &in_the_way);
+            Err(match wait {
+                Wait::Never => LockError::WouldBlock { blocker },
+                Wait::Until(_) | Wait::Forever => LockError::TimedOut { blocker },
+            })
+        }
+    }
+}
+
+fn end_of(wait: Wait) -> Option<Instant> {
+    match wait {
+        Wait::Until(end) => Some(end),
+        Wait::Never | Wait::Forever => None,
+    }
+}
+
+/// Whether a try for this kind would fail right now.
+pub(super) fn would_block(node: &PlainArc<Node>, kind: Kind) -> bool {
+    unless_expired(|| node.in_the_way_of(kind).map_or(Ok(()), Err)).is_err()
+}
+
+/// Tries again for as long as what is in the way is a lock whose lease has expired.
+fn unless_expired(mut attempt: impl FnMut() -> Result<(), PlainArc<Node>>) -> Result<(), PlainArc<Node>> {
+    loop {
+        match attempt() {
+            Err(in_the_way) if in_the_way.revoke_expired() => {}
+            result => return result,
+        }
+    }
+}
+
+/// The grant for a claim that was made, with its record if it needs one.
+pub(super) fn grant(node: &PlainArc<Node>, kind: Kind, request: &Request) -> MemoryGrant {
+    if request.lease.is_none() && request.owner.is_none() {
+        return MemoryGrant::new(kind);
+    }
+    let token = node.shared().next_token();
+    node.record(token, kind, request.lease, request.owner.clone());
+    MemoryGrant { kind, token: AtomicU64::new(token | RECORDED) }
+}
+
+fn blocker(node: &Node, kind: Kind, in_the_way: &Node) -> Blocker {
+    let place = match in_the_way.depth().cmp(&node.depth()) {
+        std::cmp::Ordering::Less => Place::Above,
+        std::cmp::Ordering::Equal => Place::Here,
+        std::cmp::Ordering::Greater => Place::Below,
+    };
+    Blocker::new(node.path.clone(), in_the_way.path.clone(), in_the_way.owner_in_the_way(kind, place))
 }
 
 #[cfg(all(test, not(any(mutextree_loom, mutextree_shuttle))))]

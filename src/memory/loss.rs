@@ -1,5 +1,6 @@
-//! Telling of lost locks, to whoever listens. While nobody does, nobody watches leases for it
-//! either.
+//! Telling listeners of lost locks. While there are none, no lease is watched for their sake.
+//!
+//! A channel whose receiver was dropped is found out, and forgotten, when it is next told of a loss.
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
@@ -7,7 +8,7 @@ use super::tree::Tree;
 use crate::store::LostLock;
 use crate::sync::{AtomicBool, Mutex, Ordering};
 
-/// Who listens for losses.
+/// The listeners.
 #[derive(Debug)]
 pub(super) struct Watchers {
     senders: Mutex<Vec<Sender<LostLock>>>,
@@ -42,7 +43,7 @@ impl Tree {
         senders.push(sender);
         watchers.any.store(true, Ordering::Release);
         drop(senders);
-        // The leases that run already. Later ones look for listeners when they begin.
+        // For the leases that run already. Later ones look for listeners when they begin.
         let mut nodes = vec![self.root.clone()];
         self.index.for_each(|entry| nodes.push(entry.0.clone()));
         for node in nodes.iter().filter(|node| node.cold_if_any().is_some()) {

@@ -25,7 +25,7 @@ fn a_node_and_a_store_show_what_they_are() {
 #[test]
 fn one_path_has_one_node() {
     let tree = Tree::new(Duration::ZERO);
-    let make = |name: usize| Entry(Node::below(&tree.root, name.to_string().parse().unwrap()));
+    let make = |name: usize| Indexed(Node::below(&tree.root, name.to_string().parse().unwrap()));
     for name in 0..5000 {
         let (first, second) = (make(name), make(name));
         assert!(tree.index.get_or_insert(first.clone()).1, "nobody has made it before");

@@ -5,22 +5,22 @@ use std::fmt;
 use std::time::Duration;
 
 use super::loss::Watchers;
-use super::node::{Entry, Node};
+use super::node::{Indexed, Node};
 use super::reclaim::Accounts;
 use crate::lease::LeaseToken;
 use crate::path::PathRef;
 use crate::sync::{AtomicU64, Index, Mutex, Ordering, PlainArc, unique, wall_micros};
 
-/// What the nodes of a tree share. None of it is touched by a lock that meets nobody.
+/// What the nodes of a tree share. An uncontended lock touches none of it.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// For how long a waiter lets itself be overtaken.
+    /// For how long a waiter lets later requests overtake it.
     pub(super) patience: Duration,
     /// How many nodes there are, and how many may be idle.
     pub(super) accounts: Accounts,
     /// The nodes of detached locks, by fencing token: see `record.rs`.
     pub(super) detached: Mutex<BTreeMap<u64, PlainArc<Node>>>,
-    /// Who listens for losses: see `loss.rs`.
+    /// The listeners for losses: see `loss.rs`.
     pub(super) watchers: Watchers,
     /// The last fencing token given out. It begins with the wall clock's microseconds, so that the
     /// tokens of a program that was started again are greater than those before.
@@ -33,8 +33,7 @@ pub(super) struct Shared {
 impl Shared {
     /// A fencing token greater than all before.
     pub(super) fn next_token(&self) -> u64 {
-        // One read-modify-write after the other: of two that are drawn one before the other, the
-        // later is the greater.
+        // Read-modify-writes of one counter have an order, so a token drawn later is greater.
         self.last_token.fetch_add(1, Ordering::AcqRel) + 1
     }
 
@@ -54,7 +53,7 @@ impl Shared {
 /// One tree of locks.
 pub(super) struct Tree {
     /// Every node but the root, by its path's key.
-    pub(super) index: Index<Entry>,
+    pub(super) index: Index<Indexed>,
     pub(super) root: PlainArc<Node>,
     pub(super) shared: PlainArc<Shared>,
 }
@@ -91,7 +90,7 @@ impl Tree {
             Some(found) => found.0,
             None => self.resolve_slow(parent),
         };
-        let (entry, is_new) = self.index.get_or_insert(Entry(Node::below(&parent, path.into_owned())));
+        let (entry, is_new) = self.index.get_or_insert(Indexed(Node::below(&parent, path.into_owned())));
         if is_new {
             self.shared.accounts.count_new();
         }

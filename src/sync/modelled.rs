@@ -4,7 +4,6 @@
 use loom::sync::Condvar;
 
 use super::PlainArc;
-use crate::request::Wait;
 
 pub(crate) use super::turns::*;
 pub(crate) use loom::sync::MutexGuard;
@@ -129,7 +128,7 @@ impl Deadline {
     }
 
     /// Models make their own deadlines.
-    pub(crate) fn of(_: Wait) -> Option<Self> {
+    pub(crate) fn from_end(_: Option<std::time::Instant>) -> Option<Self> {
         None
     }
 

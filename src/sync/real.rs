@@ -6,8 +6,6 @@ use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use crate::request::Wait;
-
 pub(crate) use super::parker::Parker;
 pub(crate) use super::timer::{Timeout, later};
 pub(crate) use parking_lot::{Mutex, MutexGuard};
@@ -24,14 +22,12 @@ pub(crate) fn claim_fence() {}
 pub(crate) struct Deadline(Instant);
 
 impl Deadline {
-    /// The deadline of a wait that has one.
-    pub(crate) fn of(wait: Wait) -> Option<Self> {
-        match wait {
-            Wait::Until(instant) => Some(Self(instant)),
-            Wait::Never | Wait::Forever => None,
-        }
+    /// The deadline of a wait that ends then, if it ends.
+    pub(crate) fn from_end(end: Option<Instant>) -> Option<Self> {
+        end.map(Self)
     }
 
+    /// The end of a lease.
     pub(crate) fn at(instant: Instant) -> Self {
         Self(instant)
     }
@@ -76,11 +72,11 @@ pub(crate) struct Spin {
 impl Spin {
     const PAUSES: u32 = 3;
 
-    pub(crate) fn of_thread() -> Self {
+    pub(crate) fn for_thread() -> Self {
         Self { round: 0, rounds: Self::PAUSES + 7 }
     }
 
-    pub(crate) fn of_task() -> Self {
+    pub(crate) fn for_task() -> Self {
         Self { round: 0, rounds: Self::PAUSES }
     }
 

@@ -34,11 +34,11 @@ impl Stamp {
 pub(crate) struct Spin;
 
 impl Spin {
-    pub(crate) fn of_thread() -> Self {
+    pub(crate) fn for_thread() -> Self {
         Self
     }
 
-    pub(crate) fn of_task() -> Self {
+    pub(crate) fn for_task() -> Self {
         Self
     }
 

@@ -5,7 +5,7 @@ use std::task::{Wake, Waker};
 
 use loom::sync::Condvar;
 
-use super::super::acquire::{Acquisition, Step};
+use super::super::acquire::{Acquisition, Step, Who};
 use super::*;
 use crate::sync::Mutex;
 
@@ -45,7 +45,7 @@ struct Task<'a> {
 
 impl<'a> Task<'a> {
     fn new(world: &'a World, node: &'a PlainArc<Node>, kind: Kind) -> Self {
-        Self { world, node, kind, acquisition: Acquisition::new(node, kind) }
+        Self { world, node, kind, acquisition: Acquisition::new(node, kind, Who::Task) }
     }
 
     /// Polls once: what will ring, if it has to wait. If it has not, it uses what it locked, and

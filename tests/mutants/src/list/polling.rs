@@ -3,7 +3,8 @@
 use super::{ACQUIRE, Mutation, SLEEPER, WAIT};
 
 const RENEW: &str = "Some(sleeper) => sleeper.set_waker(waker),";
-const RISE: &str = "        self.cold().slow.lock().take_out(self, sleeper, rank);\n        sleeper.take_lapsed()\n";
+const RISE: &str =
+    "        self.cold().slow.lock().queue.take_out(self, sleeper, rank);\n        sleeper.take_turn()\n";
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
@@ -35,21 +36,21 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "one that was woken stays in the queue",
-        edits: &[(WAIT, RISE, "        sleeper.take_lapsed()\n")],
+        edits: &[(WAIT, RISE, "        sleeper.take_turn()\n")],
         fails: &["a_task_and_a_thread_in_one_queue"],
     },
     Mutation {
         what: "one that is polled does not learn that it lapsed",
-        edits: &[(WAIT, RISE, "        self.cold().slow.lock().take_out(self, sleeper, rank);\n        false\n")],
+        edits: &[(
+            WAIT,
+            RISE,
+            "        self.cold().slow.lock().queue.take_out(self, sleeper, rank);\n        Turn::Kept\n",
+        )],
         fails: &["a_drain_lapses_against_a_poll_or_a_drop"],
     },
     Mutation {
         what: "one that is dropped does not learn that it lapsed",
-        edits: &[(
-            WAIT,
-            "(by_gate.unwrap_or_else(|| self.clone()), sleeper.take_lapsed())",
-            "(by_gate.unwrap_or_else(|| self.clone()), false)",
-        )],
+        edits: &[(WAIT, "turn: sleeper.take_turn() }", "turn: Turn::Kept }")],
         fails: &["a_drain_lapses_against_a_poll_or_a_drop"],
     },
     Mutation {
