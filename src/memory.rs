@@ -11,6 +11,7 @@
 //! * `gate.rs` how an old waiter keeps newcomers out
 //! * `sleeper.rs` a thread or a task that waits
 //! * `acquire.rs` an acquisition that may have to wait, step by step, for threads and for tasks
+//! * `grant.rs` from a request to a grant or an error
 //! * `record.rs` owners and leases
 //! * `listing.rs` which locks are held
 //! * `loss.rs` telling of lost ones
@@ -43,6 +44,7 @@ mod builder;
 mod claim;
 mod enrol;
 mod gate;
+mod grant;
 mod listing;
 mod loss;
 mod node;
@@ -202,7 +204,7 @@ impl LockStore for MemoryStore {
         if request.lease.is_none() && request.owner.is_none() && node.0.claim_fast(kind) {
             return Ok(MemoryGrant::new(kind));
         }
-        acquire::acquire_slow(&node.0, kind, request, wait)
+        grant::acquire_slow(&node.0, kind, request, wait)
     }
 
     async fn acquire_async(node: &MemoryNode, request: &Request) -> Result<MemoryGrant, LockError> {
@@ -210,7 +212,7 @@ impl LockStore for MemoryStore {
         if !node.0.claim_fast(kind) && !node.0.claim_looking(kind) {
             Acquiring::new(&node.0, kind).await;
         }
-        Ok(acquire::grant(&node.0, kind, request))
+        Ok(grant::grant(&node.0, kind, request))
     }
 
     #[inline(always)]
@@ -246,7 +248,7 @@ impl LockStore for MemoryStore {
             return token & !RECORDED;
         }
         let new = node.0.shared().next_token();
-        // Of two threads that ask at once the first to store decides for both.
+        // If two threads ask at once, the first one to store decides for both.
         let stored = grant.token.compare_exchange(0, new, Ordering::AcqRel, Ordering::Acquire);
         stored.map_or_else(|first| first & !RECORDED, |_| new)
     }
@@ -258,8 +260,7 @@ impl LockStore for MemoryStore {
     fn refresh(node: &MemoryNode, grant: &MemoryGrant, lease: Option<Duration>) -> Result<(), LockError> {
         if let (None, Some(_)) = (grant.recorded(), lease) {
             let token = Self::fencing_token(node, grant);
-            // Of two threads that start a lease at once, one makes the record; both set its end
-            // below.
+            // If two threads start a lease at once, one makes the record. Both set its end below.
             node.0.record_once(token, grant.kind);
             grant.token.store(token | RECORDED, Ordering::Release);
         }
@@ -298,7 +299,7 @@ impl LockStore for MemoryStore {
     }
 
     fn is_locked(node: &MemoryNode, scope: Scope) -> bool {
-        acquire::would_block(&node.0, Kind::new(Mode::Exclusive, scope))
+        grant::would_block(&node.0, Kind::new(Mode::Exclusive, scope))
     }
 }
 

@@ -1,5 +1,5 @@
-//! What becomes of locks that outlived their guards, and whose lease has ended, when nobody asks for
-//! them again.
+//! What becomes of locks that outlived their guards, and whose lease has ended, when nobody asks
+//! for them again.
 
 use std::time::{Duration, Instant};
 

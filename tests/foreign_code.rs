@@ -1,4 +1,5 @@
-//! What belongs to the embedding program: its wakers, which may panic, and its threads' park tokens.
+//! What belongs to the embedding program: its wakers, which may panic, and its threads' park
+//! tokens.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};

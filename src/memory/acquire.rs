@@ -17,7 +17,6 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
 
 use super::claim::{Claim, How};
 use super::node::Node;
@@ -25,10 +24,7 @@ use super::sleeper::Sleeper;
 use super::wait::{Left, Turn, Waiter, rank};
 use super::walk::{Marks, Walk};
 use super::word::{Kind, Place};
-use super::{MemoryGrant, RECORDED};
-use crate::error::{Blocker, LockError};
-use crate::request::{Request, Wait};
-use crate::sync::{AtomicU64, Deadline, Ordering, PlainArc, Spin, Stamp};
+use crate::sync::{Deadline, Ordering, PlainArc, Spin, Stamp};
 
 /// How far a step came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,20 +34,27 @@ pub(super) enum Step {
     Asleep,
 }
 
-/// What waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Who {
-    /// The thread that made the acquisition.
+/// What takes a step, and sleeps if it has to.
+#[derive(Clone, Copy, Debug)]
+enum Who<'w> {
+    /// The calling thread.
     Thread,
-    /// The task that polls it.
-    Task,
+    /// The task that this wakes.
+    Task(&'w Waker),
 }
 
-impl Who {
+impl Who<'_> {
     fn spin(self) -> Spin {
         match self {
             Self::Thread => Spin::for_thread(),
-            Self::Task => Spin::for_task(),
+            Self::Task(_) => Spin::for_task(),
+        }
+    }
+
+    fn sleeper(self) -> PlainArc<Sleeper> {
+        match self {
+            Self::Thread => Sleeper::for_thread(),
+            Self::Task(waker) => Sleeper::for_task(waker.clone()),
         }
     }
 }
@@ -91,59 +94,51 @@ impl Asleep {
 pub(super) struct Acquisition<'a> {
     node: &'a PlainArc<Node>,
     kind: Kind,
-    who: Who,
     stage: Stage,
-    spin: Spin,
+    /// The rounds that it may still spin before it sleeps, once it has begun to.
+    spin: Option<Spin>,
     /// When it first met something in its way.
     stamp: Option<Stamp>,
     /// Made when it first sleeps, and used for every sleep: it notes the gates to be opened.
     sleeper: Option<PlainArc<Sleeper>>,
-    /// A task's waker, until there is a sleeper to keep it.
-    waker: Option<Waker>,
     /// Whether it has closed the gates of the node and of all its ancestors.
     closed_all: bool,
 }
 
 impl<'a> Acquisition<'a> {
-    pub(super) fn new(node: &'a PlainArc<Node>, kind: Kind, who: Who) -> Self {
-        Self {
-            node,
-            kind,
-            who,
-            stage: Stage::Idle,
-            spin: who.spin(),
-            stamp: None,
-            sleeper: None,
-            waker: None,
-            closed_all: false,
-        }
+    pub(super) fn new(node: &'a PlainArc<Node>, kind: Kind) -> Self {
+        Self { node, kind, stage: Stage::Idle, spin: None, stamp: None, sleeper: None, closed_all: false }
     }
 
-    /// A step for the task that `waker` wakes.
+    /// A step of the calling thread.
+    pub(super) fn step(&mut self) -> Step {
+        self.advance(Who::Thread)
+    }
+
+    /// A step of the task that `waker` wakes.
     pub(super) fn poll_step(&mut self, waker: &Waker) -> Step {
-        match &self.sleeper {
-            Some(sleeper) => sleeper.set_waker(waker),
-            None => self.waker = Some(waker.clone()),
+        if let Some(sleeper) = &self.sleeper {
+            sleeper.set_waker(waker);
         }
-        self.step()
+        self.advance(Who::Task(waker))
     }
 
     /// Goes as far as it can. A sleeper that has not been woken stays where it is.
-    pub(super) fn step(&mut self) -> Step {
+    fn advance(&mut self, who: Who<'_>) -> Step {
         loop {
             match std::mem::replace(&mut self.stage, Stage::Done) {
                 Stage::Idle => match self.node.claim(self.kind, self.stamp, How::Firm) {
-                    // Somebody has the node itself, or an older waiter's gate is closed.
-                    Claim::Blocked(_) => self.wait_at(self.node, Place::Here, None),
+                    // A claim on the node itself is in the way, or an older waiter's gate.
+                    Claim::Blocked(_) => self.wait_at(self.node, Place::Here, None, who),
                     made => {
                         if let Some(above) = self.node.look_up(self.kind) {
-                            // Claims are not waited for upwards with a claim: that could be a
-                            // circle.
+                            // Waiting for an ancestor with a claim could close a circle, as the
+                            // ancestor's claimant may wait for this claim.
                             self.node.drop_claim(self.kind);
-                            self.wait_at(above, Place::Above, None);
+                            self.wait_at(above, Place::Above, None, who);
                         } else if matches!(made, Claim::Inner) {
-                            // The claim stands: newcomers below see it. What is left is to wait for
-                            // those that were there before.
+                            // The claim stands, and newcomers below see it. What is left is to wait
+                            // for the holders that were there before.
                             self.stage = Stage::Draining(Walk::new(self.node, self.kind, Marks::Strike));
                         } else {
                             // Nothing above, and nothing enrolled below.
@@ -154,7 +149,7 @@ impl<'a> Acquisition<'a> {
                 },
                 Stage::Draining(mut walk) => match walk.next_conflict() {
                     // The claim is kept, so that this drains.
-                    Some(below) => self.wait_at(&below, Place::Below, Some(walk)),
+                    Some(below) => self.wait_at(&below, Place::Below, Some(walk), who),
                     // All that was below has gone.
                     None => {
                         self.open_gates();
@@ -165,7 +160,7 @@ impl<'a> Acquisition<'a> {
                 Stage::Asleep(asleep) if asleep.sleeper.is_woken() => {
                     let turn = asleep.rise();
                     // Spinning again costs little now: a release was a moment ago.
-                    self.spin = self.who.spin();
+                    self.spin = None;
                     self.stage = match (turn, asleep.draining) {
                         (Turn::Kept, Some(walk)) => Stage::Draining(walk),
                         (Turn::Kept, None) => Stage::Idle,
@@ -187,7 +182,7 @@ impl<'a> Acquisition<'a> {
     }
 
     /// Spins, and then sleeps, at the node that is in the way. Sets the stage to go on with.
-    fn wait_at(&mut self, at: &PlainArc<Node>, place: Place, draining: Option<Walk>) {
+    fn wait_at(&mut self, at: &PlainArc<Node>, place: Place, draining: Option<Walk>, who: Who<'_>) {
         let stamp = *self.stamp.get_or_insert_with(Stamp::now);
         // A newcomer is younger than every gate's owner. One that has slept may be older, and
         // cannot tell from the word.
@@ -196,7 +191,8 @@ impl<'a> Acquisition<'a> {
         let patience = at.shared().patience;
         // While it spins it is in no queue, so no gate is closed for it. So it does not spin for
         // longer than its patience, even if yielding to others takes long on a busy machine.
-        while self.spin.once_more() && !stamp.older_than(patience) {
+        let spin = self.spin.get_or_insert_with(|| who.spin());
+        while spin.once_more() && !stamp.older_than(patience) {
             // A full count, or an older waiter's gate, is not seen like this. Then the rounds run
             // out.
             if at.word.load(Ordering::Relaxed) & obstacles == 0 {
@@ -204,17 +200,13 @@ impl<'a> Acquisition<'a> {
                 return;
             }
         }
-        self.sleep_at(at, place, stamp, draining);
+        self.sleep_at(at, place, stamp, draining, who);
     }
 
-    fn sleep_at(&mut self, at: &PlainArc<Node>, place: Place, stamp: Stamp, draining: Option<Walk>) {
+    fn sleep_at(&mut self, at: &PlainArc<Node>, place: Place, stamp: Stamp, draining: Option<Walk>, who: Who<'_>) {
         // What is in the way may be a lock whose lease has expired.
         at.revoke_expired();
-        let sleeper = self.sleeper.get_or_insert_with(|| match self.who {
-            Who::Thread => Sleeper::for_thread(),
-            Who::Task => Sleeper::for_task(self.waker.take()),
-        });
-        let sleeper = sleeper.clone();
+        let sleeper = self.sleeper.get_or_insert_with(|| who.sleeper()).clone();
         let waiter = Waiter {
             kind: self.kind,
             wanted: self.node.clone(),
@@ -306,7 +298,7 @@ impl Drop for Acquisition<'_> {
 /// Acquires, and blocks the calling thread until it has the lock, or until the deadline. The error
 /// is the node that was in the way.
 pub(super) fn block_on(node: &PlainArc<Node>, kind: Kind, deadline: Option<&Deadline>) -> Result<(), PlainArc<Node>> {
-    let mut acquisition = Acquisition::new(node, kind, Who::Thread);
+    let mut acquisition = Acquisition::new(node, kind);
     while acquisition.step() == Step::Asleep {
         while !acquisition.is_woken() {
             if deadline.is_some_and(Deadline::has_passed) {
@@ -325,7 +317,7 @@ pub(super) struct Acquiring<'a>(Acquisition<'a>);
 
 impl<'a> Acquiring<'a> {
     pub(super) fn new(node: &'a PlainArc<Node>, kind: Kind) -> Self {
-        Self(Acquisition::new(node, kind, Who::Task))
+        Self(Acquisition::new(node, kind))
     }
 }
 
@@ -338,75 +330,6 @@ impl Future for Acquiring<'_> {
             Step::Asleep => Poll::Pending,
         }
     }
-}
-
-/// What the store does when the fast path will not do.
-#[cold]
-pub(super) fn acquire_slow(
-    node: &PlainArc<Node>,
-    kind: Kind,
-    request: &Request,
-    wait: Wait,
-) -> Result<MemoryGrant, LockError> {
-    if node.claim_looking(kind) {
-        return Ok(grant(node, kind, request));
-    }
-    let deadline = Deadline::from_end(end_of(wait));
-    // A wait of no time is a try: another try in mid-air must not make it fail.
-    let tries_once = wait == Wait::Never || deadline.as_ref().is_some_and(Deadline::has_passed);
-    let claimed =
-        if tries_once { unless_expired(|| node.try_claim(kind)) } else { block_on(node, kind, deadline.as_ref()) };
-    match claimed {
-        Ok(()) => Ok(grant(node, kind, request)),
-        Err(in_the_way) => {
-            let blocker = blocker(node, kind, &in_the_way);
-            Err(match wait {
-                Wait::Never => LockError::WouldBlock { blocker },
-                Wait::Until(_) | Wait::Forever => LockError::TimedOut { blocker },
-            })
-        }
-    }
-}
-
-fn end_of(wait: Wait) -> Option<Instant> {
-    match wait {
-        Wait::Until(end) => Some(end),
-        Wait::Never | Wait::Forever => None,
-    }
-}
-
-/// Whether a try for this kind would fail right now.
-pub(super) fn would_block(node: &PlainArc<Node>, kind: Kind) -> bool {
-    unless_expired(|| node.in_the_way_of(kind).map_or(Ok(()), Err)).is_err()
-}
-
-/// Tries again for as long as what is in the way is a lock whose lease has expired.
-fn unless_expired(mut attempt: impl FnMut() -> Result<(), PlainArc<Node>>) -> Result<(), PlainArc<Node>> {
-    loop {
-        match attempt() {
-            Err(in_the_way) if in_the_way.revoke_expired() => {}
-            result => return result,
-        }
-    }
-}
-
-/// The grant for a claim that was made, with its record if it needs one.
-pub(super) fn grant(node: &PlainArc<Node>, kind: Kind, request: &Request) -> MemoryGrant {
-    if request.lease.is_none() && request.owner.is_none() {
-        return MemoryGrant::new(kind);
-    }
-    let token = node.shared().next_token();
-    node.record(token, kind, request.lease, request.owner.clone());
-    MemoryGrant { kind, token: AtomicU64::new(token | RECORDED) }
-}
-
-fn blocker(node: &Node, kind: Kind, in_the_way: &Node) -> Blocker {
-    let place = match in_the_way.depth().cmp(&node.depth()) {
-        std::cmp::Ordering::Less => Place::Above,
-        std::cmp::Ordering::Equal => Place::Here,
-        std::cmp::Ordering::Greater => Place::Below,
-    };
-    Blocker::new(node.path.clone(), in_the_way.path.clone(), in_the_way.owner_in_the_way(kind, place))
 }
 
 #[cfg(all(test, not(any(mutextree_loom, mutextree_shuttle))))]

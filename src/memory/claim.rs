@@ -14,7 +14,7 @@
 //! * D's look at A did not see A's claim. So the look comes before A's claim in the single order of
 //!   SeqCst operations, and D's claim comes before the look.
 //! * So if A looks at D after its own claim, it sees D's claim. It does look: D was enrolled when
-//!   it was claimed, and stays so (invariant 4), and so are all nodes between A and D (2). D's claim
+//!   it was claimed, and stays so (invariant 4), and so do all nodes between A and D (2). D's claim
 //!   comes before A's. So A's word had `KIDS` when A was claimed (3), and A walks.
 //! * The walk reaches D. Suppose that some node on the way was not yet on its parent's list, or had
 //!   no `KIDS`, when the walk came by. Then it enrolled afterwards, and D was claimed after A: a
@@ -138,9 +138,9 @@ impl Node {
         }
     }
 
-    /// Looks up, after a claim: the nearest ancestor with a conflicting claim, if any. Only if there
-    /// is none are conflicting marks struck out. So no try is struck out by a claimant that has to
-    /// withdraw.
+    /// Looks up, after a claim: the nearest ancestor with a conflicting claim, if any. Only if
+    /// there is none are conflicting marks struck out. So no try is struck out by a claimant that
+    /// has to withdraw.
     pub(super) fn look_up(&self, kind: Kind) -> Option<&PlainArc<Self>> {
         claim_fence();
         let claims = kind.conflicts(Place::Above);
@@ -194,7 +194,8 @@ impl Node {
     /// The step itself: `true` if waiters may have to be woken for it.
     pub(super) fn downgrade_word(&self, kind: Kind) -> bool {
         let difference = kind.downgraded().unit().wrapping_sub(kind.unit());
-        // Release: what was written under the exclusive lock is there for those who now share it.
+        // Release: what was written under the exclusive lock is there for the holders that now
+        // share it.
         self.word.fetch_add(difference, Ordering::Release) & PARKED != 0
     }
 }

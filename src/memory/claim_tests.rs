@@ -114,7 +114,7 @@ fn marks_are_struck_out_on([inner, leaf]: [PlainArc<Node>; 2]) {
         for claimed in Kind::ALL {
             let conflicts = claimed.conflicting_marks(Place::Above) & asked.mark() != 0;
             marked(asked);
-            leaf.word.fetch_and(!CLEAR, Ordering::SeqCst); // as the walk of the one who looks around does
+            leaf.word.fetch_and(!CLEAR, Ordering::SeqCst); // as the walk of the try does
             assert_eq!(leaf.claim_looking(claimed), !conflicts, "the slow path does what there is to do");
             if conflicts {
                 leaf.try_claim(claimed).unwrap();

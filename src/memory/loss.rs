@@ -1,6 +1,6 @@
 //! Telling listeners of lost locks. While there are none, no lease is watched for their sake.
 //!
-//! A channel whose receiver was dropped is found out, and forgotten, when it is next told of a loss.
+//! A channel whose receiver was dropped is noticed, and forgotten, when the next loss is told.
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 

@@ -19,8 +19,8 @@
 //! When the last handle or guard of a survivor is dropped, `gone` grows by the node's depth,
 //! because all its ancestors may become idle with it. Each survivor is counted at most once between
 //! two sweeps. So the cost of a sweep, one look per node, is covered by the nodes made or dropped
-//! since the last one. (If the last two references go at the same moment, each may take the other
-//! for one that stays. Then the node is not counted until the next sweep.)
+//! since the last one. (If the last two references go at the same moment, each drop may see the
+//! other reference as one that stays. Then the node is not counted until the next sweep.)
 //!
 //! The next call that resolves a path or asks for the count does the sweep. A release never does.
 

@@ -5,14 +5,14 @@
 //! under the slow lock, decides who ends the claim: the guard, or a thread that finds the lease
 //! expired and *revokes* the lock.
 //!
-//! An expired lease is noticed by those who wait for it; nothing polls. A waiting thread sleeps no
-//! longer than the earliest lease on the node. For waiting tasks, for listeners, and for locks
-//! without a guard, one timeout a node does the same. It holds only a weak reference, and is taken
-//! back when no lease is left here.
+//! An expired lease is noticed by the waiters that it blocks; nothing polls. A waiting thread
+//! sleeps no longer than the earliest lease on the node. For waiting tasks, for listeners, and for
+//! locks without a guard, one timeout a node does the same. It holds only a weak reference, and is
+//! taken back when no lease is left here.
 //!
 //! A *detached* lock has no guard that keeps its node. The tree keeps the node, by the lock's
-//! fencing token, for as long as the record is on the list. The timer ends its lease, as nobody
-//! else may ever come by.
+//! fencing token, for as long as the record is on the list. The timer ends its lease, as no
+//! other thread may ever come by.
 
 use std::time::{Duration, Instant};
 
@@ -104,8 +104,8 @@ impl Records {
 }
 
 impl Slow {
-    /// Has the timer come by when the first lease expires, if a task sleeps here, somebody listens
-    /// for losses, or the lock has outlived its guard. Otherwise nobody has to come by.
+    /// Has the timer come by when the first lease expires. It need not if no task sleeps here,
+    /// there is no listener for losses, and every lock with a lease has its guard.
     pub(super) fn watch_leases(&mut self, node: &PlainArc<Node>) {
         let expiry = self.records.first_expiry().filter(|_| {
             node.shared().watchers.any()
@@ -272,7 +272,7 @@ impl Node {
     }
 
     /// The owner of a claim here that conflicts with `kind`, if it is known. `place` is where this
-    /// node lies, seen from the one that is asked for.
+    /// node lies, seen from the node that is asked for.
     pub(super) fn owner_in_the_way(&self, kind: Kind, place: Place) -> Option<Owner> {
         let records = &self.cold_if_any()?.slow.lock().records;
         let in_the_way = |record: &&Record| record.kind.unit() & kind.conflicts(place) != 0;

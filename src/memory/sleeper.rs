@@ -59,8 +59,8 @@ impl Sleeper {
     }
 
     /// For the task that `waker` wakes.
-    pub(super) fn for_task(waker: Option<Waker>) -> PlainArc<Self> {
-        Self::new(Bed::Task(Mutex::new(TaskWaker(waker))))
+    pub(super) fn for_task(waker: Waker) -> PlainArc<Self> {
+        Self::new(Bed::Task(Mutex::new(TaskWaker(Some(waker)))))
     }
 
     fn new(bed: Bed) -> PlainArc<Self> {

@@ -32,8 +32,8 @@ impl Node {
         loop {
             match self.claim(kind, None, How::FirmIfLeaf) {
                 Claim::Blocked(by) => return Err(by),
-                // The lower of two racing tries may claim for good. The upper one has only a mark, so
-                // this one does not give way to it.
+                // The lower of two racing tries may claim for good. The upper one has only a mark,
+                // so this one does not give way to it.
                 Claim::Leaf => {
                     let Some(above) = self.look_up(kind) else { return Ok(()) };
                     self.drop_claim(kind);

@@ -1,7 +1,7 @@
 //! Who is woken, who closes which gates, who is named; and waits that end at the very moment at
 //! which their reason ends.
 
-use super::super::acquire::{Acquisition, Step, Who};
+use super::super::acquire::{Acquisition, Step};
 use super::super::tree::Tree;
 use super::super::word::GATES;
 use super::*;
@@ -58,8 +58,10 @@ fn a_release_wakes_all_that_can_go_together_and_no_more() {
         (&draining, &all),
         (&[(Ss, Here), (Sn, Here), (Xs, Here), (Ss, Here)], &[0, 1]),
         (&[(Xn, Here), (Ss, Here)], &[0]),
-        (&passing, &[0, 1, 2, 3]), // those who want what is below do not keep off each other, nor the one behind them
-        (&[(Xn, Here), (Xs, Above), (Sn, Here)], &[0, 1]), // and a lock on the node alone keeps off nobody below
+        // Waiters for nodes below keep off neither each other nor the waiter behind them, and a
+        // lock on the node alone keeps off no waiter for a node below.
+        (&passing, &[0, 1, 2, 3]),
+        (&[(Xn, Here), (Xs, Above), (Sn, Here)], &[0, 1]),
         (&[(Xs, Below), (Xs, Here)], &[0, 1]), // who drains has its claim elsewhere
         (&crowd((Ss, Above)), &[0]),
         (&crowd((Xs, Below)), &[0, 2 * IN_FRONT]), // and passes a whole crowd
@@ -236,7 +238,7 @@ fn a_claim_a_full_count_or_a_gate_is_a_reason_to_sleep() {
 }
 
 fn task(wanted: &PlainArc<Node>) -> Waiter {
-    let sleeper = Sleeper::for_task(Some(Waker::noop().clone()));
+    let sleeper = Sleeper::for_task(Waker::noop().clone());
     Waiter { sleeper, ..waiter(wanted, Kind::Xs, Place::Here, Stamp::now()) }
 }
 
@@ -283,7 +285,7 @@ fn a_task_is_woken_by_its_latest_waker() {
         }
     }
     let [first, second] = [0; 2].map(|none| PlainArc::new(Woken(AtomicUsize::new(none))));
-    let sleeper = Sleeper::for_task(Some(first.clone().into()));
+    let sleeper = Sleeper::for_task(first.clone().into());
     sleeper.set_waker(&second.clone().into());
     unpark(vec![sleeper]);
     assert_eq!([first, second].map(|woken| woken.0.load(Ordering::SeqCst)), [0, 1]);
@@ -314,10 +316,10 @@ fn giving_up_as_a_gate_is_opened_names_what_its_owner_wanted() {
     let tree = Tree::new(Duration::ZERO);
     let [root, inner] = ["/", "a"].map(|path| tree.resolve(path.to_path_ref().unwrap()));
     root.try_claim(Kind::Xs).unwrap();
-    let mut older = Acquisition::new(&inner, Kind::Xs, Who::Thread);
+    let mut older = Acquisition::new(&inner, Kind::Xs);
     assert_eq!(older.step(), Step::Asleep);
     root.drop_claim(Kind::Xs);
-    let mut younger = Acquisition::new(&root, Kind::Ss, Who::Thread);
+    let mut younger = Acquisition::new(&root, Kind::Ss);
     assert_eq!(younger.step(), Step::Asleep, "the older one has been woken, and its gate is closed");
     older.cancel();
     assert!(younger.is_woken());

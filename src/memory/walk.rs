@@ -106,7 +106,7 @@ impl Walk {
                         // The parent looks at this child's own word once more, but not below it.
                         parent.done = done;
                     } else if self.round == (Round::Passing { met: true }) {
-                        // The first round is over, and there is somebody to wait for: once more
+                        // The first round is over, and it met a conflict to wait for: once more
                         // from the top, where the walk began.
                         self.round = Round::Stopping;
                         self.frames.extend(done.map(Frame::new));
@@ -129,7 +129,7 @@ impl Frame {
             let mut word = child.word.load(Ordering::SeqCst);
             // An idle child is un-enrolled, so that the next walk need not visit it.
             if word & !CLEAR == ENROLLED {
-                // If that fails, somebody has just used the child: it is looked at again.
+                // If that fails, the child has just been used: it is looked at again.
                 if let Some(idle) = slow.kids.dismiss_idle(&self.node, at) {
                     self.left = at;
                     drop(idle); // not its last reference: the index has one

@@ -7,21 +7,26 @@
 //! | 1 | `KIDS` | the node's own list is not empty |
 //! | 2 | `PARKED` | the node's queue is not empty |
 //! | 3, 4 | `XS`, `XN` | the node is claimed exclusively, with its subtree or alone |
-//! | 5, 6 | `MARK_X`, `MARK_S` | an exclusive or shared *try* for the subtree is looking around; conflicting claimants may strike it out (`tentative.rs`) |
-//! | 7 | `CLEAR` | a claim here need not look up: a claim for an ancestor's subtree will come by (`enrol.rs`) |
-//! | 8 to 11 | gates | newcomers of that kind have to queue here (`gate.rs`) |
+//! | 5, 6 | `MARK_X`, `MARK_S` | an exclusive or shared *try* for the subtree looks around |
+//! | 7 | `CLEAR` | a claim need not look up: claims for a subtree above come by here |
+//! | 8 to 11 | gates | newcomers of that kind have to queue here |
 //! | 16 to 39 | `SS` | the number of shared claims with the subtree |
 //! | 40 to 63 | `SN` | the number of shared claims on the node alone |
 //!
-//! What each bit means to others is in [`Kind`]. Every conflict test is one `&` with a mask.
+//! What each bit means to others is in [`Kind`]. Every conflict test is one `&` with a mask. Marks
+//! are explained in `tentative.rs`, `CLEAR` in `enrol.rs`, gates in `gate.rs`.
 //!
-//! | from | to | by | why it keeps things moving |
-//! |---|---|---|---|
-//! | no conflicting claim, no gate | claimed | the one CAS of an acquisition (`claim.rs`) | it expects `ENROLLED`, so a walk down finds it |
-//! | claimed | not | `fetch_sub` of a release or withdrawal | if the old word has `PARKED`, it wakes |
-//! | idle | `ENROLLED` and `CLEAR` gone | CAS of a walk or a sweep, from exactly these | a claim that comes first makes it fail |
-//! | `CLEAR` | not | `fetch_and` of a walk | the old word shows the claims made so far; later ones look up |
-//! | `MARK_X`/`MARK_S` | a claim | CAS of the try that set it | it fails if the mark was struck out |
+//! The transitions, and why each keeps things moving:
+//!
+//! * **Unclaimed to claimed**: the one CAS of an acquisition (`claim.rs`). It expects `ENROLLED`,
+//!   so a walk down finds the claim.
+//! * **Claimed to unclaimed**: the `fetch_sub` of a release or a withdrawal. If the old word has
+//!   `PARKED`, it wakes.
+//! * **Idle to not enrolled**: the CAS of a walk or a sweep, from exactly `ENROLLED`, with or
+//!   without `CLEAR`. A claim that comes first makes it fail.
+//! * **`CLEAR` to none**: the `fetch_and` of a walk. The old word shows the claims made so far;
+//!   later ones look up.
+//! * **Mark to claim**: the CAS of the try that set the mark. It fails if the mark was struck out.
 
 use crate::request::{Mode, Scope};
 

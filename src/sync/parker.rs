@@ -6,7 +6,7 @@
 //!
 //! | state | while |
 //! |---|---|
-//! | `EMPTY` | the thread is awake, and nobody has unparked it |
+//! | `EMPTY` | the thread is awake, and has not been unparked |
 //! | `PARKED` | it sleeps, or is about to, and holds `lock` until it does |
 //! | `UNPARKED` | it was unparked, and has not parked since |
 //!

@@ -45,8 +45,8 @@ impl Deadline {
     }
 }
 
-/// When an acquisition first had to wait: waiters are served in this order, and one that has waited
-/// for long may close gates.
+/// When an acquisition first had to wait. Waiters are served in this order, and a waiter that has
+/// waited for long may close gates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Stamp(Instant);
 
@@ -61,16 +61,16 @@ impl Stamp {
     }
 }
 
-/// Rounds of looking again before a waiter goes to sleep: a few of pausing, then, for a thread, a
-/// few of letting others run. A task has an executor that does that.
+/// Rounds of looking again before a waiter goes to sleep. First a few pauses; then a thread lets
+/// others run a few times. A task need not, as its executor does that.
 #[derive(Debug)]
 pub(crate) struct Spin {
-    round: u32,
-    rounds: u32,
+    round: u8,
+    rounds: u8,
 }
 
 impl Spin {
-    const PAUSES: u32 = 3;
+    const PAUSES: u8 = 3;
 
     pub(crate) fn for_thread() -> Self {
         Self { round: 0, rounds: Self::PAUSES + 7 }
@@ -87,7 +87,7 @@ impl Spin {
         }
         self.round += 1;
         if self.round <= Self::PAUSES {
-            (0..1 << self.round).for_each(|_| std::hint::spin_loop());
+            (0..1_u32 << self.round).for_each(|_| std::hint::spin_loop());
         } else {
             std::thread::yield_now();
         }
@@ -95,8 +95,8 @@ impl Spin {
     }
 }
 
-/// Runs code of the embedding program, whose panic must not stop what has to go on here. The panic
-/// hook has told of it.
+/// Runs code of the embedding program. Its panic must not stop what has to go on here; the panic
+/// hook has reported it.
 pub(crate) fn contain(f: impl FnOnce()) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(f)) {
         // What was thrown is the program's, too, and may panic when it is dropped.
@@ -151,7 +151,8 @@ impl<T: Borrow<str> + Clone + Eq + Hash> Index<T> {
         }
     }
 
-    /// Removes what is there under `key` if `condition` holds of it; nobody gets it in between.
+    /// Removes what is there under `key`, if `condition` holds of it. No look-up finds it in
+    /// between.
     pub(crate) fn remove_if(&self, key: &str, condition: impl FnOnce(&T) -> bool) -> bool {
         self.map.remove_if(key, |found, ()| condition(found)).is_some()
     }

@@ -28,8 +28,8 @@ impl<T> Mutex<T> {
     }
 }
 
-/// How many more times its thread looks whether it was woken. Drawn by lot, whatever the time asked
-/// for; `None` never ends.
+/// How many more times the waiting thread looks whether it was woken. Drawn by lot, whatever time
+/// was asked for. `None` never ends.
 #[derive(Clone, Debug)]
 pub(crate) struct Deadline(Option<PlainArc<Unseen>>);
 

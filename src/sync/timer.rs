@@ -1,9 +1,8 @@
-//! One thread a process that does things later: it revokes leases when they end, for tasks that
-//! wait and for listeners, and looks after woken tasks that nobody polls. It is started when it is
-//! first needed.
+//! One thread a process that does things later. It revokes leases when they expire, and looks after
+//! woken tasks that are not polled. It is started when it is first needed.
 //!
-//! A job that is no longer wanted is taken back by dropping its [`Timeout`], so the timer holds no
-//! more than what somebody still waits for. The timer's lock is the last one taken: nothing is
+//! Dropping a [`Timeout`] takes its job back. So the timer holds no more jobs than there are
+//! timeouts. The timer's lock is the last one taken: nothing is
 //! locked, and no job is run or dropped, under it.
 //!
 //! # After a fork
@@ -171,7 +170,7 @@ impl Timer {
                     let job = state.due.pop_first();
                     drop(state);
                     if let Some((_, job)) = job {
-                        contain(job); // or one that panics would be the last
+                        contain(job); // or a job that panics would be the last
                     }
                     state = self.lock();
                 }

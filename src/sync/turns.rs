@@ -1,6 +1,6 @@
-//! What loom and shuttle have in common: both run the threads of a program on one thread of the
-//! system, and decide at each step whose turn it is. So what is not theirs has to be the same in
-//! each run, and a counter of the system's thread is a counter of that program.
+//! What loom and shuttle have in common. Both run the threads of a program on one thread of the
+//! system, and decide at each step which of them runs. So all else has to be the same in each run,
+//! and a thread-local of the system's thread is shared by the whole program.
 
 use std::borrow::Borrow;
 use std::cell::Cell;

@@ -107,7 +107,8 @@ fn enrolling_against_a_lock() {
         let (root, inner, leaf) = (world.node("/"), world.used("a"), world.node("a/b"));
         inner.try_claim(Kind::Sn).unwrap(); // so that it is not un-enrolled
         for kind in [Kind::Ss, Kind::Xn] {
-            root.try_claim(kind).unwrap(); // the first takes off its `CLEAR`, the second is for loom, as above
+            // The first takes off its `CLEAR`, the second is for loom, as above.
+            root.try_claim(kind).unwrap();
             root.drop_claim(kind);
         }
         run([
@@ -158,7 +159,7 @@ fn no_newcomer_below_one_that_drains() {
         one.try_claim(Kind::Xs).unwrap();
         two.try_claim(Kind::Xn).unwrap();
         deep.try_claim(Kind::Xs).unwrap();
-        let mut drain = acquire::Acquisition::new(&inner, Kind::Xs, acquire::Who::Thread);
+        let mut drain = acquire::Acquisition::new(&inner, Kind::Xs);
         assert_eq!(drain.step(), acquire::Step::Asleep);
         for (leaf, kind) in leaves.iter().zip([Kind::Xs, Kind::Xn, Kind::Xs]) {
             leaf.drop_claim(kind);

@@ -5,7 +5,7 @@ use std::task::{Wake, Waker};
 
 use loom::sync::Condvar;
 
-use super::super::acquire::{Acquisition, Step, Who};
+use super::super::acquire::{Acquisition, Step};
 use super::*;
 use crate::sync::Mutex;
 
@@ -45,7 +45,7 @@ struct Task<'a> {
 
 impl<'a> Task<'a> {
     fn new(world: &'a World, node: &'a PlainArc<Node>, kind: Kind) -> Self {
-        Self { world, node, kind, acquisition: Acquisition::new(node, kind, Who::Task) }
+        Self { world, node, kind, acquisition: Acquisition::new(node, kind) }
     }
 
     /// Polls once: what will ring, if it has to wait. If it has not, it uses what it locked, and
@@ -151,7 +151,8 @@ fn polled_with_another_waker_while_woken() {
 }
 
 /// A task and a thread in one queue, for an inner node and for what is below it. Fails if tasks are
-/// not woken, if one that sleeps again leaves no waker, or if one that was woken stays in the queue.
+/// not woken, if one that sleeps again leaves no waker, or if one that was woken stays in the
+/// queue.
 #[test]
 fn a_task_and_a_thread_in_one_queue() {
     explore_at_most(3, "a_task_and_a_thread_in_one_queue", || {

@@ -2,7 +2,7 @@
 
 use super::{ACQUIRE, Mutation, SLEEPER, WAIT};
 
-const RENEW: &str = "Some(sleeper) => sleeper.set_waker(waker),";
+const RENEW: &str = "            sleeper.set_waker(waker);\n";
 const RISE: &str =
     "        self.cold().slow.lock().queue.take_out(self, sleeper, rank);\n        sleeper.take_turn()\n";
 
@@ -10,18 +10,18 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         what: "a task's new waker is set after the step",
         edits: &[
-            (ACQUIRE, RENEW, "Some(_) => {}"),
+            (ACQUIRE, RENEW, "            let _ = sleeper;\n"),
             (
                 ACQUIRE,
-                "        self.step()\n    }\n\n    /// Goes as far",
-                "        let step = self.step();\n        if let Some(sleeper) = &self.sleeper {\n            sleeper.set_waker(waker);\n        }\n        step\n    }\n\n    /// Goes as far",
+                "        self.advance(Who::Task(waker))\n    }\n\n    /// Goes as far",
+                "        let step = self.advance(Who::Task(waker));\n        if let Some(sleeper) = &self.sleeper {\n            sleeper.set_waker(waker);\n        }\n        step\n    }\n\n    /// Goes as far",
             ),
         ],
         fails: &["polled_with_another_waker_while_woken"],
     },
     Mutation {
         what: "a task keeps its first waker",
-        edits: &[(ACQUIRE, RENEW, "Some(_) => {}")],
+        edits: &[(ACQUIRE, RENEW, "            let _ = sleeper;\n")],
         fails: &["polled_with_another_waker_while_woken"],
     },
     Mutation {

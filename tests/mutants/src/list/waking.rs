@@ -44,8 +44,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         what: "one that has to withdraw keeps its claim while it sleeps",
         edits: &[(
             ACQUIRE,
-            "                            self.node.drop_claim(self.kind);\n                            self.wait_at(above, Place::Above, None);",
-            "                            self.wait_at(above, Place::Above, None);",
+            "                            self.node.drop_claim(self.kind);\n                            self.wait_at(above, Place::Above, None, who);",
+            "                            self.wait_at(above, Place::Above, None, who);",
         )],
         fails: &["one_wants_the_node_one_below"],
     },
