@@ -17,8 +17,6 @@ pub use self::held::{HeldLock, LeaseToken, LostLock};
 pub use self::loss::LostLocks;
 
 mod held;
-// Both stores are to use it.
-#[allow(dead_code)]
 pub(crate) mod loss;
 mod offload;
 

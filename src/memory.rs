@@ -7,9 +7,11 @@
 //! * `enrol.rs` which nodes a walk has to look at, and which need not look up
 //! * `walk.rs` looking down
 //! * `tentative.rs` tries that do not invent conflicts
-//! * `wait.rs` queues, waking, gates; why no wake-up is lost
+//! * `wait.rs` queues and waking; why no wake-up is lost
+//! * `gate.rs` how an old waiter keeps newcomers out
 //! * `sleeper.rs` a thread or a task that waits
 //! * `acquire.rs` an acquisition that may have to wait, step by step, for threads and for tasks
+//! * `grant.rs` from a request to a grant or an error
 //! * `record.rs` owners and leases
 //! * `listing.rs` which locks are held
 //! * `loss.rs` telling of lost ones
@@ -21,10 +23,10 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::backend::{Backend, HeldLock, LeaseToken, LostLocks};
-use crate::error::{Blocker, LockError};
+use crate::error::LockError;
 use crate::path::{PathRef, TreePath};
 use crate::request::{Mode, Request, Scope, Wait};
-use crate::sync::{AtomicU64, Deadline, Ordering, PlainArc};
+use crate::sync::{AtomicU64, Ordering, PlainArc};
 
 pub use self::builder::MemoryStoreBuilder;
 
@@ -32,12 +34,14 @@ use self::acquire::Acquiring;
 use self::node::Node;
 use self::record::Lost;
 use self::tree::Tree;
-use self::word::{Kind, Place};
+use self::word::Kind;
 
 mod acquire;
 mod builder;
 mod claim;
 mod enrol;
+mod gate;
+mod grant;
 mod listing;
 mod loss;
 mod node;
@@ -178,27 +182,6 @@ impl MemoryGrant {
     }
 }
 
-impl Kind {
-    #[inline]
-    fn new(mode: Mode, scope: Scope) -> Self {
-        match (mode, scope) {
-            (Mode::Exclusive, Scope::Subtree) => Self::Xs,
-            (Mode::Shared, Scope::Subtree) => Self::Ss,
-            (Mode::Exclusive, Scope::Node) => Self::Xn,
-            (Mode::Shared, Scope::Node) => Self::Sn,
-        }
-    }
-
-    fn mode(self) -> Mode {
-        if self.is_shared() { Mode::Shared } else { Mode::Exclusive }
-    }
-
-    fn public(self) -> crate::request::Kind {
-        let scope = if self.is_subtree() { Scope::Subtree } else { Scope::Node };
-        crate::request::Kind::new(self.mode(), scope)
-    }
-}
-
 impl Backend for MemoryStore {
     type Node = MemoryNode;
     type Grant = MemoryGrant;
@@ -218,7 +201,7 @@ impl Backend for MemoryStore {
         if request.lease.is_none() && request.owner.is_none() && node.0.claim_fast(kind) {
             return Ok(MemoryGrant::new(kind));
         }
-        acquire_slow(&node.0, kind, request, wait)
+        grant::acquire_slow(&node.0, kind, request, wait)
     }
 
     async fn acquire_async(node: &MemoryNode, request: &Request) -> Result<MemoryGrant, LockError> {
@@ -226,7 +209,7 @@ impl Backend for MemoryStore {
         if !node.0.claim_fast(kind) && !node.0.claim_looking(kind) {
             Acquiring::new(&node.0, kind).await;
         }
-        Ok(grant(&node.0, kind, request))
+        Ok(grant::grant(&node.0, kind, request))
     }
 
     #[inline(always)]
@@ -262,7 +245,7 @@ impl Backend for MemoryStore {
             return token & !RECORDED;
         }
         let new = node.0.shared().next_token();
-        // Of two threads that ask at once the first to store decides for both.
+        // If two threads ask at once, the first one to store decides for both.
         let stored = grant.token.compare_exchange(0, new, Ordering::AcqRel, Ordering::Acquire);
         stored.map_or_else(|first| first & !RECORDED, |_| new)
     }
@@ -274,8 +257,7 @@ impl Backend for MemoryStore {
     fn refresh(node: &MemoryNode, grant: &MemoryGrant, lease: Option<Duration>) -> Result<(), LockError> {
         if let (None, Some(_)) = (grant.recorded(), lease) {
             let token = Self::fencing_token(node, grant);
-            // Of two threads that start a lease at once, one makes the record; both set its end
-            // below.
+            // If two threads start a lease at once, one makes the record. Both set its end below.
             node.0.record_once(token, grant.kind);
             grant.token.store(token | RECORDED, Ordering::Release);
         }
@@ -296,11 +278,13 @@ impl Backend for MemoryStore {
         };
         node.0.detach(token).map_err(|Lost| not_held(&node.0))?;
         let kind = grant.kind;
-        Ok((token.to_string().into(), MemoryGrant { kind, token: AtomicU64::new(token | RECORDED) }))
+        let kept = MemoryGrant { kind, token: AtomicU64::new(token | RECORDED) };
+        Ok((node.0.shared().lease_token(token), kept))
     }
 
     fn attach(node: &MemoryNode, token: &LeaseToken) -> Result<MemoryGrant, LockError> {
-        let found = token.as_str().parse().ok().and_then(|token| Some((token, node.0.detached_kind(token)?)));
+        let found =
+            node.0.shared().read_lease_token(token).and_then(|token| Some((token, node.0.detached_kind(token)?)));
         let (token, kind) = found.ok_or_else(|| not_held(&node.0))?;
         Ok(MemoryGrant { kind, token: AtomicU64::new(token | RECORDED) })
     }
@@ -310,68 +294,12 @@ impl Backend for MemoryStore {
     }
 
     fn watch_losses(&self) -> LostLocks {
-        self.tree.lost_locks().into()
+        self.tree.lost_locks()
     }
 
     fn is_locked(node: &MemoryNode, scope: Scope) -> bool {
-        let kind = Kind::new(Mode::Exclusive, scope);
-        while let Some(in_the_way) = node.0.in_the_way_of(kind) {
-            if !in_the_way.revoke_expired() {
-                return true;
-            }
-        }
-        false
+        grant::would_block(&node.0, Kind::new(Mode::Exclusive, scope))
     }
-}
-
-#[cold]
-fn acquire_slow(node: &PlainArc<Node>, kind: Kind, request: &Request, wait: Wait) -> Result<MemoryGrant, LockError> {
-    if node.claim_looking(kind) {
-        return Ok(grant(node, kind, request));
-    }
-    let deadline = Deadline::of(wait);
-    let tries_once = wait == Wait::Never || deadline.as_ref().is_some_and(Deadline::has_passed);
-    let claimed = if tries_once { try_claim(node, kind) } else { acquire::block_on(node, kind, deadline.as_ref()) };
-    match claimed {
-        Ok(()) => Ok(grant(node, kind, request)),
-        Err(in_the_way) => {
-            let blocker = blocker(node, kind, &in_the_way);
-            Err(match wait {
-                Wait::Never => LockError::WouldBlock { blocker },
-                Wait::Until(_) | Wait::Forever => LockError::TimedOut { blocker },
-            })
-        }
-    }
-}
-
-/// A try that takes locks whose lease has ended for what they are.
-fn try_claim(node: &PlainArc<Node>, kind: Kind) -> Result<(), PlainArc<Node>> {
-    loop {
-        match node.try_claim(kind) {
-            Err(in_the_way) if in_the_way.revoke_expired() => {}
-            result => return result,
-        }
-    }
-}
-
-/// What is given to whoever has claimed the node.
-fn grant(node: &PlainArc<Node>, kind: Kind, request: &Request) -> MemoryGrant {
-    let grant = MemoryGrant::new(kind);
-    if request.lease.is_some() || request.owner.is_some() {
-        let token = node.shared().next_token();
-        node.record(token, kind, request.lease, request.owner.clone());
-        grant.token.store(token | RECORDED, Ordering::Relaxed);
-    }
-    grant
-}
-
-fn blocker(node: &Node, kind: Kind, in_the_way: &Node) -> Blocker {
-    let place = match in_the_way.depth().cmp(&node.depth()) {
-        std::cmp::Ordering::Less => Place::Above,
-        std::cmp::Ordering::Equal => Place::Here,
-        std::cmp::Ordering::Greater => Place::Below,
-    };
-    Blocker::new(node.path.clone(), in_the_way.path.clone(), in_the_way.owner_in_the_way(kind, place))
 }
 
 #[cold]

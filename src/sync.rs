@@ -1,14 +1,17 @@
-//! The only file that names `std::sync`, parking_lot, dashmap, loom, shuttle or `Instant::now`:
-//! what the rest is built from, in three versions: `real`; under `--cfg mutextree_loom`, loom's
-//! (`modelled`); under `--cfg mutextree_shuttle`, shuttle's (`shuffled`).
+//! The primitives that the rest is built from. Only this file and its folder name `std::sync`,
+//! parking_lot, dashmap, loom, shuttle or `Instant::now`. There are three versions:
 //!
-//! Three things are alike in all:
+//! * `real.rs` what runs, with `parker.rs`, where threads sleep, and `timer.rs`, for later
+//! * `modelled.rs` loom's, under `--cfg mutextree_loom`
+//! * `shuffled.rs` shuttle's, under `--cfg mutextree_shuttle`; `turns.rs` is common to these two
 //!
-//! * [`PlainArc`] is std's, and nodes are kept in it under loom, too. Its counting is std's to
-//!   prove; what is ours, a look at the count, happens under the index's lock, which loom does see.
-//!   Loom's own would multiply every model by the clones in a walk.
-//! * `OnceLock` is std's. Nothing that it runs may give loom a chance to switch threads, so values
-//!   are made before and then `set`.
+//! Three things are the same in all versions:
+//!
+//! * [`PlainArc`] is std's `Arc`. Its counting is std's to prove. What is ours to prove, a look at
+//!   the count, happens under the index's lock, which loom sees. Loom's own `Arc` would multiply
+//!   every model by the clones in a walk.
+//! * `OnceLock` is std's. Loom must not switch threads while it runs something. So values are made
+//!   first and then `set`.
 //! * `Instant` is std's, as the type of deadlines in the public names. The protocol asks [`Stamp`]
 //!   for the order of arrivals and [`Deadline`] for the end of a wait.
 
@@ -32,6 +35,9 @@ pub(crate) fn now() -> Instant {
 
 #[cfg(not(any(mutextree_loom, mutextree_shuttle)))]
 mod real;
+
+#[cfg(not(any(mutextree_loom, mutextree_shuttle)))]
+mod parker;
 
 #[cfg(not(any(mutextree_loom, mutextree_shuttle)))]
 mod timer;

@@ -1,16 +1,18 @@
-//! An acquisition that may have to wait, as a state machine: each step goes as far as it can
-//! without sleeping.
+//! An acquisition that may have to wait, as a state machine. Each step goes as far as it can
+//! without sleeping. Threads and tasks take the same steps; they differ in how they sleep.
 //!
 //! | stage | claim held | next |
 //! |---|---|---|
 //! | `Idle` | none | claim; look up; look down |
 //! | `Asleep`, not draining | none | woken: `Idle` |
 //! | `Draining` | yes | look on below |
-//! | `Asleep`, draining | yes | woken: `Draining`; lapsed, with its claim: `Idle` |
+//! | `Asleep`, draining | yes | woken: `Draining`; lapsed, without its claim: `Idle` |
 //! | `Done` | the caller's, or none | |
 //!
-//! From every stage there is a way back to nothing, [`Acquisition::cancel`], which dropping takes:
-//! a wait that is given up, or whose thread unwinds, leaves the tree as if it had never been.
+//! Every stage has a way back to nothing, [`Acquisition::cancel`], which dropping takes. So a wait
+//! that is given up, or whose thread unwinds, leaves the tree as if it had never been.
+//!
+//! Only a draining waiter sleeps with a claim, and it sleeps at a descendant (invariant 8).
 
 use std::future::Future;
 use std::pin::Pin;
@@ -19,8 +21,8 @@ use std::task::{Context, Poll, Waker};
 use super::claim::{Claim, How};
 use super::node::Node;
 use super::sleeper::Sleeper;
-use super::wait::{Waiter, rank};
-use super::walk::{Tentative, Walk};
+use super::wait::{Left, Turn, Waiter, rank};
+use super::walk::{Marks, Walk};
 use super::word::{Kind, Place};
 use crate::sync::{Deadline, Ordering, PlainArc, Spin, Stamp};
 
@@ -32,12 +34,59 @@ pub(super) enum Step {
     Asleep,
 }
 
+/// What takes a step, and sleeps if it has to.
+#[derive(Clone, Copy, Debug)]
+enum Who<'w> {
+    /// The calling thread.
+    Thread,
+    /// The task that this wakes.
+    Task(&'w Waker),
+}
+
+impl Who<'_> {
+    fn spin(self) -> Spin {
+        match self {
+            Self::Thread => Spin::for_thread(),
+            Self::Task(_) => Spin::for_task(),
+        }
+    }
+
+    fn sleeper(self) -> PlainArc<Sleeper> {
+        match self {
+            Self::Thread => Sleeper::for_thread(),
+            Self::Task(waker) => Sleeper::for_task(waker.clone()),
+        }
+    }
+}
+
 #[derive(Debug)]
 enum Stage {
     Idle,
     Draining(Walk),
-    Asleep { at: PlainArc<Node>, draining: Option<Walk> },
+    Asleep(Asleep),
     Done,
+}
+
+/// An acquisition in a queue.
+#[derive(Debug)]
+struct Asleep {
+    at: PlainArc<Node>,
+    /// The walk that it goes on with, if it sleeps with its claim.
+    draining: Option<Walk>,
+    sleeper: PlainArc<Sleeper>,
+    stamp: Stamp,
+}
+
+impl Asleep {
+    /// Leaves the queue after having been woken.
+    fn rise(&self) -> Turn {
+        self.at.rise(&self.sleeper, rank(self.draining.is_some(), self.stamp))
+    }
+
+    /// Leaves the queue for good.
+    fn leave(&self) -> Left {
+        self.at.leave(&self.sleeper, rank(self.draining.is_some(), self.stamp))
+    }
 }
 
 /// An acquisition under way.
@@ -46,79 +95,85 @@ pub(super) struct Acquisition<'a> {
     node: &'a PlainArc<Node>,
     kind: Kind,
     stage: Stage,
-    spin: Spin,
+    /// The rounds that it may still spin before it sleeps, once it has begun to.
+    spin: Option<Spin>,
     /// When it first met something in its way.
     stamp: Option<Stamp>,
+    /// Made when it first sleeps, and used for every sleep: it notes the gates to be opened.
     sleeper: Option<PlainArc<Sleeper>>,
-    /// The waker of the first poll, until there is a sleeper to keep it; never for a thread.
-    waker: Option<Waker>,
-    /// Whether it has closed the gates of the node and of all those above.
+    /// Whether it has closed the gates of the node and of all its ancestors.
     closed_all: bool,
 }
 
 impl<'a> Acquisition<'a> {
-    /// For the calling thread.
     pub(super) fn new(node: &'a PlainArc<Node>, kind: Kind) -> Self {
-        Self {
-            node,
-            kind,
-            stage: Stage::Idle,
-            spin: Spin::of_thread(),
-            stamp: None,
-            sleeper: None,
-            waker: None,
-            closed_all: false,
-        }
+        Self { node, kind, stage: Stage::Idle, spin: None, stamp: None, sleeper: None, closed_all: false }
     }
 
-    /// A step for the task that `waker` wakes.
-    pub(super) fn poll_step(&mut self, waker: &Waker) -> Step {
-        match &self.sleeper {
-            Some(sleeper) => sleeper.set_waker(waker),
-            None => {
-                self.waker = Some(waker.clone());
-                self.spin = Spin::of_task();
-            }
-        }
-        self.step()
-    }
-
-    /// Goes as far as it can. A sleeper that has not been woken yet stays where it is.
+    /// A step of the calling thread.
     pub(super) fn step(&mut self) -> Step {
+        self.advance(Who::Thread)
+    }
+
+    /// A step of the task that `waker` wakes.
+    pub(super) fn poll_step(&mut self, waker: &Waker) -> Step {
+        if let Some(sleeper) = &self.sleeper {
+            sleeper.set_waker(waker);
+        }
+        self.advance(Who::Task(waker))
+    }
+
+    /// Goes as far as it can. A sleeper that has not been woken stays where it is.
+    fn advance(&mut self, who: Who<'_>) -> Step {
         loop {
             match std::mem::replace(&mut self.stage, Stage::Done) {
                 Stage::Idle => match self.node.claim(self.kind, self.stamp, How::Firm) {
-                    Claim::Blocked(_) => self.wait_at(self.node, Place::Here, None),
+                    // A claim on the node itself is in the way, or an older waiter's gate.
+                    Claim::Blocked(_) => self.wait_at(self.node, Place::Here, None, who),
                     made => {
                         if let Some(above) = self.node.look_up(self.kind) {
+                            // Waiting for an ancestor with a claim could close a circle, as the
+                            // ancestor's claimant may wait for this claim.
                             self.node.drop_claim(self.kind);
-                            self.wait_at(above, Place::Above, None);
+                            self.wait_at(above, Place::Above, None, who);
                         } else if matches!(made, Claim::Inner) {
-                            self.stage = Stage::Draining(Walk::new(self.node, self.kind, Tentative::Strike));
+                            // The claim stands, and newcomers below see it. What is left is to wait
+                            // for the holders that were there before.
+                            self.stage = Stage::Draining(Walk::new(self.node, self.kind, Marks::Strike));
                         } else {
+                            // Nothing above, and nothing enrolled below.
                             self.open_gates();
                             return Step::Granted;
                         }
                     }
                 },
                 Stage::Draining(mut walk) => match walk.next_conflict() {
-                    Some(below) => self.wait_at(&below, Place::Below, Some(walk)),
+                    // The claim is kept, so that this drains.
+                    Some(below) => self.wait_at(&below, Place::Below, Some(walk), who),
+                    // All that was below has gone.
                     None => {
                         self.open_gates();
                         return Step::Granted;
                     }
                 },
-                Stage::Asleep { at, draining } if self.is_woken() => {
-                    let lapsed = match (&self.sleeper, self.stamp) {
-                        (Some(sleeper), Some(stamp)) => at.rise(sleeper, rank(draining.is_some(), stamp)),
-                        _ => false,
+                // Woken: what blocked it may have gone, or another was quicker.
+                Stage::Asleep(asleep) if asleep.sleeper.is_woken() => {
+                    let turn = asleep.rise();
+                    // Spinning again costs little now: a release was a moment ago.
+                    self.spin = None;
+                    self.stage = match (turn, asleep.draining) {
+                        (Turn::Kept, Some(walk)) => Stage::Draining(walk),
+                        (Turn::Kept, None) => Stage::Idle,
+                        // Its claim was dropped and its gates were opened: it starts over.
+                        (Turn::Lapsed, _) => {
+                            self.closed_all = false;
+                            Stage::Idle
+                        }
                     };
-                    self.spin = if self.is_task() { Spin::of_task() } else { Spin::of_thread() };
-                    self.closed_all &= !lapsed;
-                    self.stage = draining.filter(|_| !lapsed).map_or(Stage::Idle, Stage::Draining);
                 }
-                asleep @ Stage::Asleep { .. } => {
-                    self.stage = asleep;
+                // Polled, or unparked, for another reason.
+                Stage::Asleep(asleep) => {
+                    self.stage = Stage::Asleep(asleep);
                     return Step::Asleep;
                 }
                 Stage::Done => return Step::Granted,
@@ -126,34 +181,49 @@ impl<'a> Acquisition<'a> {
         }
     }
 
-    /// Spins, and then sleeps, at the node that is in the way; sets the stage to go on with.
-    fn wait_at(&mut self, at: &PlainArc<Node>, place: Place, draining: Option<Walk>) {
+    /// Spins, and then sleeps, at the node that is in the way. Sets the stage to go on with.
+    fn wait_at(&mut self, at: &PlainArc<Node>, place: Place, draining: Option<Walk>, who: Who<'_>) {
         let stamp = *self.stamp.get_or_insert_with(Stamp::now);
+        // A newcomer is younger than every gate's owner. One that has slept may be older, and
+        // cannot tell from the word.
         let gate = if place == Place::Here && self.sleeper.is_none() { self.kind.gate() } else { 0 };
         let obstacles = self.kind.conflicts(place) | gate;
         let patience = at.shared().patience;
-        // On a busy machine letting others run can take long, and nobody knows of this one until it
-        // is in the queue.
-        while self.spin.once_more() && !stamp.older_than(patience) {
-            // A full count, or an older one's gate, is not seen like this: then the rounds run out.
+        // While it spins it is in no queue, so no gate is closed for it. So it does not spin for
+        // longer than its patience, even if yielding to others takes long on a busy machine.
+        let spin = self.spin.get_or_insert_with(|| who.spin());
+        while spin.once_more() && !stamp.older_than(patience) {
+            // A full count, or an older waiter's gate, is not seen like this. Then the rounds run
+            // out.
             if at.word.load(Ordering::Relaxed) & obstacles == 0 {
                 self.stage = draining.map_or(Stage::Idle, Stage::Draining);
                 return;
             }
         }
-        self.sleep_at(at, place, stamp, draining);
+        self.sleep_at(at, place, stamp, draining, who);
     }
 
-    fn sleep_at(&mut self, at: &PlainArc<Node>, place: Place, stamp: Stamp, draining: Option<Walk>) {
+    fn sleep_at(&mut self, at: &PlainArc<Node>, place: Place, stamp: Stamp, draining: Option<Walk>, who: Who<'_>) {
+        // What is in the way may be a lock whose lease has expired.
         at.revoke_expired();
-        let sleeper = self.sleeper.get_or_insert_with(|| Sleeper::new(self.waker.take())).clone();
-        let waiter = Waiter { kind: self.kind, wanted: self.node.clone(), place, stamp, sleeper, gated_for: None };
+        let sleeper = self.sleeper.get_or_insert_with(|| who.sleeper()).clone();
+        let waiter = Waiter {
+            kind: self.kind,
+            wanted: self.node.clone(),
+            place,
+            stamp,
+            sleeper: sleeper.clone(),
+            gated_for: None,
+        };
         let patience = at.shared().patience;
+        // It has waited for long and has to wait again: now newcomers everywhere have to queue. A
+        // draining waiter has its claim, which keeps them out.
         if draining.is_none() && stamp.older_than(patience) {
             self.close_gates(&waiter);
         }
         self.stage = match (at.queue_up(waiter, patience), draining) {
-            (true, draining) => Stage::Asleep { at: at.clone(), draining },
+            (true, draining) => Stage::Asleep(Asleep { at: at.clone(), draining, sleeper, stamp }),
+            // The reason to sleep has gone in the meantime.
             (false, Some(walk)) => Stage::Draining(walk),
             (false, None) => Stage::Idle,
         };
@@ -161,25 +231,24 @@ impl<'a> Acquisition<'a> {
 
     /// Whether a sleeper may step on.
     pub(super) fn is_woken(&self) -> bool {
-        self.sleeper.as_ref().is_none_or(|sleeper| sleeper.is_woken())
-    }
-
-    fn is_task(&self) -> bool {
-        self.sleeper.as_ref().is_some_and(|sleeper| sleeper.is_task())
-    }
-
-    /// Sleeps once, if it is asleep: until it is unparked, or until the deadline, or until a lease
-    /// in its way ends, which is then revoked.
-    pub(super) fn park(&self, deadline: Option<&Deadline>) {
-        let (Stage::Asleep { at, .. }, Some(sleeper)) = (&self.stage, &self.sleeper) else { return };
-        let lease = at.earliest_expiry();
-        sleeper.park(Deadline::earlier(deadline, lease.as_ref()));
-        if lease.is_some_and(|lease| lease.has_passed()) {
-            at.revoke_expired();
+        match &self.stage {
+            Stage::Asleep(asleep) => asleep.sleeper.is_woken(),
+            _ => true,
         }
     }
 
-    /// Gives up, wherever it is, and tells which node was in its way.
+    /// If it is asleep, sleeps until it is unparked, until the deadline, or until a lease in its
+    /// way expires, which is then revoked.
+    pub(super) fn park(&self, deadline: Option<&Deadline>) {
+        let Stage::Asleep(asleep) = &self.stage else { return };
+        let lease = asleep.at.earliest_expiry();
+        asleep.sleeper.park(Deadline::earlier(deadline, lease.as_ref()));
+        if lease.is_some_and(|lease| lease.has_passed()) {
+            asleep.at.revoke_expired();
+        }
+    }
+
+    /// Gives up, at whatever stage, and tells which node was in its way.
     pub(super) fn cancel(mut self) -> PlainArc<Node> {
         self.undo().unwrap_or_else(|| self.node.clone())
     }
@@ -187,13 +256,11 @@ impl<'a> Acquisition<'a> {
     fn undo(&mut self) -> Option<PlainArc<Node>> {
         let mut in_the_way = None;
         let draining = match std::mem::replace(&mut self.stage, Stage::Done) {
-            Stage::Asleep { at, draining } => {
-                let (by, lapsed) = match (&self.sleeper, self.stamp) {
-                    (Some(sleeper), Some(stamp)) => at.leave(sleeper, rank(draining.is_some(), stamp)),
-                    _ => (at, false),
-                };
-                in_the_way = Some(by);
-                draining.is_some() && !lapsed
+            Stage::Asleep(asleep) => {
+                let left = asleep.leave();
+                in_the_way = Some(left.in_the_way);
+                // If it lapsed, its claim was dropped then.
+                asleep.draining.is_some() && left.turn == Turn::Kept
             }
             Stage::Draining(_) => true,
             Stage::Idle | Stage::Done => false,
@@ -205,8 +272,7 @@ impl<'a> Acquisition<'a> {
         in_the_way
     }
 
-    /// Closes the gates of the node and of all above, once. (One that drains has its claim, and is
-    /// past all these.)
+    /// Closes the gates of the node and of all its ancestors, once.
     fn close_gates(&mut self, waiter: &Waiter) {
         if !std::mem::replace(&mut self.closed_all, true) {
             let here = Waiter { place: Place::Here, ..waiter.clone() };
@@ -244,7 +310,7 @@ pub(super) fn block_on(node: &PlainArc<Node>, kind: Kind, deadline: Option<&Dead
     Ok(())
 }
 
-/// Acquires, as a future. Dropped at any point before it is ready it leaves the tree as if it had
+/// Acquires, as a future. Dropped at any point before it is ready, it leaves the tree as if it had
 /// never been.
 #[derive(Debug)]
 pub(super) struct Acquiring<'a>(Acquisition<'a>);

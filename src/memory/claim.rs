@@ -1,40 +1,37 @@
-//! Claim and look up: what an acquisition does first. And giving a claim back.
+//! Claim and look up: what an acquisition does first. And the end of a claim.
 //!
-//! # Acquiring N
-//! 1. *Claim*: one CAS on N's own word.
-//! 2. *Look up*, unless N's word had `CLEAR`: load each ancestor's word. A conflicting claim there:
-//!    withdraw, wait there, start over.
-//! 3. *Look down*, if N had enrolled children when it was claimed and the scope is the subtree
-//!    (`walk.rs`): a conflicting claim there: keep the claim on N, wait for that one to end, go on.
-//!
-//! With `CLEAR`, and nothing below, the first step is all: a lock costs one compare-and-swap at any
-//! depth.
+//! The three steps, claim, look up and look down, are in `docs/algorithm.md`, "To acquire N". With
+//! `CLEAR`, and no children, the first step is all: a lock costs one compare-and-swap at any depth.
 //!
 //! # Why it excludes
-//! Take two conflicting acquisitions, of A and of D below it, and suppose that both were granted.
+//! Suppose that two conflicting acquisitions were both granted, of A and of D below it. D either
+//! looked up, or had `CLEAR`.
 //!
-//! **D has looked up.** Each one's claim is a SeqCst read-modify-write, its looks are SeqCst loads
-//! after it, and a claim stays from then on (a struck out *tentative* one is not granted:
-//! `tentative.rs`). D's look at A did not see A's claim, so it comes before it in the single order
-//! of SeqCst operations, and D's claim comes before that. So A's look at D, after A's claim, sees
-//! D's claim, if there is such a look. There is:
+//! **D looked up.** Each claim is a SeqCst read-modify-write, and the looks are SeqCst loads after
+//! it. A claim that is granted stays from then on. (A struck out mark is not granted:
+//! `tentative.rs`.)
 //!
-//! * D was enrolled when it was claimed, and stayed so (4 in `enrol.rs`); so were all between A and
-//!   D. D's claim comes before A's, so A's word had `KIDS` when A was claimed, and A walks. Had
-//!   some node between them not been on its parent's list, or without `KIDS`, when the walk came
-//!   by, then it enrolled afterwards, and D was claimed after A: a contradiction.
+//! * D's look at A did not see A's claim. So the look comes before A's claim in the single order of
+//!   SeqCst operations, and D's claim comes before the look.
+//! * So if A looks at D after its own claim, it sees D's claim. It does look: D was enrolled when
+//!   it was claimed, and stays so (invariant 4), and so do all nodes between A and D (2). D's claim
+//!   comes before A's. So A's word had `KIDS` when A was claimed (3), and A walks.
+//! * The walk reaches D. Suppose that some node on the way was not yet on its parent's list, or had
+//!   no `KIDS`, when the walk came by. Then it enrolled afterwards, and D was claimed after A: a
+//!   contradiction.
 //!
-//! **D had `CLEAR`.** By invariant 10 (`enrol.rs`) A's walk came by D, took `CLEAR` off, and looked
-//! at the word that it was in: at D's claim, unless D was claimed after that, and then there was no
+//! **D had `CLEAR`.** By invariant 10 (`enrol.rs`) A's walk visited D, cleared the bit, and looked
+//! at the word that had it. That word has D's claim, unless D was claimed later. Then there was no
 //! `CLEAR` for it.
 //!
-//! Two on the same node exclude each other by the CAS.
+//! Two claims on the same node exclude each other by the CAS.
 //!
 //! # Why nothing written under one lock is missed under the next
-//! The claim and the looks acquire, and the end of a claim releases. Of two conflicting locks the
-//! later one has seen in its claim or its looks a word that the end of the earlier one left, or one
-//! that was derived from it by a chain of read-modify-writes and slow locks. (With `CLEAR` the look
-//! was that of whoever set it, by a read-modify-write of the word that was then claimed.)
+//! The claim and the looks acquire, and the end of a claim releases. Take two conflicting locks.
+//! The later one's claim or looks read the word that the earlier one's release wrote, or a word
+//! derived from it through read-modify-writes and slow locks. So it sees everything written under
+//! the earlier lock. A claim that uses `CLEAR` does not look up itself; it reads the word written
+//! by the thread that looked up and set `CLEAR`.
 
 use super::node::Node;
 use super::word::{CLEAR, COVERS, ENROLLED, KIDS, Kind, PARKED, Place};
@@ -43,12 +40,12 @@ use crate::sync::{Ordering, PlainArc, Stamp, claim_fence};
 /// How to claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum How {
-    /// For good: whoever conflicts has to wait or to fail.
+    /// For good: conflicting requests have to wait or to fail.
     Firm,
-    /// For good, but not if there is something to look down at.
+    /// For good, but not if there are children to look at.
     FirmIfLeaf,
-    /// So that anyone who conflicts may strike it out.
-    Tentative,
+    /// By a mark, a tentative claim: conflicting claimants may strike it out.
+    Mark,
 }
 
 /// What came of a claim.
@@ -60,16 +57,16 @@ pub(super) enum Claim {
     /// [`How::FirmIfLeaf`].
     Inner,
     /// Not made: a claim on the node itself is in the way, or a gate. The node of that claim, or
-    /// the one wanted by whoever has closed the gate.
+    /// the one that the gate's owner wants.
     Blocked(PlainArc<Node>),
 }
 
 impl Node {
-    /// Claims the node, if all is as simple as can be: nobody in the way, and nothing to look at.
-    /// On `false` nothing was done.
+    /// The fast path: claims the node if nothing is in the way, and there is nothing to look at. On
+    /// `false` nothing was done.
     #[inline(always)]
     pub(super) fn claim_fast(&self, kind: Kind) -> bool {
-        // The usual kind needs no look first: there is one word that it can claim.
+        // The usual kind needs no load first: there is only one word that it can claim.
         let word = if kind == Kind::Xs { ENROLLED | CLEAR } else { self.word.load(Ordering::Relaxed) };
         if word & CLEAR == 0 || !kind.is_simple(word) {
             return false;
@@ -79,8 +76,8 @@ impl Node {
         self.word.compare_exchange(word, word + kind.unit(), Ordering::SeqCst, Ordering::Relaxed).is_ok()
     }
 
-    /// The same for a node without `CLEAR`: claims it and looks up. If nothing is there the next
-    /// one need not look.
+    /// The same for a node without `CLEAR`: claims it and looks up. If it finds nothing, it sets
+    /// `CLEAR`, so that the next claim need not look.
     pub(super) fn claim_looking(self: &PlainArc<Self>, kind: Kind) -> bool {
         let word = self.word.load(Ordering::Relaxed);
         if !kind.is_simple(word)
@@ -92,22 +89,25 @@ impl Node {
         // SeqCst: after the claim. Acquire: synchronizes with the release in `drop_claim`.
         let look = |words, above: &PlainArc<Self>| words | above.word.load(Ordering::SeqCst);
         let above = self.ancestors().iter().fold(0, look);
-        if above & (kind.conflicts(Place::Above) | kind.tentative_conflicts(Place::Above)) != 0 {
+        if above & (kind.conflicts(Place::Above) | kind.conflicting_marks(Place::Above)) != 0 {
             self.drop_claim(kind);
             return false;
         }
+        // A claim that covers this node but does not conflict will not come by again, so it keeps
+        // `CLEAR` from being set.
         if word & CLEAR == 0 && above & COVERS == 0 {
             self.set_clear();
         }
         true
     }
 
-    /// Claims the node, enrolling it first if need be, and strikes out tentative claims on it.
+    /// Claims the node, enrolling it first if need be, and strikes out conflicting marks on it.
     /// `stamp` tells how old the claimant is, for gates.
     pub(super) fn claim(self: &PlainArc<Self>, kind: Kind, stamp: Option<Stamp>, how: How) -> Claim {
         let mut word = self.word.load(Ordering::SeqCst);
         let mut list = None;
         loop {
+            // A claim on a node that is not enrolled would be found by no walk (4).
             if word & ENROLLED == 0 {
                 list = self.enrol();
                 word = self.word.load(Ordering::SeqCst);
@@ -124,12 +124,12 @@ impl Node {
             }
             let is_inner = word & KIDS != 0 && kind.is_subtree();
             let made = if is_inner { Claim::Inner } else { Claim::Leaf };
-            let claimed = (word & !kind.tentative_conflicts(Place::Here))
+            let claimed = (word & !kind.conflicting_marks(Place::Here))
                 + match how {
                     How::Firm => kind.unit(),
                     How::FirmIfLeaf if is_inner => return made,
                     How::FirmIfLeaf => kind.unit(),
-                    How::Tentative => kind.tentative(),
+                    How::Mark => kind.mark(),
                 };
             match self.word.compare_exchange(word, claimed, Ordering::SeqCst, Ordering::SeqCst) {
                 Ok(_) => return made,
@@ -138,23 +138,23 @@ impl Node {
         }
     }
 
-    /// Looks up, after a claim: the nearest ancestor with a conflicting claim, if any. If there is
-    /// none, tentative ones are struck out, and only then, so that nobody is struck out by one who
+    /// Looks up, after a claim: the nearest ancestor with a conflicting claim, if any. Only if
+    /// there is none are conflicting marks struck out. So no try is struck out by a claimant that
     /// has to withdraw.
     pub(super) fn look_up(&self, kind: Kind) -> Option<&PlainArc<Self>> {
         claim_fence();
         let claims = kind.conflicts(Place::Above);
-        let tentative = kind.tentative_conflicts(Place::Above);
+        let marks = kind.conflicting_marks(Place::Above);
         let mut to_strike = false;
         for above in self.ancestors() {
             let word = above.word.load(Ordering::SeqCst);
             if word & claims != 0 {
                 return Some(above);
             }
-            to_strike |= word & tentative != 0;
+            to_strike |= word & marks != 0;
         }
         if to_strike {
-            // One that was granted in the meantime is a claim now, and cannot be struck out.
+            // A try that was granted in the meantime has a claim now, which cannot be struck out.
             return self.ancestors().iter().find(|above| {
                 above.strike(kind, Place::Above);
                 above.word.load(Ordering::SeqCst) & claims != 0
@@ -163,20 +163,22 @@ impl Node {
         None
     }
 
-    /// Strikes out tentative claims here that conflict with `kind`, seen from a node to which this
-    /// one lies at `place`.
+    /// Strikes out the marks here that conflict with `kind`. `place` is where this node lies, seen
+    /// from the claimed one.
     pub(super) fn strike(&self, kind: Kind, place: Place) {
-        let tentative = kind.tentative_conflicts(place);
-        if self.word.load(Ordering::SeqCst) & tentative != 0 {
-            self.word.fetch_and(!tentative, Ordering::SeqCst);
+        let marks = kind.conflicting_marks(place);
+        if self.word.load(Ordering::SeqCst) & marks != 0 {
+            self.word.fetch_and(!marks, Ordering::SeqCst);
         }
     }
 
     /// Ends a claim: a release or a withdrawal.
     #[inline]
     pub(super) fn drop_claim(self: &PlainArc<Self>, kind: Kind) {
+        // Both branches are the same number. In the first, the usual one, it is a constant, and the
+        // processor need not look it up in a table.
         let unit = if kind == Kind::Xs { Kind::Xs.unit() } else { kind.unit() };
-        // Release: synchronizes with the acquire in whoever sees the claim gone.
+        // Release: synchronizes with the acquire in claims and looks that see the claim gone.
         if self.word.fetch_sub(unit, Ordering::Release) & PARKED != 0 {
             self.wake_next();
         }
@@ -189,10 +191,11 @@ impl Node {
         }
     }
 
-    /// The step itself: `true` if somebody may have to be woken for it.
+    /// The step itself: `true` if waiters may have to be woken for it.
     pub(super) fn downgrade_word(&self, kind: Kind) -> bool {
         let difference = kind.downgraded().unit().wrapping_sub(kind.unit());
-        // Release: what was written under the exclusive lock is there for those who now share it.
+        // Release: what was written under the exclusive lock is there for the holders that now
+        // share it.
         self.word.fetch_add(difference, Ordering::Release) & PARKED != 0
     }
 }

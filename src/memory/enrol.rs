@@ -1,72 +1,111 @@
-//! Enrolment: which nodes a walk down from an ancestor has to look at.
+//! Enrolment: which nodes a walk down from an ancestor has to look at. And `CLEAR`: which claims
+//! need not look up.
 //!
-//! A leaf must not write to its ancestors, and an inner lock must not look at every name that was
-//! ever used. So a node is *enrolled* in its parent's list before its first claim, once, and stays
-//! there while it is in use; walks take the idle ones off.
+//! A leaf must not write to its ancestors at every lock, and a lock on an inner node must not look
+//! at every name that was ever used. So a node is *enrolled* in its parent's list before its first
+//! claim, once. It stays there while it is in use, and walks take idle nodes off.
 //!
-//! 1. A node's `ENROLLED` bit is set iff it is in its parent's list. Both change under the parent's
-//!    slow lock. The root's is always set.
-//! 2. An enrolled node's ancestors are enrolled: one enrols under an enrolled parent, and a node
-//!    with a list is not un-enrolled.
-//! 3. `KIDS` is set iff the node's list is not empty, and changes under the node's slow lock. It is
-//!    set, for the first child, by a CAS that expects the node's own `ENROLLED`; and a node is
-//!    un-enrolled by a CAS that expects no `KIDS`. One of the two fails.
-//! 4. A claim is a CAS that expects `ENROLLED`. So whoever is claimed is in the list, and so are
-//!    its ancestors in theirs; and the CAS that un-enrols expects no claim.
+//! # Why a walk finds every claimed node
+//! * `ENROLLED` and the parent's list change together, under the parent's slow lock (invariant 1).
+//! * A node is enrolled under an enrolled parent, and a node with a list is not un-enrolled. So the
+//!   ancestors of an enrolled node are enrolled (2).
+//! * `KIDS` is set, for the first child, by a CAS that expects the node's own `ENROLLED`. A node is
+//!   un-enrolled by a CAS that expects no `KIDS`. Only one of the two succeeds (3).
+//! * A claim is a CAS that expects `ENROLLED`, and the CAS that un-enrols expects no claim (4).
 //!
-//! So an un-enrolled node was idle when it was, and whoever wants to claim it afterwards
-//! enrols it first, which comes after in the list's lock.
+//! So a claimed node is on its parent's list, and its ancestors are on theirs. A node that was
+//! un-enrolled was idle then. A later claim has to enrol it first, and so takes the lock of the
+//! list after the walk did.
 //!
-//! # `CLEAR`: why a claim need not even look up
-//! A walk for a claim above comes by every enrolled node anyway. So an enrolled node can be
-//! promised that: as long as its word has `CLEAR`, whoever claims the subtree of an ancestor comes
-//! by before being granted. Then a claim is one CAS that expects `CLEAR`, and costs the same at any
+//! # Why a claim with `CLEAR` need not look up
+//! A walk for a claim above visits every enrolled node anyway. So an enrolled node can be promised
+//! that. While its word has `CLEAR`, any claim for the subtree of an ancestor visits it before
+//! being granted. A claim on it is then one CAS that expects `CLEAR`, and costs the same at any
 //! depth.
 //!
-//! 10. `CLEAR` is set under the parent's slow lock, on an enrolled node, by one who under that lock
-//!     saw no claim and no mark for the subtree on any ancestor. A walk takes it off every node
-//!     that it passes, before it looks at who has claimed it. It goes with `ENROLLED`.
+//! The rule is invariant 10: `CLEAR` is set under the parent's slow lock, after a look at every
+//! ancestor. A walk clears it on every node that it passes. It goes with `ENROLLED`.
 //!
-//! That keeps the promise: let A's claim not have been seen by D, as it looked up before it set its
-//! `CLEAR`. A's walk looks at the list that D is on before or after that, since both hold its lock.
-//! If before, A's claim comes before D's look, which would have seen it. So it comes after, finds
-//! `CLEAR`, takes it off, and sees in the same word whether somebody has claimed D by it. (That the
-//! walk gets as far as that list is the argument of `claim.rs`, with D's look in the place of a
-//! look after a claim.)
+//! Why this is enough. Suppose D looked up, did not see A's claim, and set `CLEAR`. D did both
+//! while holding the lock of the list it is on, and A's walk takes the same lock, so one came
+//! first. If the walk came first, A's claim was even earlier, and D would have seen it. So the walk
+//! comes second. It finds `CLEAR`, clears it, and the word it gets back shows whether D was claimed
+//! in the meantime. (That the walk gets as far as that list is shown in `claim.rs`.)
 //!
-//! A walk costs no more for it, and each time a node loses its `CLEAR` pays for setting it once
-//! more: by the next claim that looks up and sees nothing. While something above covers the node
-//! claims look up, and set nothing.
+//! A walk costs no more for it. A node that lost its `CLEAR` gets it back from the next claim that
+//! looks up and finds nothing. While a lock above covers the node, claims look up and set nothing.
 //!
 //! # Why enrolling ends
-//! 11. Who enrols a chain of nodes goes down from list to list, and holds one until it has locked
-//!     the next; and the last one until it has claimed. Nobody else holds two slow locks, and
-//!     nobody waits for a list further up while holding one, so they do not wait in a circle.
-//!
-//! Otherwise those who lock something above, again and again, could each time take a node off its
-//! list before it has its child, or its claim.
+//! Locks on inner nodes, taken over and over, could each time take a node off its list before it
+//! has its child or its claim. So enrolling a chain goes down from list to list, and holds each
+//! list's lock until it has the next, and the last until the claim is made (11). This does not
+//! deadlock: no thread waits for a list's lock while it holds the lock of a list further down.
 
-use super::node::{Node, Slow};
+use super::node::{Node, Slow, is_roomy};
 use super::word::{CLEAR, COVERS, ENROLLED, KIDS};
 use crate::sync::{MutexGuard, Ordering, PlainArc, claim_fence};
+
+/// A node's enrolled children.
+#[derive(Debug, Default)]
+pub(super) struct Kids(Vec<PlainArc<Node>>);
+
+impl Kids {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn get(&self, at: usize) -> &PlainArc<Node> {
+        &self.0[at]
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes the child at `at` off the list of `parent`, if the child is idle. The last one of the
+    /// list moves into its place.
+    pub(super) fn dismiss_idle(&mut self, parent: &Node, at: usize) -> Option<PlainArc<Node>> {
+        let idle = |word| (word & !CLEAR == ENROLLED).then_some(0);
+        self.0[at].word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, idle).ok()?;
+        let child = self.0.swap_remove(at);
+        if self.is_empty() {
+            self.0 = Vec::new();
+            parent.word.fetch_and(!KIDS, Ordering::SeqCst);
+        } else if is_roomy(self.0.len(), self.0.capacity()) {
+            self.0.shrink_to(self.0.capacity() / 2);
+        }
+        Some(child)
+    }
+
+    #[cfg(all(test, mutextree_loom))]
+    pub(super) fn iter(&self) -> std::slice::Iter<'_, PlainArc<Node>> {
+        self.0.iter()
+    }
+
+    #[cfg(all(test, not(any(mutextree_loom, mutextree_shuttle))))]
+    pub(super) fn capacity(&self) -> usize {
+        self.0.capacity()
+    }
+}
 
 impl Node {
     pub(super) fn is_enrolled(&self) -> bool {
         self.word.load(Ordering::SeqCst) & ENROLLED != 0
     }
 
-    /// Enrols the node, and returns the lock of the list that it is on: nobody un-enrols it before
-    /// that is let go of. `None` if it was enrolled by somebody else.
+    /// Enrols the node, and returns the lock of the list that it is on: until that is released, no
+    /// walk un-enrols it. `None` if another thread enrolled it.
     #[cold]
     pub(super) fn enrol(self: &PlainArc<Self>) -> Option<MutexGuard<'_, Slow>> {
-        let line = self.ancestors();
+        let ancestors = self.ancestors();
         while !self.is_enrolled() {
-            // From the highest one that is not enrolled down; the one above it is enrolled, or was.
-            let highest = line.iter().take_while(|above| !above.is_enrolled()).count();
+            // From the highest ancestor that is not enrolled down. The one above it is enrolled, or
+            // was a moment ago: then the chain is begun anew.
+            let highest = ancestors.iter().take_while(|above| !above.is_enrolled()).count();
             let mut list = None;
             for at in (0..=highest).rev() {
-                // The list before is let go of only when this one is locked (11).
-                list = line[at].admit(if at == 0 { self } else { &line[at - 1] });
+                // The list before is released only when this one is locked (11).
+                list = ancestors[at].admit(if at == 0 { self } else { &ancestors[at - 1] });
                 if list.is_none() {
                     break;
                 }
@@ -78,20 +117,21 @@ impl Node {
         None
     }
 
-    /// Puts a child on the list, unless this node is not enrolled any more or the child already is.
+    /// Puts a child on the list, unless this node is not enrolled any more, or the child already
+    /// is.
     fn admit(&self, child: &PlainArc<Self>) -> Option<MutexGuard<'_, Slow>> {
         let mut slow = self.cold().slow.lock();
         if child.is_enrolled() || (slow.kids.is_empty() && !self.set_kids()) {
             return None;
         }
-        slow.kids.push(child.clone());
+        slow.kids.0.push(child.clone());
         let clear = if child.is_covered() { 0 } else { CLEAR };
         child.word.fetch_or(ENROLLED | clear, Ordering::SeqCst);
         Some(slow)
     }
 
-    /// Sets `CLEAR` unless something above covers the node (10). It is enrolled: the caller has
-    /// claimed it.
+    /// Sets `CLEAR`, unless a claim above covers the node (10). The node is enrolled, as the caller
+    /// has claimed it.
     pub(super) fn set_clear(&self) {
         let _list = self.parent().map(|parent| parent.cold().slow.lock());
         if !self.is_covered() {
@@ -99,28 +139,15 @@ impl Node {
         }
     }
 
-    /// Whether a claim or a mark on an ancestor's subtree is there.
+    /// Whether an ancestor has a claim or a mark for its subtree.
     fn is_covered(&self) -> bool {
         claim_fence();
         self.ancestors().iter().any(|above| above.word.load(Ordering::SeqCst) & COVERS != 0)
     }
 
-    /// Sets `KIDS` if the node is enrolled (3).
+    /// Sets `KIDS`, if the node is enrolled (3).
     fn set_kids(&self) -> bool {
         let enrolled = |word| (word & ENROLLED != 0).then_some(word | KIDS);
         self.word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, enrolled).is_ok()
-    }
-
-    /// Takes the child at `at` off the list if it is idle. The last one of the list takes its
-    /// place. `slow` is this node's.
-    pub(super) fn dismiss_idle(&self, slow: &mut Slow, at: usize) -> Option<PlainArc<Self>> {
-        let idle = |word| (word & !CLEAR == ENROLLED).then_some(0);
-        slow.kids[at].word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, idle).ok()?;
-        let child = slow.kids.swap_remove(at);
-        if slow.kids.is_empty() {
-            slow.kids = Vec::new();
-            self.word.fetch_and(!KIDS, Ordering::SeqCst);
-        }
-        Some(child)
     }
 }

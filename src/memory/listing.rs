@@ -1,4 +1,4 @@
-//! Which locks are held: the words tell how many of each kind, the records whose.
+//! The listing of held locks: the words tell how many there are of each kind, the records whose.
 
 use super::node::Node;
 use super::tree::Tree;
@@ -30,7 +30,7 @@ impl Node {
         let mut locks = Vec::new();
         for kind in Kind::ALL {
             let mut unnamed = kind.count(word);
-            for (_, lock) in recorded.iter().filter(|(of, _)| *of == kind) {
+            for (_, lock) in recorded.iter().filter(|(recorded, _)| *recorded == kind) {
                 locks.push(lock.clone());
                 unnamed = unnamed.saturating_sub(1);
             }

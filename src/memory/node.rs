@@ -1,74 +1,73 @@
 //! [`Node`]: one name in the tree, one cache line.
 
 use std::borrow::Borrow;
-use std::collections::VecDeque;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::time::Instant;
 
-use super::record::Record;
+use super::enrol::Kids;
+use super::gate::Gates;
+use super::record::Records;
 use super::tree::Shared;
-use super::wait::{Gates, Waiter};
+use super::wait::Queue;
 use super::word::{CLEAR, ENROLLED};
 use crate::path::TreePath;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, OnceLock, Ordering, PlainArc, PlainWeak};
 
 /// A node's ancestors, from its parent up to the root. Its siblings share it.
 ///
-/// It is what makes looking up cheap at any depth: no pointer has to be waited for to find the
-/// next, so a processor looks at many of them at once.
-type Line = PlainArc<[PlainArc<Node>]>;
+/// It makes looking up cheap at any depth: a processor loads many of the words at once, as no
+/// pointer has to arrive before the next is known.
+type Ancestors = PlainArc<[PlainArc<Node>]>;
 
-/// One name in the tree. All that an uncontended lock writes to is in this one line, which it
-/// shares with no other node.
+/// One name in the tree. An uncontended lock writes to this one cache line only, and no two nodes
+/// share a line.
 #[repr(align(64))]
 pub(super) struct Node {
     /// What is claimed here: see `word.rs`.
     pub(super) word: AtomicU64,
     /// Empty for the root.
-    line: Line,
+    ancestors: Ancestors,
     pub(super) path: TreePath,
-    /// What only nodes with children or waiters need.
+    /// The cold part: see [`Cold`].
     cold: OnceLock<Box<Cold>>,
     /// Whether the last sweep found it in use: see `reclaim.rs`.
     pub(super) survivor: AtomicBool,
 }
 
-/// What only nodes with children or waiters need, made when one first does.
+/// The cold part of a node: what only nodes with children, waiters or records need. Made when it is
+/// first needed.
 pub(super) struct Cold {
-    /// The list and the queue. Nobody holds two of these at once, but for enrolling (11 in
-    /// `enrol.rs`).
+    /// The node's slow lock. Only enrolling holds two of these at once (invariant 11).
     pub(super) slow: Mutex<Slow>,
     /// Held by a try that looks around this subtree, so that there is one at a time: see
     /// `tentative.rs`.
     pub(super) probe: Mutex<()>,
-    /// The line that the children share, for as long as there are any: they own it, and it owns
-    /// this node.
-    line_of_kids: Mutex<Option<PlainWeak<[PlainArc<Node>]>>>,
-    /// What the nodes of a tree share: here for the root alone, so that no leaf counts references
-    /// to it.
+    /// The array that the children share. The children own it, and it owns this node, so it goes
+    /// with the last child.
+    ancestors_of_kids: Mutex<Option<PlainWeak<[PlainArc<Node>]>>>,
+    /// What the nodes of a tree share. Only the root has it, so that no leaf counts references to
+    /// it.
     shared: OnceLock<PlainArc<Shared>>,
 }
 
-/// What changes under the node's slow lock.
-#[derive(Default)]
+/// What changes under the node's slow lock. Each part has a room of its own.
+#[derive(Debug, Default)]
 pub(super) struct Slow {
-    /// The enrolled children: see `enrol.rs`.
-    pub(super) kids: Vec<PlainArc<Node>>,
-    /// Who sleeps here, in order of arrival: see `wait.rs`.
-    pub(super) queue: VecDeque<Waiter>,
-    /// How many of each kind sleep here that have not been woken, those who drain apart.
-    pub(super) asleep: [u32; 4],
-    /// How often the queue was gone through.
-    pub(super) walks: u32,
-    /// Whether somebody comes by later for those behind a woken task.
-    pub(super) looked_after: bool,
-    /// Who has closed gates here.
+    /// The enrolled children: `enrol.rs`.
+    pub(super) kids: Kids,
+    /// The waiters that sleep here: `wait.rs`.
+    pub(super) queue: Queue,
+    /// The gates closed here: `gate.rs`.
     pub(super) gates: Gates,
-    /// What is known of claims with an owner or a lease: see `record.rs`.
-    pub(super) records: Vec<Record>,
-    /// When somebody comes by to see which leases have ended, for the sake of tasks.
-    pub(super) watched: Option<Instant>,
+    /// Owners and leases: `record.rs`.
+    pub(super) records: Records,
+}
+
+/// Whether a list with this capacity should give room back, with so little of it used. Otherwise a
+/// node would keep what a crowd took for as long as it lives. Halving the capacity then costs no
+/// more than growing it did.
+pub(super) fn is_roomy(used: usize, capacity: usize) -> bool {
+    capacity > 64 && used < capacity / 4
 }
 
 impl Cold {
@@ -76,16 +75,16 @@ impl Cold {
         Self {
             slow: Mutex::new(Slow::default()),
             probe: Mutex::new(()),
-            line_of_kids: Mutex::new(None),
+            ancestors_of_kids: Mutex::new(None),
             shared: OnceLock::new(),
         }
     }
 }
 
 impl Node {
-    fn new(line: Line, path: TreePath, word: u64) -> PlainArc<Self> {
+    fn new(ancestors: Ancestors, path: TreePath, word: u64) -> PlainArc<Self> {
         let word = AtomicU64::new(word);
-        PlainArc::new(Self { word, line, path, cold: OnceLock::new(), survivor: AtomicBool::new(false) })
+        PlainArc::new(Self { word, ancestors, path, cold: OnceLock::new(), survivor: AtomicBool::new(false) })
     }
 
     pub(super) fn root(shared: PlainArc<Shared>) -> PlainArc<Self> {
@@ -95,13 +94,13 @@ impl Node {
     }
 
     pub(super) fn below(parent: &PlainArc<Self>, path: TreePath) -> PlainArc<Self> {
-        Self::new(parent.line_of_kids(), path, 0)
+        Self::new(parent.ancestors_of_kids(), path, 0)
     }
 
-    fn line_of_kids(self: &PlainArc<Self>) -> Line {
-        let mut known = self.cold().line_of_kids.lock();
+    fn ancestors_of_kids(self: &PlainArc<Self>) -> Ancestors {
+        let mut known = self.cold().ancestors_of_kids.lock();
         known.as_ref().and_then(PlainWeak::upgrade).unwrap_or_else(|| {
-            let new = std::iter::once(self).chain(self.line.iter()).cloned().collect();
+            let new = std::iter::once(self).chain(self.ancestors.iter()).cloned().collect();
             *known = Some(PlainArc::downgrade(&new));
             new
         })
@@ -109,30 +108,30 @@ impl Node {
 
     /// How many ancestors it has.
     pub(super) fn depth(&self) -> usize {
-        self.line.len()
+        self.ancestors.len()
     }
 
     /// `None` for the root.
     pub(super) fn parent(&self) -> Option<&PlainArc<Self>> {
-        self.line.first()
+        self.ancestors.first()
     }
 
     /// From the parent up to the root.
     #[inline]
     pub(super) fn ancestors(&self) -> &[PlainArc<Self>] {
-        &self.line
+        &self.ancestors
     }
 
     /// What the nodes of this tree share.
     pub(super) fn shared(&self) -> &Shared {
-        let root = self.line.last().map_or(self, |root| root);
+        let root = self.ancestors.last().map_or(self, |root| root);
         root.cold_if_any().and_then(|cold| cold.shared.get()).expect("the root has it from the start")
     }
 
     pub(super) fn cold(&self) -> &Cold {
         if self.cold.get().is_none() {
-            // Made first and then set: see `OnceLock` in `sync.rs`. If another one was quicker,
-            // that one it is.
+            // Made first and then set: see `OnceLock` in `sync.rs`. If another thread was quicker,
+            // its value stays.
             let new = Box::new(Cold::new());
             let _ = self.cold.set(new);
         }
@@ -153,27 +152,27 @@ impl fmt::Debug for Node {
 
 /// A node as the index keeps it: found by its path's key.
 #[derive(Clone, Debug)]
-pub(super) struct Entry(pub(super) PlainArc<Node>);
+pub(super) struct Indexed(pub(super) PlainArc<Node>);
 
-impl Borrow<str> for Entry {
+impl Borrow<str> for Indexed {
     fn borrow(&self) -> &str {
         self.0.path.as_key()
     }
 }
 
-impl Hash for Entry {
+impl Hash for Indexed {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.0.path.as_key().hash(state);
     }
 }
 
-impl PartialEq for Entry {
+impl PartialEq for Indexed {
     fn eq(&self, other: &Self) -> bool {
         self.0.path == other.0.path
     }
 }
 
-impl Eq for Entry {}
+impl Eq for Indexed {}
 
 #[cfg(all(test, not(any(mutextree_loom, mutextree_shuttle))))]
 mod tests;

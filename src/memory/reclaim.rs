@@ -1,40 +1,42 @@
 //! Reclaim: nodes that nobody holds, waits for or has a handle to are dropped.
 //!
-//! A node is *in use* if somebody has a reference to it besides the index and its parent's list: a
-//! handle, a guard, a wait, or a child. New references come from the index, or from others; so a
-//! node that is found, under the index's lock, to have no other reference has none, and can be
-//! removed. If it is looked up later it is made anew: it was idle, so nothing is lost.
+//! A node is *in use* while it has a reference besides those of the index and of its parent's list:
+//! from a handle, a guard, a waiter, or a child. New references come from the index or from other
+//! references. So a node that has none, seen under the index's lock, can get none, and is removed.
+//! If its name is looked up later the node is made anew. It was idle, so nothing is lost.
 //!
 //! # When
-//! Promise: at most twice the nodes in use, plus [`SLACK`]. Let `survivors` be the nodes that the
-//! last sweep left, all in use then; `new` those made since; and `gone` an upper bound on the
-//! survivors that have become idle since. A sweep is due as soon as `new + 2 gone > survivors +
-//! SLACK`. Until then
+//! The promise: there are at most twice the nodes in use, plus [`SLACK`]. Let
+//!
+//! * `survivors` be the nodes that the last sweep left, all of them in use then;
+//! * `new` the nodes made since;
+//! * `gone` an upper bound on the survivors that have become idle since.
+//!
+//! A sweep is due as soon as `new + 2 gone > survivors + SLACK`. Until then
 //!
 //! `nodes = survivors + new <= 2 (survivors - gone) + SLACK <= 2 in use + SLACK`.
 //!
-//! `gone` is counted when the last handle or guard of a survivor goes, and then as much as its
-//! depth, since all its ancestors may become idle with it. A survivor is counted once between
-//! sweeps, so a sweep, which looks at each node once, is paid for by what was made or has gone
-//! since. (Two last references that go at the very same moment can both take the other for one that
-//! stays; then one node goes uncounted until the next sweep.)
+//! When the last handle or guard of a survivor is dropped, `gone` grows by the node's depth,
+//! because all its ancestors may become idle with it. Each survivor is counted at most once between
+//! two sweeps. So the cost of a sweep, one look per node, is covered by the nodes made or dropped
+//! since the last one. (If the last two references go at the same moment, each drop may see the
+//! other reference as one that stays. Then the node is not counted until the next sweep.)
 //!
-//! The sweep itself is done by the next one who resolves a path or asks for the count: never by a
-//! release.
+//! The next call that resolves a path or asks for the count does the sweep. A release never does.
 
 use super::node::Node;
 use super::tree::Tree;
 use super::word::{ENROLLED, KIDS};
 use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering, PlainArc};
 
-/// So many nodes more than twice those in use may be there.
+/// How many nodes there may be beyond twice those in use.
 pub(super) const SLACK: usize = if cfg!(any(mutextree_loom, mutextree_shuttle)) { 1 } else { 3072 };
 
-/// So many children are looked at before their list's lock is released for others once.
+/// After so many children the list's lock is released once, for others.
 const STRETCH: usize = if cfg!(any(test, mutextree_loom, mutextree_shuttle)) { 2 } else { 512 };
 
-/// What is known between sweeps. On a cache line of its own: everyone who resolves a path reads
-/// `due`.
+/// The counts between two sweeps. On a cache line of their own, as each call that resolves a path
+/// reads `due`.
 #[derive(Debug)]
 #[repr(align(64))]
 pub(super) struct Accounts {
@@ -79,8 +81,8 @@ impl Accounts {
 }
 
 impl Node {
-    /// To be called by a handle or a guard that is about to go. The index and the list may have a
-    /// reference besides.
+    /// To be called when a reference is about to go. If the only others are those of the index and
+    /// the list, a survivor counts as gone.
     #[inline]
     pub(super) fn about_to_go(self: &PlainArc<Self>) {
         if self.survivor.load(Ordering::Relaxed) && PlainArc::strong_count(self) <= 3 {
@@ -105,7 +107,7 @@ impl Tree {
 
     #[cold]
     pub(super) fn sweep_if_due(&self) {
-        // Whoever takes the mark down does the work; the others go on.
+        // The thread that clears `due` does the work; the others go on.
         if self.shared.accounts.due.swap(false, Ordering::Relaxed) {
             self.sweep();
         }
@@ -133,9 +135,9 @@ impl Tree {
                 worklist.push(node.clone());
             }
         });
-        // Deepest first: a node has no children left by the time it is looked at, if they were
-        // idle. An idle node is found either on the list of its parent, which thus has `KIDS`, or,
-        // if it is not enrolled, by itself.
+        // Deepest first, so that idle children are gone by the time their parent is looked at. An
+        // idle node is found on the list of its parent, which thus has `KIDS`; or by itself, if it
+        // is not enrolled.
         worklist.sort_unstable_by_key(|node| node.depth());
         let mut removed = 0;
         while let Some(node) = worklist.pop() {
@@ -148,8 +150,8 @@ impl Tree {
         accounts.gone.fetch_sub(gone, Ordering::Relaxed);
     }
 
-    /// Un-enrols and drops the idle ones among a node's enrolled children; how many survivors less
-    /// that makes.
+    /// Un-enrols and drops the idle ones among a node's enrolled children. Returns how many of them
+    /// were survivors.
     fn drop_idle_kids(&self, node: &Node) -> usize {
         let Some(cold) = node.cold_if_any() else { return 0 };
         let (mut left, mut removed) = (usize::MAX, 0);
@@ -161,8 +163,8 @@ impl Tree {
                 let Some(at) = left.checked_sub(1) else { break };
                 left = at;
                 // The index and this list.
-                if PlainArc::strong_count(&slow.kids[at]) == 2 {
-                    dismissed.extend(node.dismiss_idle(&mut slow, at));
+                if PlainArc::strong_count(slow.kids.get(at)) == 2 {
+                    dismissed.extend(slow.kids.dismiss_idle(node, at));
                 }
             }
             drop(slow);
@@ -171,10 +173,11 @@ impl Tree {
         removed
     }
 
-    /// Drops a node unless somebody else has a reference to it. Whether that makes one survivor
-    /// less: one that was made since the sweep began is none.
+    /// Drops a node unless somebody else has a reference to it. Whether a survivor was dropped: a
+    /// node made since the sweep began is none.
     fn remove_idle(&self, node: PlainArc<Node>) -> bool {
-        // The index and this one; looked at under the index's lock, so nobody finds it in between.
+        // The index's reference and this one. Looked at under the index's lock, so that no look-up
+        // finds the node in between.
         let removed = self.index.remove_if(node.path.as_key(), |entry| PlainArc::strong_count(&entry.0) == 2);
         removed && node.survivor.load(Ordering::Relaxed)
     }

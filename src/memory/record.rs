@@ -1,73 +1,128 @@
-//! Claims with an owner or a lease, which a word has no room for: a record each, kept with their
-//! node. A lock that asks for neither has none and pays nothing.
+//! Records: claims with an owner or a lease, for which a word has no room. They are kept with their
+//! node. A lock with neither has no record, and pays nothing.
 //!
 //! A record is on its node's list for as long as its claim stands. Taking the record off the list,
-//! under the node's slow lock, is what decides who ends the claim: its guard, or somebody who finds
-//! the lease at its end and *revokes* the lock. A lease is looked at only by those it keeps
-//! waiting: nobody has to watch it. A thread sleeps until the first one ends; for tasks there is
-//! the timer, which comes by once a node, whatever the number of tasks and of refreshes, and does
-//! not keep the node.
+//! under the slow lock, decides who ends the claim: the guard, or a thread that finds the lease
+//! expired and *revokes* the lock.
 //!
-//! A *detached* lock has no guard that keeps its node: the tree keeps it, by its token, for as long
-//! as the record is on the list. Those whose lease has ended are let go by the next sweep.
+//! An expired lease is noticed by the waiters that it blocks; nothing polls. A waiting thread
+//! sleeps no longer than the earliest lease on the node. For waiting tasks, for listeners, and for
+//! locks without a guard, one timeout a node does the same. It holds only a weak reference, and is
+//! taken back when no lease is left here.
+//!
+//! A *detached* lock has no guard that keeps its node. The tree keeps the node, by the lock's
+//! fencing token, for as long as the record is on the list. The timer ends its lease, as no
+//! other thread may ever come by.
 
 use std::time::{Duration, Instant};
 
-use super::node::{Node, Slow};
+use super::node::{Node, Slow, is_roomy};
+use super::sleeper::unpark;
 use super::word::{Kind, Place};
 use crate::backend::{HeldLock, LostLock};
 use crate::request::Owner;
-use crate::sync::{Deadline, PlainArc, later, now};
+use crate::sync::{Deadline, PlainArc, Timeout, later, now};
 
 /// What is known of one claim.
 #[derive(Debug)]
-pub(super) struct Record {
+struct Record {
     /// Its fencing token, which tells it from the others.
     token: u64,
     kind: Kind,
     owner: Option<Owner>,
     /// The full length of its lease.
     length: Option<Duration>,
-    /// When that ends: `None` if never, or not on this clock. Once it has, nothing moves it again.
-    ends: Option<Instant>,
-    /// Whether it has outlived its guard.
+    /// When the lease expires: `None` if never, or too late for the clock to hold. Once it has
+    /// expired, nothing moves it again.
+    expires: Option<Instant>,
+    /// Whether the lock has outlived its guard.
     detached: bool,
 }
 
 impl Record {
-    fn has_ended(&self) -> bool {
-        self.ends.is_some_and(|ends| ends <= now())
+    fn has_expired(&self) -> bool {
+        self.expires.is_some_and(|expires| expires <= now())
     }
+}
+
+/// The records of one node.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    list: Vec<Record>,
+    /// The timer comes by then to revoke expired leases.
+    watched: Option<Timeout>,
 }
 
 /// The lock had been lost.
 #[derive(Debug)]
 pub(super) struct Lost;
 
-impl Slow {
+impl Records {
+    fn contains(&self, token: u64) -> bool {
+        self.list.iter().any(|record| record.token == token)
+    }
+
     /// The record of a lock that is still held.
     fn held(&mut self, token: u64) -> Result<&mut Record, Lost> {
-        self.records.iter_mut().find(|record| record.token == token && !record.has_ended()).ok_or(Lost)
+        self.list.iter_mut().find(|record| record.token == token && !record.has_expired()).ok_or(Lost)
     }
 
-    fn first_end(&self) -> Option<Instant> {
-        self.records.iter().filter_map(|record| record.ends).min()
+    fn first_expiry(&self) -> Option<Instant> {
+        self.list.iter().filter_map(|record| record.expires).min()
     }
 
-    /// Sees to it that somebody comes by when the first lease ends, if a task sleeps here or
-    /// somebody listens for losses.
+    /// Takes one record off the list.
+    fn take(&mut self, token: u64) -> Option<Record> {
+        let at = self.list.iter().position(|record| record.token == token)?;
+        let record = self.list.swap_remove(at);
+        self.tidy();
+        Some(record)
+    }
+
+    /// Takes the records of expired leases off the list.
+    fn take_expired(&mut self) -> Vec<Record> {
+        let expired = self.list.extract_if(.., |record| record.has_expired()).collect();
+        self.tidy();
+        expired
+    }
+
+    /// After records were taken off.
+    fn tidy(&mut self) {
+        if is_roomy(self.list.len(), self.list.capacity()) {
+            self.list.shrink_to(self.list.capacity() / 2);
+        }
+        if self.watched.is_some() && self.first_expiry().is_none() {
+            self.watched = None;
+        }
+    }
+
+    #[cfg(all(test, not(any(mutextree_loom, mutextree_shuttle))))]
+    pub(super) fn capacity(&self) -> usize {
+        self.list.capacity()
+    }
+}
+
+impl Slow {
+    /// Has the timer come by when the first lease expires. It need not if no task sleeps here,
+    /// there is no listener for losses, and every lock with a lease has its guard.
     pub(super) fn watch_leases(&mut self, node: &PlainArc<Node>) {
-        let Some(end) = self.first_end() else { return };
-        let in_time = self.watched.is_some_and(|when| when <= end); // whoever comes then sees to the next time
-        let matters = || node.shared().watchers.any() || self.queue.iter().any(|waiter| waiter.sleeper.is_task());
-        if !in_time && matters() {
-            self.watched = Some(end);
+        let expiry = self.records.first_expiry().filter(|_| {
+            node.shared().losses.any()
+                || self.records.list.iter().any(|record| record.detached && record.expires.is_some())
+                || self.queue.has_task()
+        });
+        let Some(expiry) = expiry else {
+            self.records.watched = None;
+            return;
+        };
+        // A timeout that comes too early sees to the next one.
+        if !self.records.watched.as_ref().is_some_and(|timeout| timeout.comes_by(expiry)) {
             let node = PlainArc::downgrade(node);
-            later(end, move || {
+            self.records.watched = Some(later(expiry, move || {
                 if let Some(node) = node.upgrade() {
                     node.come_by_for_leases();
                 }
-            });
+            }));
         }
     }
 }
@@ -75,42 +130,43 @@ impl Slow {
 impl Node {
     /// Records a claim that has been granted.
     pub(super) fn record(self: &PlainArc<Self>, token: u64, kind: Kind, lease: Option<Duration>, owner: Option<Owner>) {
-        let ends = lease.and_then(|lease| now().checked_add(lease));
-        self.cold().slow.lock().records.push(Record { token, kind, owner, length: lease, ends, detached: false });
-        if ends.is_some() {
-            self.stir(); // whoever fell asleep before this was here sleeps for too long
+        let expires = lease.and_then(|lease| now().checked_add(lease));
+        let record = Record { token, kind, owner, length: lease, expires, detached: false };
+        self.cold().slow.lock().records.list.push(record);
+        // A waiter that fell asleep before the record was here would sleep for too long.
+        if expires.is_some() {
+            self.stir();
         }
     }
 
-    /// Records a claim without a lease, unless it has been.
+    /// Records a claim without a lease, unless it has a record.
     pub(super) fn record_once(&self, token: u64, kind: Kind) {
-        let mut slow = self.cold().slow.lock();
-        if !slow.records.iter().any(|record| record.token == token) {
-            slow.records.push(Record { token, kind, owner: None, length: None, ends: None, detached: false });
+        let records = &mut self.cold().slow.lock().records;
+        if !records.contains(token) {
+            let record = Record { token, kind, owner: None, length: None, expires: None, detached: false };
+            records.list.push(record);
         }
     }
 
     /// Whether a recorded lock is still held.
     pub(super) fn is_held(&self, token: u64) -> bool {
-        self.cold().slow.lock().held(token).is_ok()
+        self.cold().slow.lock().records.held(token).is_ok()
     }
 
     /// Ends a recorded claim, unless it was revoked.
     pub(super) fn drop_recorded(self: &PlainArc<Self>, token: u64) -> Result<(), Lost> {
-        let mut slow = self.cold().slow.lock();
-        let at = slow.records.iter().position(|record| record.token == token).ok_or(Lost)?;
-        let record = slow.records.swap_remove(at);
-        drop(slow);
-        let ended = record.has_ended();
-        self.let_go(token, record.kind, record.detached);
-        if ended { Err(Lost) } else { Ok(()) }
+        let record = self.cold().slow.lock().records.take(token).ok_or(Lost)?;
+        let expired = record.has_expired();
+        self.end(&record);
+        if expired { Err(Lost) } else { Ok(()) }
     }
 
     /// Makes a recorded exclusive claim a shared one, unless it was lost.
     pub(super) fn downgrade_recorded(self: &PlainArc<Self>, token: u64) -> Result<(), Lost> {
-        // All under the slow lock, so that it is not revoked as what it no longer is.
+        // Record and word change under one hold of the slow lock. Otherwise the lock could be
+        // revoked in between, as the kind that it is no longer.
         let mut slow = self.cold().slow.lock();
-        let record = slow.held(token)?;
+        let record = slow.records.held(token)?;
         let kind = record.kind;
         record.kind = kind.downgraded();
         let parked = self.downgrade_word(kind);
@@ -124,42 +180,48 @@ impl Node {
     /// Starts the lease of a recorded lock anew, with its full length or the one given.
     pub(super) fn refresh_recorded(self: &PlainArc<Self>, token: u64, lease: Option<Duration>) -> Result<(), Lost> {
         let mut slow = self.cold().slow.lock();
-        let record = slow.held(token)?;
+        let record = slow.records.held(token)?;
         if let Some(lease) = lease.or(record.length) {
-            record.ends = now().checked_add(lease);
+            record.expires = now().checked_add(lease);
         }
         drop(slow);
-        self.stir(); // it may end sooner than whoever sleeps here thought
+        self.stir(); // it may expire sooner than the waiters here thought
         Ok(())
     }
 
-    /// Takes the lock from those whose lease has ended. Whether there were any.
+    /// Revokes the locks here whose lease has expired. Whether there were any.
     pub(super) fn revoke_expired(self: &PlainArc<Self>) -> bool {
         let Some(cold) = self.cold_if_any() else { return false };
-        let ended: Vec<Record> = cold.slow.lock().records.extract_if(.., |record| record.has_ended()).collect();
-        for record in &ended {
-            self.let_go(record.token, record.kind, record.detached);
+        let expired = cold.slow.lock().records.take_expired();
+        for record in &expired {
+            self.end(record);
             if !record.detached {
                 let lost = LostLock::new(self.path.clone(), record.owner.clone(), record.token);
-                self.shared().watchers.tell(&lost);
+                self.shared().losses.tell(&lost);
             }
         }
-        !ended.is_empty()
+        !expired.is_empty()
     }
 
     /// Ends the claim of a record that has been taken off the list.
-    fn let_go(self: &PlainArc<Self>, token: u64, kind: Kind, detached: bool) {
-        self.drop_claim(kind);
-        if detached {
-            self.shared().detached.lock().remove(&token);
+    fn end(self: &PlainArc<Self>, record: &Record) {
+        self.drop_claim(record.kind);
+        if record.detached {
+            let kept = self.shared().detached.lock().remove(&record.token);
+            drop(kept);
+            self.about_to_go(); // the tree may have been the last to use the node
         }
     }
 
     /// Lets a recorded lock outlive its guard, unless it was lost.
     pub(super) fn detach(self: &PlainArc<Self>, token: u64) -> Result<(), Lost> {
-        // Kept before it is marked, so that whoever finds the mark finds it kept.
+        // The node is kept before the record is marked. So a thread that finds the mark, and ends
+        // the lock, finds the node kept.
         self.shared().detached.lock().insert(token, self.clone());
-        let marked = self.cold().slow.lock().held(token).map(|record| record.detached = true);
+        let mut slow = self.cold().slow.lock();
+        let marked = slow.records.held(token).map(|record| record.detached = true);
+        slow.watch_leases(self);
+        drop(slow);
         if marked.is_err() {
             self.shared().detached.lock().remove(&token);
         }
@@ -168,41 +230,51 @@ impl Node {
 
     /// How a detached lock is held, if it still is.
     pub(super) fn detached_kind(&self, token: u64) -> Option<Kind> {
-        let mut slow = self.cold_if_any()?.slow.lock();
-        slow.held(token).ok().filter(|record| record.detached).map(|record| record.kind)
+        let records = &mut self.cold_if_any()?.slow.lock().records;
+        records.held(token).ok().filter(|record| record.detached).map(|record| record.kind)
     }
 
-    /// What is recorded here.
+    /// The recorded locks, for a listing.
     pub(super) fn recorded(&self) -> Vec<(Kind, HeldLock)> {
         let Some(cold) = self.cold_if_any() else { return Vec::new() };
         let line = |record: &Record| {
             let mut lock = HeldLock::new(self.path.clone(), record.kind.public());
             lock.owner.clone_from(&record.owner);
-            lock.remaining = record.ends.map(|ends| ends.saturating_duration_since(now()));
-            lock.token = record.detached.then(|| record.token.to_string().into());
+            lock.remaining = record.expires.map(|expires| expires.saturating_duration_since(now()));
+            lock.token = record.detached.then(|| self.shared().lease_token(record.token));
             (record.kind, lock)
         };
-        cold.slow.lock().records.iter().map(line).collect()
+        cold.slow.lock().records.list.iter().map(line).collect()
     }
 
-    /// Takes the locks whose lease has ended from their holders, which wakes whoever they kept
-    /// waiting; and comes again when the next one ends.
+    /// What the timer does here: revokes expired leases, which wakes the waiters they blocked, and
+    /// comes again when the next one expires.
     fn come_by_for_leases(self: &PlainArc<Self>) {
-        self.cold().slow.lock().watched = None;
+        self.cold().slow.lock().records.watched = None;
         self.revoke_expired();
         self.cold().slow.lock().watch_leases(self);
     }
 
-    /// When the first lease here ends.
-    pub(super) fn earliest_expiry(&self) -> Option<Deadline> {
-        self.cold_if_any()?.slow.lock().first_end().map(Deadline::at)
+    /// After a lease has begun or moved: every thread that sleeps here wakes, looks again how long
+    /// it may sleep, and sleeps on. For tasks the timer is set anew.
+    pub(super) fn stir(self: &PlainArc<Self>) {
+        let mut slow = self.cold().slow.lock();
+        slow.watch_leases(self);
+        let threads = slow.queue.threads();
+        drop(slow);
+        unpark(threads);
     }
 
-    /// Whose claim here is in the way of `kind`, seen from a node to which this one lies at
-    /// `place`.
+    /// When the first lease here expires.
+    pub(super) fn earliest_expiry(&self) -> Option<Deadline> {
+        self.cold_if_any()?.slow.lock().records.first_expiry().map(Deadline::at)
+    }
+
+    /// The owner of a claim here that conflicts with `kind`, if it is known. `place` is where this
+    /// node lies, seen from the node that is asked for.
     pub(super) fn owner_in_the_way(&self, kind: Kind, place: Place) -> Option<Owner> {
-        let slow = self.cold_if_any()?.slow.lock();
+        let records = &self.cold_if_any()?.slow.lock().records;
         let in_the_way = |record: &&Record| record.kind.unit() & kind.conflicts(place) != 0;
-        slow.records.iter().filter(in_the_way).find_map(|record| record.owner.clone())
+        records.list.iter().filter(in_the_way).find_map(|record| record.owner.clone())
     }
 }

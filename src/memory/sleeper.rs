@@ -1,19 +1,23 @@
 //! [`Sleeper`]: a thread or a task that waits, as the queues see it.
+//!
+//! A task's waker is code of the embedding program. It is woken and dropped under no lock of ours,
+//! and by threads that know nothing of the task. So its panics end here ([`TaskWaker`]).
 
 use std::task::Waker;
 
-use super::wait::Gate;
-use crate::sync::{AtomicBool, Deadline, Mutex, Ordering, Parker, PlainArc};
+use super::gate::Gate;
+use super::wait::Turn;
+use crate::sync::{AtomicBool, Deadline, Mutex, Ordering, Parker, PlainArc, contain};
 
-/// Someone who sleeps, or is about to: shared between whoever waits and the queue it is in.
+/// A waiter's bed: shared between the waiter and the queue that it is in.
 #[derive(Debug)]
 pub(super) struct Sleeper {
     bed: Bed,
-    /// Set under the slow lock by whoever takes it out of the queue to wake it.
+    /// Set under the slow lock when the waiter is chosen to be woken.
     woken: AtomicBool,
-    /// Whether it had been woken when somebody last came by to see.
+    /// Whether it had been woken by the timer's last visit.
     seen_woken: AtomicBool,
-    /// Set under the slow lock by whoever takes its turn from it.
+    /// Set under the slow lock when the waiter's turn is taken from it.
     lapsed: AtomicBool,
     /// The gates that are closed for it, everywhere. Locked within slow locks, and nothing is
     /// locked within it.
@@ -23,17 +27,43 @@ pub(super) struct Sleeper {
 #[derive(Debug)]
 enum Bed {
     Thread(Parker),
-    /// The waker of the latest poll.
-    Task(Mutex<Waker>),
+    /// The waker of the latest poll, until it is woken.
+    Task(Mutex<TaskWaker>),
+}
+
+/// A task's waker, or none. If it panics as it is woken or dropped, the panic stays here: otherwise
+/// the other waiters that are to be woken with it would sleep on.
+#[derive(Debug)]
+struct TaskWaker(Option<Waker>);
+
+impl TaskWaker {
+    fn wake(mut self) {
+        if let Some(waker) = self.0.take() {
+            contain(|| waker.wake());
+        }
+    }
+}
+
+impl Drop for TaskWaker {
+    fn drop(&mut self) {
+        if let Some(waker) = self.0.take() {
+            contain(|| drop(waker));
+        }
+    }
 }
 
 impl Sleeper {
-    /// For the task that `waker` wakes; for the calling thread without one.
-    pub(super) fn new(waker: Option<Waker>) -> PlainArc<Self> {
-        let bed = match waker {
-            None => Bed::Thread(Parker::new()),
-            Some(waker) => Bed::Task(Mutex::new(waker)),
-        };
+    /// For the calling thread.
+    pub(super) fn for_thread() -> PlainArc<Self> {
+        Self::new(Bed::Thread(Parker::new()))
+    }
+
+    /// For the task that `waker` wakes.
+    pub(super) fn for_task(waker: Waker) -> PlainArc<Self> {
+        Self::new(Bed::Task(Mutex::new(TaskWaker(Some(waker)))))
+    }
+
+    fn new(bed: Bed) -> PlainArc<Self> {
         PlainArc::new(Self {
             bed,
             woken: AtomicBool::new(false),
@@ -57,8 +87,8 @@ impl Sleeper {
         self.woken.store(woken, Ordering::Release);
     }
 
-    /// Whether it is a task that had been woken by the last time that this was asked, and has not
-    /// been polled since. Under the slow lock of the node it sleeps at.
+    /// Whether it is a task that had been woken when this was last asked, and has not been polled
+    /// since. Under the slow lock of the node it sleeps at.
     pub(super) fn is_left_alone(&self) -> bool {
         self.is_task() && self.is_woken() && self.seen_woken.swap(true, Ordering::Relaxed)
     }
@@ -69,9 +99,9 @@ impl Sleeper {
         self.lapsed.store(true, Ordering::Release);
     }
 
-    /// Whether its turn was taken from it: asked once, by itself, when it sleeps no more.
-    pub(super) fn take_lapsed(&self) -> bool {
-        self.lapsed.swap(false, Ordering::AcqRel)
+    /// Whether it still has its turn. The waiter itself asks, once, when it stops sleeping.
+    pub(super) fn take_turn(&self) -> Turn {
+        if self.lapsed.swap(false, Ordering::AcqRel) { Turn::Lapsed } else { Turn::Kept }
     }
 
     /// Notes that a gate was closed for it.
@@ -87,39 +117,43 @@ impl Sleeper {
         }
     }
 
-    /// A thread sleeps until somebody unparks it, or the deadline, or for no time at all. A task
-    /// has returned to its executor.
+    /// A thread sleeps until it is unparked, until the deadline, or for no time at all. A task does
+    /// nothing: it has returned to its executor.
     pub(super) fn park(&self, deadline: Option<&Deadline>) {
         if let Bed::Thread(parker) = &self.bed {
             parker.park(deadline);
         }
     }
 
-    /// A task is polled with this waker now. To be called before [`is_woken`](Self::is_woken) is
-    /// asked: if the wake-up comes first, that is true; if this does, the new waker is woken.
+    /// The task is polled with this waker now. Called before [`is_woken`](Self::is_woken) is asked.
+    /// There are two cases: if the wake-up comes first, `is_woken` is true; if this does, the new
+    /// waker is woken.
     pub(super) fn set_waker(&self, new: &Waker) {
-        if let Bed::Task(waker) = &self.bed {
-            let mut waker = waker.lock();
-            if !waker.will_wake(new) {
-                let old = std::mem::replace(&mut *waker, new.clone());
-                drop(waker);
-                drop(old); // somebody else's code, not under our lock
+        if let Bed::Task(bed) = &self.bed {
+            // If the waker is taken and woken right after this, the task is polled again.
+            if bed.lock().0.as_ref().is_some_and(|waker| waker.will_wake(new)) {
+                return;
             }
+            let new = TaskWaker(Some(new.clone()));
+            let old = std::mem::replace(&mut *bed.lock(), new);
+            drop(old); // after the lock
         }
     }
 
     fn unpark(&self) {
         match &self.bed {
             Bed::Thread(parker) => parker.unpark(),
-            Bed::Task(waker) => {
-                let waker = waker.lock().clone();
-                waker.wake(); // somebody else's code, not under our lock
+            Bed::Task(bed) => {
+                // Taken, not cloned: the poll that follows leaves another. If there is none, a
+                // wake-up is under way, and its poll will find what this one is for.
+                let waker = std::mem::replace(&mut *bed.lock(), TaskWaker(None));
+                waker.wake(); // under no lock
             }
         }
     }
 }
 
-/// Wakes them, under no lock.
+/// Wakes these waiters. Under no lock.
 pub(super) fn unpark(sleepers: Vec<PlainArc<Sleeper>>) {
     for sleeper in sleepers {
         sleeper.unpark();

@@ -1,26 +1,27 @@
 //! Tries that do not invent conflicts.
 //!
-//! A try for an inner node that claimed and then looked down could meet a try for a leaf below in
-//! mid-air: each sees the other's claim, each fails, and nobody holds anything. So an inner try's
-//! claim is *tentative* (`TX`, `TS`) until its looks are done. Whoever conflicts with it strikes it
-//! out and goes on: from below when it has looked up and would be granted, from above or on the
-//! same node with a claim of its own. Granting is a CAS that finds the mark still there.
+//! Suppose a try for an inner node claimed it and then looked down. It could meet a try for a leaf
+//! below in mid-air: each sees the other's claim, each fails, and nobody holds anything. So an
+//! inner try makes a tentative claim, a *mark*, until its looks are done. A conflicting claimant
+//! strikes the mark out and goes on. A claimant below does so when it has looked up and would be
+//! granted; one above, or on the same node, when its own claim stands. The mark is granted by a CAS
+//! that expects it still there.
 //!
-//! * **Exclusion**: the granting CAS turns the mark into a claim without a gap, so the argument in
-//!   `claim.rs` holds with the mark in the claim's place, if the others respect it. They do: who
-//!   sees the mark makes it vanish before being granted, and then the CAS fails.
-//! * **Two tries never both fail**, if nobody else is about: the lower one claims firmly or is
-//!   tentative itself, and only ever steps back for a claim. The upper one has none until it is
-//!   granted. If both are on one node they take turns (7).
-//! * **It ends**: each time it is struck out somebody else, who conflicts, went on.
+//! * **Exclusion.** The granting CAS turns the mark into a claim without a gap. So the argument in
+//!   `claim.rs` holds with the mark in the claim's place, as long as others respect it. They do: a
+//!   claimant that sees the mark strikes it out before it is granted, and then the CAS fails.
+//! * **Two racing tries never both fail** (if no third request is involved). The lower one gives
+//!   way only to a claim, and the upper one has only a mark until it is granted. Two tries on one
+//!   node take turns on its `probe` lock (7).
+//! * **It ends.** Each time a mark is struck out, a conflicting claimant went on.
 //!
-//! Invariant 7: a node's mark is set only by the holder of its `probe`, who takes it off, if it is
-//! still there, before letting go of that. So one try cannot take another's mark for its own.
-//! Nobody sleeps because of a mark, so nobody has to be woken when one goes.
+//! A mark is set only under the node's `probe` lock (invariant 7). Its owner takes it off, if it is
+//! still there, before it releases that lock. So no try takes another's mark for its own. No waiter
+//! sleeps because of a mark, so none has to be woken when it goes.
 
 use super::claim::{Claim, How};
 use super::node::Node;
-use super::walk::{Tentative, Walk};
+use super::walk::{Marks, Walk};
 use super::word::{Kind, Place};
 use crate::sync::{Ordering, PlainArc};
 
@@ -31,6 +32,8 @@ impl Node {
         loop {
             match self.claim(kind, None, How::FirmIfLeaf) {
                 Claim::Blocked(by) => return Err(by),
+                // The lower of two racing tries may claim for good. The upper one has only a mark,
+                // so this one does not give way to it.
                 Claim::Leaf => {
                     let Some(above) = self.look_up(kind) else { return Ok(()) };
                     self.drop_claim(kind);
@@ -45,30 +48,30 @@ impl Node {
         }
     }
 
-    /// One tentative attempt: `false` if it was struck out.
+    /// One attempt by a mark: `false` if it was struck out.
     pub(super) fn probe(self: &PlainArc<Self>, kind: Kind) -> Result<bool, PlainArc<Self>> {
         let _turn = self.cold().probe.lock();
-        if let Claim::Blocked(by) = self.claim(kind, None, How::Tentative) {
+        if let Claim::Blocked(by) = self.claim(kind, None, How::Mark) {
             return Err(by);
         }
-        let in_the_way =
-            self.look_up(kind).cloned().or_else(|| Walk::new(self, kind, Tentative::Conflict).next_conflict());
+        let in_the_way = self.look_up(kind).cloned().or_else(|| Walk::new(self, kind, Marks::Conflict).next_conflict());
         if let Some(node) = in_the_way {
-            self.word.fetch_and(!kind.tentative(), Ordering::SeqCst);
+            self.word.fetch_and(!kind.mark(), Ordering::SeqCst);
             return Err(node);
         }
-        self.grant_tentative(kind)
+        self.grant_mark(kind)
     }
 
     /// Turns the mark into a claim, if it is still there.
-    fn grant_tentative(self: &PlainArc<Self>, kind: Kind) -> Result<bool, PlainArc<Self>> {
-        let mark = kind.tentative();
+    fn grant_mark(self: &PlainArc<Self>, kind: Kind) -> Result<bool, PlainArc<Self>> {
+        let mark = kind.mark();
         let granted = self.word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |word| {
             (word & mark != 0 && !kind.is_full(word)).then(|| word - mark + kind.unit())
         });
         match granted {
             Ok(_) => Ok(true),
             Err(word) if word & mark == 0 => Ok(false),
+            // Its count is full, which is a conflict.
             Err(_) => {
                 self.word.fetch_and(!mark, Ordering::SeqCst);
                 Err(self.clone())
@@ -88,6 +91,6 @@ impl Node {
         if !kind.is_subtree() {
             return None;
         }
-        Walk::new(self, kind, Tentative::Conflict).next_conflict()
+        Walk::new(self, kind, Marks::Conflict).next_conflict()
     }
 }

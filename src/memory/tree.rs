@@ -1,43 +1,59 @@
 //! [`Tree`]: from a path to its node, and what the nodes of a tree share.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use super::loss::Watchers;
-use super::node::{Entry, Node};
+use super::node::{Indexed, Node};
 use super::reclaim::Accounts;
+use crate::backend::LeaseToken;
+use crate::backend::loss::Losses;
 use crate::path::PathRef;
-use crate::sync::{AtomicU64, Index, Mutex, Ordering, PlainArc};
+use crate::sync::{AtomicU64, Index, Mutex, Ordering, PlainArc, unique, wall_micros};
 
-/// What the nodes of a tree share. None of it is touched by a lock that meets nobody.
+/// What the nodes of a tree share. An uncontended lock touches none of it.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// For how long a waiter lets itself be overtaken.
+    /// For how long a waiter lets later requests overtake it.
     pub(super) patience: Duration,
     /// How many nodes there are, and how many may be idle.
     pub(super) accounts: Accounts,
-    /// The nodes of detached locks, by token: see `record.rs`.
-    pub(super) detached: Mutex<HashMap<u64, PlainArc<Node>>>,
-    /// Who listens for losses: see `loss.rs`.
-    pub(super) watchers: Watchers,
-    /// The last fencing token given out.
-    fence: AtomicU64,
+    /// The nodes of detached locks, by fencing token: see `record.rs`.
+    pub(super) detached: Mutex<BTreeMap<u64, PlainArc<Node>>>,
+    /// The listeners for losses: see `loss.rs`.
+    pub(super) losses: Losses,
+    /// The last fencing token given out. It begins with the wall clock's microseconds, so that the
+    /// tokens of a program that was started again are greater than those before.
+    last_token: AtomicU64,
+    /// What tells this tree's lease tokens from those of others: two trees may give out the same
+    /// fencing tokens.
+    id: u64,
 }
 
 impl Shared {
     /// A fencing token greater than all before.
     pub(super) fn next_token(&self) -> u64 {
-        // One read-modify-write after the other: of two that are drawn one before the other, the
-        // later is the greater.
-        self.fence.fetch_add(1, Ordering::AcqRel) + 1
+        // Read-modify-writes of one counter have an order, so a token drawn later is greater.
+        self.last_token.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// What a detached lock with this fencing token is found by.
+    pub(super) fn lease_token(&self, token: u64) -> LeaseToken {
+        format!("{token}-{:016x}", self.id).into()
+    }
+
+    /// The fencing token that a lease token is made of, if this tree made it.
+    pub(super) fn read_lease_token(&self, token: &LeaseToken) -> Option<u64> {
+        let number = token.as_str().split('-').next()?.parse().ok()?;
+        // Made again and compared, so that one lock has one token.
+        (self.lease_token(number) == *token).then_some(number)
     }
 }
 
 /// One tree of locks.
 pub(super) struct Tree {
     /// Every node but the root, by its path's key.
-    pub(super) index: Index<Entry>,
+    pub(super) index: Index<Indexed>,
     pub(super) root: PlainArc<Node>,
     pub(super) shared: PlainArc<Shared>,
 }
@@ -47,9 +63,10 @@ impl Tree {
         let shared = PlainArc::new(Shared {
             patience,
             accounts: Accounts::new(),
-            detached: Mutex::new(HashMap::new()),
-            watchers: Watchers::new(),
-            fence: AtomicU64::new(0),
+            detached: Mutex::new(BTreeMap::new()),
+            losses: Losses::new(),
+            last_token: AtomicU64::new(wall_micros()),
+            id: unique(),
         });
         Self { index: Index::new(), root: Node::root(shared.clone()), shared }
     }
@@ -73,7 +90,7 @@ impl Tree {
             Some(found) => found.0,
             None => self.resolve_slow(parent),
         };
-        let (entry, is_new) = self.index.get_or_insert(Entry(Node::below(&parent, path.into_owned())));
+        let (entry, is_new) = self.index.get_or_insert(Indexed(Node::below(&parent, path.into_owned())));
         if is_new {
             self.shared.accounts.count_new();
         }

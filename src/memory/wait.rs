@@ -1,88 +1,84 @@
-//! Waiting: a queue a node, who is woken when, and gates.
+//! Waiting: one queue a node, which waiters are woken when, and why no wake-up is lost.
 //!
-//! A waiter sleeps at the node whose word is in its way: its own ([`Place::Here`]), an ancestor
-//! ([`Place::Above`]: what it asks for is a descendant of where it sleeps is what `Above` says from
-//! its side), or a descendant ([`Place::Below`]). It holds a claim only in the last case (invariant
-//! 8), so claims are only ever waited for downwards, and nobody waits in a circle.
+//! A waiter sleeps at the node whose word blocks it. [`Place`] says where that node is, seen from
+//! the node that the waiter wants: `Here` (the same node), `Above` (an ancestor) or `Below` (a
+//! descendant). Only in the last case does the waiter hold a claim (invariant 8). So claims are
+//! only waited for downwards, and no circle of waiters can form.
 //!
-//! # Who is woken
-//! `PARKED` is set iff the queue is not empty, and changes only under the slow lock (invariant 5).
-//! Whoever takes a claim off the word and finds `PARKED` in what its read-modify-write returns goes
-//! through the queue in order ([`Node::wake_next`]) and wakes every waiter that conflicts neither
-//! with the word as it now stands nor with an *earlier* waiter that wants this very node. To that
-//! end it pretends that each of those had its claim already. So a mutex's queue is woken one by
-//! one, readers together, and those who merely pass by all at once. A woken waiter stays in the
-//! queue until it runs and gets up by itself ([`Node::rise`]): so nobody is woken for a turn that
-//! is another's already, and it is known for how long the scheduler keeps that one.
+//! # Which waiters are woken
+//! The end of a claim that finds `PARKED` in the word goes through the queue in order
+//! ([`Node::wake_next`]) with a copy of the word. To that copy it adds the claim of every waiter
+//! for this node that it passes. It wakes each waiter that does not conflict with the copy. So
+//! waiters for a mutex wake one at a time, readers wake together, and waiters for other nodes wake
+//! all at once.
+//!
+//! A woken waiter stays in the queue until its thread runs and removes it ([`Node::rise`]). So no
+//! second waiter is woken for the same turn, and gates (`gate.rs`) can still be closed for a waiter
+//! that the scheduler is slow to run.
 //!
 //! # Why no wake-up is lost
-//! Going to sleep, under the slow lock: `fetch_or(PARKED)`, and a look at the word it returned. A
-//! claim's end is a read-modify-write of the same word. If the end comes first, the look finds the
-//! conflict gone and nobody sleeps. If the `fetch_or` comes first, the end finds `PARKED` and goes
-//! through the queue, which holds the sleeper by then.
+//! `PARKED` says whether the queue is empty, and changes only under the slow lock (invariant 5). To
+//! go to sleep, a waiter takes that lock, sets `PARKED` by a `fetch_or`, and looks at the word that
+//! this returns. The end of a claim is a read-modify-write of the same word. There are two cases:
 //!
-//! Invariant 9: whoever sleeps at K does so because of one of these, and each ends in a walk
+//! * The claim ends first. Then the waiter finds the conflict gone and does not sleep.
+//! * The `fetch_or` comes first. Then the end of the claim finds `PARKED` and goes through the
+//!   queue. The waiter is in it by then, as both happen under the slow lock.
+//!
+//! A waiter sleeps at a node K for one of four reasons (invariant 9), and the end of each goes
 //! through K's queue:
 //!
-//! 1. a claim in K's word that conflicts. Its end finds `PARKED`;
-//! 2. a gate that an older waiter has closed. It is opened by [`Node::open_gate`], which walks;
-//! 3. an earlier waiter in the queue, which itself sleeps for one of these reasons. Leaving the
-//!    queue without a claim is [`Node::leave`], which walks;
-//! 4. an earlier waiter that was woken and is on its way. It claims K (and is a case of 1, also if
-//!    it withdraws the claim at once), sleeps at K again in its old place (a case of 3), or gives
-//!    up, which is [`Node::leave`].
+//! 1. A claim in K's word conflicts. Its end finds `PARKED`.
+//! 2. An older waiter has closed a gate. [`Node::open_gate`] goes through the queue.
+//! 3. An earlier waiter in the queue sleeps, itself for one of these reasons. If it leaves the
+//!    queue without a claim, [`Node::leave`] goes through the queue.
+//! 4. An earlier waiter was woken and is on its way. It may claim K: then see 1, also if it
+//!    withdraws the claim at once. It may sleep at K again, in its old place: then see 3. Or it
+//!    gives up, which is [`Node::leave`].
 //!
-//! Only waiters that want K itself are case 3 or 4 for others. One that wants something below K
-//! will not leave a claim on K behind, so nobody sleeps on its account. Taking 3 or 4 out, either
-//! way, is a mutation that a loom model catches.
+//! Only waiters that want K itself are case 3 or 4 for others. A waiter for a node below K leaves
+//! no claim on K behind, so no waiter sleeps because of it.
 //!
-//! # Gates
-//! A newcomer may claim a free word ahead of the queue: that is what makes a contended lock fast.
-//! For a waiter that has waited longer than the tree's patience (a millisecond), asleep or woken
-//! and not yet running, *gates are closed* on the node where it sleeps: one bit for each kind of
-//! claim on that node that conflicts with it. Newcomers of that kind queue. When it has to sleep
-//! again it closes those of its own node and of all its ancestors as well: from then on whoever
-//! conflicts with it either is there already or comes below, where its claim will stop them. A
-//! waiter passes a gate only if it arrived before the one who closed it, so the oldest passes all.
-//! Gates stay closed until the waiter has its lock or gives up, also while it is in turn held up at
-//! another node: otherwise two nodes could take turns in keeping it out. A waiter for a gate holds
-//! nothing, and waits only for older ones: no circle.
+//! # Tasks that are not polled
+//! Case 4 relies on the woken waiter to run, and so does the end of a draining waiter's claim. A
+//! thread runs. A task runs only if its future is polled, and its owner may put that off for ever.
+//! So the timer comes by ten milliseconds after a task was woken, and again ten later
+//! ([`Node::look_after`]). A task that was woken before the first visit, and has not been polled by
+//! the second, *lapses*: it is taken out of the queue, all its gates are opened, and the claim that
+//! it was draining is dropped.
 //!
-//! # Tasks that nobody polls
-//! Case 4 rests on the woken one running, and so does the end of the claim of one that drains. A
-//! thread runs; a task does only if its future is polled, which its owner may put off for ever. So
-//! whoever wakes a task sees to it that somebody comes by ten milliseconds later, and again ten
-//! later ([`Node::look_after`]). A task that was woken at the first time and has not been polled by
-//! the second one *lapses*: it is taken out of the queue, its gates are opened everywhere, and the
-//! claim that it was draining is dropped. All of it is decided under the slow lock of the node
-//! where it slept, which is where it learns of that when it is polled, or dropped, after all. It
-//! then starts anew with its old stamp. It has lost its turn and nothing else.
+//! This is decided under the slow lock of the node where the task slept. When the task's future is
+//! later polled or dropped, it takes the same lock, and so learns that it lapsed. It then starts
+//! over with its original stamp: it lost its turn, but not its age.
+//!
+//! The provided `acquire_async` of other stores and the Redis store have such a rule of their own.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::node::{Node, Slow};
+use super::gate::Gates;
+use super::node::{Node, Slow, is_roomy};
 use super::sleeper::{Sleeper, unpark};
-use super::word::{GATES, Kind, PARKED, Place};
-use crate::sync::{Ordering, PlainArc, Stamp, later, now};
+use super::word::{Kind, PARKED, Place};
+use crate::sync::{Ordering, PlainArc, Stamp, Timeout, later, now};
 
-/// At one in so many walks through a queue the clock is asked for a waiter that has been woken
-/// already.
+/// Asking the clock about waiters that have been woken already takes time, so only every eighth
+/// pass through a queue does it.
 const CLOCK_EVERY: u32 = if cfg!(any(mutextree_loom, mutextree_shuttle)) { 1 } else { 8 };
 
-/// So many of a queue, the oldest, have gates closed for them while they sleep. The others of a
-/// crowd have their turn when they are among those.
+/// How many waiters at the front of a queue have gates closed for them while they sleep. Those
+/// further back have their turn once they are among these.
 const IN_FRONT: usize = 8;
 
-/// How long a woken task that is not polled may hold up those behind it: at least once, and at most
-/// twice this.
+/// How long a woken task that is not polled may hold up the waiters behind it: at least once this,
+/// and at most twice.
 const UNPOLLED: Duration = Duration::from_millis(10);
 
-/// How those in a queue are ordered: those who drain a claim they hold come first, then everyone in
-/// order of arrival.
+/// The order of a queue: draining waiters first, as they hold a claim, then the others. Among
+/// equals the order of arrival counts.
 pub(super) type Rank = (bool, Stamp);
 
-/// The rank of one with this stamp.
+/// The rank of a waiter with this stamp.
 pub(super) fn rank(draining: bool, stamp: Stamp) -> Rank {
     (!draining, stamp)
 }
@@ -93,11 +89,11 @@ pub(super) struct Waiter {
     /// The node it wants.
     pub(super) wanted: PlainArc<Node>,
     pub(super) kind: Kind,
-    /// Where the node that it sleeps at lies, seen from that.
+    /// Where the node that it sleeps at lies, seen from the node it wants.
     pub(super) place: Place,
     pub(super) stamp: Stamp,
     pub(super) sleeper: PlainArc<Sleeper>,
-    /// What is wanted by the older one whose gate kept it out when it lay down, if it was a gate.
+    /// If only a gate kept it out when it went to sleep: the node that the gate's owner wants.
     pub(super) gated_for: Option<PlainArc<Node>>,
 }
 
@@ -109,203 +105,215 @@ impl Waiter {
     fn rank(&self) -> Rank {
         rank(self.is_draining(), self.stamp)
     }
-}
 
-/// The gates that are closed on one node, each by one old waiter against newcomers. In order of
-/// age, so that many cost no more than a few.
-#[derive(Debug, Default)]
-pub(super) struct Gates(BTreeMap<u64, BTreeMap<(Stamp, usize), PlainArc<Node>>>);
-
-/// One of them: what it closes, who closed it when, and where.
-#[derive(Debug)]
-pub(super) struct Gate {
-    at: PlainArc<Node>,
-    /// Gate bits of the word.
-    bits: u64,
-    stamp: Stamp,
-}
-
-/// Nobody's address is another's: a gate is opened before its sleeper goes.
-fn address(sleeper: &PlainArc<Sleeper>) -> usize {
-    PlainArc::as_ptr(sleeper) as usize
-}
-
-impl Gates {
-    /// Closes the gates of `node` that `waiter` needs closed, if it has not done so.
-    fn close(&mut self, node: &PlainArc<Node>, waiter: &Waiter) {
-        let Waiter { kind, place, stamp, ref sleeper, .. } = *waiter;
-        let bits = kind.closes(place);
-        let key = (stamp, address(sleeper));
-        if self.0.entry(bits).or_default().insert(key, waiter.wanted.clone()).is_none() {
-            node.word.fetch_or(bits, Ordering::SeqCst);
-            sleeper.note_gate(Gate { at: node.clone(), bits, stamp });
-        }
-    }
-
-    fn open(&mut self, gate: &Gate, sleeper: &PlainArc<Sleeper>) {
-        if let Some(alike) = self.0.get_mut(&gate.bits) {
-            alike.remove(&(gate.stamp, address(sleeper)));
-            if alike.is_empty() {
-                self.0.remove(&gate.bits);
-            }
-        }
-    }
-
-    /// The bits of all of them.
-    fn closed(&self) -> u64 {
-        self.0.keys().fold(0, |closed, bits| closed | bits)
-    }
-
-    /// What somebody wants who is older than `stamp` and keeps `kind` out; whoever has no stamp yet
-    /// is younger than all.
-    fn against(&self, kind: Kind, stamp: Option<Stamp>) -> Option<&PlainArc<Node>> {
-        let closed = self.0.iter().filter(|(bits, _)| *bits & kind.gate() != 0);
-        let mut oldest = closed.filter_map(|(_, gates)| gates.first_key_value());
-        oldest.find(|((of, _), _)| stamp.is_none_or(|stamp| *of < stamp)).map(|(_, wanted)| wanted)
-    }
-
-    #[cfg(all(test, mutextree_loom))]
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl Slow {
-    /// Whether `waiter` has to wait, if the word is `word`.
-    fn holds_up(&self, waiter: &Waiter, word: u64) -> bool {
-        let Waiter { kind, place, stamp, .. } = *waiter;
+    /// Whether it has to wait at a node with this word and these gates.
+    fn is_held_up(&self, word: u64, gates: &Gates) -> bool {
+        let Self { kind, place, stamp, .. } = *self;
         word & kind.conflicts(place) != 0
-            || (place == Place::Here && (kind.is_full(word) || self.gates.against(kind, Some(stamp)).is_some()))
+            || (place == Place::Here && (kind.is_full(word) || gates.against(kind, Some(stamp)).is_some()))
+    }
+}
+
+/// The waiters of one node, in order of rank.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    waiters: VecDeque<Waiter>,
+    /// How many waiters of each kind have not been woken. Draining ones are not counted.
+    asleep: [u32; 4],
+    /// How often the queue was gone through.
+    passes: u32,
+    /// The timer comes by then, for the waiters behind a woken task.
+    looked_after: Option<Timeout>,
+}
+
+/// Whether a waiter still has its turn when it stops sleeping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    Kept,
+    /// It is a task that lapsed. It is in no queue and has no claim any more.
+    Lapsed,
+}
+
+/// What is known of a waiter that gave up.
+#[derive(Debug)]
+pub(super) struct Left {
+    /// The node that blocked it.
+    pub(super) in_the_way: PlainArc<Node>,
+    /// Whether it had its turn until then.
+    pub(super) turn: Turn,
+}
+
+impl Queue {
+    /// Whether a task waits here.
+    pub(super) fn has_task(&self) -> bool {
+        self.waiters.iter().any(|waiter| waiter.sleeper.is_task())
     }
 
-    /// What is wanted by the older one whose gate holds up `waiter`, if it is a gate alone that
-    /// does, and the word is `word`.
-    fn gate_in_the_way(&self, waiter: &Waiter, word: u64) -> Option<PlainArc<Node>> {
-        let is_claimed = waiter.place != Place::Here || word & waiter.kind.conflicts(Place::Here) != 0;
-        if is_claimed { None } else { self.gates.against(waiter.kind, Some(waiter.stamp)).cloned() }
+    /// The threads that wait here.
+    pub(super) fn threads(&self) -> Vec<PlainArc<Sleeper>> {
+        let threads = self.waiters.iter().filter(|waiter| !waiter.sleeper.is_task());
+        threads.map(|waiter| waiter.sleeper.clone()).collect()
     }
 
-    /// Whether nobody who sleeps here, those who drain apart, could go if the word were this one.
+    /// Whether none of the sleeping waiters could go if this were the word. Draining ones are not
+    /// asked.
     fn is_hopeless(&self, word: u64) -> bool {
-        Kind::ALL.iter().all(|kind| self.asleep[*kind as usize] == 0 || word & kind.conflicts(Place::Above) != 0)
+        Kind::ALL.iter().all(|kind| self.asleep[kind.index()] == 0 || word & kind.conflicts(Place::Above) != 0)
     }
 
-    /// Marks whoever may go as woken, and returns them: to be unparked once the lock is released.
-    fn take_next(&mut self, node: &PlainArc<Node>, patience: Duration) -> Vec<PlainArc<Sleeper>> {
+    fn insert(&mut self, waiter: Waiter) {
+        self.asleep[waiter.kind.index()] += u32::from(!waiter.is_draining());
+        let at = self.waiters.partition_point(|there| there.rank() <= waiter.rank());
+        self.waiters.insert(at, waiter);
+    }
+
+    /// Marks the waiters that may go as woken, and returns them. The caller unparks them once it
+    /// has released the slow lock.
+    fn take_next(&mut self, gates: &mut Gates, node: &PlainArc<Node>, patience: Duration) -> Vec<PlainArc<Sleeper>> {
         let mut next = Vec::new();
-        let mut task_first = false;
-        self.walks = self.walks.wrapping_add(1);
+        let mut wakes_task = false;
+        self.passes = self.passes.wrapping_add(1);
         let word = node.word.load(Ordering::SeqCst);
         let mut pretended = word;
-        for at in 0..self.queue.len() {
-            let waiter = &self.queue[at];
+        for at in 0..self.waiters.len() {
+            let waiter = &self.waiters[at];
             let Waiter { kind, place, stamp, .. } = *waiter;
             let draining = waiter.is_draining();
             let in_front = at < IN_FRONT;
+            // Behind the front there is nothing left to do once no waiter can go. Draining waiters
+            // are all in front of the others, so none of them is missed.
             if !in_front && !draining && self.is_hopeless(pretended) {
                 break;
             }
-            // One that drains has its claim above already: only what is really here can hold it up.
+            // A draining waiter has its claim above already, so only real claims can hold it up.
             let seen = if draining { word } else { pretended };
+            // Waiters further back must not take this one's turn. A waiter for another node leaves
+            // no claim here.
             if place == Place::Here {
                 pretended |= kind.unit();
             }
             let on_its_way = waiter.sleeper.is_woken();
-            if !on_its_way && !self.holds_up(waiter, seen) {
+            if !on_its_way && !waiter.is_held_up(seen, gates) {
                 waiter.sleeper.set_woken(true);
-                task_first |= waiter.sleeper.is_task();
+                wakes_task |= waiter.sleeper.is_task();
                 next.push(waiter.sleeper.clone());
-                self.asleep[kind as usize] -= u32::from(!draining);
+                self.asleep[kind.index()] -= u32::from(!draining);
             }
-            // The clock is not asked at each release just because somebody is on its way.
-            let may_be_due = in_front && (!on_its_way || self.walks.is_multiple_of(CLOCK_EVERY));
+            // A waiter that stays at the front for too long has gates closed for it. While one is
+            // on its way each release comes by here, so the clock is asked now and then only.
+            let may_be_due = in_front && (!on_its_way || self.passes.is_multiple_of(CLOCK_EVERY));
             if may_be_due && stamp.older_than(patience) {
-                self.gates.close(node, &self.queue[at]);
+                gates.close(node, &self.waiters[at]);
             }
         }
-        if task_first {
-            self.come_by_later(node);
+        if wakes_task {
+            self.look_after_later(node);
         }
         next
     }
 
-    /// Sees to it that somebody comes by for those behind a woken task.
-    fn come_by_later(&mut self, node: &PlainArc<Node>) {
-        if !std::mem::replace(&mut self.looked_after, true) {
+    /// Has the timer come by for the waiters behind a woken task.
+    fn look_after_later(&mut self, node: &PlainArc<Node>) {
+        if self.looked_after.is_none() {
             let node = PlainArc::downgrade(node);
-            later(now() + UNPOLLED, move || {
+            self.looked_after = Some(later(now() + UNPOLLED, move || {
                 if let Some(node) = node.upgrade() {
                     node.look_after();
                 }
-            });
+            }));
         }
     }
 
-    /// Takes it out of the queue, if it is still there.
+    /// Takes a waiter out of the queue, if it is still there.
     fn take_out(&mut self, node: &Node, sleeper: &PlainArc<Sleeper>, rank: Rank) -> Option<Waiter> {
-        let start = self.queue.partition_point(|there| there.rank() < rank);
-        let mut alike = self.queue.range(start..).take_while(|there| there.rank() == rank);
+        let start = self.waiters.partition_point(|there| there.rank() < rank);
+        let mut alike = self.waiters.range(start..).take_while(|there| there.rank() == rank);
         let at = start + alike.position(|there| PlainArc::ptr_eq(&there.sleeper, sleeper))?;
-        let waiter = self.queue.remove(at)?;
+        let waiter = self.waiters.remove(at)?;
         if !sleeper.is_woken() {
-            self.asleep[waiter.kind as usize] -= u32::from(!waiter.is_draining());
+            self.asleep[waiter.kind.index()] -= u32::from(!waiter.is_draining());
         }
         self.unpark_bit(node);
         Some(waiter)
     }
 
-    fn unpark_bit(&self, node: &Node) {
-        if self.queue.is_empty() {
+    /// Takes out the tasks that lapse: those that had been woken by the last visit, and have not
+    /// been polled since.
+    fn take_lapsed(&mut self, node: &PlainArc<Node>) -> Vec<Waiter> {
+        let (mut lapsed, mut come_again) = (Vec::new(), false);
+        self.looked_after = None;
+        self.waiters.retain(|waiter| {
+            let lapses = waiter.sleeper.is_left_alone();
+            if lapses {
+                waiter.sleeper.lapse();
+                lapsed.push(waiter.clone());
+            }
+            come_again |= waiter.sleeper.is_task() && waiter.sleeper.is_woken() && !lapses;
+            !lapses
+        });
+        self.unpark_bit(node);
+        if come_again {
+            self.look_after_later(node);
+        }
+        lapsed
+    }
+
+    /// After waiters left: clears `PARKED` if they were the last (invariant 5).
+    fn unpark_bit(&mut self, node: &Node) {
+        if self.waiters.is_empty() {
             node.word.fetch_and(!PARKED, Ordering::SeqCst);
         }
+        if is_roomy(self.waiters.len(), self.waiters.capacity()) {
+            self.waiters.shrink_to(self.waiters.capacity() / 2);
+        }
+    }
+
+    #[cfg(all(test, mutextree_loom))]
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiters.is_empty()
+    }
+
+    #[cfg(all(test, not(any(mutextree_loom, mutextree_shuttle))))]
+    pub(super) fn capacity(&self) -> usize {
+        self.waiters.capacity()
     }
 }
 
-impl Gate {
-    /// Opens it, on behalf of the one who closed it.
-    pub(super) fn open(&self, sleeper: &PlainArc<Sleeper>) {
-        self.at.open_gate(self, sleeper);
+impl Slow {
+    /// See [`Queue::take_next`].
+    pub(super) fn take_next(&mut self, node: &PlainArc<Node>, patience: Duration) -> Vec<PlainArc<Sleeper>> {
+        self.queue.take_next(&mut self.gates, node, patience)
     }
 }
 
 impl Node {
-    /// What the waiter wants who keeps `kind` from claiming this node by a gate, if one does who is
-    /// older than `stamp`.
-    pub(super) fn gated_for(&self, kind: Kind, stamp: Option<Stamp>) -> Option<PlainArc<Self>> {
-        self.cold().slow.lock().gates.against(kind, stamp).cloned()
-    }
-
-    /// Goes to sleep here, unless there is no reason to any more: then this is `false`, and the
-    /// thing to do is to try again.
+    /// Goes to sleep here. `false` if there is no reason to any more: then the waiter tries again.
     pub(super) fn queue_up(self: &PlainArc<Self>, mut waiter: Waiter, patience: Duration) -> bool {
         let mut slow = self.cold().slow.lock();
+        // Before the look at the word, so that no newcomer gets in between the two.
         if waiter.stamp.older_than(patience) {
             slow.gates.close(self, &waiter);
         }
         let word = self.word.fetch_or(PARKED, Ordering::SeqCst);
-        let asleep = slow.holds_up(&waiter, word);
+        let asleep = waiter.is_held_up(word, &slow.gates);
         if asleep {
-            waiter.gated_for = slow.gate_in_the_way(&waiter, word);
+            // For the error, should it give up later: by then the gate may be open again.
+            waiter.gated_for = slow.gates.alone_in_the_way(&waiter, word);
             waiter.sleeper.set_woken(false);
-            slow.asleep[waiter.kind as usize] += u32::from(!waiter.is_draining());
             let is_task = waiter.sleeper.is_task();
-            let at = slow.queue.partition_point(|there| there.rank() <= waiter.rank());
-            slow.queue.insert(at, waiter);
+            slow.queue.insert(waiter);
+            // A thread sleeps no longer than the first lease here. For a task the timer does that.
             if is_task {
                 slow.watch_leases(self);
             }
         } else {
-            slow.unpark_bit(self);
+            // The conflict ended before `PARKED` was set. Its end will not go through the queue.
+            slow.queue.unpark_bit(self);
         }
         asleep
     }
 
-    /// Closes the gates that `waiter`, who is to sleep elsewhere, needs closed here.
-    pub(super) fn close_gate(self: &PlainArc<Self>, waiter: &Waiter) {
-        self.cold().slow.lock().gates.close(self, waiter);
-    }
-
-    /// Wakes whoever may go.
+    /// Wakes the waiters that may go.
     #[cold]
     pub(super) fn wake_next(self: &PlainArc<Self>) {
         let patience = self.shared().patience;
@@ -313,89 +321,50 @@ impl Node {
         unpark(next);
     }
 
-    /// Gets up after having been woken, to try again. Whether it lapsed in the meantime.
-    pub(super) fn rise(&self, sleeper: &PlainArc<Sleeper>, rank: Rank) -> bool {
-        self.cold().slow.lock().take_out(self, sleeper, rank);
-        sleeper.take_lapsed()
+    /// Leaves the queue after having been woken, to try again.
+    pub(super) fn rise(&self, sleeper: &PlainArc<Sleeper>, rank: Rank) -> Turn {
+        self.cold().slow.lock().queue.take_out(self, sleeper, rank);
+        sleeper.take_turn()
     }
 
-    /// Gives up waiting here, whether still in the queue or woken already: what kept others asleep
-    /// on its account ends. The decision between the two is made under the slow lock. Returns the
-    /// node that was in the way, or that somebody wants who was; and whether it lapsed before.
-    pub(super) fn leave(self: &PlainArc<Self>, sleeper: &PlainArc<Sleeper>, rank: Rank) -> (PlainArc<Self>, bool) {
+    /// Gives up waiting here, asleep or already woken. Waiters that slept because of this one are
+    /// woken.
+    pub(super) fn leave(self: &PlainArc<Self>, sleeper: &PlainArc<Sleeper>, rank: Rank) -> Left {
         let patience = self.shared().patience;
         let mut slow = self.cold().slow.lock();
-        let left = slow.take_out(self, sleeper, rank);
+        let left = slow.queue.take_out(self, sleeper, rank);
         let word = self.word.load(Ordering::SeqCst);
-        // Nobody sleeps on account of one that wants something else; and if it lapsed, that was
-        // seen to then.
+        // Only a waiter for this very node keeps others asleep. If it lapsed, it is not in the
+        // queue, and the others were woken then.
         let here = left.filter(|waiter| waiter.place == Place::Here);
         let next = if here.is_some() { slow.take_next(self, patience) } else { Vec::new() };
-        // By a claim here, or by an earlier waiter for this very node; unless it is only by a gate,
-        // or was when it lay down and nothing is any more.
+        // The blocker is this node: a claim on it, or an earlier waiter for it. Exception: if only
+        // a gate blocks us (or a gate did when we went to sleep, and nothing does now), the blocker
+        // is the node that the gate's owner wants.
         let by_gate = here
             .filter(|waiter| word & waiter.kind.conflicts(Place::Here) == 0)
-            .and_then(|waiter| slow.gate_in_the_way(&waiter, word).or(waiter.gated_for));
+            .and_then(|waiter| slow.gates.alone_in_the_way(&waiter, word).or(waiter.gated_for));
         drop(slow);
         unpark(next);
-        (by_gate.unwrap_or_else(|| self.clone()), sleeper.take_lapsed())
+        Left { in_the_way: by_gate.unwrap_or_else(|| self.clone()), turn: sleeper.take_turn() }
     }
 
-    /// Opens a gate that `sleeper` has closed here.
-    fn open_gate(self: &PlainArc<Self>, gate: &Gate, sleeper: &PlainArc<Sleeper>) {
-        let patience = self.shared().patience;
-        let mut slow = self.cold().slow.lock();
-        slow.gates.open(gate, sleeper);
-        let closed = slow.gates.closed();
-        self.word.fetch_and(!(GATES & !closed), Ordering::SeqCst);
-        let next = slow.take_next(self, patience);
-        drop(slow);
-        unpark(next);
-    }
-
-    /// Takes their turn from woken tasks that nobody polls: their place in the queue, their gates,
-    /// and the claim of one that drains. For those, that is, who were so at the last look already:
-    /// a task has [`UNPOLLED`] at the least.
+    /// Lets woken tasks lapse that were not polled between the last visit and this one.
     pub(super) fn look_after(self: &PlainArc<Self>) {
         let patience = self.shared().patience;
-        let (mut lapsed, mut some_left) = (Vec::new(), false);
         let mut slow = self.cold().slow.lock();
-        slow.looked_after = false;
-        slow.queue.retain(|waiter| {
-            let lapses = waiter.sleeper.is_left_alone();
-            if lapses {
-                waiter.sleeper.lapse();
-                lapsed.push(waiter.clone());
-            }
-            some_left |= waiter.sleeper.is_task() && waiter.sleeper.is_woken() && !lapses;
-            !lapses
-        });
-        slow.unpark_bit(self);
+        let lapsed = slow.queue.take_lapsed(self);
         let next = if lapsed.is_empty() { Vec::new() } else { slow.take_next(self, patience) };
-        if some_left {
-            slow.come_by_later(self);
-        }
         drop(slow);
         unpark(next);
-        // From here on it may be polled, and find its claim still there for a moment, as if it were
-        // another's.
+        // From here on a task may be polled, and may find its own claim still there for a moment,
+        // as if it were another's. Its end wakes the task.
         for waiter in lapsed {
             if waiter.is_draining() {
                 waiter.wanted.drop_claim(waiter.kind);
             }
             waiter.sleeper.open_gates();
         }
-    }
-
-    /// Makes every thread that sleeps here look again at how long it may sleep, and sleep on; and
-    /// has that looked at for tasks.
-    pub(super) fn stir(self: &PlainArc<Self>) {
-        let mut slow = self.cold().slow.lock();
-        slow.watch_leases(self);
-        let threads = slow.queue.iter().filter(|waiter| !waiter.sleeper.is_task());
-        let threads = threads.map(|waiter| waiter.sleeper.clone()).collect();
-        drop(slow);
-        unpark(threads);
     }
 }
 

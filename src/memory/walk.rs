@@ -1,34 +1,35 @@
-//! Looking down: a walk over what is enrolled below a claimed node, for claims that conflict with
-//! it.
+//! Looking down: a walk over the nodes enrolled below a claimed node, for claims that conflict.
 //!
-//! It un-enrols every idle node that it passes, so it costs what was *used* since the last walk,
-//! not what exists.
+//! The walk un-enrols every idle node that it passes. So it costs what was *used* since the last
+//! walk, not what exists.
 //!
-//! It can be interrupted at any child, to wait there, and go on later: lists are walked from the
-//! back, and a frame remembers how many from the front are still to be looked at. Newcomers are
-//! pushed at the back, and a removal moves the last one forward. So what is behind the mark has
-//! been looked at or came after the claim, and what is in front of it has not been, or is looked at
-//! twice. And a newcomer need not be looked at: it enrolled after the claim, will see the claim
-//! when it looks up, and step back.
+//! # Why it can be interrupted
+//! A walk may stop at any child, wait there, and go on later. A list is walked from back to front;
+//! [`Frame::left`] counts the entries at the front that are still to be visited. New children are
+//! appended, and removing a child moves the last entry into its place. So every entry at or beyond
+//! index `left` was visited, or was enrolled after the claim. An entry before it is unvisited, or
+//! will be visited twice, which does no harm. A child enrolled after the claim needs no visit: its
+//! claimants see the claim above when they look up, and step back.
 //!
-//! A walk for a claim that stands goes round twice if it has to wait: first past everything, to
-//! take off every `CLEAR` (10 in `enrol.rs`), and then from one conflict to the next. So by the
-//! time it waits for the first one all newcomers below look up and step back, and the rest drains
-//! meanwhile.
+//! # Why it goes round twice
+//! A walk for a claim that stands may have to wait. So it first passes everything, and takes off
+//! every `CLEAR` (invariant 10). If it met a conflict, it then goes round again, and stops at each
+//! conflict. By the time it waits for the first, all newcomers below look up and step back. So all
+//! holders below leave at the same time, and not one after the other.
 
 use super::node::Node;
 use super::word::{CLEAR, ENROLLED, KIDS, Kind, Place};
 use crate::sync::{Ordering, PlainArc};
 
-/// After so many children the list's lock is released for others once.
+/// After so many children the list's lock is released once, for others.
 const STRETCH: usize = if cfg!(any(test, mutextree_loom, mutextree_shuttle)) { 2 } else { 512 };
 
-/// What to do about a tentative claim that conflicts.
+/// What a walk does about a conflicting mark (`tentative.rs`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tentative {
-    /// It is in the way: a try that looks for a way to succeed.
+pub(super) enum Marks {
+    /// It is in the way: the walk of a try, whose own claim is a mark.
     Conflict,
-    /// Strike it out: by one whose own claim stands.
+    /// Strikes it out: the walk of a claim that stands.
     Strike,
 }
 
@@ -36,26 +37,28 @@ pub(super) enum Tentative {
 #[derive(Debug)]
 pub(super) struct Walk {
     kind: Kind,
-    tentative: Tentative,
+    marks: Marks,
     round: Round,
+    /// The nodes whose lists it is in, from the claimed one down.
     frames: Vec<Frame>,
 }
 
-/// What a walk does about a conflict.
+/// What a walk does about a conflicting claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Round {
-    /// Goes past it, for now.
+    /// Passes it, and notes that it met one.
     Passing { met: bool },
-    /// Stops.
+    /// Stops there.
     Stopping,
 }
 
+/// A walk's place in one list.
 #[derive(Debug)]
 struct Frame {
     node: PlainArc<Node>,
-    /// So many of the list, from the front, are still to be looked at.
+    /// How many entries, from the front of the list, are still to be visited.
     left: usize,
-    /// The child that was walked last: not entered again.
+    /// The child whose own list was walked last: not entered again.
     done: Option<PlainArc<Node>>,
 }
 
@@ -67,35 +70,44 @@ impl Frame {
 
 /// What a look at one stretch of one list found.
 enum Found {
+    /// A child with a conflicting claim or mark.
     Conflict(PlainArc<Node>),
+    /// A child with a list of its own.
     Inner(PlainArc<Node>),
+    /// Nothing yet, and there is more of the list.
     More,
+    /// Nothing, to the end.
     End,
 }
 
 impl Walk {
     /// A walk below `node`, on which `kind` has been claimed.
-    pub(super) fn new(node: &PlainArc<Node>, kind: Kind, tentative: Tentative) -> Self {
-        let round = match tentative {
-            Tentative::Conflict => Round::Stopping,
-            Tentative::Strike => Round::Passing { met: false },
+    pub(super) fn new(node: &PlainArc<Node>, kind: Kind, marks: Marks) -> Self {
+        let round = match marks {
+            // A try does not wait, so the first conflict ends it.
+            Marks::Conflict => Round::Stopping,
+            Marks::Strike => Round::Passing { met: false },
         };
-        Self { kind, tentative, round, frames: vec![Frame::new(node.clone())] }
+        Self { kind, marks, round, frames: vec![Frame::new(node.clone())] }
     }
 
-    /// The next descendant with a conflicting claim; the same one again for as long as it has it.
-    /// `None` once all is clear.
+    /// The next descendant with a conflicting claim. The same one again, for as long as it has that
+    /// claim. `None` once there is no conflict below.
     pub(super) fn next_conflict(&mut self) -> Option<PlainArc<Node>> {
         while let Some(frame) = self.frames.last_mut() {
-            match frame.look(self.kind, self.tentative, &mut self.round) {
+            match frame.look(self.kind, self.marks, &mut self.round) {
                 Found::Conflict(node) => return Some(node),
+                // Children before the rest of the list: this frame goes on where it is.
                 Found::Inner(node) => self.frames.push(Frame::new(node)),
                 Found::More => {}
                 Found::End => {
                     let done = self.frames.pop().map(|frame| frame.node);
                     if let Some(parent) = self.frames.last_mut() {
+                        // The parent looks at this child's own word once more, but not below it.
                         parent.done = done;
                     } else if self.round == (Round::Passing { met: true }) {
+                        // The first round is over, and it met a conflict to wait for: once more
+                        // from the top, where the walk began.
                         self.round = Round::Stopping;
                         self.frames.extend(done.map(Frame::new));
                     }
@@ -107,40 +119,47 @@ impl Walk {
 }
 
 impl Frame {
-    fn look(&mut self, kind: Kind, tentative: Tentative, round: &mut Round) -> Found {
+    fn look(&mut self, kind: Kind, marks: Marks, round: &mut Round) -> Found {
         let mut slow = self.node.cold().slow.lock();
         for _ in 0..STRETCH {
+            // The list may have become shorter since the last stretch.
             self.left = self.left.min(slow.kids.len());
             let Some(at) = self.left.checked_sub(1) else { return Found::End };
-            let child = &slow.kids[at];
+            let child = slow.kids.get(at);
             let mut word = child.word.load(Ordering::SeqCst);
+            // An idle child is un-enrolled, so that the next walk need not visit it.
             if word & !CLEAR == ENROLLED {
-                // If it fails the child is looked at again.
-                if let Some(idle) = self.node.dismiss_idle(&mut slow, at) {
+                // If that fails, the child has just been used: it is looked at again.
+                if let Some(idle) = slow.kids.dismiss_idle(&self.node, at) {
                     self.left = at;
                     drop(idle); // not its last reference: the index has one
                 }
                 continue;
             }
+            // Claims made with `CLEAR` did not look up. They are found in the word that taking it
+            // off returns; later claims will look up.
             if word & CLEAR != 0 {
-                // Who has claimed it until now did not have to look up, and is found in this word.
                 // Acquire: as a look up, synchronizes with the release in `drop_claim`.
                 word = child.word.fetch_and(!CLEAR, Ordering::SeqCst);
             }
             if word & kind.conflicts(Place::Below) != 0 {
                 match round {
+                    // `left` still counts this child, so it is looked at again after the wait.
                     Round::Stopping => return Found::Conflict(child.clone()),
                     Round::Passing { met } => *met = true,
                 }
             }
-            if word & kind.tentative_conflicts(Place::Below) != 0 {
-                match tentative {
-                    Tentative::Conflict => return Found::Conflict(child.clone()),
-                    Tentative::Strike => child.strike(kind, Place::Below),
+            if word & kind.conflicting_marks(Place::Below) != 0 {
+                match marks {
+                    Marks::Conflict => return Found::Conflict(child.clone()),
+                    // Then it is looked at again: it may have been granted just before.
+                    Marks::Strike => child.strike(kind, Place::Below),
                 }
             } else if word & KIDS != 0 && !self.done.as_ref().is_some_and(|done| PlainArc::ptr_eq(done, child)) {
+                // Below it first. `left` still counts it, so it is looked at again afterwards.
                 return Found::Inner(child.clone());
             } else {
+                // Nothing here, or nothing to wait for in this round.
                 self.left = at;
             }
         }

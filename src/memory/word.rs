@@ -6,23 +6,29 @@
 //! | 0 | `ENROLLED` | the node is in its parent's list; always, for the root |
 //! | 1 | `KIDS` | the node's own list is not empty |
 //! | 2 | `PARKED` | the node's queue is not empty |
-//! | 3, 4 | `XS`, `XN` | it is claimed exclusively, with its subtree or alone |
-//! | 5, 6 | `TX`, `TS` | an exclusive or shared *try* for the subtree is looking around: a claim that anyone may strike out |
-//! | 7 | `CLEAR` | whoever claims the subtree of an ancestor has yet to come by here, so that a claim need not look up (`enrol.rs`) |
+//! | 3, 4 | `XS`, `XN` | the node is claimed exclusively, with its subtree or alone |
+//! | 5, 6 | `MARK_X`, `MARK_S` | an exclusive or shared *try* for the subtree looks around |
+//! | 7 | `CLEAR` | a claim need not look up: claims for a subtree above come by here |
 //! | 8 to 11 | gates | newcomers of that kind have to queue here |
-//! | 16 to 39 | shared count | so many shared claims with the subtree |
-//! | 40 to 63 | shared count | so many shared claims on the node alone |
+//! | 16 to 39 | `SS` | the number of shared claims with the subtree |
+//! | 40 to 63 | `SN` | the number of shared claims on the node alone |
 //!
-//! What each bit means to others is in [`Kind`]: every conflict test is one `&` with a mask of its
-//! own.
+//! What each bit means to others is in [`Kind`]. Every conflict test is one `&` with a mask. Marks
+//! are explained in `tentative.rs`, `CLEAR` in `enrol.rs`, gates in `gate.rs`.
 //!
-//! | from | to | by | why it keeps things moving |
-//! |---|---|---|---|
-//! | no conflicting claim, no gate | claimed | the one CAS of an acquisition (`claim.rs`) | it expects `ENROLLED`, so whoever walks down finds it |
-//! | claimed | not | `fetch_sub` of a release or withdrawal | it sees `PARKED` in what it returns, and then wakes |
-//! | idle | `ENROLLED` and `CLEAR` gone | CAS of a walk or a sweep, from exactly these | a claim that comes first makes it fail |
-//! | `CLEAR` | not | `fetch_and` of a walk | it sees in what it returns who has claimed; who claims later has to look up |
-//! | `TX`/`TS` | a claim | CAS of the one who set it | fails if it was struck out |
+//! The transitions, and why each keeps things moving:
+//!
+//! * **Unclaimed to claimed**: the one CAS of an acquisition (`claim.rs`). It expects `ENROLLED`,
+//!   so a walk down finds the claim.
+//! * **Claimed to unclaimed**: the `fetch_sub` of a release or a withdrawal. If the old word has
+//!   `PARKED`, it wakes.
+//! * **Idle to not enrolled**: the CAS of a walk or a sweep, from exactly `ENROLLED`, with or
+//!   without `CLEAR`. A claim that comes first makes it fail.
+//! * **`CLEAR` to none**: the `fetch_and` of a walk. The old word shows the claims made so far;
+//!   later ones look up.
+//! * **Mark to claim**: the CAS of the try that set the mark. It fails if the mark was struck out.
+
+use crate::request::{self, Mode, Scope};
 
 /// In its parent's list.
 pub(super) const ENROLLED: u64 = 1;
@@ -33,9 +39,9 @@ pub(super) const PARKED: u64 = 1 << 2;
 
 const XS: u64 = 1 << 3;
 const XN: u64 = 1 << 4;
-const TX: u64 = 1 << 5;
-const TS: u64 = 1 << 6;
-/// Nobody above whose claim or mark covers this node has come by here.
+const MARK_X: u64 = 1 << 5;
+const MARK_S: u64 = 1 << 6;
+/// A claim here need not look up: invariant 10.
 pub(super) const CLEAR: u64 = 1 << 7;
 const GATE_SHIFT: u32 = 8;
 /// All gates.
@@ -45,20 +51,21 @@ const SS: u64 = 0xff_ffff * SS_ONE;
 const SN_ONE: u64 = 1 << 40;
 const SN: u64 = 0xff_ffff * SN_ONE;
 /// All claims and marks that reach below the node.
-pub(super) const COVERS: u64 = XS | SS | TX | TS;
+pub(super) const COVERS: u64 = XS | SS | MARK_X | MARK_S;
 
-/// What is claimed: mode and scope in one. The discriminants index the tables and number the gates.
+/// What is claimed: mode and scope in one. The numbers are those that the Redis store has on the
+/// wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Kind {
     /// Exclusive, subtree.
-    Xs = 0,
-    /// Shared, subtree.
-    Ss = 1,
+    Xs = 1,
     /// Exclusive, node only.
     Xn = 2,
+    /// Shared, subtree.
+    Ss = 3,
     /// Shared, node only.
-    Sn = 3,
+    Sn = 4,
 }
 
 /// Where the node whose word is looked at lies, seen from the node that is asked for.
@@ -73,12 +80,41 @@ pub(super) enum Place {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 4] = [Self::Xs, Self::Ss, Self::Xn, Self::Sn];
+    pub(super) const ALL: [Self; 4] = [Self::Xs, Self::Xn, Self::Ss, Self::Sn];
+
+    #[inline]
+    pub(super) const fn new(mode: Mode, scope: Scope) -> Self {
+        match (mode, scope) {
+            (Mode::Exclusive, Scope::Subtree) => Self::Xs,
+            (Mode::Exclusive, Scope::Node) => Self::Xn,
+            (Mode::Shared, Scope::Subtree) => Self::Ss,
+            (Mode::Shared, Scope::Node) => Self::Sn,
+        }
+    }
+
+    pub(super) const fn mode(self) -> Mode {
+        if self.is_shared() { Mode::Shared } else { Mode::Exclusive }
+    }
+
+    pub(super) const fn scope(self) -> Scope {
+        if self.is_subtree() { Scope::Subtree } else { Scope::Node }
+    }
+
+    /// As users name it.
+    pub(super) const fn public(self) -> request::Kind {
+        request::Kind::new(self.mode(), self.scope())
+    }
+
+    /// Its place in [`ALL`](Self::ALL) and in the tables.
+    #[inline]
+    pub(super) const fn index(self) -> usize {
+        self as usize - 1
+    }
 
     /// What one claim of this kind adds to the word.
     #[inline]
     pub(super) const fn unit(self) -> u64 {
-        UNITS[self as usize]
+        UNITS[self.index()]
     }
 
     pub(super) const fn is_shared(self) -> bool {
@@ -98,8 +134,9 @@ impl Kind {
         }
     }
 
-    /// The kinds that conflict with this one if they are claimed at that place. This is the
-    /// conflict table; the masks below follow from it.
+    /// Whether another kind conflicts with this one if it is claimed at that place. The masks below
+    /// follow from it. This is one of four copies of the conflict table; `word_tests.rs` compares
+    /// it with the public one, `tests/exhaustive.rs` and `tests/redis/programs.rs` the stores.
     const fn conflicts_with(self, other: Self, place: Place) -> bool {
         let reaches = match place {
             Place::Here => true,
@@ -112,37 +149,38 @@ impl Kind {
     /// The claims in the word at `place` that conflict with this kind.
     #[inline]
     pub(super) const fn conflicts(self, place: Place) -> u64 {
-        CONFLICTS[place as usize][self as usize]
+        CONFLICTS[place as usize][self.index()]
     }
 
-    /// The tentative claims in the word at `place` that conflict with this kind.
+    /// The marks in the word at `place` that conflict with this kind.
     #[inline]
-    pub(super) const fn tentative_conflicts(self, place: Place) -> u64 {
-        TENTATIVE[place as usize][self as usize]
+    pub(super) const fn conflicting_marks(self, place: Place) -> u64 {
+        CONFLICTING_MARKS[place as usize][self.index()]
     }
 
-    /// The gates at `place` that keep out what conflicts with a request of this kind: what an old
-    /// waiter closes there.
+    /// The gates that an old waiter of this kind closes at `place`: they keep out the kinds that
+    /// conflict with it.
     pub(super) const fn closes(self, place: Place) -> u64 {
-        CLOSES[place as usize][self as usize]
+        CLOSES[place as usize][self.index()]
     }
 
     /// The gate that keeps this kind out of its own node.
     #[inline]
     pub(super) const fn gate(self) -> u64 {
-        1 << (GATE_SHIFT + self as u32)
+        1 << (GATE_SHIFT + self.index() as u32)
     }
 
-    /// The tentative claim of this kind; nothing for those that look at no subtree.
-    pub(super) const fn tentative(self) -> u64 {
+    /// The mark of a try of this kind. None for the kinds without a subtree: nothing to look around
+    /// in.
+    pub(super) const fn mark(self) -> u64 {
         match self {
-            Self::Xs => TX,
-            Self::Ss => TS,
+            Self::Xs => MARK_X,
+            Self::Ss => MARK_S,
             Self::Xn | Self::Sn => 0,
         }
     }
 
-    /// Whether one more claim of this kind would overflow its count. It then has to wait, as for a
+    /// Whether one more claim of this kind would overflow its count. Then it has to wait, as for a
     /// conflict.
     #[inline]
     pub(super) const fn is_full(self, word: u64) -> bool {
@@ -162,7 +200,8 @@ impl Kind {
         }
     }
 
-    /// What in the word of its own node keeps this kind from claiming it, apart from a full count.
+    /// The bits in a node's word that keep this kind from claiming the node. A full count does so,
+    /// too.
     #[inline]
     pub(super) const fn obstacles(self) -> u64 {
         self.conflicts(Place::Here) | self.gate()
@@ -173,7 +212,7 @@ impl Kind {
     #[inline(always)]
     pub(super) const fn is_simple(self, word: u64) -> bool {
         let below = if self.is_subtree() { KIDS } else { 0 };
-        let unusual = self.obstacles() | self.tentative_conflicts(Place::Here) | below;
+        let unusual = self.obstacles() | self.conflicting_marks(Place::Here) | below;
         word & unusual == 0 && word & ENROLLED != 0 && !self.is_full(word)
     }
 }
@@ -201,10 +240,10 @@ const fn table(bits: [u64; 4]) -> [[u64; 4]; 3] {
     table
 }
 
-const UNITS: [u64; 4] = [XS, SS_ONE, XN, SN_ONE];
-const CONFLICTS: [[u64; 4]; 3] = table([XS, SS, XN, SN]);
-const TENTATIVE: [[u64; 4]; 3] = table([TX, TS, 0, 0]);
-const CLOSES: [[u64; 4]; 3] = table([Kind::Xs.gate(), Kind::Ss.gate(), Kind::Xn.gate(), Kind::Sn.gate()]);
+const UNITS: [u64; 4] = [XS, XN, SS_ONE, SN_ONE];
+const CONFLICTS: [[u64; 4]; 3] = table([XS, XN, SS, SN]);
+const CONFLICTING_MARKS: [[u64; 4]; 3] = table([MARK_X, 0, MARK_S, 0]);
+const CLOSES: [[u64; 4]; 3] = table([Kind::Xs.gate(), Kind::Xn.gate(), Kind::Ss.gate(), Kind::Sn.gate()]);
 
 #[cfg(test)]
 mod tests;

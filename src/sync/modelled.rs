@@ -4,17 +4,16 @@
 use loom::sync::Condvar;
 
 use super::PlainArc;
-use crate::request::Wait;
 
 pub(crate) use super::turns::*;
 pub(crate) use loom::sync::MutexGuard;
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Loom's, mended: loom tries both orders of two accesses only if it notices that they race, and to
-/// that end it remembers one access to each atomic, the last one. So a thread that loads a word and
-/// then changes it hides from loom all loads that others have made before: the change is compared
-/// with its own load. Whole models ran in a single order. To make up for it every load leaves a
-/// mark that loom takes for a race with any other load.
+/// Loom's atomic, mended. Loom explores both orders of two accesses only if it detects a race, and
+/// it remembers only the last access to each atomic. If a thread loads a word and then changes it,
+/// loom compares the change with that thread's own load, and misses the race with earlier loads by
+/// other threads. Whole models ran in one order only. So each load here also writes a dummy atomic,
+/// which loom does see as racing with every other load.
 #[derive(Debug)]
 pub(crate) struct AtomicU64 {
     value: loom::sync::atomic::AtomicU64,
@@ -26,12 +25,12 @@ impl AtomicU64 {
         Self { value: loom::sync::atomic::AtomicU64::new(value), loads: AtomicBool::new(false) }
     }
 
-    fn mark_load(&self) {
+    fn note_load(&self) {
         self.loads.store(true, Ordering::Relaxed); // relaxed: orders nothing else
     }
 
     pub(crate) fn load(&self, order: Ordering) -> u64 {
-        self.mark_load();
+        self.note_load();
         self.value.load(order)
     }
 
@@ -49,7 +48,7 @@ impl AtomicU64 {
         failed: Ordering,
         f: impl FnMut(u64) -> Option<u64>,
     ) -> Result<u64, u64> {
-        self.mark_load();
+        self.note_load();
         self.value.fetch_update(done, failed, f)
     }
 
@@ -92,7 +91,7 @@ impl<T> Mutex<T> {
     }
 }
 
-/// A flag that the model sets, waking whoever waits with this deadline.
+/// A flag that the model sets. That wakes the thread which waits with this deadline.
 #[derive(Clone, Debug)]
 pub(crate) struct Deadline(PlainArc<Mutex<DeadlineState>>);
 
@@ -129,7 +128,7 @@ impl Deadline {
     }
 
     /// Models make their own deadlines.
-    pub(crate) fn of(_: Wait) -> Option<Self> {
+    pub(crate) fn from_end(_: Option<std::time::Instant>) -> Option<Self> {
         None
     }
 

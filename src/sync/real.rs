@@ -1,13 +1,13 @@
-//! What runs: std's atomics and thread parking, parking_lot's mutex, dashmap.
+//! What runs: std's atomics, parking_lot's mutex, dashmap, a parker and a timer.
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::hash::Hash;
-use std::time::{Duration, Instant};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use crate::request::Wait;
-
-pub(crate) use super::timer::later;
+pub(crate) use super::parker::Parker;
+pub(crate) use super::timer::{Timeout, later};
 pub(crate) use parking_lot::{Mutex, MutexGuard};
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
@@ -22,14 +22,12 @@ pub(crate) fn claim_fence() {}
 pub(crate) struct Deadline(Instant);
 
 impl Deadline {
-    /// The deadline of a wait that has one.
-    pub(crate) fn of(wait: Wait) -> Option<Self> {
-        match wait {
-            Wait::Until(instant) => Some(Self(instant)),
-            Wait::Never | Wait::Forever => None,
-        }
+    /// The deadline of a wait that ends then, if it ends.
+    pub(crate) fn from_end(end: Option<Instant>) -> Option<Self> {
+        end.map(Self)
     }
 
+    /// The end of a lease.
     pub(crate) fn at(instant: Instant) -> Self {
         Self(instant)
     }
@@ -38,13 +36,17 @@ impl Deadline {
         self.0 <= Instant::now()
     }
 
+    pub(super) fn instant(&self) -> Instant {
+        self.0
+    }
+
     pub(crate) fn earlier<'a>(one: Option<&'a Self>, other: Option<&'a Self>) -> Option<&'a Self> {
         one.into_iter().chain(other).min_by_key(|deadline| deadline.0)
     }
 }
 
-/// When an acquisition first had to wait: waiters are served in this order, and one that has waited
-/// for long may close gates.
+/// When an acquisition first had to wait. Waiters are served in this order, and a waiter that has
+/// waited for long may close gates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Stamp(Instant);
 
@@ -59,45 +61,22 @@ impl Stamp {
     }
 }
 
-/// One thread's bed: `park` returns after an `unpark`, or when the deadline has passed, or for no
-/// reason.
-#[derive(Debug)]
-pub(crate) struct Parker(std::thread::Thread);
-
-impl Parker {
-    /// For the calling thread, the only one that may `park` it.
-    pub(crate) fn new() -> Self {
-        Self(std::thread::current())
-    }
-
-    pub(crate) fn park(&self, deadline: Option<&Deadline>) {
-        match deadline {
-            None => std::thread::park(),
-            Some(Deadline(instant)) => std::thread::park_timeout(instant.saturating_duration_since(Instant::now())),
-        }
-    }
-
-    pub(crate) fn unpark(&self) {
-        self.0.unpark();
-    }
-}
-
-/// Rounds of looking again before a waiter goes to sleep: a few of pausing, then, for a thread, a
-/// few of letting others run. A task has an executor that does that.
+/// Rounds of looking again before a waiter goes to sleep. First a few pauses; then a thread lets
+/// others run a few times. A task need not, as its executor does that.
 #[derive(Debug)]
 pub(crate) struct Spin {
-    round: u32,
-    rounds: u32,
+    round: u8,
+    rounds: u8,
 }
 
 impl Spin {
-    const PAUSES: u32 = 3;
+    const PAUSES: u8 = 3;
 
-    pub(crate) fn of_thread() -> Self {
+    pub(crate) fn for_thread() -> Self {
         Self { round: 0, rounds: Self::PAUSES + 7 }
     }
 
-    pub(crate) fn of_task() -> Self {
+    pub(crate) fn for_task() -> Self {
         Self { round: 0, rounds: Self::PAUSES }
     }
 
@@ -108,12 +87,39 @@ impl Spin {
         }
         self.round += 1;
         if self.round <= Self::PAUSES {
-            (0..1 << self.round).for_each(|_| std::hint::spin_loop());
+            (0..1_u32 << self.round).for_each(|_| std::hint::spin_loop());
         } else {
             std::thread::yield_now();
         }
         true
     }
+}
+
+/// Runs code of the embedding program. Its panic must not stop what has to go on here; the panic
+/// hook has reported it.
+pub(crate) fn contain(f: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(f)) {
+        // What was thrown is the program's, too, and may panic when it is dropped.
+        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+            std::mem::forget(again);
+        }
+    }
+}
+
+/// Microseconds since 1970, by the wall clock; so far from the largest number that counting up from
+/// there does not overflow.
+pub(crate) fn wall_micros() -> u64 {
+    let since = UNIX_EPOCH.elapsed().unwrap_or_default().as_micros();
+    u64::try_from(since).unwrap_or(u64::MAX).min(u64::MAX / 4)
+}
+
+/// A number that no other call, in this process or another, is likely to get.
+pub(crate) fn unique() -> u64 {
+    // The keys are drawn at random once a thread, and counted up from there. A forked process
+    // begins with a copy of them.
+    let mut hasher = RandomState::new().build_hasher();
+    hasher.write_u32(std::process::id());
+    hasher.finish()
 }
 
 /// A set of nodes, found by key.
@@ -145,7 +151,8 @@ impl<T: Borrow<str> + Clone + Eq + Hash> Index<T> {
         }
     }
 
-    /// Removes what is there under `key` if `condition` holds of it; nobody gets it in between.
+    /// Removes what is there under `key`, if `condition` holds of it. No look-up finds it in
+    /// between.
     pub(crate) fn remove_if(&self, key: &str, condition: impl FnOnce(&T) -> bool) -> bool {
         self.map.remove_if(key, |found, ()| condition(found)).is_some()
     }

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64 as Unseen, Ordering::Relaxed};
 use shuttle::rand::{RngCore, thread_rng};
 
 use super::PlainArc;
-use crate::request::Wait;
 
 pub(crate) use super::turns::*;
 pub(crate) use shuttle::sync::MutexGuard;
@@ -29,17 +28,16 @@ impl<T> Mutex<T> {
     }
 }
 
-/// How many more times its thread looks whether it was woken. Drawn by lot, whatever the time asked
-/// for; `None` never ends.
+/// How many more times the waiting thread looks whether it was woken. Drawn by lot, whatever time
+/// was asked for. `None` never ends.
 #[derive(Clone, Debug)]
 pub(crate) struct Deadline(Option<PlainArc<Unseen>>);
 
 impl Deadline {
     const AT_MOST: u64 = 24;
 
-    pub(crate) fn of(wait: Wait) -> Option<Self> {
-        let is_timed = matches!(wait, Wait::Until(_));
-        is_timed.then(|| Self(Some(PlainArc::new(Unseen::new(thread_rng().next_u64() % Self::AT_MOST)))))
+    pub(crate) fn from_end(end: Option<std::time::Instant>) -> Option<Self> {
+        end.map(|_| Self(Some(PlainArc::new(Unseen::new(thread_rng().next_u64() % Self::AT_MOST)))))
     }
 
     /// The end of a lease: it never comes.

@@ -1,6 +1,6 @@
-//! What loom and shuttle have in common: both run the threads of a program on one thread of the
-//! system, and decide at each step whose turn it is. So what is not theirs has to be the same in
-//! each run, and a counter of the system's thread is a counter of that program.
+//! What loom and shuttle have in common. Both run the threads of a program on one thread of the
+//! system, and decide at each step which of them runs. So all else has to be the same in each run,
+//! and a thread-local of the system's thread is shared by the whole program.
 
 use std::borrow::Borrow;
 use std::cell::Cell;
@@ -34,11 +34,11 @@ impl Stamp {
 pub(crate) struct Spin;
 
 impl Spin {
-    pub(crate) fn of_thread() -> Self {
+    pub(crate) fn for_thread() -> Self {
         Self
     }
 
-    pub(crate) fn of_task() -> Self {
+    pub(crate) fn for_task() -> Self {
         Self
     }
 
@@ -93,4 +93,28 @@ impl<T: Borrow<str> + Clone> Index<T> {
 }
 
 /// Nothing happens later in a model.
-pub(crate) fn later(_: std::time::Instant, _: impl FnOnce() + Send + 'static) {}
+#[derive(Debug)]
+pub(crate) struct Timeout;
+
+impl Timeout {
+    pub(crate) fn comes_by(&self, _: std::time::Instant) -> bool {
+        true
+    }
+}
+
+pub(crate) fn later(_: std::time::Instant, _: impl FnOnce() + Send + 'static) -> Timeout {
+    Timeout
+}
+
+/// A panic in a model is a failure.
+pub(crate) fn contain(f: impl FnOnce()) {
+    f();
+}
+
+pub(crate) fn wall_micros() -> u64 {
+    0
+}
+
+pub(crate) fn unique() -> u64 {
+    0
+}

@@ -107,27 +107,27 @@ fn marks_are_struck_out() {
 fn marks_are_struck_out_on([inner, leaf]: [PlainArc<Node>; 2]) {
     let marked = |asked: Kind| {
         use_once(&leaf);
-        assert!(matches!(inner.claim(asked, None, How::Tentative), Claim::Inner));
-        assert_ne!(word(&inner) & asked.tentative(), 0);
+        assert!(matches!(inner.claim(asked, None, How::Mark), Claim::Inner));
+        assert_ne!(word(&inner) & asked.mark(), 0);
     };
     for asked in [Kind::Xs, Kind::Ss] {
         for claimed in Kind::ALL {
-            let conflicts = claimed.tentative_conflicts(Place::Above) & asked.tentative() != 0;
+            let conflicts = claimed.conflicting_marks(Place::Above) & asked.mark() != 0;
             marked(asked);
-            leaf.word.fetch_and(!CLEAR, Ordering::SeqCst); // as the walk of the one who looks around does
+            leaf.word.fetch_and(!CLEAR, Ordering::SeqCst); // as the walk of the try does
             assert_eq!(leaf.claim_looking(claimed), !conflicts, "the slow path does what there is to do");
             if conflicts {
                 leaf.try_claim(claimed).unwrap();
             }
-            assert_eq!(word(&inner) & asked.tentative() == 0, conflicts, "{claimed:?} below a try for {asked:?}");
+            assert_eq!(word(&inner) & asked.mark() == 0, conflicts, "{claimed:?} below a try for {asked:?}");
             assert_eq!(word(&leaf) & CLEAR, 0, "a mark covers it");
             leaf.drop_claim(claimed);
-            inner.word.fetch_and(!asked.tentative(), Ordering::SeqCst);
+            inner.word.fetch_and(!asked.mark(), Ordering::SeqCst);
         }
         marked(asked);
         assert!(!inner.claim_fast(Kind::Xn));
         inner.claim(Kind::Xn, None, How::Firm);
-        assert_eq!(word(&inner) & asked.tentative(), 0);
+        assert_eq!(word(&inner) & asked.mark(), 0);
         inner.drop_claim(Kind::Xn);
     }
 }

@@ -107,7 +107,8 @@ fn enrolling_against_a_lock() {
         let (root, inner, leaf) = (world.node("/"), world.used("a"), world.node("a/b"));
         inner.try_claim(Kind::Sn).unwrap(); // so that it is not un-enrolled
         for kind in [Kind::Ss, Kind::Xn] {
-            root.try_claim(kind).unwrap(); // the first takes off its `CLEAR`, the second is for loom, as above
+            // The first takes off its `CLEAR`, the second is for loom, as above.
+            root.try_claim(kind).unwrap();
             root.drop_claim(kind);
         }
         run([

@@ -151,7 +151,8 @@ fn polled_with_another_waker_while_woken() {
 }
 
 /// A task and a thread in one queue, for an inner node and for what is below it. Fails if tasks are
-/// not woken, or if one that was woken stays in the queue.
+/// not woken, if one that sleeps again leaves no waker, or if one that was woken stays in the
+/// queue.
 #[test]
 fn a_task_and_a_thread_in_one_queue() {
     explore_at_most(3, "a_task_and_a_thread_in_one_queue", || {

@@ -3,6 +3,7 @@
 
 use super::super::acquire::{Acquisition, Step};
 use super::super::tree::Tree;
+use super::super::word::GATES;
 use super::*;
 use crate::path::ToTreePath;
 use crate::sync::AtomicUsize;
@@ -16,7 +17,7 @@ fn node(tree: &Tree, path: &str) -> PlainArc<Node> {
 }
 
 fn waiter(wanted: &PlainArc<Node>, kind: Kind, place: Place, stamp: Stamp) -> Waiter {
-    Waiter { wanted: wanted.clone(), kind, place, stamp, sleeper: Sleeper::new(None), gated_for: None }
+    Waiter { wanted: wanted.clone(), kind, place, stamp, sleeper: Sleeper::for_thread(), gated_for: None }
 }
 
 /// A queue of these at a node that is held by `held`, in this order of age. Nobody has gates closed
@@ -36,9 +37,9 @@ fn queue(at: &PlainArc<Node>, held: Kind, asked: &[(Kind, Place)]) -> Vec<Waiter
 fn woken(at: &Node, waiters: &[Waiter]) -> Vec<usize> {
     let mut asleep = [0; 4];
     for waiter in waiters.iter().filter(|waiter| !waiter.sleeper.is_woken() && !waiter.is_draining()) {
-        asleep[waiter.kind as usize] += 1;
+        asleep[waiter.kind.index()] += 1;
     }
-    assert_eq!(at.cold().slow.lock().asleep, asleep);
+    assert_eq!(at.cold().slow.lock().queue.asleep, asleep);
     (0..waiters.len()).filter(|&which| waiters[which].sleeper.is_woken()).collect()
 }
 
@@ -57,24 +58,29 @@ fn a_release_wakes_all_that_can_go_together_and_no_more() {
         (&draining, &all),
         (&[(Ss, Here), (Sn, Here), (Xs, Here), (Ss, Here)], &[0, 1]),
         (&[(Xn, Here), (Ss, Here)], &[0]),
-        (&passing, &[0, 1, 2, 3]), // those who want what is below do not keep off each other, nor the one behind them
-        (&[(Xn, Here), (Xs, Above), (Sn, Here)], &[0, 1]), // and a lock on the node alone keeps off nobody below
+        // Waiters for nodes below keep off neither each other nor the waiter behind them, and a
+        // lock on the node alone keeps off no waiter for a node below.
+        (&passing, &[0, 1, 2, 3]),
+        (&[(Xn, Here), (Xs, Above), (Sn, Here)], &[0, 1]),
         (&[(Xs, Below), (Xs, Here)], &[0, 1]), // who drains has its claim elsewhere
         (&crowd((Ss, Above)), &[0]),
         (&crowd((Xs, Below)), &[0, 2 * IN_FRONT]), // and passes a whole crowd
     ] {
         let at = node(&Tree::new(NEVER), "a");
         let waiters = queue(&at, Xs, asked);
-        assert_eq!(woken(&at, &waiters), []);
+        assert_eq!(woken(&at, &waiters), [0; 0]);
         at.drop_claim(Xs);
         assert_eq!(woken(&at, &waiters), expected, "of {asked:?}");
         at.wake_next();
         assert_eq!(woken(&at, &waiters), expected, "they are on their way already");
         for waiter in &waiters {
-            assert!(!at.rise(&waiter.sleeper, waiter.rank()), "a thread does not lapse");
+            assert_eq!(at.rise(&waiter.sleeper, waiter.rank()), Turn::Kept, "a thread does not lapse");
         }
         let slow = at.cold().slow.lock();
-        assert_eq!((slow.queue.len(), slow.asleep, at.word.load(Ordering::SeqCst) & PARKED), (0, [0; 4], 0));
+        assert_eq!(
+            (slow.queue.waiters.len(), slow.queue.asleep, at.word.load(Ordering::SeqCst) & PARKED),
+            (0, [0; 4], 0)
+        );
     }
 }
 
@@ -84,11 +90,11 @@ fn a_release_wakes_all_that_can_go_together_and_no_more() {
 fn it_is_hopeless_if_no_kind_that_sleeps_can_go() {
     for held in Kind::ALL {
         for asleep in 0..16_u32 {
-            let slow = Slow { asleep: std::array::from_fn(|kind| asleep >> kind & 1), ..Slow::default() };
-            let sleeping = Kind::ALL.into_iter().filter(|kind| asleep >> *kind as u32 & 1 == 1);
+            let queue = Queue { asleep: std::array::from_fn(|kind| asleep >> kind & 1), ..Queue::default() };
+            let sleeping = Kind::ALL.into_iter().filter(|kind| asleep >> kind.index() & 1 == 1);
             let some_can = sleeping.clone().any(|kind| held.unit() & kind.conflicts(Place::Above) == 0);
             assert_eq!(
-                slow.is_hopeless(held.unit()),
+                queue.is_hopeless(held.unit()),
                 !some_can,
                 "{held:?} held, {:?} asleep",
                 sleeping.collect::<Vec<_>>()
@@ -107,7 +113,7 @@ fn the_front_of_a_queue_has_gates_closed_while_it_sleeps() {
     let closed_for = |patience| -> Vec<Stamp> {
         let mut slow = at.cold().slow.lock();
         assert!(slow.take_next(&at, patience).is_empty());
-        slow.gates.0.values().flat_map(|gates| gates.keys().map(|(stamp, _)| *stamp)).collect()
+        slow.gates.stamps()
     };
     assert_eq!(closed_for(NEVER), []);
     assert_eq!(at.word.load(Ordering::SeqCst) & GATES, 0);
@@ -136,10 +142,12 @@ fn the_same_stamp_is_not_the_same_waiter() {
         assert_eq!(gates(), GATES);
         let waiter = &waiters[gone];
         at.rise(&waiter.sleeper, waiter.rank());
-        assert!(at.cold().slow.lock().queue.iter().all(|left| !PlainArc::ptr_eq(&left.sleeper, &waiter.sleeper)));
+        assert!(
+            at.cold().slow.lock().queue.waiters.iter().all(|left| !PlainArc::ptr_eq(&left.sleeper, &waiter.sleeper))
+        );
         waiter.sleeper.open_gates();
     }
-    assert_eq!((gates(), at.cold().slow.lock().queue.len()), (0, 0));
+    assert_eq!((gates(), at.cold().slow.lock().queue.waiters.len()), (0, 0));
 }
 
 /// Every two waiters of any kind, at any place: the word has the gates of both, and each of them
@@ -207,10 +215,14 @@ fn a_claim_a_full_count_or_a_gate_is_a_reason_to_sleep() {
             Kind::ALL.into_iter().flat_map(|kind| [Place::Here, Place::Above, Place::Below].map(|place| (kind, place)))
         {
             let (here, asking) = (place == Place::Here, waiter(&c, kind, place, stamp));
-            let named = |word| slow.gate_in_the_way(&asking, word).map(|wanted| wanted.path.clone());
+            let named = |word| slow.gates.alone_in_the_way(&asking, word).map(|wanted| wanted.path.clone());
             for word in Kind::ALL.map(Kind::unit).into_iter().chain([0]) {
                 let conflict = word & kind.conflicts(place) != 0;
-                assert_eq!(slow.holds_up(&asking, word), conflict || here && gated, "{kind:?} {place:?} {word:#x}");
+                assert_eq!(
+                    asking.is_held_up(word, &slow.gates),
+                    conflict || here && gated,
+                    "{kind:?} {place:?} {word:#x}"
+                );
                 assert_eq!(
                     named(word),
                     (here && gated && !conflict).then(|| b.path.clone()),
@@ -218,7 +230,7 @@ fn a_claim_a_full_count_or_a_gate_is_a_reason_to_sleep() {
                 );
             }
             if kind.is_shared() {
-                assert_eq!(slow.holds_up(&asking, full(kind)), here, "{kind:?} {place:?}");
+                assert_eq!(asking.is_held_up(full(kind), &slow.gates), here, "{kind:?} {place:?}");
             }
         }
     }
@@ -226,7 +238,7 @@ fn a_claim_a_full_count_or_a_gate_is_a_reason_to_sleep() {
 }
 
 fn task(wanted: &PlainArc<Node>) -> Waiter {
-    let sleeper = Sleeper::new(Some(Waker::noop().clone()));
+    let sleeper = Sleeper::for_task(Waker::noop().clone());
     Waiter { sleeper, ..waiter(wanted, Kind::Xs, Place::Here, Stamp::now()) }
 }
 
@@ -242,7 +254,7 @@ fn held_with(waiters: &[fn(&PlainArc<Node>) -> Waiter]) -> (PlainArc<Node>, Vec<
 }
 
 fn is_queued(at: &Node, waiter: &Waiter) -> bool {
-    at.cold().slow.lock().queue.iter().any(|queued| PlainArc::ptr_eq(&queued.sleeper, &waiter.sleeper))
+    at.cold().slow.lock().queue.waiters.iter().any(|queued| PlainArc::ptr_eq(&queued.sleeper, &waiter.sleeper))
 }
 
 /// Those who sleep with good reason, and threads in any case, are not looked after again and again.
@@ -257,9 +269,9 @@ fn nobody_comes_by_for_those_who_are_not_left_alone() {
         }
         for _ in 0..3 {
             at.look_after();
-            assert!(!at.cold().slow.lock().looked_after);
+            assert!(at.cold().slow.lock().queue.looked_after.is_none());
         }
-        assert!(waiters.iter().all(|waiter| is_queued(&at, waiter) && !waiter.sleeper.take_lapsed()));
+        assert!(waiters.iter().all(|waiter| is_queued(&at, waiter) && waiter.sleeper.take_turn() == Turn::Kept));
     }
 }
 
@@ -273,7 +285,7 @@ fn a_task_is_woken_by_its_latest_waker() {
         }
     }
     let [first, second] = [0; 2].map(|none| PlainArc::new(Woken(AtomicUsize::new(none))));
-    let sleeper = Sleeper::new(Some(first.clone().into()));
+    let sleeper = Sleeper::for_task(first.clone().into());
     sleeper.set_waker(&second.clone().into());
     unpark(vec![sleeper]);
     assert_eq!([first, second].map(|woken| woken.0.load(Ordering::SeqCst)), [0, 1]);
@@ -293,7 +305,7 @@ fn a_task_has_its_time_to_be_polled() {
             std::thread::yield_now();
         }
         assert!(now() - woken >= UNPOLLED);
-        assert!(waiters[0].sleeper.take_lapsed() && waiters[1].sleeper.is_woken());
+        assert!(waiters[0].sleeper.take_turn() == Turn::Lapsed && waiters[1].sleeper.is_woken());
     }
 }
 

@@ -39,7 +39,7 @@ fn masks_are_the_conflict_table() {
             assert_eq!(asked.conflicts(place) & word != 0, expected, "{asked:?} against {held:?} {place:?}");
         }
         assert_eq!(asked.closes(place) & held.gate() != 0, expected, "gate of {held:?} for {asked:?} {place:?}");
-        let struck = asked.tentative_conflicts(place) & held.tentative() != 0;
+        let struck = asked.conflicting_marks(place) & held.mark() != 0;
         assert_eq!(struck, expected && held.is_subtree(), "{asked:?} strikes out {held:?} {place:?}");
     }
 }
@@ -47,7 +47,7 @@ fn masks_are_the_conflict_table() {
 #[test]
 fn no_two_meanings_share_a_bit() {
     let mut seen = 0;
-    let single = [ENROLLED, KIDS, PARKED, TX, TS, CLEAR];
+    let single = [ENROLLED, KIDS, PARKED, MARK_X, MARK_S, CLEAR];
     let gates = Kind::ALL.map(Kind::gate);
     for bits in single.into_iter().chain(gates).chain([XS, XN, SS, SN]) {
         assert_eq!(seen & bits, 0);
@@ -59,7 +59,7 @@ fn no_two_meanings_share_a_bit() {
 #[test]
 fn what_reaches_below_covers() {
     for kind in Kind::ALL {
-        let covers = [kind.unit(), kind.tentative()].map(|bits| bits & COVERS != 0);
+        let covers = [kind.unit(), kind.mark()].map(|bits| bits & COVERS != 0);
         assert_eq!(covers, [kind.is_subtree(); 2], "{kind:?}");
     }
     assert_eq!(COVERS & (ENROLLED | KIDS | PARKED | GATES | CLEAR), 0);

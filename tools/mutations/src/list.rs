@@ -27,6 +27,7 @@ const CLAIM: &str = "memory/claim.rs";
 const ENROL: &str = "memory/enrol.rs";
 const WALK: &str = "memory/walk.rs";
 const WORD: &str = "memory/word.rs";
+const GATE: &str = "memory/gate.rs";
 const SLEEPER: &str = "memory/sleeper.rs";
 const WAIT: &str = "memory/wait.rs";
 const ACQUIRE: &str = "memory/acquire.rs";

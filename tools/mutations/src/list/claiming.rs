@@ -63,7 +63,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         what: "the fast path of a shared claim looks for nothing on its node",
         edits: &[(
             WORD,
-            "let unusual = self.obstacles() | self.tentative_conflicts(Place::Here) | below;",
+            "let unusual = self.obstacles() | self.conflicting_marks(Place::Here) | below;",
             "let unusual = below;",
         )],
         fails: &["readers_and_a_writer"],

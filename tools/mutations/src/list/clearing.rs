@@ -83,16 +83,12 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "a mark above does not keep CLEAR from being set",
-        edits: &[(WORD, "COVERS: u64 = XS | SS | TX | TS;", "COVERS: u64 = XS | SS;")],
+        edits: &[(WORD, "COVERS: u64 = XS | SS | MARK_X | MARK_S;", "COVERS: u64 = XS | SS;")],
         fails: &["enrolling_below_a_try"],
     },
     Mutation {
         what: "a lock waits before it has taken off every CLEAR",
-        edits: &[(
-            WALK,
-            "Tentative::Strike => Round::Passing { met: false },",
-            "Tentative::Strike => Round::Stopping,",
-        )],
+        edits: &[(WALK, "Marks::Strike => Round::Passing { met: false },", "Marks::Strike => Round::Stopping,")],
         fails: &["no_newcomer_below_one_that_drains"],
     },
 ];

@@ -55,15 +55,15 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "a removal does not clear KIDS",
-        edits: &[(ENROL, "self.word.fetch_and(!KIDS, Ordering::SeqCst);", "")],
+        edits: &[(ENROL, "parent.word.fetch_and(!KIDS, Ordering::SeqCst);", "")],
         fails: &["two_children_against_walk"],
     },
     Mutation {
         what: "KIDS is cleared while there is a child",
         edits: &[(
             ENROL,
-            "        if slow.kids.is_empty() {\n            slow.kids = Vec::new();\n            self",
-            "        {\n            self",
+            "        if self.is_empty() {\n            self.0 = Vec::new();\n            parent",
+            "        if true {\n            parent",
         )],
         fails: &["two_children_against_walk"],
     },
@@ -99,7 +99,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         what: "a sweep un-enrols without looking whether the node is idle",
         edits: &[
             (ENROL, "(word & !CLEAR == ENROLLED).then_some(0)", "Some(word & !(CLEAR | ENROLLED))"),
-            (RECLAIM, "if PlainArc::strong_count(&slow.kids[at]) == 2 {", "{"),
+            (RECLAIM, "if PlainArc::strong_count(slow.kids.get(at)) == 2 {", "{"),
         ],
         fails: &["sweep_against_holder"],
     },

@@ -18,7 +18,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "one that gives up stays in the queue",
-        edits: &[(WAIT, "let left = slow.take_out(self, sleeper, rank);", "let left: Option<Waiter> = None;")],
+        edits: &[(WAIT, "let left = slow.queue.take_out(self, sleeper, rank);", "let left: Option<Waiter> = None;")],
         fails: &["behind_one_that_gives_up"],
     },
     Mutation {

@@ -2,49 +2,55 @@
 
 use super::{ACQUIRE, Mutation, SLEEPER, WAIT};
 
-const RENEW: &str = "Some(sleeper) => sleeper.set_waker(waker),";
-const RISE: &str = "        self.cold().slow.lock().take_out(self, sleeper, rank);\n        sleeper.take_lapsed()\n";
+const RENEW: &str = "            sleeper.set_waker(waker);\n";
+const RISE: &str =
+    "        self.cold().slow.lock().queue.take_out(self, sleeper, rank);\n        sleeper.take_turn()\n";
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         what: "a task's new waker is set after the step",
         edits: &[
-            (ACQUIRE, RENEW, "Some(_) => {}"),
+            (ACQUIRE, RENEW, "            let _ = sleeper;\n"),
             (
                 ACQUIRE,
-                "        self.step()\n    }\n\n    /// Goes as far",
-                "        let step = self.step();\n        if let Some(sleeper) = &self.sleeper {\n            sleeper.set_waker(waker);\n        }\n        step\n    }\n\n    /// Goes as far",
+                "        self.advance(Who::Task(waker))\n    }\n\n    /// Goes as far",
+                "        let step = self.advance(Who::Task(waker));\n        if let Some(sleeper) = &self.sleeper {\n            sleeper.set_waker(waker);\n        }\n        step\n    }\n\n    /// Goes as far",
             ),
         ],
         fails: &["polled_with_another_waker_while_woken"],
     },
     Mutation {
         what: "a task keeps its first waker",
-        edits: &[(ACQUIRE, RENEW, "Some(_) => {}")],
+        edits: &[(ACQUIRE, RENEW, "            let _ = sleeper;\n")],
         fails: &["polled_with_another_waker_while_woken"],
     },
     Mutation {
         what: "tasks are not woken",
-        edits: &[(SLEEPER, "                waker.wake(); // somebody else's code, not under our lock\n", "")],
+        edits: &[(SLEEPER, "                waker.wake(); // under no lock\n", "")],
+        fails: &["a_task_and_a_thread_in_one_queue"],
+    },
+    Mutation {
+        what: "one that sleeps again leaves no waker",
+        edits: &[(SLEEPER, "is_some_and(|waker| waker.will_wake(new))", "is_none_or(|waker| waker.will_wake(new))")],
         fails: &["a_task_and_a_thread_in_one_queue"],
     },
     Mutation {
         what: "one that was woken stays in the queue",
-        edits: &[(WAIT, RISE, "        sleeper.take_lapsed()\n")],
+        edits: &[(WAIT, RISE, "        sleeper.take_turn()\n")],
         fails: &["a_task_and_a_thread_in_one_queue"],
     },
     Mutation {
         what: "one that is polled does not learn that it lapsed",
-        edits: &[(WAIT, RISE, "        self.cold().slow.lock().take_out(self, sleeper, rank);\n        false\n")],
+        edits: &[(
+            WAIT,
+            RISE,
+            "        self.cold().slow.lock().queue.take_out(self, sleeper, rank);\n        Turn::Kept\n",
+        )],
         fails: &["a_drain_lapses_against_a_poll_or_a_drop"],
     },
     Mutation {
         what: "one that is dropped does not learn that it lapsed",
-        edits: &[(
-            WAIT,
-            "(by_gate.unwrap_or_else(|| self.clone()), sleeper.take_lapsed())",
-            "(by_gate.unwrap_or_else(|| self.clone()), false)",
-        )],
+        edits: &[(WAIT, "turn: sleeper.take_turn() }", "turn: Turn::Kept }")],
         fails: &["a_drain_lapses_against_a_poll_or_a_drop"],
     },
     Mutation {

@@ -1,6 +1,6 @@
 //! Sleeping, waking, gates: models in `waking.rs` and `gating.rs`.
 
-use super::{ACQUIRE, CLAIM, Mutation, WAIT};
+use super::{ACQUIRE, CLAIM, GATE, Mutation, WAIT};
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
@@ -14,7 +14,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "a sleeper does not look again after setting PARKED",
-        edits: &[(WAIT, "let asleep = slow.holds_up(&waiter, word);", "let asleep = true;")],
+        edits: &[(WAIT, "let asleep = waiter.is_held_up(word, &slow.gates);", "let asleep = true;")],
         fails: &["three_on_one_node"],
     },
     Mutation {
@@ -35,7 +35,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         what: "PARKED goes while somebody is in the queue",
         edits: &[(
             WAIT,
-            "        if self.queue.is_empty() {\n            node.word",
+            "        if self.waiters.is_empty() {\n            node.word",
             "        {\n            node.word",
         )],
         fails: &["three_on_one_node"],
@@ -44,8 +44,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         what: "one that has to withdraw keeps its claim while it sleeps",
         edits: &[(
             ACQUIRE,
-            "                            self.node.drop_claim(self.kind);\n                            self.wait_at(above, Place::Above, None);",
-            "                            self.wait_at(above, Place::Above, None);",
+            "                            self.node.drop_claim(self.kind);\n                            self.wait_at(above, Place::Above, None, who);",
+            "                            self.wait_at(above, Place::Above, None, who);",
         )],
         fails: &["one_wants_the_node_one_below"],
     },
@@ -62,8 +62,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         what: "a release wakes one waiter only",
         edits: &[(
             WAIT,
-            "                self.asleep[kind as usize] -= u32::from(!draining);\n",
-            "                self.asleep[kind as usize] -= u32::from(!draining);\n                break;\n",
+            "                self.asleep[kind.index()] -= u32::from(!draining);\n",
+            "                self.asleep[kind.index()] -= u32::from(!draining);\n                break;\n",
         )],
         fails: &["two_siblings_behind_the_root"],
     },
@@ -83,35 +83,35 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         what: "opening a gate wakes nobody",
         edits: &[(
-            WAIT,
-            "        let next = slow.take_next(self, patience);\n        drop(slow);\n        unpark(next);\n    }\n\n    /// Takes their turn",
-            "    }\n\n    /// Takes their turn",
+            GATE,
+            "        let next = slow.take_next(self, patience);\n        drop(slow);\n        unpark(next);\n",
+            "",
         )],
         fails: &["gates_open_again"],
     },
     Mutation {
         what: "an opened gate leaves its bit",
-        edits: &[(WAIT, "        self.word.fetch_and(!(GATES & !closed), Ordering::SeqCst);\n", "")],
+        edits: &[(GATE, "        self.word.fetch_and(!(GATES & !closed), Ordering::SeqCst);\n", "")],
         fails: &["gates_open_again"],
     },
     Mutation {
         what: "a gate binds those who are older than the one who closed it",
-        edits: &[(WAIT, "*of < stamp)", "*of != stamp)")],
+        edits: &[(GATE, "closer.stamp < stamp)", "closer.stamp != stamp)")],
         fails: &["the_oldest_passes_all_gates"],
     },
     Mutation {
         what: "a gate binds the one who closed it",
-        edits: &[(WAIT, "*of < stamp)", "*of <= stamp)")],
+        edits: &[(GATE, "closer.stamp < stamp)", "closer.stamp <= stamp)")],
         fails: &["the_oldest_passes_all_gates"],
     },
     Mutation {
         what: "a gate that is closed for a sleeper is not noted with it",
-        edits: &[(WAIT, "            sleeper.note_gate(Gate { at: node.clone(), bits, stamp });\n", "")],
+        edits: &[(GATE, "            sleeper.note_gate(Gate { at: node.clone(), bits, stamp });\n", "")],
         fails: &["an_overtaken_sleeper_closes_gates", "an_overtaken_sleeper_gives_up"],
     },
     Mutation {
         what: "an opened gate stays on the node's list",
-        edits: &[(WAIT, "            alike.remove(&(gate.stamp, address(sleeper)));\n", "")],
+        edits: &[(GATE, "            alike.remove(&Closer::new(gate.stamp, sleeper));\n", "")],
         fails: &["an_overtaken_sleeper_closes_gates", "gates_open_again"],
     },
     Mutation {

@@ -1,0 +1,81 @@
+//! From a request to a grant, or to the error that names what was in the way.
+
+use std::time::Instant;
+
+use super::acquire::block_on;
+use super::node::Node;
+use super::word::{Kind, Place};
+use super::{MemoryGrant, RECORDED};
+use crate::error::{Blocker, LockError};
+use crate::request::{Request, Wait};
+use crate::sync::{AtomicU64, Deadline, PlainArc};
+
+/// What the store does when the fast path will not do.
+#[cold]
+pub(super) fn acquire_slow(
+    node: &PlainArc<Node>,
+    kind: Kind,
+    request: &Request,
+    wait: Wait,
+) -> Result<MemoryGrant, LockError> {
+    if node.claim_looking(kind) {
+        return Ok(grant(node, kind, request));
+    }
+    let deadline = Deadline::from_end(end_of(wait));
+    // A wait of no time is a try: another try in mid-air must not make it fail.
+    let tries_once = wait == Wait::Never || deadline.as_ref().is_some_and(Deadline::has_passed);
+    let claimed =
+        if tries_once { unless_expired(|| node.try_claim(kind)) } else { block_on(node, kind, deadline.as_ref()) };
+    match claimed {
+        Ok(()) => Ok(grant(node, kind, request)),
+        Err(in_the_way) => {
+            let blocker = blocker(node, kind, &in_the_way);
+            Err(match wait {
+                Wait::Never => LockError::WouldBlock { blocker },
+                Wait::Until(_) | Wait::Forever => LockError::TimedOut { blocker },
+            })
+        }
+    }
+}
+
+fn end_of(wait: Wait) -> Option<Instant> {
+    match wait {
+        Wait::Until(end) => Some(end),
+        Wait::Never | Wait::Forever => None,
+    }
+}
+
+/// Whether a try for this kind would fail right now.
+pub(super) fn would_block(node: &PlainArc<Node>, kind: Kind) -> bool {
+    unless_expired(|| node.in_the_way_of(kind).map_or(Ok(()), Err)).is_err()
+}
+
+/// Tries again for as long as what is in the way is a lock whose lease has expired.
+fn unless_expired(mut attempt: impl FnMut() -> Result<(), PlainArc<Node>>) -> Result<(), PlainArc<Node>> {
+    loop {
+        match attempt() {
+            Err(in_the_way) if in_the_way.revoke_expired() => {}
+            result => return result,
+        }
+    }
+}
+
+/// The grant for a claim that was made, with its record if it needs one.
+#[inline]
+pub(super) fn grant(node: &PlainArc<Node>, kind: Kind, request: &Request) -> MemoryGrant {
+    if request.lease.is_none() && request.owner.is_none() {
+        return MemoryGrant::new(kind);
+    }
+    let token = node.shared().next_token();
+    node.record(token, kind, request.lease, request.owner.clone());
+    MemoryGrant { kind, token: AtomicU64::new(token | RECORDED) }
+}
+
+fn blocker(node: &Node, kind: Kind, in_the_way: &Node) -> Blocker {
+    let place = match in_the_way.depth().cmp(&node.depth()) {
+        std::cmp::Ordering::Less => Place::Above,
+        std::cmp::Ordering::Equal => Place::Here,
+        std::cmp::Ordering::Greater => Place::Below,
+    };
+    Blocker::new(node.path.clone(), in_the_way.path.clone(), in_the_way.owner_in_the_way(kind, place))
+}
