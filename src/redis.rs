@@ -31,9 +31,12 @@ use crate::request::{Mode, Request, Scope, Wait};
 use crate::store::{LockStore, LostLock};
 
 mod acquire;
+#[allow(dead_code)]
+mod clock;
 mod core;
 mod driver;
 mod entry;
+#[allow(dead_code)]
 mod error;
 mod keeper;
 mod key;
@@ -41,9 +44,15 @@ mod lease;
 mod link;
 mod mailbox;
 mod node;
+#[allow(dead_code)]
+mod primitives;
 mod script;
 mod sync;
 mod task;
+#[allow(dead_code)]
+mod value;
+#[allow(dead_code)]
+mod wire;
 
 pub use error::RedisStoreError;
 pub use node::{RedisGrant, RedisNode};

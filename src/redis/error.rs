@@ -82,8 +82,9 @@ impl fmt::Display for RedisStoreError {
 
 impl std::error::Error for RedisStoreError {}
 
-/// What an error means for the command that met it.
-#[derive(Clone, Debug)]
+/// What an error means for the command that met it: by what may have happened, not by what went
+/// wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
     /// It did not run, for there is no server to run it.
     Down(RedisStoreError),
@@ -98,6 +99,11 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// Whether the same command, sent again as it is, would fail again.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self, Self::Refused(_) | Self::NoScript)
+    }
+
     pub(crate) fn into_error(self) -> RedisStoreError {
         match self {
             Self::Down(error) | Self::Later(error) | Self::Unsure(error) | Self::Refused(error) => error,

@@ -1,0 +1,87 @@
+//! How bytes reach the server that is master for the tree. No type of the redis crate, and no
+//! socket, leaves this layer; it knows nothing of locks.
+//!
+//! * `wire/command.rs`: a command as bytes
+//! * `wire/answer.rs`: answers out of bytes
+//! * `wire/refusal.rs`: what an error of the server means
+//! * `wire/master.rs`: which server is master, now
+//! * `wire/resolve.rs`: the addresses of a name
+//! * `wire/socket.rs`: system calls that end at a deadline and are repeated after a signal
+//! * `wire/tls.rs`, `wire/stream.rs`: the socket, in the clear or over TLS
+//! * `wire/line.rs`: commands and answers over one stream
+//! * `wire/dial.rs`: opening one: logging in
+//! * `wire/connection.rs`: a connection of one's own
+//! * `wire/pool.rs`: the connections that callers share
+
+use redis::IntoConnectionInfo;
+
+use super::error::{Failure, RedisStoreError};
+use super::value::Value;
+
+mod answer;
+mod command;
+mod connection;
+mod dial;
+mod line;
+mod master;
+mod pool;
+mod refusal;
+mod resolve;
+mod socket;
+mod stream;
+#[cfg(feature = "redis-tls")]
+mod tls;
+
+#[allow(unused_imports)] // until the files above this layer move
+pub(crate) use command::Command;
+pub(crate) use connection::Connection;
+
+use dial::Dial;
+use pool::{Open, Pool};
+
+/// The reason of a failure that is a time-out.
+const NO_ANSWER: &str = "no answer in time";
+
+/// One server, and the connections to it.
+///
+/// Nothing of it may be used in a child of the process that made it, whose sockets these are.
+/// Dropping it sends nothing.
+pub(crate) struct Wire {
+    pool: Pool<Dial>,
+}
+
+impl Wire {
+    /// Of the URL of a server. `timeout`, in microseconds, is how long it may take for one command;
+    /// `u64::MAX` is for ever. Nothing is opened yet.
+    pub(crate) fn new(url: &str, client_name: Option<String>, timeout: u64) -> Result<Self, RedisStoreError> {
+        let config = |error| RedisStoreError::Config(format!("the URL of the Redis server cannot be used: {error}"));
+        let info = url.into_connection_info().map_err(config)?;
+        Ok(Self { pool: Pool::new(Dial::new(&info, client_name)?, timeout) })
+    }
+
+    /// Host and port, or the path of the socket, for messages.
+    pub(crate) fn address(&self) -> &str {
+        self.pool.dial().address()
+    }
+
+    /// How long a command may take at the most, in microseconds.
+    pub(crate) fn timeout(&self) -> u64 {
+        self.pool.timeout()
+    }
+
+    /// Sends one command over a connection that callers share, and waits for its answer until
+    /// `deadline` on the [`clock`](super::clock::clock), but no longer than the timeout after it
+    /// was sent.
+    ///
+    /// At the deadline a command that was sent is [`Failure::Unsure`], and one that was not is
+    /// [`Failure::Down`].
+    pub(crate) fn call(&self, command: &[u8], deadline: u64) -> Result<Value, Failure> {
+        self.pool.call(command, deadline)
+    }
+
+    /// Opens a connection of one's own by `deadline`.
+    pub(crate) fn open(&self, deadline: u64) -> Result<Connection, Failure> {
+        let dial = self.pool.dial();
+        Ok(Connection::new(dial.open(deadline)?, dial.address().clone()))
+    }
+}

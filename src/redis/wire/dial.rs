@@ -1,0 +1,129 @@
+//! [`Dial`]: opens connections, and ends each with an answer from the server.
+//!
+//! A server that has no room for another client takes the connection, says so, and closes it. So
+//! a connection is not open when it is connected, but when the server has answered: logging in,
+//! choosing the database and giving the name go out with a `PING` behind them, as one pipeline.
+
+use redis::{ConnectionInfo, RedisConnectionInfo};
+
+use super::super::error::{Failure, RedisStoreError};
+use super::super::primitives::Arc;
+use super::NO_ANSWER;
+use super::command::Command;
+use super::line::{Halt, Line};
+use super::master::Master;
+use super::pool::{Lines, Open};
+use super::refusal::Refusal;
+
+/// One server, and how to log in there.
+pub(super) struct Dial {
+    master: Master,
+    address: Arc<str>,
+    login: RedisConnectionInfo,
+    /// What the server's `CLIENT LIST` is to call the connection.
+    name: Option<String>,
+}
+
+impl Open for Dial {
+    type Line = Line;
+
+    fn open(&self, deadline: u64) -> Result<Line, Failure> {
+        self.log_in(deadline)
+    }
+
+    fn address(&self) -> &Arc<str> {
+        &self.address
+    }
+}
+
+/// A command of the login.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Authenticate,
+    Select,
+    Name,
+    Ping,
+}
+
+impl Dial {
+    pub(super) fn new(info: &ConnectionInfo, name: Option<String>) -> Result<Self, RedisStoreError> {
+        let master = Master::new(info)?;
+        let address = master.address().into();
+        Ok(Self { master, address, login: info.redis_settings().clone(), name })
+    }
+
+    /// Opens a connection by `deadline`.
+    fn log_in(&self, deadline: u64) -> Result<Line, Failure> {
+        let endpoint = self.master.find(deadline)?;
+        let mut line = Line::open(&endpoint, deadline).map_err(|error| match error.kind() {
+            std::io::ErrorKind::TimedOut => self.down(NO_ANSWER.into()),
+            _ => self.down(error.to_string()),
+        })?;
+        let (steps, commands) = self.commands();
+        // A server that is full may have closed the connection, and said why before.
+        let written = line.write(&commands, deadline);
+        for step in steps {
+            match line.receive(deadline) {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => self.check(step, &error)?,
+                Err(halt) => return Err(self.hung_up(written.err().map_or(halt, |partly| partly.halt))),
+            }
+        }
+        Ok(line)
+    }
+
+    fn commands(&self) -> (Vec<Step>, Vec<u8>) {
+        let (mut steps, mut commands) = (Vec::new(), Vec::new());
+        let mut add = |step, command: &mut Command| {
+            steps.push(step);
+            commands.extend_from_slice(command.bytes());
+        };
+        if let Some(password) = self.login.password() {
+            let mut command = Command::new("AUTH");
+            if let Some(user) = self.login.username() {
+                command.arg(user);
+            }
+            add(Step::Authenticate, command.arg(password));
+        }
+        if self.login.db() != 0 {
+            add(Step::Select, Command::new("SELECT").number(self.login.db()));
+        }
+        if let Some(name) = &self.name {
+            add(Step::Name, Command::new("CLIENT").arg("SETNAME").arg(name));
+        }
+        add(Step::Ping, &mut Command::new("PING"));
+        (steps, commands)
+    }
+
+    /// Whether an error that the server answered to a step is a reason to fail.
+    fn check(&self, step: Step, line: &str) -> Result<(), Failure> {
+        let failure = Refusal::new(line, &self.address).failure;
+        match (step, &failure) {
+            (_, Failure::Later(_)) => Err(failure),
+            // What it says may repeat what it was sent, which was a password.
+            (Step::Authenticate, _) => {
+                Err(Failure::Refused(RedisStoreError::Authentication { address: self.address[..].into() }))
+            }
+            // A server that will not have the name, or is not to be pinged, is a server.
+            (Step::Name, _) | (Step::Ping, Failure::Refused(RedisStoreError::Permission { .. })) => Ok(()),
+            (Step::Select | Step::Ping, _) => Err(failure),
+        }
+    }
+
+    /// The connection broke while the server was to answer.
+    fn hung_up(&self, halt: Halt) -> Failure {
+        match halt {
+            Halt::Reset(reason) => Failure::Later(RedisStoreError::Busy {
+                reason: format!(
+                    "{} closed the connection before it answered, as a server does that has no room for another client ({reason})",
+                    self.address
+                ),
+            }),
+            halt => self.down(halt.reason()),
+        }
+    }
+
+    fn down(&self, reason: String) -> Failure {
+        Failure::Down(RedisStoreError::Unreachable { address: self.address[..].into(), reason })
+    }
+}

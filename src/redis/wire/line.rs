@@ -1,0 +1,119 @@
+//! [`Line`]: commands to the server, and answers from it, over one stream.
+
+use std::io::{self, ErrorKind};
+
+use super::NO_ANSWER;
+use super::answer::{Answer, Inbox};
+use super::master::Endpoint;
+use super::pool::Lines;
+use super::stream::Stream;
+
+/// A stream, and what of it is under way: bytes that are not written yet, and bytes that are not
+/// read as answers yet.
+///
+/// A deadline ends a wait and nothing else: whoever has the line next goes on where it ended.
+pub(super) struct Line {
+    stream: Stream,
+    inbox: Inbox,
+    /// The rest of what was to be sent. It goes out before anything else.
+    outbox: Vec<u8>,
+}
+
+/// Why something could not be sent or received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Halt {
+    /// The deadline came.
+    TimedOut,
+    /// The connection is broken, and this is the reason.
+    Broken(String),
+    /// The other side broke it.
+    Reset(String),
+}
+
+/// Not all was written: so many bytes were, and then this happened.
+#[derive(Debug)]
+pub(super) struct Partly {
+    pub(super) written: usize,
+    pub(super) halt: Halt,
+}
+
+impl Line {
+    pub(super) fn open(endpoint: &Endpoint, deadline: u64) -> io::Result<Self> {
+        Ok(Self { stream: Stream::open(endpoint, deadline)?, inbox: Inbox::default(), outbox: Vec::new() })
+    }
+}
+
+impl Lines for Line {
+    /// Writes what was left before. Nothing else may be written until that is done.
+    fn flush(&mut self, deadline: u64) -> Result<(), Halt> {
+        if self.outbox.is_empty() {
+            return Ok(());
+        }
+        let rest = std::mem::take(&mut self.outbox);
+        self.write(&rest, deadline).map_err(|partly| {
+            self.leave(&rest[partly.written..]);
+            partly.halt
+        })
+    }
+
+    /// Writes commands. The rest of a command that has begun has to be [left](Line::leave).
+    fn write(&mut self, bytes: &[u8], deadline: u64) -> Result<(), Partly> {
+        let mut written = 0;
+        while written < bytes.len() {
+            match self.stream.write(&bytes[written..], deadline) {
+                Ok(count) => written += count,
+                Err(error) => return Err(Partly { written, halt: halt(&error) }),
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves the rest of what was to be written, for [`Line::flush`] to write.
+    fn leave(&mut self, rest: &[u8]) {
+        self.outbox.extend_from_slice(rest);
+    }
+
+    /// Whether bytes have come that no answer has taken.
+    fn has_more(&self) -> bool {
+        self.inbox.has_more()
+    }
+
+    /// An answer that has come already.
+    fn received(&mut self) -> Result<Option<Answer>, Halt> {
+        self.inbox.next().map_err(|malformed| Halt::Broken(format!("it sent {}", malformed.0)))
+    }
+
+    /// Waits for the next answer.
+    fn receive(&mut self, deadline: u64) -> Result<Answer, Halt> {
+        loop {
+            if let Some(answer) = self.received()? {
+                return Ok(answer);
+            }
+            match self.stream.read(self.inbox.room(), deadline) {
+                Ok(0) => return Err(Halt::Broken("it closed the connection".into())),
+                Ok(count) => self.inbox.add(count),
+                Err(error) => return Err(halt(&error)),
+            }
+        }
+    }
+}
+
+fn halt(error: &io::Error) -> Halt {
+    match error.kind() {
+        // Only we make an error of this kind without a number of the system's.
+        ErrorKind::TimedOut if error.raw_os_error().is_none() => Halt::TimedOut,
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
+            Halt::Reset(error.to_string())
+        }
+        _ => Halt::Broken(error.to_string()),
+    }
+}
+
+impl Halt {
+    pub(super) fn reason(self) -> String {
+        match self {
+            Self::TimedOut => NO_ANSWER.into(),
+            Self::Broken(reason) | Self::Reset(reason) => reason,
+        }
+    }
+}
