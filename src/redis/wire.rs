@@ -8,8 +8,8 @@
 //! * `wire/resolve.rs`: the addresses of a name
 //! * `wire/socket.rs`: system calls that end at a deadline and are repeated after a signal
 //! * `wire/tls.rs`, `wire/stream.rs`: the socket, in the clear or over TLS
-//! * `wire/line.rs`: commands and answers over one stream
-//! * `wire/dial.rs`: opening one: logging in
+//! * `wire/resp.rs`: commands and answers over one stream, and what of them is under way
+//! * `wire/connector.rs`: opening one: logging in
 //! * `wire/connection.rs`: a connection of one's own
 //! * `wire/pool.rs`: the connections that callers share
 
@@ -21,12 +21,12 @@ use super::value::Value;
 mod answer;
 mod command;
 mod connection;
-mod dial;
-mod line;
+mod connector;
 mod master;
 mod pool;
 mod refusal;
 mod resolve;
+mod resp;
 mod socket;
 mod stream;
 #[cfg(feature = "redis-tls")]
@@ -36,8 +36,8 @@ mod tls;
 pub(crate) use command::Command;
 pub(crate) use connection::Connection;
 
-use dial::Dial;
-use pool::{Open, Pool};
+use connector::Connector;
+use pool::{Connect, Pool};
 
 /// The reason of a failure that is a time-out.
 const NO_ANSWER: &str = "no answer in time";
@@ -47,7 +47,7 @@ const NO_ANSWER: &str = "no answer in time";
 /// Nothing of it may be used in a child of the process that made it, whose sockets these are.
 /// Dropping it sends nothing.
 pub(crate) struct Wire {
-    pool: Pool<Dial>,
+    pool: Pool<Connector>,
 }
 
 impl Wire {
@@ -56,12 +56,12 @@ impl Wire {
     pub(crate) fn new(url: &str, client_name: Option<String>, timeout: u64) -> Result<Self, RedisStoreError> {
         let config = |error| RedisStoreError::Config(format!("the URL of the Redis server cannot be used: {error}"));
         let info = url.into_connection_info().map_err(config)?;
-        Ok(Self { pool: Pool::new(Dial::new(&info, client_name)?, timeout) })
+        Ok(Self { pool: Pool::new(Connector::new(&info, client_name)?, timeout) })
     }
 
     /// Host and port, or the path of the socket, for messages.
     pub(crate) fn address(&self) -> &str {
-        self.pool.dial().address()
+        self.pool.connector().address()
     }
 
     /// How long a command may take at the most, in microseconds.
@@ -81,7 +81,7 @@ impl Wire {
 
     /// Opens a connection of one's own by `deadline`.
     pub(crate) fn open(&self, deadline: u64) -> Result<Connection, Failure> {
-        let dial = self.pool.dial();
-        Ok(Connection::new(dial.open(deadline)?, dial.address().clone()))
+        let connector = self.pool.connector();
+        Ok(Connection::new(connector.connect(deadline)?, connector.address().clone()))
     }
 }

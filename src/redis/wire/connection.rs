@@ -3,9 +3,9 @@
 use super::super::error::{Failure, RedisStoreError};
 use super::super::primitives::Arc;
 use super::super::value::Value;
-use super::line::{Halt, Line};
-use super::pool::Lines;
+use super::pool::Transport;
 use super::refusal::Refusal;
+use super::resp::{Halt, RespStream};
 
 /// A connection that one thread has for itself.
 ///
@@ -13,14 +13,14 @@ use super::refusal::Refusal;
 /// outstanding it is of no more use, so no late answer is ever taken for another command's; the
 /// same goes for an answer of a server that is not the master. Dropping it sends nothing.
 pub(crate) struct Connection {
-    line: Line,
+    stream: RespStream,
     address: Arc<str>,
     is_good: bool,
 }
 
 impl Connection {
-    pub(super) fn new(line: Line, address: Arc<str>) -> Self {
-        Self { line, address, is_good: true }
+    pub(super) fn new(stream: RespStream, address: Arc<str>) -> Self {
+        Self { stream, address, is_good: true }
     }
 
     /// Whether it is of any more use. If it is not, every further call fails with
@@ -48,7 +48,7 @@ impl Connection {
         let mut lost = None;
         if !self.is_good {
             lost = Some(self.down("the connection was given up".into()));
-        } else if let Err(partly) = self.line.write(commands, deadline) {
+        } else if let Err(partly) = self.stream.write(commands, deadline) {
             let none = partly.written == 0;
             let reason = partly.halt.reason();
             lost = Some(if none { self.down(reason) } else { self.unsure(reason) });
@@ -67,12 +67,12 @@ impl Connection {
             deliver(at, answer);
         }
         // What nobody asked for would be taken for an answer of the next command.
-        self.is_good &= !self.line.has_more();
+        self.is_good &= !self.stream.has_more();
         self.is_good
     }
 
     fn receive(&mut self, deadline: u64) -> Result<Result<Value, Failure>, Halt> {
-        Ok(self.line.receive(deadline)?.map_err(|error| {
+        Ok(self.stream.receive(deadline)?.map_err(|error| {
             let refusal = Refusal::new(&error, &self.address);
             self.is_good &= !refusal.wrong_server;
             refusal.failure

@@ -68,40 +68,40 @@
 //!
 //! Locks: the pool's comes before a turn's. No system call is made under either.
 
+mod leader;
+mod reader;
 mod request;
 mod shared;
 
 use std::collections::VecDeque;
 
-use super::super::clock::clock;
 use super::super::error::{Failure, RedisStoreError};
 use super::super::primitives::{Arc, Mutex};
 use super::super::value::Value;
 use super::NO_ANSWER;
 use super::answer::Answer;
-use super::line::{Halt, Partly};
-use super::refusal::Refusal;
+use super::resp::{Halt, Partly};
 use request::{Request, Turn};
-use shared::{Shared, To};
+use shared::Shared;
 
 /// As many connections as this: with one the server would wait while we read, and more than two
 /// only cost system calls.
 const MOST: usize = 2;
-/// As many commands as this go with the one that leads a pipeline.
-const MOST_FOLLOWERS: usize = 63;
+/// With less time than this, in microseconds, no server would ever answer.
+const SHORTEST: u64 = 1000;
 
 /// What opens connections.
-pub(super) trait Open {
-    type Line: Lines;
+pub(super) trait Connect {
+    type Transport: Transport;
 
-    fn open(&self, deadline: u64) -> Result<Self::Line, Failure>;
+    fn connect(&self, deadline: u64) -> Result<Self::Transport, Failure>;
 
     fn address(&self) -> &Arc<str>;
 }
 
-/// What a connection can do: see [`Line`](super::line::Line). A trait, so that the pool can be
+/// What a connection can do: see [`RespStream`](super::resp::RespStream). A trait, so that the pool can be
 /// tried with lines that are no sockets.
-pub(super) trait Lines {
+pub(super) trait Transport {
     fn flush(&mut self, deadline: u64) -> Result<(), Halt>;
 
     fn write(&mut self, bytes: &[u8], deadline: u64) -> Result<(), Partly>;
@@ -115,29 +115,29 @@ pub(super) trait Lines {
     fn has_more(&self) -> bool;
 }
 
-pub(super) struct Pool<D: Open> {
-    dial: D,
+pub(super) struct Pool<C: Connect> {
+    connector: C,
     timeout: u64,
-    state: Mutex<State<D::Line>>,
+    state: Mutex<State<C::Transport>>,
 }
 
-struct State<L> {
-    idle: Vec<Box<Shared<L>>>,
+struct State<T> {
+    idle: Vec<Box<Shared<T>>>,
     /// Permits that are out.
     busy: usize,
-    queue: VecDeque<Arc<Request<L>>>,
+    queue: VecDeque<Arc<Request<T>>>,
     /// Of connections that are opened from now on.
     generation: u64,
 }
 
-impl<D: Open> Pool<D> {
-    pub(super) fn new(dial: D, timeout: u64) -> Self {
+impl<C: Connect> Pool<C> {
+    pub(super) fn new(connector: C, timeout: u64) -> Self {
         let state = State { idle: Vec::new(), busy: 0, queue: VecDeque::new(), generation: 0 };
-        Self { dial, timeout, state: Mutex::new(state) }
+        Self { connector, timeout: timeout.max(SHORTEST), state: Mutex::new(state) }
     }
 
-    pub(super) fn dial(&self) -> &D {
-        &self.dial
+    pub(super) fn connector(&self) -> &C {
+        &self.connector
     }
 
     pub(super) fn timeout(&self) -> u64 {
@@ -177,178 +177,6 @@ impl<D: Open> Pool<D> {
         }
     }
 
-    /// Sends a command, and all that have queued up behind it, over a connection or over a new one.
-    fn lead(&self, connection: Option<Box<Shared<D::Line>>>, own: &[u8], deadline: u64) -> Result<Value, Failure> {
-        let now = clock();
-        if now >= deadline {
-            self.pass_on(connection);
-            return Err(self.down(NO_ANSWER.into()));
-        }
-        let connection = match connection {
-            Some(connection) if connection.is_overdue(now, self.timeout) => {
-                self.give_up();
-                drop(connection);
-                None
-            }
-            other => other,
-        };
-        let mut connection = match connection {
-            Some(connection) => connection,
-            None => match self.open(deadline.min(now.saturating_add(self.timeout))) {
-                Ok(connection) => connection,
-                Err(failure) => {
-                    self.pass_on(None);
-                    return Err(failure);
-                }
-            },
-        };
-        if let Err(halt) = connection.line.flush(deadline) {
-            if halt == Halt::TimedOut {
-                self.let_go(connection);
-            } else {
-                self.fail(connection, &halt);
-            }
-            return Err(self.down(halt.reason()));
-        }
-        let followers = self.take_followers();
-        let sent_at = clock();
-        connection.expect(To::Owner, sent_at);
-        let written = if followers.is_empty() {
-            connection.line.write(own, deadline).map_err(|partly| (partly, None))
-        } else {
-            let mut commands = own.to_vec();
-            for follower in &followers {
-                commands.extend_from_slice(&follower.command);
-            }
-            for follower in followers {
-                connection.expect(To::Follower(follower), sent_at);
-            }
-            connection.line.write(&commands, deadline).map_err(|partly| (partly, Some(commands)))
-        };
-        match written {
-            Ok(()) => self.read(connection, deadline),
-            Err((Partly { written: 0, halt: Halt::TimedOut }, None)) => {
-                connection.forget_last();
-                self.let_go(connection);
-                Err(self.down(NO_ANSWER.into()))
-            }
-            Err((Partly { written, halt: Halt::TimedOut }, commands)) => {
-                connection.line.leave(&commands.as_deref().unwrap_or(own)[written..]);
-                connection.disown();
-                self.let_go(connection);
-                Err(self.unsure(NO_ANSWER.into()))
-            }
-            Err((Partly { halt, .. }, _)) => {
-                self.fail(connection, &halt);
-                Err(self.unsure(halt.reason()))
-            }
-        }
-    }
-
-    fn open(&self, deadline: u64) -> Result<Box<Shared<D::Line>>, Failure> {
-        let generation = self.state.lock().generation;
-        Ok(Box::new(Shared::new(self.dial.open(deadline)?, generation)))
-    }
-
-    /// All that have queued up, as far as they fit into one pipeline. They count as sent.
-    fn take_followers(&self) -> Vec<Arc<Request<D::Line>>> {
-        let mut state = self.state.lock();
-        let mut followers = Vec::new();
-        while followers.len() < MOST_FOLLOWERS
-            && let Some(request) = state.queue.pop_front()
-        {
-            if request.is_sent() {
-                followers.push(request);
-            }
-        }
-        followers
-    }
-
-    /// Reads answers until one's own is there, and gives the others to whom they are for.
-    fn read(&self, mut connection: Box<Shared<D::Line>>, deadline: u64) -> Result<Value, Failure> {
-        loop {
-            let overdue = connection.overdue_at(self.timeout);
-            match connection.line.receive(deadline.min(overdue)) {
-                Ok(answer) => {
-                    if let Some(own) = self.deliver(&mut connection, answer) {
-                        self.deliver_received(connection);
-                        return own;
-                    }
-                }
-                Err(Halt::TimedOut) if clock() < overdue => {
-                    connection.disown();
-                    self.let_go(connection);
-                    return Err(self.unsure(NO_ANSWER.into()));
-                }
-                Err(halt) => {
-                    self.fail(connection, &halt);
-                    return Err(self.unsure(halt.reason()));
-                }
-            }
-        }
-    }
-
-    /// Gives out the answers that have come together with one's own, and lets go.
-    fn deliver_received(&self, mut connection: Box<Shared<D::Line>>) {
-        while connection.is_owed() {
-            match connection.line.received() {
-                Ok(Some(answer)) => drop(self.deliver(&mut connection, answer)),
-                Ok(None) => break,
-                Err(halt) => return self.fail(connection, &halt),
-            }
-        }
-        self.let_go(connection);
-    }
-
-    /// Gives an answer to the first that waits for one; returns it if that is the owner.
-    fn deliver(&self, connection: &mut Shared<D::Line>, answer: Answer) -> Option<Result<Value, Failure>> {
-        let answer = answer.map_err(|line| {
-            let refusal = Refusal::new(&line, self.dial.address());
-            if refusal.wrong_server {
-                self.give_up(); // before anybody learns of it and calls again
-            }
-            refusal.failure
-        });
-        match connection.take_first()? {
-            To::Owner => Some(answer),
-            To::Follower(request) => {
-                request.finish(answer);
-                None
-            }
-            To::Nobody => None,
-        }
-    }
-
-    /// Lets go of a connection, all of whose own answers are there or not waited for: somebody else
-    /// reads on (P5), or it is idle.
-    fn let_go(&self, mut connection: Box<Shared<D::Line>>) {
-        while let Some(follower) = connection.first_follower() {
-            match follower.give(Turn::Read(connection), |turn| matches!(turn, Turn::Sent)) {
-                None => return,
-                Some(Turn::Read(back)) => {
-                    connection = back;
-                    connection.leave_out(&follower);
-                }
-                Some(_) => unreachable!("it gives back what it was given"),
-            }
-        }
-        if !connection.is_owed() && connection.line.has_more() {
-            // What nobody asked for would be taken for the answer to the next command.
-            let halt = Halt::Broken("it answered more than it was asked".into());
-            return self.fail(connection, &halt);
-        }
-        self.pass_on(Some(connection));
-    }
-
-    /// A connection has broken: nothing that is outstanding will be answered.
-    fn fail(&self, connection: Box<Shared<D::Line>>, halt: &Halt) {
-        self.give_up();
-        for follower in connection.into_followers() {
-            follower.finish(Err(self.unsure(halt.clone().reason())));
-        }
-        self.pass_on(None);
-    }
-
     /// No connection of today is used again (P7).
     fn give_up(&self) {
         let idle = {
@@ -359,33 +187,32 @@ impl<D: Open> Pool<D> {
         drop(idle); // closes them, outside the lock
     }
 
-    /// Gives a connection, or the right to open one, to the first in the queue; if nobody queues it
-    /// goes to the pool (P2).
-    fn pass_on(&self, connection: Option<Box<Shared<D::Line>>>) {
-        let mut old = None;
-        let mut state = self.state.lock();
-        let mut connection = connection.and_then(|connection| {
-            if connection.generation == state.generation {
-                return Some(connection);
-            }
-            old = Some(connection);
-            None
-        });
-        while let Some(request) = state.queue.pop_front() {
+    /// Gives a permit, and the connection if there is one, to the first in the queue; if nobody
+    /// queues both go to the pool (P2).
+    fn pass_on(&self, mut connection: Option<Box<Shared<C::Transport>>>) {
+        loop {
+            let mut state = self.state.lock();
+            let is_old = connection.as_ref().is_some_and(|connection| connection.generation != state.generation);
+            let old = if is_old { connection.take() } else { None };
+            let Some(request) = state.queue.pop_front() else {
+                state.busy -= 1;
+                state.idle.extend(connection);
+                drop(state);
+                drop(old); // closes it, outside the lock
+                return;
+            };
+            drop(state);
+            drop(old);
             match request.give(Turn::Lead(connection), |turn| matches!(turn, Turn::Queued)) {
-                None => return,
-                Some(Turn::Lead(back)) => connection = back,
-                Some(_) => unreachable!("it gives back what it was given"),
+                Ok(()) => return,
+                Err(Turn::Lead(back)) => connection = back, // it has left: the next one
+                Err(_) => unreachable!("a gift that is not taken comes back as it was"),
             }
         }
-        state.busy -= 1;
-        state.idle.extend(connection);
-        drop(state);
-        drop(old); // closes it, outside the lock
     }
 
     fn unreachable(&self, reason: String) -> RedisStoreError {
-        RedisStoreError::Unreachable { address: self.dial.address()[..].into(), reason }
+        RedisStoreError::Unreachable { address: self.connector.address()[..].into(), reason }
     }
 
     fn down(&self, reason: String) -> Failure {
@@ -397,9 +224,9 @@ impl<D: Open> Pool<D> {
     }
 }
 
-impl<L: Lines> State<L> {
+impl<T: Transport> State<T> {
     /// One that owes no answers, if there is one.
-    fn take_idle(&mut self) -> Option<Box<Shared<L>>> {
+    fn take_idle(&mut self) -> Option<Box<Shared<T>>> {
         let best = self.idle.iter().rposition(|connection| !connection.is_owed());
         best.map(|at| self.idle.swap_remove(at)).or_else(|| self.idle.pop())
     }

@@ -21,13 +21,13 @@ const WRONG_SERVER: [&str; 7] = ["READONLY", "MASTERDOWN", "MOVED", "ASK", "CLUS
 const LATER: [&str; 5] = ["TRYAGAIN", "BUSY", "OOM", "NOREPLICAS", "MISCONF"];
 
 impl Refusal {
-    /// Of the line of an error: a code, a space and a sentence.
-    pub(super) fn new(line: &str, address: &str) -> Self {
-        let code = line.split(' ').next().unwrap_or_default();
+    /// Of the message of an error: a code, a space and a sentence.
+    pub(super) fn new(message: &str, address: &str) -> Self {
+        let code = message.split(' ').next().unwrap_or_default();
         let wrong_server = WRONG_SERVER.contains(&code);
-        let busy = || RedisStoreError::Busy { reason: line.into() };
-        let signs = |signs: &[&str]| signs.iter().any(|sign| line.contains(sign));
-        let failure = if wrong_server || LATER.contains(&code) || line.contains("max number of clients") {
+        let busy = || RedisStoreError::Busy { reason: message.into() };
+        let signs = |signs: &[&str]| signs.iter().any(|sign| message.contains(sign));
+        let failure = if wrong_server || LATER.contains(&code) || message.contains("max number of clients") {
             Failure::Later(busy())
         } else if code == "NOSCRIPT" {
             Failure::NoScript
@@ -35,9 +35,9 @@ impl Refusal {
             // The last is said to a command of more than ten words.
             Failure::Refused(RedisStoreError::Authentication { address: address.into() })
         } else if code == "NOPERM" || signs(&["ACL failure", "NOPERM", "user executing the script"]) {
-            Failure::Refused(RedisStoreError::Permission { missing: missing(line) })
+            Failure::Refused(RedisStoreError::Permission { missing: missing(message) })
         } else {
-            Failure::Refused(RedisStoreError::Protocol(line.into()))
+            Failure::Refused(RedisStoreError::Protocol(message.into()))
         };
         Self { failure, wrong_server }
     }
@@ -45,10 +45,10 @@ impl Refusal {
 
 /// The name of what is missing, from the server's sentence: it puts a command in quotes, and does
 /// not name keys.
-fn missing(line: &str) -> String {
-    match line.split('\'').nth(1) {
+fn missing(message: &str) -> String {
+    match message.split('\'').nth(1) {
         Some(command) => format!("the command {}", command.to_uppercase()),
-        None if line.contains("key") => "the keys of the tree: grant ~{tree}:*".to_owned(),
-        None => line.to_owned(),
+        None if message.contains("key") => "the keys of the tree: grant ~{tree}:*".to_owned(),
+        None => message.to_owned(),
     }
 }

@@ -7,30 +7,30 @@ use super::super::super::value::Value;
 use super::shared::Shared;
 
 /// A command that waits for a connection, or for its answer.
-pub(super) struct Request<L> {
+pub(super) struct Request<T> {
     pub(super) command: Vec<u8>,
-    turn: Mutex<Turn<L>>,
+    turn: Mutex<Turn<T>>,
     changed: Condvar,
 }
 
 /// The states of a command: the table in [`pool`](super).
-pub(super) enum Turn<L> {
+pub(super) enum Turn<T> {
     Queued,
-    Lead(Option<Box<Shared<L>>>),
+    Lead(Option<Box<Shared<T>>>),
     Sent,
-    Read(Box<Shared<L>>),
+    Read(Box<Shared<T>>),
     Done(Result<Value, Failure>),
     Gone,
 }
 
-impl<L> Request<L> {
+impl<T> Request<T> {
     pub(super) fn new(command: Vec<u8>) -> Self {
         Self { command, turn: Mutex::new(Turn::Queued), changed: Condvar::new() }
     }
 
     /// Waits until it is given something, or until the deadline, and leaves it `Gone`. What it
     /// returns is the state it was in.
-    pub(super) fn wait(&self, deadline: u64) -> Turn<L> {
+    pub(super) fn wait(&self, deadline: u64) -> Turn<T> {
         let mut turn = self.turn.lock();
         while matches!(*turn, Turn::Queued | Turn::Sent) {
             let left = until(deadline);
@@ -43,19 +43,19 @@ impl<L> Request<L> {
     }
 
     /// Gives it a new state, if it is in one that expects it; otherwise returns the gift.
-    pub(super) fn give(&self, gift: Turn<L>, expects: impl FnOnce(&Turn<L>) -> bool) -> Option<Turn<L>> {
+    pub(super) fn give(&self, gift: Turn<T>, expects: impl FnOnce(&Turn<T>) -> bool) -> Result<(), Turn<T>> {
         let mut turn = self.turn.lock();
         if !expects(&turn) {
-            return Some(gift);
+            return Err(gift);
         }
         *turn = gift;
         drop(turn);
         self.changed.notify_one();
-        None
+        Ok(())
     }
 
-    /// Marks it as sent. Whether it still wants to be.
-    pub(super) fn is_sent(&self) -> bool {
+    /// Marks it as sent, if its thread is still there.
+    pub(super) fn is_taken(&self) -> bool {
         let mut turn = self.turn.lock();
         let queued = matches!(*turn, Turn::Queued);
         if queued {
@@ -66,6 +66,6 @@ impl<L> Request<L> {
 
     /// Its answer is there. If its thread has left, nobody wants it.
     pub(super) fn finish(&self, answer: Result<Value, Failure>) {
-        self.give(Turn::Done(answer), |turn| matches!(turn, Turn::Sent));
+        let _ = self.give(Turn::Done(answer), |turn| matches!(turn, Turn::Sent));
     }
 }

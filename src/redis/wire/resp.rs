@@ -1,18 +1,18 @@
-//! [`Line`]: commands to the server, and answers from it, over one stream.
+//! [`RespStream`]: commands to the server, and answers from it, over one stream.
 
 use std::io::{self, ErrorKind};
 
 use super::NO_ANSWER;
 use super::answer::{Answer, Inbox};
 use super::master::Endpoint;
-use super::pool::Lines;
+use super::pool::Transport;
 use super::stream::Stream;
 
 /// A stream, and what of it is under way: bytes that are not written yet, and bytes that are not
 /// read as answers yet.
 ///
-/// A deadline ends a wait and nothing else: whoever has the line next goes on where it ended.
-pub(super) struct Line {
+/// A deadline ends a wait and nothing else: the next owner goes on where it ended.
+pub(super) struct RespStream {
     stream: Stream,
     inbox: Inbox,
     /// The rest of what was to be sent. It goes out before anything else.
@@ -37,13 +37,13 @@ pub(super) struct Partly {
     pub(super) halt: Halt,
 }
 
-impl Line {
+impl RespStream {
     pub(super) fn open(endpoint: &Endpoint, deadline: u64) -> io::Result<Self> {
         Ok(Self { stream: Stream::open(endpoint, deadline)?, inbox: Inbox::default(), outbox: Vec::new() })
     }
 }
 
-impl Lines for Line {
+impl Transport for RespStream {
     /// Writes what was left before. Nothing else may be written until that is done.
     fn flush(&mut self, deadline: u64) -> Result<(), Halt> {
         if self.outbox.is_empty() {
@@ -56,11 +56,15 @@ impl Lines for Line {
         })
     }
 
-    /// Writes commands. The rest of a command that has begun has to be [left](Line::leave).
+    /// Writes commands. The rest of a command that has begun has to be [left](RespStream::leave).
     fn write(&mut self, bytes: &[u8], deadline: u64) -> Result<(), Partly> {
         let mut written = 0;
         while written < bytes.len() {
             match self.stream.write(&bytes[written..], deadline) {
+                Ok(0) => {
+                    let halt = Halt::Broken("nothing can be sent to it".into());
+                    return Err(Partly { written, halt });
+                }
                 Ok(count) => written += count,
                 Err(error) => return Err(Partly { written, halt: halt(&error) }),
             }
@@ -68,7 +72,7 @@ impl Lines for Line {
         Ok(())
     }
 
-    /// Leaves the rest of what was to be written, for [`Line::flush`] to write.
+    /// Leaves the rest of what was to be written, for [`RespStream::flush`] to write.
     fn leave(&mut self, rest: &[u8]) {
         self.outbox.extend_from_slice(rest);
     }
@@ -102,6 +106,8 @@ fn halt(error: &io::Error) -> Halt {
     match error.kind() {
         // Only we make an error of this kind without a number of the system's.
         ErrorKind::TimedOut if error.raw_os_error().is_none() => Halt::TimedOut,
+        // How TLS calls a connection that ends without a word.
+        ErrorKind::UnexpectedEof => Halt::Reset("it closed the connection".into()),
         ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
             Halt::Reset(error.to_string())
         }

@@ -1,4 +1,4 @@
-//! [`Dial`]: opens connections, and ends each with an answer from the server.
+//! [`Connector`]: opens connections, and ends each with an answer from the server.
 //!
 //! A server that has no room for another client takes the connection, says so, and closes it. So
 //! a connection is not open when it is connected, but when the server has answered: logging in,
@@ -10,13 +10,13 @@ use super::super::error::{Failure, RedisStoreError};
 use super::super::primitives::Arc;
 use super::NO_ANSWER;
 use super::command::Command;
-use super::line::{Halt, Line};
 use super::master::Master;
-use super::pool::{Lines, Open};
+use super::pool::{Connect, Transport};
 use super::refusal::Refusal;
+use super::resp::{Halt, RespStream};
 
 /// One server, and how to log in there.
-pub(super) struct Dial {
+pub(super) struct Connector {
     master: Master,
     address: Arc<str>,
     login: RedisConnectionInfo,
@@ -24,10 +24,10 @@ pub(super) struct Dial {
     name: Option<String>,
 }
 
-impl Open for Dial {
-    type Line = Line;
+impl Connect for Connector {
+    type Transport = RespStream;
 
-    fn open(&self, deadline: u64) -> Result<Line, Failure> {
+    fn connect(&self, deadline: u64) -> Result<RespStream, Failure> {
         self.log_in(deadline)
     }
 
@@ -45,7 +45,7 @@ enum Step {
     Ping,
 }
 
-impl Dial {
+impl Connector {
     pub(super) fn new(info: &ConnectionInfo, name: Option<String>) -> Result<Self, RedisStoreError> {
         let master = Master::new(info)?;
         let address = master.address().into();
@@ -53,23 +53,23 @@ impl Dial {
     }
 
     /// Opens a connection by `deadline`.
-    fn log_in(&self, deadline: u64) -> Result<Line, Failure> {
+    fn log_in(&self, deadline: u64) -> Result<RespStream, Failure> {
         let endpoint = self.master.find(deadline)?;
-        let mut line = Line::open(&endpoint, deadline).map_err(|error| match error.kind() {
+        let mut stream = RespStream::open(&endpoint, deadline).map_err(|error| match error.kind() {
             std::io::ErrorKind::TimedOut => self.down(NO_ANSWER.into()),
             _ => self.down(error.to_string()),
         })?;
         let (steps, commands) = self.commands();
         // A server that is full may have closed the connection, and said why before.
-        let written = line.write(&commands, deadline);
+        let written = stream.write(&commands, deadline);
         for step in steps {
-            match line.receive(deadline) {
+            match stream.receive(deadline) {
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => self.check(step, &error)?,
                 Err(halt) => return Err(self.hung_up(written.err().map_or(halt, |partly| partly.halt))),
             }
         }
-        Ok(line)
+        Ok(stream)
     }
 
     fn commands(&self) -> (Vec<Step>, Vec<u8>) {
@@ -96,8 +96,8 @@ impl Dial {
     }
 
     /// Whether an error that the server answered to a step is a reason to fail.
-    fn check(&self, step: Step, line: &str) -> Result<(), Failure> {
-        let failure = Refusal::new(line, &self.address).failure;
+    fn check(&self, step: Step, message: &str) -> Result<(), Failure> {
+        let failure = Refusal::new(message, &self.address).failure;
         match (step, &failure) {
             (_, Failure::Later(_)) => Err(failure),
             // What it says may repeat what it was sent, which was a password.

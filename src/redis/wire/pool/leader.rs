@@ -1,0 +1,121 @@
+//! The leader: sends its own command, and all that have queued up, as one pipeline.
+
+use super::super::super::clock::clock;
+use super::super::super::error::Failure;
+use super::super::super::primitives::Arc;
+use super::super::super::value::Value;
+use super::super::NO_ANSWER;
+use super::super::resp::{Halt, Partly};
+use super::request::Request;
+use super::shared::{Shared, To};
+use super::{Connect, Pool, Transport};
+
+/// As many commands as this go with the leader's own.
+const MOST_FOLLOWERS: usize = 63;
+
+impl<C: Connect> Pool<C> {
+    /// Sends a command, and all that have queued up behind it, over a connection or over a new one.
+    /// The caller has a permit.
+    pub(super) fn lead(
+        &self,
+        connection: Option<Box<Shared<C::Transport>>>,
+        own: &[u8],
+        deadline: u64,
+    ) -> Result<Value, Failure> {
+        if clock() >= deadline {
+            self.pass_on(connection);
+            return Err(self.down(NO_ANSWER.into()));
+        }
+        let mut connection = match self.usable(connection, deadline) {
+            Ok(connection) => connection,
+            Err(failure) => {
+                self.pass_on(None);
+                return Err(failure);
+            }
+        };
+        if let Err(halt) = connection.transport.flush(deadline) {
+            let failure = self.down(halt.clone().reason());
+            match halt {
+                Halt::TimedOut => self.let_go(connection),
+                _ => self.fail(connection, &failure),
+            }
+            return Err(failure);
+        }
+        let followers = self.take_followers();
+        // Entered before they are written (P3): if that fails, this is who has to be told.
+        let sent_at = clock();
+        connection.expect(To::Owner, sent_at);
+        let pipeline = pipeline(own, &followers);
+        let is_alone = followers.is_empty();
+        for follower in followers {
+            connection.expect(To::Follower(follower), sent_at);
+        }
+        let commands = pipeline.as_deref().unwrap_or(own);
+        let Err(Partly { written, halt }) = connection.transport.write(commands, deadline) else {
+            return self.read(connection, deadline);
+        };
+        match halt {
+            Halt::TimedOut if written == 0 && is_alone => {
+                connection.forget_last();
+                self.let_go(connection);
+                Err(self.down(NO_ANSWER.into()))
+            }
+            Halt::TimedOut => {
+                connection.transport.leave(&commands[written..]);
+                connection.disown();
+                self.let_go(connection);
+                Err(self.unsure(NO_ANSWER.into()))
+            }
+            Halt::Broken(reason) | Halt::Reset(reason) => {
+                let failure = if written == 0 { self.down(reason) } else { self.unsure(reason) };
+                self.fail(connection, &failure);
+                Err(failure)
+            }
+        }
+    }
+
+    /// A connection to send over: the one that was given, unless too much is overdue on it (P6).
+    fn usable(
+        &self,
+        given: Option<Box<Shared<C::Transport>>>,
+        deadline: u64,
+    ) -> Result<Box<Shared<C::Transport>>, Failure> {
+        let now = clock();
+        if let Some(connection) = given {
+            if now < connection.overdue_at(self.timeout) {
+                return Ok(connection);
+            }
+            self.give_up();
+        }
+        // Of the generation from before it was looked for: what is given up meanwhile includes it.
+        let generation = self.state.lock().generation;
+        let transport = self.connector.connect(deadline.min(now.saturating_add(self.timeout)))?;
+        Ok(Box::new(Shared::new(transport, generation)))
+    }
+
+    /// All that have queued up, as far as they fit into one pipeline. They count as sent.
+    fn take_followers(&self) -> Vec<Arc<Request<C::Transport>>> {
+        let mut state = self.state.lock();
+        let mut followers = Vec::new();
+        while followers.len() < MOST_FOLLOWERS
+            && let Some(request) = state.queue.pop_front()
+        {
+            if request.is_taken() {
+                followers.push(request);
+            }
+        }
+        followers
+    }
+}
+
+/// The commands of leader and followers in one piece; `None` if there is only the leader's.
+fn pipeline<T>(own: &[u8], followers: &[Arc<Request<T>>]) -> Option<Vec<u8>> {
+    if followers.is_empty() {
+        return None;
+    }
+    let mut commands = own.to_vec();
+    for follower in followers {
+        commands.extend_from_slice(&follower.command);
+    }
+    Some(commands)
+}
