@@ -29,12 +29,14 @@ mod resolve;
 mod resp;
 mod socket;
 mod stream;
-#[cfg(feature = "redis-tls")]
+#[cfg_attr(not(feature = "redis-tls"), path = "wire/no_tls.rs")]
 mod tls;
 
-#[allow(unused_imports)] // until the files above this layer move
 pub(crate) use command::Command;
 pub(crate) use connection::Connection;
+
+#[cfg(test)]
+mod tests;
 
 use connector::Connector;
 use pool::{Connect, Pool};

@@ -4,6 +4,8 @@
 //! a connection is not open when it is connected, but when the server has answered: logging in,
 //! choosing the database and giving the name go out with a `PING` behind them, as one pipeline.
 
+use std::io::ErrorKind;
+
 use redis::{ConnectionInfo, RedisConnectionInfo};
 
 use super::super::error::{Failure, RedisStoreError};
@@ -14,11 +16,14 @@ use super::master::Master;
 use super::pool::{Connect, Transport};
 use super::refusal::Refusal;
 use super::resp::{Halt, RespStream};
+use super::stream::Stream;
+use super::tls::Trust;
 
 /// One server, and how to log in there.
 pub(super) struct Connector {
     master: Master,
     address: Arc<str>,
+    trust: Trust,
     login: RedisConnectionInfo,
     /// What the server's `CLIENT LIST` is to call the connection.
     name: Option<String>,
@@ -49,16 +54,17 @@ impl Connector {
     pub(super) fn new(info: &ConnectionInfo, name: Option<String>) -> Result<Self, RedisStoreError> {
         let master = Master::new(info)?;
         let address = master.address().into();
-        Ok(Self { master, address, login: info.redis_settings().clone(), name })
+        Ok(Self { master, address, trust: Trust::default(), login: info.redis_settings().clone(), name })
     }
 
     /// Opens a connection by `deadline`.
     fn log_in(&self, deadline: u64) -> Result<RespStream, Failure> {
         let endpoint = self.master.find(deadline)?;
-        let mut stream = RespStream::open(&endpoint, deadline).map_err(|error| match error.kind() {
-            std::io::ErrorKind::TimedOut => self.down(NO_ANSWER.into()),
+        let stream = Stream::open(&endpoint, &self.trust, deadline).map_err(|error| match error.kind() {
+            ErrorKind::TimedOut => self.down(NO_ANSWER.into()),
             _ => self.down(error.to_string()),
         })?;
+        let mut stream = RespStream::new(stream);
         let (steps, commands) = self.commands();
         // A server that is full may have closed the connection, and said why before.
         let written = stream.write(&commands, deadline);

@@ -66,7 +66,7 @@
 //!   passes the connection on, or takes the answer.
 //! * *It leaves first*: the state is `Gone`, and the giver, who sees that, gives to the next.
 //!
-//! Locks: the pool's comes before a turn's. No system call is made under either.
+//! Locks: the pool's comes before a turn's. No I/O is done, and nobody woken, under either.
 
 mod leader;
 mod reader;
@@ -94,24 +94,31 @@ const SHORTEST: u64 = 1000;
 pub(super) trait Connect {
     type Transport: Transport;
 
+    /// Opens one by `deadline`, and has heard from the server.
     fn connect(&self, deadline: u64) -> Result<Self::Transport, Failure>;
 
+    /// The server, for messages.
     fn address(&self) -> &Arc<str>;
 }
 
-/// What a connection can do: see [`RespStream`](super::resp::RespStream). A trait, so that the pool can be
-/// tried with lines that are no sockets.
+/// What a connection can do. A trait, so that the pool can be tried with what is no socket.
 pub(super) trait Transport {
+    /// Writes what was left before. Nothing else may be written until that is done.
     fn flush(&mut self, deadline: u64) -> Result<(), Halt>;
 
+    /// Writes commands. The rest of one that has begun has to be [left](Transport::leave).
     fn write(&mut self, bytes: &[u8], deadline: u64) -> Result<(), Partly>;
 
+    /// Leaves the rest of what was to be written, for [`Transport::flush`] to write.
     fn leave(&mut self, rest: &[u8]);
 
+    /// An answer that has come already.
     fn received(&mut self) -> Result<Option<Answer>, Halt>;
 
+    /// Waits for the next answer.
     fn receive(&mut self, deadline: u64) -> Result<Answer, Halt>;
 
+    /// Whether bytes have come that no answer has taken.
     fn has_more(&self) -> bool;
 }
 
@@ -142,6 +149,12 @@ impl<C: Connect> Pool<C> {
 
     pub(super) fn timeout(&self) -> u64 {
         self.timeout
+    }
+
+    /// How many commands wait for a connection.
+    #[cfg(test)]
+    pub(super) fn queued(&self) -> usize {
+        self.state.lock().queue.len()
     }
 
     pub(super) fn call(&self, command: &[u8], deadline: u64) -> Result<Value, Failure> {

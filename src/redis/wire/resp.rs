@@ -4,7 +4,6 @@ use std::io::{self, ErrorKind};
 
 use super::NO_ANSWER;
 use super::answer::{Answer, Inbox};
-use super::master::Endpoint;
 use super::pool::Transport;
 use super::stream::Stream;
 
@@ -38,13 +37,12 @@ pub(super) struct Partly {
 }
 
 impl RespStream {
-    pub(super) fn open(endpoint: &Endpoint, deadline: u64) -> io::Result<Self> {
-        Ok(Self { stream: Stream::open(endpoint, deadline)?, inbox: Inbox::default(), outbox: Vec::new() })
+    pub(super) fn new(stream: Stream) -> Self {
+        Self { stream, inbox: Inbox::default(), outbox: Vec::new() }
     }
 }
 
 impl Transport for RespStream {
-    /// Writes what was left before. Nothing else may be written until that is done.
     fn flush(&mut self, deadline: u64) -> Result<(), Halt> {
         if self.outbox.is_empty() {
             return Ok(());
@@ -56,7 +54,6 @@ impl Transport for RespStream {
         })
     }
 
-    /// Writes commands. The rest of a command that has begun has to be [left](RespStream::leave).
     fn write(&mut self, bytes: &[u8], deadline: u64) -> Result<(), Partly> {
         let mut written = 0;
         while written < bytes.len() {
@@ -72,22 +69,18 @@ impl Transport for RespStream {
         Ok(())
     }
 
-    /// Leaves the rest of what was to be written, for [`RespStream::flush`] to write.
     fn leave(&mut self, rest: &[u8]) {
         self.outbox.extend_from_slice(rest);
     }
 
-    /// Whether bytes have come that no answer has taken.
     fn has_more(&self) -> bool {
         self.inbox.has_more()
     }
 
-    /// An answer that has come already.
     fn received(&mut self) -> Result<Option<Answer>, Halt> {
         self.inbox.next().map_err(|malformed| Halt::Broken(format!("it sent {}", malformed.0)))
     }
 
-    /// Waits for the next answer.
     fn receive(&mut self, deadline: u64) -> Result<Answer, Halt> {
         loop {
             if let Some(answer) = self.received()? {

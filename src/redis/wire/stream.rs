@@ -4,22 +4,20 @@ use std::io::{self, Read, Write};
 
 use super::master::Endpoint;
 use super::socket::Socket;
-#[cfg(feature = "redis-tls")]
-use super::tls::Session;
+use super::tls::{Session, Trust};
 
 pub(super) enum Stream {
     Plain(Socket),
-    #[cfg(feature = "redis-tls")]
     Tls(Box<Session>),
 }
 
 impl Stream {
-    pub(super) fn open(endpoint: &Endpoint, deadline: u64) -> io::Result<Self> {
+    /// Connects by `deadline`.
+    pub(super) fn open(endpoint: &Endpoint, trust: &Trust, deadline: u64) -> io::Result<Self> {
         let socket = Socket::connect(endpoint, deadline)?;
         match endpoint {
-            #[cfg(feature = "redis-tls")]
-            Endpoint::Tcp { tls: Some(name), .. } => Ok(Self::Tls(Box::new(Session::new(socket, name)?))),
-            _ => Ok(Self::Plain(socket)),
+            Endpoint::Tcp { tls: Some(name), .. } => Ok(Self::Tls(Box::new(Session::new(socket, name, trust)?))),
+            Endpoint::Tcp { .. } | Endpoint::Unix(_) => Ok(Self::Plain(socket)),
         }
     }
 
@@ -30,7 +28,6 @@ impl Stream {
                 socket.deadline = deadline;
                 socket.write(bytes)
             }
-            #[cfg(feature = "redis-tls")]
             Self::Tls(session) => session.write(bytes, deadline),
         }
     }
@@ -42,7 +39,6 @@ impl Stream {
                 socket.deadline = deadline;
                 socket.read(buffer)
             }
-            #[cfg(feature = "redis-tls")]
             Self::Tls(session) => session.read(buffer, deadline),
         }
     }

@@ -6,7 +6,7 @@ use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
-use super::super::primitives::Arc;
+use super::super::primitives::{Arc, OnceLock};
 use super::socket::Socket;
 
 /// A socket, and what rustls has to say about its bytes.
@@ -21,10 +21,10 @@ pub(super) struct Session {
 impl Session {
     /// Over a socket that is connected to the server of this name. The handshake is made by the
     /// first calls that read and write.
-    pub(super) fn new(socket: Socket, name: &str) -> io::Result<Self> {
+    pub(super) fn new(socket: Socket, name: &str, trust: &Trust) -> io::Result<Self> {
         let name = ServerName::try_from(name.to_owned())
             .map_err(|_| io::Error::new(ErrorKind::InvalidInput, "TLS needs the name of a host, or an address"))?;
-        let tls = ClientConnection::new(config()?, name).map_err(io::Error::other)?;
+        let tls = ClientConnection::new(trust.config()?, name).map_err(io::Error::other)?;
         Ok(Self { socket, tls })
     }
 
@@ -72,12 +72,26 @@ impl Session {
     }
 }
 
-/// With the certificates that the system trusts, or those that `SSL_CERT_FILE` and `SSL_CERT_DIR`
-/// name.
-fn config() -> io::Result<Arc<ClientConfig>> {
+/// Which certificates are believed: those that the system trusts, or those that `SSL_CERT_FILE` and
+/// `SSL_CERT_DIR` name. They are read when the first connection is opened.
+#[derive(Default)]
+pub(super) struct Trust(OnceLock<Arc<ClientConfig>>);
+
+impl Trust {
+    fn config(&self) -> io::Result<Arc<ClientConfig>> {
+        if let Some(config) = self.0.get() {
+            return Ok(config.clone());
+        }
+        let config = read_config()?;
+        Ok(self.0.get_or_init(|| config).clone())
+    }
+}
+
+fn read_config() -> io::Result<Arc<ClientConfig>> {
     let found = rustls_native_certs::load_native_certs();
+    // One that cannot be read is no reason to fail while there are others.
     if let (true, Some(error)) = (found.certs.is_empty(), found.errors.first()) {
-        return Err(io::Error::other(format!("the system's root certificates cannot be read: {error}")));
+        return Err(io::Error::other(format!("the root certificates cannot be read: {error}")));
     }
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(found.certs);
