@@ -92,11 +92,13 @@ fn what_is_no_reason_to_fail() {
 
 #[test]
 fn what_is_said_at_the_login_arrives() {
-    let server = Server::with(&["--user", "me on >secret ~* +@all"]);
+    let server = Server::with(&["--user", "me", "on", ">secret", "~*", "+@all"]);
     let url = format!("redis://me:secret@127.0.0.1:{}/3", server.port());
     let wire = Wire::new(&url, Some("some-name".into()), 5_000_000).unwrap();
-    let Ok(Value::Bytes(info)) = wire.call(Command::new("CLIENT").arg("INFO").bytes(), soon()) else { panic!() };
-    let info = String::from_utf8(info).unwrap();
+    let info = match wire.call(Command::new("CLIENT").arg("INFO").bytes(), soon()) {
+        Ok(Value::Bytes(info)) => String::from_utf8(info).unwrap(),
+        other => panic!("{other:?}"),
+    };
     for part in [" name=some-name ", " db=3 ", " user=me "] {
         assert!(info.contains(part), "{info}");
     }

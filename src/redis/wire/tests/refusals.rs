@@ -72,6 +72,7 @@ fn the_wrong_server_costs_all_that_are_idle() {
     let held = gate.clone();
     let server = Fake::start(move |number, words| match &**words.last().unwrap() {
         b"write" if number < 2 => Reply::Bytes(format!("-{}\r\n", WRONG_SERVER[0]).into_bytes()),
+        b"write" => echo_reply(words),
         word => {
             held.pass(word);
             echo_reply(words)
