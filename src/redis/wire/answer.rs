@@ -230,3 +230,6 @@ fn take_line<'a>(bytes: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
     let (&kind, line) = line.split_first()?;
     Some((kind, line))
 }
+
+#[cfg(test)]
+mod tests;

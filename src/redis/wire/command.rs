@@ -80,3 +80,6 @@ fn digits(mut number: u64) -> ([u8; 20], usize) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -55,6 +55,9 @@
 //!   that are idle with it, and those that others own as soon as their answers are there: each
 //!   connection is of a generation, and those of earlier ones are not used again. So the next call
 //!   opens one, and looks for the master anew.
+//! * **P8, bounded debts.** Nothing is sent over a connection with more than 64 unread answers: its
+//!   owner reads first. So impatient callers cannot heap up work at the server for which the
+//!   patient ones would have to wait, and a connection has at most 128 answers outstanding.
 //!
 //! # Why no wake-up is lost
 //!

@@ -46,9 +46,14 @@ impl Refusal {
 /// The name of what is missing, from the server's sentence: it puts a command in quotes, and does
 /// not name keys.
 fn missing(message: &str) -> String {
-    match message.split('\'').nth(1) {
-        Some(command) => format!("the command {}", command.to_uppercase()),
-        None if message.contains("key") => "the keys of the tree: grant ~{tree}:*".to_owned(),
-        None => message.to_owned(),
+    let (_code, sentence) = message.split_once(' ').unwrap_or_default();
+    let mut quoted = sentence.split('\'').skip(1);
+    match (quoted.next(), quoted.next()) {
+        (Some(command), Some(_)) => format!("the command {}", command.to_uppercase()),
+        _ if sentence.contains("key") => "the keys of the tree: grant ~{tree}:*".to_owned(),
+        _ => sentence.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

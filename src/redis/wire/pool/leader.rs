@@ -12,6 +12,8 @@ use super::{Connect, Pool, Transport};
 
 /// As many commands as this go with the leader's own.
 const MOST_FOLLOWERS: usize = 63;
+/// No pipeline is sent behind more unread answers than this.
+const MOST_OUTSTANDING: usize = 64;
 
 impl<C: Connect> Pool<C> {
     /// Sends a command, and all that have queued up behind it, over a connection or over a new one.
@@ -33,11 +35,13 @@ impl<C: Connect> Pool<C> {
                 return Err(failure);
             }
         };
-        if let Err(halt) = connection.transport.flush(deadline) {
+        if let Err(halt) = self.make_room(&mut connection, deadline) {
+            // Nothing of the command has been sent, and nobody else waits on this connection (P5).
             let failure = self.down(halt.clone().reason());
-            match halt {
-                Halt::TimedOut => self.let_go(connection),
-                _ => self.fail(connection, &failure),
+            if halt == Halt::TimedOut && !connection.is_overdue(self.timeout) {
+                self.let_go(connection);
+            } else {
+                self.fail(connection, &failure);
             }
             return Err(failure);
         }
@@ -80,17 +84,27 @@ impl<C: Connect> Pool<C> {
         given: Option<Box<Shared<C::Transport>>>,
         deadline: u64,
     ) -> Result<Box<Shared<C::Transport>>, Failure> {
-        let now = clock();
         if let Some(connection) = given {
-            if now < connection.overdue_at(self.timeout) {
+            if !connection.is_overdue(self.timeout) {
                 return Ok(connection);
             }
             self.give_up();
         }
         // Of the generation from before it was looked for: what is given up meanwhile includes it.
         let generation = self.state.lock().generation;
-        let transport = self.connector.connect(deadline.min(now.saturating_add(self.timeout)))?;
+        let transport = self.connector.connect(deadline.min(clock().saturating_add(self.timeout)))?;
         Ok(Box::new(Shared::new(transport, generation)))
+    }
+
+    /// Sends what was begun before, and reads what nobody waits for, if that is too much (P8).
+    fn make_room(&self, connection: &mut Shared<C::Transport>, deadline: u64) -> Result<(), Halt> {
+        connection.transport.flush(deadline)?;
+        while connection.outstanding() > MOST_OUTSTANDING {
+            let deadline = deadline.min(connection.overdue_at(self.timeout));
+            let answer = connection.transport.receive(deadline)?;
+            self.deliver(connection, answer);
+        }
+        Ok(())
     }
 
     /// All that have queued up, as far as they fit into one pipeline. They count as sent.

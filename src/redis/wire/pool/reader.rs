@@ -1,6 +1,5 @@
 //! The owner of a connection: reads answers in the order of the commands, and lets go.
 
-use super::super::super::clock::clock;
 use super::super::super::error::Failure;
 use super::super::super::value::Value;
 use super::super::NO_ANSWER;
@@ -15,15 +14,18 @@ impl<C: Connect> Pool<C> {
     /// Reads answers until one's own is there, and gives the others to whom they are for.
     pub(super) fn read(&self, mut connection: Box<Shared<C::Transport>>, deadline: u64) -> Result<Value, Failure> {
         loop {
-            let overdue = connection.overdue_at(self.timeout);
-            match connection.transport.receive(deadline.min(overdue)) {
+            let until = deadline.min(connection.overdue_at(self.timeout));
+            // The owner before may have left in the middle of writing: all that is outstanding has to
+            // go out before it can be answered.
+            let transport = &mut connection.transport;
+            match transport.flush(until).and_then(|()| transport.receive(until)) {
                 Ok(answer) => {
                     if let Some(own) = self.deliver(&mut connection, answer) {
                         self.deliver_received(connection);
                         return own;
                     }
                 }
-                Err(Halt::TimedOut) if clock() < overdue => {
+                Err(Halt::TimedOut) if !connection.is_overdue(self.timeout) => {
                     connection.disown();
                     self.let_go(connection);
                     return Err(self.unsure(NO_ANSWER.into()));
@@ -53,7 +55,11 @@ impl<C: Connect> Pool<C> {
     }
 
     /// Gives an answer to the first that waits for one; returns it if that is the owner.
-    fn deliver(&self, connection: &mut Shared<C::Transport>, answer: Answer) -> Option<Result<Value, Failure>> {
+    pub(super) fn deliver(
+        &self,
+        connection: &mut Shared<C::Transport>,
+        answer: Answer,
+    ) -> Option<Result<Value, Failure>> {
         let answer = answer.map_err(|message| {
             let refusal = Refusal::new(&message, self.connector.address());
             if refusal.wrong_server {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::super::super::clock::clock;
 use super::super::super::primitives::Arc;
 use super::request::Request;
 
@@ -47,6 +48,11 @@ impl<T> Shared<T> {
         self.outstanding.pop_front().map(|first| first.to)
     }
 
+    /// How many answers are to come.
+    pub(super) fn outstanding(&self) -> usize {
+        self.outstanding.len()
+    }
+
     pub(super) fn is_owed(&self) -> bool {
         !self.outstanding.is_empty()
     }
@@ -54,6 +60,10 @@ impl<T> Shared<T> {
     /// When the oldest answer is overdue.
     pub(super) fn overdue_at(&self, timeout: u64) -> u64 {
         self.outstanding.front().map_or(u64::MAX, |oldest| oldest.sent_at.saturating_add(timeout))
+    }
+
+    pub(super) fn is_overdue(&self, timeout: u64) -> bool {
+        clock() >= self.overdue_at(timeout)
     }
 
     /// The owner leaves: its answer is for nobody.

@@ -70,6 +70,20 @@ fn the_patient_never_fail_for_the_impatient() {
 }
 
 #[test]
+fn the_impatient_do_not_heap_up_work() {
+    let server = silent_once();
+    let wire = wire(&server.url());
+    wire.call(&echo("open"), soon()).unwrap();
+    let mut not_sent = 0;
+    for _ in 0..200 {
+        not_sent += usize::from(is_down(&wire.call(&echo("silence"), within(Duration::from_millis(2))).unwrap_err()));
+    }
+    assert!(not_sent >= 200 - 65, "{not_sent}");
+    assert!(server.commands(0).len() <= 2 + 65, "{}", server.commands(0).len());
+    assert_eq!(server.connections(), 1);
+}
+
+#[test]
 fn a_leader_that_leaves_hands_the_reading_on() {
     let gate = Gate::default();
     let server = gate.server();
@@ -131,22 +145,33 @@ fn a_late_answer_is_nobodys() {
     let gate = Gate::default();
     let server = gate.server();
     let wire = wire(&server.url());
-    assert!(is_unsure(&wire.call(&echo("one"), within(Duration::from_millis(30))).unwrap_err()));
-    for word in ["one", "two"] {
+    for word in ["open", "two"] {
         gate.open(word);
     }
+    wire.call(&echo("open"), soon()).unwrap();
+    assert!(is_unsure(&wire.call(&echo("one"), within(Duration::from_millis(100))).unwrap_err()));
+    gate.open("one");
     assert_eq!(wire.call(&echo("two"), soon()), bytes("two"));
     assert_eq!(server.connections(), 1, "a deadline costs no connection");
 }
 
+/// Its first connection says nothing more once it was asked for silence.
+fn silent_once() -> Fake {
+    let silent = AtomicBool::new(false);
+    Fake::start(move |number, words| {
+        if number == 0 && words.last().unwrap() == b"silence" {
+            silent.store(true, Ordering::SeqCst);
+        }
+        if number == 0 && silent.load(Ordering::SeqCst) { Reply::Nothing } else { echo_reply(words) }
+    })
+}
+
 #[test]
 fn a_connection_that_is_overdue_is_given_up() {
-    let server = Fake::start(|number, words| match number {
-        0 if words[0] == b"ECHO" => Reply::Nothing,
-        _ => echo_reply(words),
-    });
-    let wire = Wire::new(&server.url(), None, 300_000).unwrap();
-    assert!(is_unsure(&wire.call(&echo("impatient"), within(Duration::from_millis(10))).unwrap_err()));
+    let server = silent_once();
+    let wire = Wire::new(&server.url(), None, 500_000).unwrap();
+    wire.call(&echo("open"), soon()).unwrap();
+    assert!(is_unsure(&wire.call(&echo("silence"), within(Duration::from_millis(100))).unwrap_err()));
     // It waits for the connection's oldest command, not for its own.
     assert!(is_unsure(&wire.call(&echo("patient"), soon()).unwrap_err()));
     assert_eq!(wire.call(&echo("next"), soon()), bytes("next"));
@@ -157,12 +182,10 @@ fn a_connection_that_is_overdue_is_given_up() {
 /// Found out by the next caller, as nobody looks meanwhile.
 #[test]
 fn an_idle_connection_that_is_overdue_is_not_used() {
-    let server = Fake::start(|number, words| match number {
-        0 if words[0] == b"ECHO" => Reply::Nothing,
-        _ => echo_reply(words),
-    });
-    let wire = Wire::new(&server.url(), None, 100_000).unwrap();
-    assert!(is_unsure(&wire.call(&echo("impatient"), within(Duration::from_millis(10))).unwrap_err()));
+    let server = silent_once();
+    let wire = Wire::new(&server.url(), None, 200_000).unwrap();
+    wire.call(&echo("open"), soon()).unwrap();
+    assert!(is_unsure(&wire.call(&echo("silence"), within(Duration::from_millis(100))).unwrap_err()));
     thread::sleep(Duration::from_millis(150));
     assert_eq!(wire.call(&echo("next"), soon()), bytes("next"));
     assert_eq!(server.connections(), 2);

@@ -28,7 +28,8 @@ impl Server {
             panic!("this test starts a Redis server of its own, and `redis-server` cannot be run: {error}")
         });
         let began = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        let socket = dir.path().join("socket");
+        while TcpStream::connect(("127.0.0.1", port)).is_err() || !socket.exists() {
             assert!(began.elapsed() < Duration::from_secs(20), "redis-server does not start");
             std::thread::yield_now();
         }
