@@ -15,25 +15,35 @@ pub(crate) fn now() -> Instant {
 ///
 /// Linux's `CLOCK_MONOTONIC`, which is what `Instant` reads, stops in suspend, and `CLOCK_BOOTTIME`
 /// does not.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(all(any(target_os = "linux", target_os = "android"), not(mutextree_shuttle)))]
 pub(crate) fn clock() -> u64 {
     micros(rustix::time::clock_gettime(rustix::time::ClockId::Boottime))
 }
 
 /// On the BSDs and on macOS `CLOCK_MONOTONIC` goes on in suspend.
-#[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android", mutextree_shuttle))))]
 pub(crate) fn clock() -> u64 {
     micros(rustix::time::clock_gettime(rustix::time::ClockId::Monotonic))
 }
 
 /// Elsewhere `Instant` is what there is; on Windows it goes on in suspend.
-#[cfg(not(unix))]
+#[cfg(not(any(unix, mutextree_shuttle)))]
 pub(crate) fn clock() -> u64 {
     static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
     1 + u64::try_from(START.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
-#[cfg(unix)]
+/// Under shuttle each look at the clock is a microsecond, so that a schedule can be repeated.
+#[cfg(mutextree_shuttle)]
+pub(crate) fn clock() -> u64 {
+    std::thread_local! {
+        static NOW: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+    }
+    NOW.set(NOW.get() + 1);
+    NOW.get()
+}
+
+#[cfg(all(unix, not(mutextree_shuttle)))]
 fn micros(time: rustix::time::Timespec) -> u64 {
     1 + time.tv_sec.unsigned_abs() * 1_000_000 + time.tv_nsec.unsigned_abs() / 1_000
 }

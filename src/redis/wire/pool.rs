@@ -198,9 +198,13 @@ impl<C: Connect> Pool<C> {
         let idle = {
             let mut state = self.state.lock();
             state.generation += 1;
+            state.busy += state.idle.len(); // a permit each, until they are closed
             std::mem::take(&mut state.idle)
         };
-        drop(idle); // closes them, outside the lock
+        for connection in idle {
+            drop(connection);
+            self.pass_on(None);
+        }
     }
 
     /// Gives a permit, and the connection if there is one, to the first in the queue; if nobody
@@ -208,17 +212,17 @@ impl<C: Connect> Pool<C> {
     fn pass_on(&self, mut connection: Option<Box<Shared<C::Transport>>>) {
         loop {
             let mut state = self.state.lock();
-            let is_old = connection.as_ref().is_some_and(|connection| connection.generation != state.generation);
-            let old = if is_old { connection.take() } else { None };
+            if connection.as_ref().is_some_and(|connection| connection.generation != state.generation) {
+                drop(state);
+                connection = None; // closes it, outside the lock and before anybody opens another
+                continue;
+            }
             let Some(request) = state.queue.pop_front() else {
                 state.busy -= 1;
                 state.idle.extend(connection);
-                drop(state);
-                drop(old); // closes it, outside the lock
                 return;
             };
             drop(state);
-            drop(old);
             match request.give(Turn::Lead(connection), |turn| matches!(turn, Turn::Queued)) {
                 Ok(()) => return,
                 Err(Turn::Lead(back)) => connection = back, // it has left: the next one
@@ -247,3 +251,6 @@ impl<T: Transport> State<T> {
         best.map(|at| self.idle.swap_remove(at)).or_else(|| self.idle.pop())
     }
 }
+
+#[cfg(test)]
+mod tests;
