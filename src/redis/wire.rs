@@ -32,6 +32,7 @@ mod stream;
 #[cfg_attr(not(feature = "redis-tls"), path = "wire/no_tls.rs")]
 mod tls;
 
+#[allow(unused_imports)] // until the files above this layer use it
 pub(crate) use command::Command;
 pub(crate) use connection::Connection;
 

@@ -41,7 +41,7 @@ impl<C: Connect> Pool<C> {
             if halt == Halt::TimedOut && !connection.is_overdue(self.timeout) {
                 self.let_go(connection);
             } else {
-                self.fail(connection, &failure);
+                self.fail(*connection, &failure);
             }
             return Err(failure);
         }
@@ -72,7 +72,7 @@ impl<C: Connect> Pool<C> {
             }
             Halt::Broken(reason) | Halt::Reset(reason) => {
                 let failure = if written == 0 { self.down(reason) } else { self.unsure(reason) };
-                self.fail(connection, &failure);
+                self.fail(*connection, &failure);
                 Err(failure)
             }
         }

@@ -32,7 +32,7 @@ impl<C: Connect> Pool<C> {
                 }
                 Err(halt) => {
                     let failure = self.unsure(halt.reason());
-                    self.fail(connection, &failure);
+                    self.fail(*connection, &failure);
                     return Err(failure);
                 }
             }
@@ -47,7 +47,7 @@ impl<C: Connect> Pool<C> {
                 Ok(None) => break,
                 Err(halt) => {
                     let failure = self.unsure(halt.reason());
-                    return self.fail(connection, &failure);
+                    return self.fail(*connection, &failure);
                 }
             }
         }
@@ -93,13 +93,13 @@ impl<C: Connect> Pool<C> {
         if !connection.is_owed() && connection.transport.has_more() {
             // What nobody asked for would be taken for the answer to the next command.
             let failure = self.unsure("it answered more than it was asked".into());
-            return self.fail(connection, &failure);
+            return self.fail(*connection, &failure);
         }
         self.pass_on(Some(connection));
     }
 
     /// A connection is of no more use, and nothing that is outstanding will be answered.
-    pub(super) fn fail(&self, connection: Box<Shared<C::Transport>>, failure: &Failure) {
+    pub(super) fn fail(&self, connection: Shared<C::Transport>, failure: &Failure) {
         self.give_up(); // before anybody learns of it and calls again
         for follower in connection.into_followers() {
             follower.finish(Err(failure.clone()));
