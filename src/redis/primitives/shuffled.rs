@@ -1,7 +1,7 @@
 //! Shuttle's locks with parking_lot's face.
 
 use std::ops::{Deref, DerefMut};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A wait of more than a year is one for ever.
 const FOR_EVER: Duration = Duration::from_secs(366 * 24 * 3600);
@@ -66,6 +66,11 @@ impl Condvar {
             guard.guard = guard.mutex.lock().guard.take();
         }
         WaitTimeoutResult
+    }
+
+    /// As [`Condvar::wait_for`] some time.
+    pub(crate) fn wait_until<T>(&self, guard: &mut MutexGuard<'_, T>, _: Instant) -> WaitTimeoutResult {
+        self.wait_for(guard, Duration::ZERO)
     }
 
     pub(crate) fn notify_one(&self) {

@@ -1,7 +1,7 @@
 //! A `redis-server` of the test's own.
 
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,7 @@ impl Server {
         });
         let began = Instant::now();
         let socket = dir.path().join("socket");
-        while TcpStream::connect(("127.0.0.1", port)).is_err() || !socket.exists() {
+        while TcpStream::connect(("127.0.0.1", port)).is_err() || !is_there(&socket) {
             assert!(began.elapsed() < Duration::from_secs(20), "redis-server does not start");
             std::thread::yield_now();
         }
@@ -54,4 +54,14 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+#[cfg(unix)]
+fn is_there(socket: &Path) -> bool {
+    std::os::unix::net::UnixStream::connect(socket).is_ok()
+}
+
+#[cfg(not(unix))]
+fn is_there(_: &Path) -> bool {
+    true
 }
