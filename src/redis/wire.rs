@@ -36,7 +36,7 @@ mod tls;
 pub(crate) use command::Command;
 pub(crate) use connection::Connection;
 
-#[cfg(test)]
+#[cfg(all(test, not(mutextree_shuttle)))]
 mod tests;
 
 use connector::Connector;

@@ -1,9 +1,10 @@
 //! [`Pool`]: the connections that callers share.
 //!
-//! A caller does its own I/O on a connection that is idle. If none is and no further one may be
-//! opened, its command queues. Who gets a connection next is a *leader*: it sends all that has
-//! queued up as one pipeline, so the busier the pool, the fewer system calls a command costs. The
-//! others in that pipeline are its *followers*, and sleep until their answers are there.
+//! A caller does its own I/O on a connection that is idle. If there is none, and no further one may
+//! be opened, its command queues. The thread that gets a connection next is a *leader*: it sends
+//! all that has queued up as one pipeline. So the busier the pool, the fewer system calls a command
+//! costs. The other callers in the pipeline are *followers*: they sleep until their answers are
+//! there.
 //!
 //! # A connection
 //!
@@ -11,63 +12,64 @@
 //! |---|---|
 //! | idle, in the pool | nobody |
 //! | owned | one thread: it writes, or reads answers in the order of the commands |
-//! | handed over, in a command's [`Turn`] | the thread of that command, which it wakes |
+//! | handed over, in a command's [`Turn`] | the thread of that command, which is woken for it |
 //! | given up | nobody: it is closed |
 //!
-//! It knows which answers are *outstanding*, in order: for whom each is, and since when. An answer
-//! whose caller has left is read and thrown away, by whoever owns the connection then. So an idle
-//! connection may have some outstanding, and the next command goes out behind them.
+//! A connection knows which answers are *outstanding*, in order: for which caller each is, and
+//! since when. If the caller has left, the owner of the connection reads the answer and throws it
+//! away. So an idle connection may have answers outstanding, and the next command is sent behind
+//! them.
 //!
 //! # A command
 //!
 //! | state | means | at its deadline |
 //! |---|---|---|
 //! | `Queued` | not sent | `Down` |
-//! | `Lead` | its thread was given a connection, or the right to open one, and sends | passes that on: `Down` |
-//! | `Sent` | another thread sends it and reads its answer | `Unsure` |
-//! | `Read` | sent, and its thread was given the connection, to read on | hands that on: `Unsure` |
+//! | `Lead` | its thread was given a connection, or a permit to open one | passes it on: `Down` |
+//! | `Sent` | another thread sends it, or has sent it, and reads | `Unsure` |
+//! | `Read` | sent, and its thread was given the connection, to read on | hands it on: `Unsure` |
 //! | `Done` | here is its answer | the answer |
 //! | `Gone` | its thread has left | |
 //!
-//! A command that finds a connection at once needs no state: its thread leads, or reads, to the
-//! end.
+//! A command that finds a connection at once needs no state: its thread leads, and reads until the
+//! answer is there.
 //!
 //! # Invariants
 //!
-//! * **P1, bounded.** There are at most [`MOST`] connections: those that are idle, and a *permit*
-//!   for each that is owned, handed over or being opened. Whoever has a permit passes it on or
-//!   gives it back, on every path out of [`Pool::call`].
-//! * **P2, nobody queues in vain.** While a command is `Queued` all permits are out: it queues
-//!   under the lock under which it saw that, and a permit that comes back goes to the first in the
-//!   queue before it goes to the pool.
+//! * **P1, bounded.** There are at most [`MOST`] connections: the idle ones, and one for each
+//!   *permit*. A thread has a permit while it owns a connection, opens one or closes one. It passes
+//!   the permit on, or gives it back, on every path.
+//! * **P2, nobody queues in vain.** While a command is `Queued` all permits are out: it was queued
+//!   under the lock under which that was seen, and a permit that comes back goes to the first in
+//!   the queue before it goes to the pool.
 //! * **P3, whose answer.** Commands are entered as outstanding in the order in which they are
-//!   written, before anything else is written, and the first answer goes to the first entry. An
-//!   entry is removed with its answer, or with its connection; a caller that leaves removes
-//!   nothing. What was written in part is finished before anything else is written.
-//! * **P4, deadlines.** No thread waits past its own deadline, for whatever reason. It leaves
-//!   nothing behind that others would wait for: as a leader or reader it hands the connection on.
-//! * **P5, the reader.** While somebody waits for an answer on a connection, the connection is
-//!   owned or handed over, never idle: its owner lets go of it by handing it to the first
-//!   follower that is still there, and only if there is none is it idle.
+//!   written, and before; the first answer is for the first entry. An entry goes with its answer,
+//!   or with its connection. A caller that leaves removes nothing. What was written in part is
+//!   finished before anything else is written or read.
+//! * **P4, deadlines.** No thread waits past its own deadline. A leader or reader that leaves hands
+//!   the connection on, so nobody waits for it, either.
+//! * **P5, the reader.** While somebody waits for an answer on a connection, it is owned or handed
+//!   over, never idle: its owner hands it to the first follower that is still there. Only if there
+//!   is none is it idle.
 //! * **P6, age.** A connection whose oldest outstanding answer is overdue by the store's timeout is
-//!   given up, whoever waited for that answer, and all that is outstanding is `Unsure`.
+//!   given up, and all that is outstanding is `Unsure`.
 //! * **P7, wrong server.** A connection that breaks, or whose server is not the master, takes all
-//!   that are idle with it, and those that others own as soon as their answers are there: each
+//!   idle ones with it at once, and those that are owned once their answers are there: each
 //!   connection is of a generation, and those of earlier ones are not used again. So the next call
 //!   opens one, and looks for the master anew.
-//! * **P8, bounded debts.** Nothing is sent over a connection with more than 64 unread answers: its
-//!   owner reads first. So impatient callers cannot heap up work at the server for which the
-//!   patient ones would have to wait, and a connection has at most 128 answers outstanding.
+//! * **P8, bounded debts.** Nothing is sent over a connection with more than 64 outstanding
+//!   answers: its owner reads first. So impatient callers cannot heap up work at the server that
+//!   patient ones would have to wait for, and no more than 128 answers are ever outstanding.
 //!
 //! # Why no wake-up is lost
 //!
 //! A command's state changes under the lock of its [`Turn`] alone, and its thread decides at its
-//! deadline under the same lock. Someone gives it a connection, or its answer, and it leaves: one
+//! deadline under the same lock. So of a gift (a connection, or the answer) and the deadline one
 //! comes first.
 //!
 //! * *The gift comes first*: the thread finds it when it looks, at its deadline at the latest, and
 //!   passes the connection on, or takes the answer.
-//! * *It leaves first*: the state is `Gone`, and the giver, who sees that, gives to the next.
+//! * *The deadline comes first*: the state is `Gone`. The giver sees that, and gives to the next.
 //!
 //! Locks: the pool's comes before a turn's. No I/O is done, and nobody woken, under either.
 

@@ -7,6 +7,7 @@ mod interrupts;
 mod login;
 mod refusals;
 mod server;
+mod storm;
 #[cfg(feature = "redis-tls")]
 mod tls;
 

@@ -33,11 +33,10 @@ impl Session {
         // What was taken before goes out first, so that what is taken is bounded.
         self.send()?;
         let taken = self.tls.writer().write(bytes)?;
-        match self.send() {
-            // It has been taken, and goes out with the next call.
-            Err(error) if error.kind() == ErrorKind::TimedOut && error.raw_os_error().is_none() => Ok(taken),
-            sent => sent.map(|()| taken),
-        }
+        // It has been taken, whatever comes of sending it. An error comes again with the next call,
+        // and what is left goes out with it.
+        let _ = self.send();
+        Ok(taken)
     }
 
     pub(super) fn read(&mut self, buffer: &mut [u8], deadline: u64) -> io::Result<usize> {

@@ -55,27 +55,25 @@ impl<C: Connect> Pool<C> {
             connection.expect(To::Follower(follower), sent_at);
         }
         let commands = pipeline.as_deref().unwrap_or(own);
-        let Err(Partly { written, halt }) = connection.transport.write(commands, deadline) else {
+        let until = deadline.min(connection.overdue_at(self.timeout));
+        let Err(Partly { written, halt }) = connection.transport.write(commands, until) else {
             return self.read(connection, deadline);
         };
-        match halt {
-            Halt::TimedOut if written == 0 && is_alone => {
-                connection.forget_last();
-                self.let_go(connection);
-                Err(self.down(NO_ANSWER.into()))
-            }
-            Halt::TimedOut => {
-                connection.transport.leave(&commands[written..]);
-                connection.disown();
-                self.let_go(connection);
-                Err(self.unsure(NO_ANSWER.into()))
-            }
-            Halt::Broken(reason) | Halt::Reset(reason) => {
-                let failure = if written == 0 { self.down(reason) } else { self.unsure(reason) };
-                self.fail(*connection, &failure);
-                Err(failure)
-            }
+        let is_late = halt == Halt::TimedOut && !connection.is_overdue(self.timeout);
+        let failure =
+            if written == 0 && (is_alone || !is_late) { self.down(halt.reason()) } else { self.unsure(halt.reason()) };
+        if !is_late {
+            self.fail(*connection, &failure);
+        } else if written == 0 && is_alone {
+            connection.forget_last();
+            self.let_go(connection);
+        } else {
+            // What has begun goes out whole, and what followers wait for goes out, too.
+            connection.transport.leave(&commands[written..]);
+            connection.disown();
+            self.let_go(connection);
         }
+        Err(failure)
     }
 
     /// A connection to send over: the one that was given, unless too much is overdue on it (P6).
@@ -98,10 +96,10 @@ impl<C: Connect> Pool<C> {
 
     /// Sends what was begun before, and reads what nobody waits for, if that is too much (P8).
     fn make_room(&self, connection: &mut Shared<C::Transport>, deadline: u64) -> Result<(), Halt> {
-        connection.transport.flush(deadline)?;
+        connection.transport.flush(deadline.min(connection.overdue_at(self.timeout)))?;
         while connection.outstanding() > MOST_OUTSTANDING {
-            let deadline = deadline.min(connection.overdue_at(self.timeout));
-            let answer = connection.transport.receive(deadline)?;
+            let until = deadline.min(connection.overdue_at(self.timeout));
+            let answer = connection.transport.receive(until)?;
             self.deliver(connection, answer);
         }
         Ok(())

@@ -15,8 +15,8 @@ impl<C: Connect> Pool<C> {
     pub(super) fn read(&self, mut connection: Box<Shared<C::Transport>>, deadline: u64) -> Result<Value, Failure> {
         loop {
             let until = deadline.min(connection.overdue_at(self.timeout));
-            // The owner before may have left in the middle of writing: all that is outstanding has to
-            // go out before it can be answered.
+            // The owner before may have left in the middle of writing, and what is not sent is not
+            // answered.
             let transport = &mut connection.transport;
             match transport.flush(until).and_then(|()| transport.receive(until)) {
                 Ok(answer) => {
