@@ -63,7 +63,7 @@ pub(crate) struct Acquisition<N, R> {
     began: u64,
     /// Whether something given back by a task may be in its way, and the server not know.
     owed: bool,
-    /// The rest of the record that the scripts keep: see `common.lua`.
+    /// The rest of the record that the scripts keep: see `lua/tree.lua`.
     about: Vec<u8>,
     /// What stood in the way when last heard of.
     blocker: Option<Blocker>,
@@ -185,10 +185,10 @@ impl<N: Borrow<RedisNode>, R: Borrow<Request>> Acquisition<N, R> {
                         Some(_) => return Step::Over(Err(self.refused())),
                         None => nonsense(),
                     },
-                    Some(3) => {
-                        self.core().finish(reply.more());
-                        return Step::Ask;
-                    }
+                    Some(3) => match self.blocked(&mut reply) {
+                        Some(_) => return Step::Ask,
+                        None => nonsense(),
+                    },
                     _ => nonsense(),
                 }
             }

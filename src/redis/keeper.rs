@@ -295,8 +295,11 @@ fn refresh(core: &Core, line: &mut Option<Line>, waits: &[Arc<Entry>], held: &[A
     let first = held.iter().map(|entry| entry.deadline()).filter(|&deadline| deadline > 0).min();
     let deadline = (sent + as_micros(core.link.timeout())).min(first.unwrap_or(NEVER));
     let fill = |command: &mut Cmd| {
-        for entry in waits.iter().chain(held.iter().copied()) {
-            command.arg(&entry.token).arg(entry.lease);
+        for entry in waits {
+            command.arg(&entry.token).arg(0).arg(0);
+        }
+        for entry in &held {
+            command.arg(&entry.token).arg(entry.lease).arg(0);
         }
     };
     let Ok(mut reply) = core.run(&core.scripts.refresh, fill, Over::Own(line), deadline) else {

@@ -5,7 +5,7 @@ use crate::request::{Mode, Scope};
 
 /// The keys of one tree. They share a hash tag, so a cluster keeps them in one slot.
 pub(crate) struct Keys {
-    /// What every script declares, in the order of `fast.lua`. The last one is the common start of
+    /// What every script declares, in the order of `lua/prelude.lua`. The last one is the common start of
     /// all mailboxes.
     pub(crate) all: [String; 7],
 }

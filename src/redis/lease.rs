@@ -88,7 +88,7 @@ impl RedisNode {
         }
         let core = self.core();
         let fill = |command: &mut Cmd| {
-            command.arg(token).arg(self.text()).arg(u8::from(detach)).arg(length);
+            command.arg(token).arg(self.text()).arg(u8::from(detach)).arg(length).arg(clock());
         };
         let mut resent = false;
         loop {

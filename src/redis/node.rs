@@ -65,7 +65,7 @@ impl RedisNode {
     /// this one are among it.
     pub(crate) fn add_fields(&self, command: &mut Cmd, token: &str) {
         if !self.ends.is_empty() {
-            command.arg("tick").arg("waiting").arg(token);
+            command.arg("tick").arg("offset").arg("waiting").arg(token);
             self.ends.iter().for_each(|&end| _ = command.arg(&self.text[..end]));
         }
     }
@@ -148,8 +148,10 @@ impl RedisNode {
                 core.keeper.look_now();
                 return Err(self.not_held(entry));
             }
+            // It rises with each request, as long as this process lives.
+            let version = if grant.detached { "-1".to_owned() } else { sent.to_string() };
             let fill = |command: &mut Cmd| {
-                command.arg(&entry.token).arg(length);
+                command.arg(&entry.token).arg(length).arg(&version);
             };
             match core.run(&core.scripts.refresh, fill, Over::Any, core.patience()) {
                 Ok(mut reply) => {

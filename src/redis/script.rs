@@ -13,7 +13,7 @@ pub(crate) struct Script {
 
 macro_rules! script {
     ($flags:literal $(, $part:literal)* $(,)?) => {
-        Script::new(concat!("#!lua", $flags, "\n", include_str!("fast.lua"), $(include_str!($part)),*))
+        Script::new(concat!("#!lua", $flags, "\n", include_str!("lua/prelude.lua"), $(include_str!(concat!("lua/", $part))),*))
     };
 }
 
@@ -26,6 +26,7 @@ pub(crate) struct Scripts {
     pub(crate) downgrade: Script,
     pub(crate) inspect: Script,
     pub(crate) handover: Script,
+    pub(crate) tidy: Script,
     pub(crate) detached: Script,
     pub(crate) list: Script,
     pub(crate) probe: Script,
@@ -34,14 +35,15 @@ pub(crate) struct Scripts {
 impl Scripts {
     pub(crate) fn new() -> Self {
         Self {
-            acquire: script!("", "acquire_fast.lua", "common.lua", "acquire.lua"),
-            release: script!(" flags=allow-oom", "release_fast.lua", "common.lua", "release.lua"),
-            refresh: script!(" flags=allow-oom", "common.lua", "refresh.lua"),
-            downgrade: script!(" flags=allow-oom", "common.lua", "downgrade.lua"),
-            inspect: script!(" flags=allow-oom", "common.lua", "inspect.lua"),
-            handover: script!(" flags=allow-oom", "common.lua", "handover.lua"),
-            detached: script!(" flags=allow-oom", "common.lua", "detached.lua"),
-            list: script!(" flags=allow-oom", "common.lua", "list.lua"),
+            acquire: script!("", "acquire_fast.lua", "tree.lua", "turns.lua", "acquire.lua"),
+            release: script!(" flags=allow-oom", "release_fast.lua", "tree.lua", "turns.lua", "release.lua"),
+            refresh: script!(" flags=allow-oom", "tree.lua", "turns.lua", "refresh.lua"),
+            downgrade: script!(" flags=allow-oom", "tree.lua", "turns.lua", "downgrade.lua"),
+            inspect: script!(" flags=allow-oom", "tree.lua", "turns.lua", "inspect.lua"),
+            handover: script!(" flags=allow-oom", "tree.lua", "turns.lua", "handover.lua"),
+            tidy: script!(" flags=allow-oom", "tree.lua", "turns.lua", "tidy.lua"),
+            detached: script!(" flags=allow-oom", "tree.lua", "turns.lua", "detached.lua"),
+            list: script!(" flags=allow-oom", "tree.lua", "turns.lua", "list.lua"),
             probe: script!(" flags=allow-oom", "probe.lua"),
         }
     }

@@ -1,6 +1,7 @@
 //! The distributed store, against real servers.
 
 mod basic;
+mod calls;
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../common/conformance/mod.rs"]
@@ -17,6 +18,7 @@ mod processes;
 mod programs;
 mod proxy;
 mod refusals;
+mod scripts;
 mod server;
 mod tasks;
 

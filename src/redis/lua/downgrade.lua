@@ -15,7 +15,8 @@ local list = chain(it.path)
 local held, shared = counts(NODES, list), it.kind + 2
 add(NODES, list, held, it.kind, -1)
 add(NODES, list, held, shared, 1)
-call('HSET', NODES, token, record(shared, it.number, it.about))
+call('HSET', NODES, token, record(shared, it.number, it.version, it.about))
 call('ZREM', HOLDERS, place(it.path, it.kind, token))
 call('ZADD', HOLDERS, 0, place(it.path, shared, token))
-return { 1, hand_over(it.path, it.kind == 1, '') }
+hand_over(it.path, it.kind == 1, '')
+return { 1, rest() }

@@ -3,4 +3,5 @@
 --
 -- ARGV: claim, path, below, cursor: as in the `more` of a reply. Returns { more }.
 local _, path, below, cursor = unpack(ARGV)
-return { hand_over(path, below == '1', cursor) }
+hand_over(path, below == '1', cursor)
+return { rest() }
