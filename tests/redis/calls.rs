@@ -152,9 +152,10 @@ impl Tree {
     pub(crate) fn tidy(&mut self) -> usize {
         for calls in 1.. {
             let more = More::read(&self.call("tidy", &[])[0]);
-            if !self.finish(more) {
+            if more == More::Nothing {
                 return calls;
             }
+            let _ = self.finish(more);
         }
         unreachable!()
     }

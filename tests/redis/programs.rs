@@ -89,7 +89,9 @@ struct Token {
     token: String,
     path: &'static str,
     kind: u8,
+    /// Whether its release left a tombstone, and whether that has had its time.
     buried: bool,
+    crumbles: bool,
 }
 
 /// The list: every request that is held or waits, in order of arrival.
@@ -190,7 +192,7 @@ impl Run {
         match *step {
             Step::Acquire { path, kind, wait } => {
                 let token = format!("token.{:x}", self.tokens.len());
-                let asked = Token { token: token.clone(), path: PATHS[path], kind, buried: false };
+                let asked = Token { token: token.clone(), path: PATHS[path], kind, buried: false, crumbles: false };
                 self.tokens.push(asked.clone());
                 self.arrives(&asked, wait);
                 Some(token)
@@ -231,7 +233,7 @@ impl Run {
                 }
                 // A second release takes the tombstone of the first one away.
                 let which = which % self.tokens.len();
-                self.tokens[which].buried = tombstone;
+                (self.tokens[which].buried, self.tokens[which].crumbles) = (tombstone, false);
                 None
             }
             Step::Downgrade { which } => {
@@ -253,7 +255,7 @@ impl Run {
                 let Token { token, .. } = self.pick(which)?;
                 self.tree.expire(&token);
                 let which = which % self.tokens.len();
-                self.tokens[which].buried = false;
+                self.tokens[which].crumbles |= std::mem::take(&mut self.tokens[which].buried);
                 Some(token)
             }
             Step::Refresh { which, length, version } => {
@@ -297,6 +299,9 @@ impl Run {
     fn arrives(&mut self, asked: &Token, wait: bool) {
         let blocked = self.blocked(asked.path, asked.kind);
         let code = int(&self.acquire(asked, wait)[0]);
+        if code == 4 && asked.crumbles {
+            return; // nobody has taken the tombstone away yet
+        }
         assert_eq!(code, if !blocked { 1 } else { i64::from(wait) * 2 }, "{asked:?}");
         if code > 0 {
             self.push(asked, !blocked);
@@ -365,13 +370,21 @@ impl Run {
         let detached = known.as_ref().is_some_and(|record| record.client.is_empty());
         if lock.dead {
             // It may have been taken away before.
-            if state != -2 && !end.is_some_and(|end| end <= from) {
+            if state != -2 && !end.is_some_and(|end| end <= to) {
                 let at = self.position(token).unwrap();
                 self.locks[at].dead = false;
                 assert!(!(detached && lock.held), "a detached lock is over when it is over");
             }
         } else if !lock.held {
-            assert!(state == -1 || state >= 0 && between(self.tree.claim), "a heartbeat: {state}");
+            match state {
+                // It was served first; then what was sent is for a holder.
+                -1 | -2 => {
+                    let at = self.position(token).unwrap();
+                    self.locks[at].dead = state == -1 && version > 0 && length == 0;
+                    assert!(state == -1 || version < 0, "it was its turn");
+                }
+                _ => assert!(state >= 0 && between(self.tree.claim), "a heartbeat: {state}"),
+            }
         } else if version < 0 && !detached {
             assert!(state == -2 && end == old, "not for it");
         } else {

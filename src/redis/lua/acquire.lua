@@ -17,9 +17,6 @@
 local _, token, kind, path, lease, about, wait = unpack(ARGV, 1, 7)
 kind, lease, wait = tonumber(kind), tonumber(lease), wait == '1'
 
-read_clock()
-reap(MAX_ASIDE)
-
 -- Granted before, by a hand-over or by a request whose reply was lost: the same grant again, its
 -- lease from now. If a request set its end since, this one is late, and must not shorten that.
 local function claimed(text)
@@ -31,11 +28,14 @@ local function claimed(text)
   return { GRANTED, it.number, rest() }
 end
 
-local known = call('HMGET', NODES, token, 'waiting')
-if known[1] then
-  return claimed(known[1])
+local text, anyone_waits = read_clock(token, 'waiting')
+if reap(MAX_ASIDE) then
+  text, anyone_waits = call('HGET', NODES, token), true
 end
-local text = known[2] and call('HGET', WAITERS, token)
+if text then
+  return claimed(text)
+end
+text = anyone_waits and call('HGET', WAITERS, token)
 local it, list = text and parse(text), chain(path)
 local held, waiting, at, owner, left, expired = look(list, kind, it and it.number)
 

@@ -64,7 +64,8 @@ if ARGV[6] and ARGV[3] == '0' then
       end
     end
     if alike then
-      local entry = call('ZRANGEBYLEX', QUEUES, '[' .. path .. '\0' .. ARGV[4], '(' .. path .. '\0' .. (kind + 1), 'LIMIT', 0, 1)[1]
+      local place = path .. '\0' .. ARGV[4]
+      local entry = call('ZRANGEBYLEX', QUEUES, '[' .. place, '(' .. path .. '\0' .. (kind + 1), 'LIMIT', 0, 1)[1]
       local next, arrival = sub(entry, #path + 19), sub(entry, #path + 3)
       local time = call('TIME')
       local now, fence = time[1] * 1000000 + time[2] + (nodes[2] or 0), nodes[1] + 1
@@ -85,8 +86,8 @@ if ARGV[6] and ARGV[3] == '0' then
         end
         call('ZADD', DEADLINES, now + claim, next)
         call('ZREM', DEADLINES, token)
-        call('ZADD', HOLDERS, '0', path .. '\0' .. ARGV[4] .. next)
-        call('ZREM', HOLDERS, path .. '\0' .. ARGV[4] .. token)
+        call('ZADD', HOLDERS, '0', place .. next)
+        call('ZREM', HOLDERS, place .. token)
         call('HDEL', WAITERS, next)
         if gone[2] then
           call('HDEL', unpack(gone))
@@ -99,8 +100,9 @@ if ARGV[6] and ARGV[3] == '0' then
           tickets[i + 2] = ARGV[i + 9] .. '\0' .. below .. arrival
         end
         call('ZREM', unpack(tickets))
-        call('RPUSH', MAILBOX .. client, next .. ',' .. number)
-        call('PEXPIRE', MAILBOX .. client, MAILBOX_MS)
+        local mailbox = MAILBOX .. client
+        call('RPUSH', mailbox, next .. ',' .. number)
+        call('PEXPIRE', mailbox, MAILBOX_MS)
         return { 1, false }
       end
     end

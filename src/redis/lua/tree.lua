@@ -18,14 +18,17 @@ local now, tick
 
 -- The tree's time is the server's plus an offset. Where that would be before `tick` the server's
 -- clock has been set back: then the offset is raised, and time goes on from `tick`.
-local function read_clock()
-  local time, clock = call('TIME'), call('HMGET', NODES, 'tick', 'offset')
+--
+-- One command reads up to two more fields of NODES on the way: their values are returned.
+local function read_clock(...)
+  local time, clock = call('TIME'), call('HMGET', NODES, 'tick', 'offset', ...)
   local offset = tonumber(clock[2] or 0)
   now, tick = time[1] * 1000000 + time[2] + offset, tonumber(clock[1] or 0)
   if now < tick then
     call('HSET', NODES, 'offset', digits('%.0f', offset + tick - now))
     now = tick
   end
+  return clock[3], clock[4]
 end
 
 local function raise_tick(to)

@@ -144,17 +144,19 @@ local function remove(token)
   return it
 end
 
--- Takes away some of what has expired anywhere, what ended first coming first.
+-- Takes away some of what has expired anywhere, what ended first coming first. Returns whether
+-- there was anything.
 local function reap(limit)
   local dead = call('ZRANGEBYSCORE', DEADLINES, '-inf', now, 'LIMIT', 0, limit)
   for i, token in ipairs(dead) do
     remove(token)
     if owed or granted >= MAX_GRANTED or visited >= MAX_VISITED then
       more_expired = true -- for all we know
-      return
+      return true
     end
   end
   more_expired = #dead >= limit
+  return #dead > 0
 end
 
 -- What a reply says about work that is left: where another call has to go on handing over; 1 if
@@ -170,33 +172,40 @@ end
 -- -------------------------------------------------------------------------------------------------
 -- what stands in the way
 
--- The token of a holder of `class` at a node. `any`: of those below, a shared one will do as well.
--- nil if it cannot be told: an exclusive lock among very many shared ones.
-local function holder(path, class, any)
-  if class <= 4 then
-    local entry = call('ZRANGEBYLEX', HOLDERS, '[' .. path .. '\0' .. class, '(' .. path .. '\0' .. (class + 1), 'LIMIT', 0, 1)[1]
-    return sub(entry, #path + 3)
+-- Tokens of holders of `class` at a node, `most` of them. `any`: of those below, shared ones will do
+-- as well. None if that cannot be told: an exclusive lock among very many shared ones.
+local function holders(path, class, any, most)
+  local from, to = path .. '\0' .. class, path .. '\0' .. (class + 1)
+  if class >= 5 then
+    from, to = path .. '\1', path .. '\2'
+    any = any or class == 6
+  else
+    any = true
   end
-  local most = any and 1 or MAX_SCANNED
-  for _, entry in ipairs(call('ZRANGEBYLEX', HOLDERS, '[' .. path .. '\1', '(' .. path .. '\2', 'LIMIT', 0, most)) do
+  local tokens = {}
+  for _, entry in ipairs(call('ZRANGEBYLEX', HOLDERS, '[' .. from, '(' .. to, 'LIMIT', 0, any and most or MAX_SCANNED)) do
     local at = find(entry, '\0', 1, true)
-    if any or tonumber(sub(entry, at + 1, at + 1)) <= 2 then
-      return sub(entry, at + 2)
+    if any or #tokens < most and tonumber(sub(entry, at + 1, at + 1)) <= 2 then
+      tokens[#tokens + 1] = sub(entry, at + 2)
     end
   end
+  return tokens
 end
 
--- The token of a waiter that is in the way: any that conflicts for a newcomer, which all of them
--- came before; for a waiter, with its arrival number, the earliest, if that came before it.
-local function waiter(list, waiting, kind, number)
+-- Tokens of waiters that are in the way, `most` of them; none if there is none. A newcomer comes
+-- after all that wait. A waiter has its arrival number, and is told the earliest that came before.
+local function waiters(list, waiting, kind, number, most)
   local last = #list
   if not number then
     local i, class = obstacle(waiting, last, kind)
-    if not i then
-      return nil
+    local tokens = {}
+    if i then
+      local path = list[i]
+      for n, entry in ipairs(call('ZRANGEBYLEX', QUEUES, '[' .. path .. '\0' .. class, '(' .. path .. '\0' .. (class + 1), 'LIMIT', 0, most)) do
+        tokens[n] = sub(entry, #path + 19)
+      end
     end
-    local _, token = head(list[i], class)
-    return token
+    return tokens
   end
   local first, token = earliest(list, waiting, kind)
   if kind <= 2 then
@@ -205,7 +214,7 @@ local function waiter(list, waiting, kind, number)
       first, token = own, its
     end
   end
-  return first < digits('%016.0f', number) and token or nil
+  return { first < digits('%016.0f', number) and token or nil }
 end
 
 -- What stands in the way of a lock of `kind` on the last node of the chain; `number` is its arrival
@@ -219,29 +228,32 @@ local function look(list, kind, number)
   while true do
     local held, waiting = counts(NODES, list), counts(WAITING, list)
     local i, class = obstacle(held, last, kind)
-    local token
+    -- Once nothing has expired anywhere one of them is enough, and its end need not be looked at.
+    local most = more_expired == false and 1 or math.max(MAX_REAPED - reaped, 1)
+    local tokens
     if i then
-      token = holder(list[i], class, class == 6 or kind == 1 or held[i][6] == 0)
-      if not token then
+      tokens = holders(list[i], class, kind == 1 or held[i][6] == 0, most)
+      if not tokens[1] then
         return held, waiting, list[i], '', -1, more_expired ~= false
       end
     else
-      token = waiting[1] and waiter(list, waiting, kind, number)
-      if not token then
+      tokens = waiting[1] and waiters(list, waiting, kind, number, most) or {}
+      if not tokens[1] then
         return held, waiting
       end
     end
-    local it = parse(call('HGET', i and NODES or WAITERS, token))
-    -- Once nothing has expired anywhere a waiter's end need not be looked at.
-    local left = (i or more_expired ~= false) and time_left(token) or 1
-    if left > 0 then
-      return held, waiting, it.path, it.owner, i and left or -1, false
+    for n, token in ipairs(tokens) do
+      local left = (i or more_expired ~= false) and time_left(token) or 1
+      if left > 0 or reaped >= MAX_REAPED then
+        if n > 1 then
+          break -- the counts have changed since
+        end
+        more_expired = more_expired or left <= 0
+        local it = parse(call('HGET', i and NODES or WAITERS, token))
+        return held, waiting, it.path, it.owner, (i or left <= 0) and left or -1, left <= 0
+      end
+      reaped = reaped + 1
+      remove(token)
     end
-    if reaped >= MAX_REAPED then
-      more_expired = true
-      return held, waiting, it.path, it.owner, left, true
-    end
-    reaped = reaped + 1
-    remove(token)
   end
 end
