@@ -1,1 +1,493 @@
-//! The scripts themselves.
+//! The scripts, called directly: what a clock that was set back, clients that died, late requests
+//! and small limits do to them. The random programs (`programs.rs`) have the rest.
+
+use redis::Value;
+
+use crate::calls::{Ask, Limits, More, Tree, int, more};
+use crate::checker::check;
+
+const SECOND: u64 = 1_000_000;
+const HOUR: u64 = 3_600 * SECOND;
+const CLAIM: u64 = 7 * SECOND;
+const LEASE: u64 = 30 * SECOND;
+
+const NODE: &str = "\x01a\x01b";
+
+fn tree() -> Tree {
+    Tree::new(Limits::AsShipped, CLAIM)
+}
+
+fn ask<'a>(token: &'a str, kind: u8, path: &'a str) -> Ask<'a> {
+    Ask { token, kind, path, lease: LEASE, wait: false, fast: true }
+}
+
+fn slow<'a>(token: &'a str, kind: u8, path: &'a str) -> Ask<'a> {
+    Ask { fast: false, ..ask(token, kind, path) }
+}
+
+fn waits<'a>(token: &'a str, kind: u8, path: &'a str) -> Ask<'a> {
+    Ask { wait: true, ..ask(token, kind, path) }
+}
+
+fn token(number: usize) -> String {
+    format!("dead.{number:x}")
+}
+
+/// The fencing token of a lock that must be granted.
+fn granted(tree: &mut Tree, asked: &Ask<'_>) -> u64 {
+    let reply = tree.acquire(asked);
+    assert_eq!(int(&reply[0]), 1, "{asked:?}: {reply:?}");
+    int(&reply[1]).unsigned_abs()
+}
+
+fn queued(tree: &mut Tree, asked: &Ask<'_>) -> u64 {
+    let reply = tree.acquire(asked);
+    assert_eq!(int(&reply[0]), 2, "{asked:?}: {reply:?}");
+    int(&reply[5]).unsigned_abs()
+}
+
+/// The fencing token of a lock that is held, from its record.
+fn fence(tree: &mut Tree, token: &str) -> u64 {
+    check(&mut tree.server, &tree.name).held[token].number
+}
+
+fn is_held(tree: &mut Tree, token: &str) -> bool {
+    check(&mut tree.server, &tree.name).held.contains_key(token)
+}
+
+/// A tree whose server's clock was an hour ahead until now.
+fn clock_set_back() -> Tree {
+    let mut tree = tree();
+    granted(&mut tree, &ask("first.0", 1, "\x01first"));
+    tree.clock_was_ahead(HOUR);
+    tree
+}
+
+// ------------------------------------------------------------------------------------------ time
+
+#[test]
+fn tokens_rise_when_the_clock_was_set_back() {
+    let mut tree = clock_set_back();
+    let mut last = check(&mut tree.server, &tree.name).tick;
+    let mut rises = |number: u64, what: &str| {
+        assert!(number > last, "{what}: {number} after {last}");
+        last = number;
+    };
+    for fast in [true, false, true] {
+        for kind in 1..=4 {
+            // Both ways of an acquisition, and both of a hand-over: the second of one kind takes
+            // the first one's place, and several of another kind are served.
+            let asked = |token, kind, wait| Ask { token, kind, path: NODE, lease: LEASE, wait, fast };
+            rises(granted(&mut tree, &asked("one.1", kind, false)), "acquire");
+            let other = if kind <= 2 { kind } else { kind - 2 };
+            rises(queued(&mut tree, &asked("two.2", other, true)), "arrival");
+            rises(queued(&mut tree, &asked("three.3", 4, true)), "arrival");
+            rises(queued(&mut tree, &asked("four.4", 3, true)), "arrival");
+            tree.release(&asked("one.1", kind, false), 0);
+            rises(fence(&mut tree, "two.2"), "hand-over");
+            tree.release(&asked("two.2", other, false), 0);
+            rises(fence(&mut tree, "four.4").min(fence(&mut tree, "three.3")), "hand-over to readers");
+            tree.release(&asked("three.3", 4, false), 0);
+            tree.release(&asked("four.4", 3, false), 0);
+        }
+    }
+}
+
+/// The fast paths' turns of the same, with nobody else in the queue.
+#[test]
+fn a_fast_hand_over_draws_a_greater_token() {
+    let mut tree = clock_set_back();
+    for round in 0..20 {
+        if round % 5 == 4 {
+            tree.clock_was_ahead(HOUR);
+        }
+        let tick = check(&mut tree.server, &tree.name).tick;
+        let first = granted(&mut tree, &ask("one.1", 1, NODE));
+        let arrival = queued(&mut tree, &waits("two.2", 1, NODE));
+        tree.release(&ask("one.1", 1, NODE), 0);
+        let second = fence(&mut tree, "two.2");
+        assert!(tick < first && first < arrival && arrival < second);
+        tree.release(&ask("two.2", 1, NODE), 0);
+    }
+}
+
+#[test]
+fn a_lease_is_its_length_when_the_clock_was_set_back() {
+    for fast in [true, false] {
+        let mut tree = clock_set_back();
+        for at in 0..20 {
+            let (name, path) = (format!("one.{at:x}"), format!("\x01n{at}"));
+            let asked = Ask { fast, ..ask(&name, 1, &path) };
+            let from = tree.time();
+            granted(&mut tree, &asked);
+            let (to, end) = (tree.time(), tree.end(&name).unwrap());
+            assert!((from + LEASE..=to + LEASE).contains(&end), "{} from now", end.saturating_sub(from));
+            // Handed over, of either kind, it has a claim.
+            let next = format!("two.{at:x}");
+            queued(&mut tree, &Ask { fast, ..waits(&next, 1 + at % 4, &path) });
+            let from = tree.time();
+            tree.release(&asked, 0);
+            let (to, end) = (tree.time(), tree.end(&next).unwrap());
+            assert!((from + CLAIM..=to + CLAIM).contains(&end), "{} from now", end.saturating_sub(from));
+        }
+    }
+}
+
+/// What a client that died holds ends after its lease, and not when the clock has caught up.
+#[test]
+fn time_goes_on_when_the_clock_was_set_back() {
+    let mut tree = clock_set_back();
+    let short = |token| Ask { lease: SECOND / 5, ..ask(token, 1, NODE) };
+    granted(&mut tree, &short("dead.1"));
+    let refused = tree.acquire(&ask("live.1", 1, NODE));
+    assert_eq!(int(&refused[0]), 0);
+    let left = int(&refused[3]);
+    assert!((0..=200_000).contains(&left), "{left}");
+    let began = std::time::Instant::now();
+    while int(&tree.acquire(&ask("live.1", 1, NODE))[0]) != 1 {
+        assert!(began.elapsed().as_secs() < 5, "a lease of 200 ms");
+    }
+    assert!(began.elapsed().as_micros() + 20_000 > left.unsigned_abs().into(), "not before its end");
+
+    // The same when it goes by others' clean-up, and is looked at by others.
+    granted(&mut tree, &Ask { path: "\x01other", ..short("dead.2") });
+    assert_eq!(int(&tree.call("inspect", &[b"1", b"\x01other"])[0]), 1);
+    let listed = tree.call("list", &[b""]);
+    assert_eq!(listed.len(), 1 + 2 * 5, "{listed:?}");
+    let attached = tree.call("detached", &[b"live.1", NODE.as_bytes(), b"1", b"0", b"0"]);
+    assert!((1..=LEASE as i64).contains(&int(&attached[4])), "{attached:?}");
+    while is_held(&mut tree, "dead.2") {
+        assert!(began.elapsed().as_secs() < 10, "a lease of 200 ms");
+        tree.tidy();
+    }
+    assert_eq!(int(&tree.call("inspect", &[b"1", b"\x01other"])[0]), 0);
+    assert_eq!(tree.call("list", &[b""]).len(), 1 + 5);
+}
+
+/// A heartbeat, too, is good for a claim from now, and a dead waiter goes.
+#[test]
+fn heartbeats_count_from_now_when_the_clock_was_set_back() {
+    let mut tree = clock_set_back();
+    tree.claim = SECOND / 5;
+    granted(&mut tree, &ask("live.1", 1, NODE));
+    let arrival = queued(&mut tree, &waits("live.2", 1, NODE));
+    queued(&mut tree, &waits("dead.1", 1, NODE));
+    let began = std::time::Instant::now();
+    loop {
+        let from = tree.time();
+        let (left, more) = tree.refresh("live.2", 0, 0);
+        assert!(left >= 0, "it waits");
+        tree.finish(more);
+        assert!(tree.end("live.2").unwrap() >= from + tree.claim);
+        if tree.end("dead.1").is_none() {
+            break;
+        }
+        assert!(began.elapsed().as_secs() < 5, "a claim of 200 ms");
+    }
+    assert_eq!(queued(&mut tree, &waits("live.2", 1, NODE)), arrival);
+}
+
+/// A renewal is remembered as a time that was, though it draws no token: else the leases that were
+/// renewed since the last grant would all last longer by that time when the clock is set back.
+#[test]
+fn what_was_renewed_lasts_no_longer_when_the_clock_is_set_back() {
+    let mut tree = tree();
+    granted(&mut tree, &ask("one.1", 1, NODE));
+    let before = tree.time();
+    for version in [0, 7] {
+        let now = tree.time();
+        tree.refresh("one.1", LEASE, version);
+        assert!(check(&mut tree.server, &tree.name).tick >= now);
+    }
+    queued(&mut tree, &waits("two.2", 1, NODE));
+    let now = tree.time();
+    tree.refresh("two.2", 0, 0);
+    assert!(check(&mut tree.server, &tree.name).tick >= now && now > before);
+}
+
+// ---------------------------------------------------------------------------------- after a crash
+
+/// Locks of a process that died, each on a path of its own.
+fn crashed(tree: &mut Tree, kind: u8, many: usize) {
+    for at in 0..many {
+        granted(tree, &ask(&token(at), kind, &format!("\x01dead\x01n{at}")));
+    }
+    assert_eq!(tree.expire_all(), many);
+}
+
+#[test]
+fn dead_locks_elsewhere_stop_nobody() {
+    let mut tree = tree();
+    crashed(&mut tree, 1, 300);
+    // On the long way, of which each takes some of them away and says that there is more.
+    for at in 0..3 {
+        let (name, path) = (token(1000 + at), format!("\x01live\x01n{at}"));
+        let reply = tree.acquire(&slow(&name, 1, &path));
+        assert_eq!((int(&reply[0]), &reply[2]), (1, &Value::Int(1)));
+        assert_eq!(tree.call("inspect", &[b"1", path.as_bytes()]), [Value::Int(1), Value::Int(1)]);
+        assert_eq!(tree.call("inspect", &[b"1", b"\x01free"]), [Value::Int(0), Value::Int(1)]);
+    }
+    // And on one of their paths, whose turn to be taken away comes last.
+    let reply = tree.acquire(&ask("live.1", 1, "\x01dead\x01n255"));
+    assert_eq!((int(&reply[0]), &reply[2]), (1, &Value::Int(1)));
+    assert!(check(&mut tree.server, &tree.name).held.len() > 100, "they have not all been waited for");
+    assert!(tree.tidy() <= 1 + 300 / 64);
+    assert_eq!(check(&mut tree.server, &tree.name).held.len(), 4);
+}
+
+#[test]
+fn what_is_in_the_way_goes_a_bounded_number_a_call() {
+    for (kind, asks) in [(1, 1), (1, 3), (3, 1), (2, 1)] {
+        let mut tree = tree();
+        crashed(&mut tree, kind, 300);
+        let mut left = 300;
+        loop {
+            let reply = tree.acquire(&ask("live.1", asks, "\x01dead"));
+            let still = check(&mut tree.server, &tree.name).held.len();
+            match int(&reply[0]) {
+                3 => {
+                    // Its path is that of one that was found, and its time is up.
+                    let Value::BulkString(path) = &reply[1] else { panic!("{reply:?}") };
+                    assert!(path.starts_with(b"\x01dead\x01n"), "{reply:?}");
+                    assert!(int(&reply[3]) <= 0 && reply[4] == Value::Int(1), "{reply:?}");
+                    assert!((left - 64 - 16..=left - 64).contains(&still), "from {left} to {still}");
+                    left = still;
+                }
+                code => {
+                    assert_eq!(code, 1, "{reply:?}");
+                    break;
+                }
+            }
+        }
+        assert_eq!(check(&mut tree.server, &tree.name).held.len(), 1);
+    }
+}
+
+/// One that lives is in the way, in front of or behind many that are dead.
+#[test]
+fn dead_ones_in_the_way_do_not_hide_a_live_one() {
+    for live in ["\x01dead\x01a", "\x01dead\x01z"] {
+        let mut tree = tree();
+        crashed(&mut tree, 1, 100);
+        granted(&mut tree, &ask("live.1", 2, live));
+        let mut calls = 0;
+        let reply = loop {
+            let reply = tree.acquire(&ask("live.2", 1, "\x01dead"));
+            calls += 1;
+            if int(&reply[0]) != 3 {
+                break reply;
+            }
+        };
+        assert_eq!((int(&reply[0]), &reply[1]), (0, &Value::BulkString(live.into())));
+        assert!(calls <= 2 && is_held(&mut tree, "live.1"));
+    }
+}
+
+#[test]
+fn dead_waiters_are_in_nobodys_way() {
+    for kind in [1, 3] {
+        let mut tree = tree();
+        granted(&mut tree, &ask("live.1", 2, NODE));
+        for at in 0..200 {
+            queued(&mut tree, &waits(&token(at), kind, NODE));
+        }
+        (0..200).for_each(|at| assert!(tree.expire(&token(at))));
+        // The holder stays in the way; after it the dead are.
+        assert_eq!(int(&tree.acquire(&slow("live.2", kind, NODE))[0]), 0);
+        let arrival = queued(&mut tree, &waits("live.3", kind, NODE));
+        let reply = tree.release(&slow("live.1", 2, NODE), 0);
+        assert_ne!(more("release", &reply), More::Nothing);
+        // A dead waiter's turn is for nothing: nobody waits for its claim.
+        tree.finish(more("release", &reply));
+        tree.tidy();
+        assert!(fence(&mut tree, "live.3") > arrival);
+        assert_eq!(tree.messages().len(), 1, "the dead are sent none");
+        assert_eq!(check(&mut tree.server, &tree.name).ends.len(), 1);
+    }
+}
+
+/// One dead waiter first in line costs those behind it nothing, on both ways.
+#[test]
+fn the_turn_of_a_dead_waiter_is_passed_over() {
+    for fast in [true, false] {
+        let mut tree = tree();
+        let asked = |token, wait| Ask { fast, wait, ..ask(token, 1, NODE) };
+        granted(&mut tree, &asked("live.1", false));
+        queued(&mut tree, &asked("dead.1", true));
+        queued(&mut tree, &asked("live.2", true));
+        assert!(tree.expire("dead.1"));
+        let reply = tree.release(&asked("live.1", false), 0);
+        assert_eq!(reply[1], Value::Nil, "nothing is left to do");
+        assert!(is_held(&mut tree, "live.2") && !is_held(&mut tree, "dead.1"));
+        assert!(tree.end("live.2").unwrap() > tree.time() + CLAIM / 2);
+    }
+}
+
+/// A waiter that asks takes away what is in its way, and has it if that was all.
+#[test]
+fn a_waiter_gets_past_the_dead_by_asking_or_by_its_heartbeat() {
+    for by_heartbeat in [true, false] {
+        let mut tree = tree();
+        granted(&mut tree, &ask("dead.1", 1, NODE));
+        queued(&mut tree, &waits("dead.2", 1, NODE));
+        queued(&mut tree, &waits("dead.3", 1, "\x01a"));
+        queued(&mut tree, &waits("live.1", 1, NODE));
+        // Dead ones elsewhere, which ended before, are more than such a call takes aside.
+        for at in 0..100 {
+            granted(&mut tree, &ask(&token(100 + at), 4, "\x01elsewhere"));
+        }
+        (0..100).for_each(|at| assert!(tree.expire(&token(100 + at))));
+        let end = tree.time() - 1;
+        for dead in ["dead.1", "dead.2", "dead.3"] {
+            let mut set = redis::cmd("ZADD");
+            () = set.arg(tree.key("e")).arg(end).arg(dead).query(&mut tree.server).unwrap();
+        }
+        if by_heartbeat {
+            assert_eq!(tree.refresh("live.1", 0, 0), (-1, More::Expired));
+        } else {
+            let reply = tree.acquire(&waits("live.1", 1, NODE));
+            assert_eq!((int(&reply[0]), &reply[2]), (1, &Value::Int(1)));
+        }
+        let held = check(&mut tree.server, &tree.name).held;
+        assert!(held.contains_key("live.1") && !held.contains_key("dead.1") && held.len() > 50);
+    }
+}
+
+// ----------------------------------------------------------------------------------- hand-overs
+
+/// An exclusive hand-over may use up what a call may grant, and readers come after it.
+#[test]
+fn a_call_grants_no_more_than_its_limit() {
+    let mut tree = tree();
+    granted(&mut tree, &ask("live.1", 1, "\x01a"));
+    for at in 0..64 {
+        queued(&mut tree, &waits(&format!("one.{at:x}"), 1, &format!("\x01a\x01n{at:02}")));
+    }
+    for at in 0..200 {
+        queued(&mut tree, &waits(&format!("two.{at:x}"), 3, "\x01a\x01zz"));
+    }
+    let before = check(&mut tree.server, &tree.name).held.len();
+    let mut more = more("release", &tree.release(&ask("live.1", 1, "\x01a"), 0));
+    let mut held = before - 1;
+    while let More::HandOver(at) = more {
+        let now = check(&mut tree.server, &tree.name).held.len();
+        assert!(now - held <= 64, "{} in one call", now - held);
+        held = now;
+        let at: Vec<&[u8]> = at.iter().map(Vec::as_slice).collect();
+        more = More::read(&tree.call("handover", &at)[0]);
+    }
+    assert_eq!(check(&mut tree.server, &tree.name).held.len(), 264);
+
+    // The heartbeats of many in one call have one limit, too.
+    for at in 0..200 {
+        tree.release(&ask(&format!("two.{at:x}"), 3, "\x01a\x01zz"), 0);
+    }
+    granted(&mut tree, &ask("live.2", 2, "\x01a\x01zz"));
+    let names: Vec<String> = (0..200).map(|at| format!("three.{at:x}")).collect();
+    for name in &names {
+        queued(&mut tree, &waits(name, 3, "\x01a\x01zz"));
+    }
+    let before = check(&mut tree.server, &tree.name).held.len();
+    // Its `more` is not followed: the client died.
+    tree.release(&slow("live.2", 2, "\x01a\x01zz"), 0);
+    let after = check(&mut tree.server, &tree.name).held.len();
+    assert!(after < before + 64);
+    let args: Vec<&[u8]> = names.iter().flat_map(|name| [name.as_bytes(), b"0", b"0"]).collect();
+    let reply = tree.call("refresh", &args);
+    let now = check(&mut tree.server, &tree.name).held.len();
+    assert!(now > after && now - after <= 64, "{} in one call", now - after);
+    tree.finish(More::read(&reply[0]));
+    assert!(check(&mut tree.server, &tree.name).waits.is_empty());
+}
+
+/// With small limits a release serves one of the readers. Its client dies. The others' heartbeats
+/// serve them, and not only when something has expired.
+#[test]
+fn heartbeats_go_on_with_what_a_dead_client_left_undone() {
+    let mut tree = Tree::new(Limits::Small, CLAIM);
+    granted(&mut tree, &ask("live.1", 1, NODE));
+    let readers: Vec<String> = (0..5).map(|at| format!("two.{at:x}")).collect();
+    for name in &readers {
+        queued(&mut tree, &waits(name, 3, NODE));
+    }
+    let reply = tree.release(&slow("live.1", 1, NODE), 0);
+    assert!(matches!(more("release", &reply), More::HandOver(_)));
+    for name in &readers {
+        let _ = tree.refresh(name, 0, 0);
+    }
+    assert_eq!(check(&mut tree.server, &tree.name).held.len(), 5);
+}
+
+#[test]
+fn a_mailbox_goes_away() {
+    for fast in [true, false] {
+        let mut tree = tree();
+        granted(&mut tree, &ask("live.1", 1, NODE));
+        queued(&mut tree, &waits("dead.1", 1, NODE));
+        tree.release(&Ask { fast, ..ask("live.1", 1, NODE) }, 0);
+        let left: i64 = redis::cmd("PTTL").arg(tree.key("mb:client")).query(&mut tree.server).unwrap();
+        assert!((1..=60_000).contains(&left), "{left}");
+    }
+}
+
+// ------------------------------------------------------------------------- who sets an end, when
+
+/// A client that died between being handed a lock and its next heartbeat costs a claim.
+#[test]
+fn a_heartbeat_after_the_grant_sets_nothing() {
+    let mut tree = tree();
+    granted(&mut tree, &ask("live.1", 1, NODE));
+    queued(&mut tree, &waits("two.2", 1, NODE));
+    tree.release(&ask("live.1", 1, NODE), 0);
+    let end = tree.end("two.2");
+    assert_eq!(tree.refresh("two.2", 0, 0).0, -1);
+    assert_eq!(tree.end("two.2"), end);
+    // A claim is what starts the lease.
+    let now = tree.time();
+    granted(&mut tree, &waits("two.2", 1, NODE));
+    assert!(tree.end("two.2").unwrap() >= now + LEASE);
+}
+
+/// What was sent before a `refresh_for` and arrives after it does not end the lock before the time
+/// that its holder was told.
+#[test]
+fn a_late_request_does_not_shorten_a_lease() {
+    let mut tree = tree();
+    granted(&mut tree, &ask("one.1", 1, NODE));
+    assert_eq!(tree.refresh("one.1", HOUR, 5).0, -1);
+    let end = tree.end("one.1");
+    assert_eq!(tree.refresh("one.1", LEASE, 0).0, -1, "a renewal");
+    assert_eq!(tree.refresh("one.1", SECOND, 4).0, -1, "an earlier refresh_for");
+    assert_eq!(granted(&mut tree, &ask("one.1", 1, NODE)), fence(&mut tree, "one.1"), "the first request");
+    let detached = tree.call("detached", &[b"one.1", NODE.as_bytes(), b"1", b"1000000", b"4"]);
+    assert_eq!(int(&detached[0]), 1, "an earlier detach");
+    assert_eq!(tree.end("one.1"), end);
+    granted(&mut tree, &ask("one.1", 1, NODE));
+    let again = tree.call("detached", &[b"one.1", NODE.as_bytes(), b"1", b"1000000", b"6"]);
+    assert_eq!(int(&again[0]), 1, "a detach sent again");
+    assert_eq!(tree.end("one.1"), end);
+
+    // Only who holds a detached lock sets its end whatever is stored.
+    granted(&mut tree, &ask("two.2", 1, "\x01other"));
+    let end = tree.end("two.2");
+    assert_eq!(tree.refresh("two.2", HOUR, -1).0, -2);
+    assert_eq!(tree.end("two.2"), end);
+    let now = tree.time();
+    assert_eq!(tree.refresh("one.1", SECOND, -1).0, -1);
+    assert!(tree.end("one.1").unwrap() <= tree.time() + SECOND && tree.end("one.1").unwrap() >= now + SECOND);
+}
+
+#[test]
+fn what_is_over_is_not_shown_and_cannot_be_taken_up() {
+    let mut tree = tree();
+    granted(&mut tree, &ask("one.1", 1, NODE));
+    let args: [&[u8]; 5] = [b"one.1", NODE.as_bytes(), b"1", b"0", b"0"];
+    assert_eq!(int(&tree.call("detached", &args)[0]), 1);
+    assert_eq!(tree.call("list", &[b""]).len(), 6);
+    assert!(tree.expire("one.1"));
+    assert_eq!(tree.call("list", &[b""]).len(), 1);
+    assert_eq!(int(&tree.call("detached", &args)[0]), 0);
+    for version in [-1, 0, 9] {
+        assert_eq!(tree.refresh("one.1", LEASE, version).0, -2);
+    }
+}
