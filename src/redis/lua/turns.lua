@@ -172,8 +172,8 @@ end
 -- -------------------------------------------------------------------------------------------------
 -- what stands in the way
 
--- Tokens of holders of `class` at a node, `most` of them. `any`: of those below, shared ones will do
--- as well. None if that cannot be told: an exclusive lock among very many shared ones.
+-- Tokens of holders of `class` at a node, at most `most`. `any`: of those below, shared ones will
+-- do as well. None if that cannot be told: an exclusive lock among very many shared ones.
 local function holders(path, class, any, most)
   local from, to = path .. '\0' .. class, path .. '\0' .. (class + 1)
   if class >= 5 then
@@ -192,7 +192,7 @@ local function holders(path, class, any, most)
   return tokens
 end
 
--- Tokens of waiters that are in the way, `most` of them; none if there is none. A newcomer comes
+-- Tokens of waiters that are in the way, at most `most`; none if there is none. A newcomer comes
 -- after all that wait. A waiter has its arrival number, and is told the earliest that came before.
 local function waiters(list, waiting, kind, number, most)
   local last = #list
