@@ -198,12 +198,16 @@ impl Tree {
         Script::new(text).key(self.key("e")).invoke(&mut self.server).unwrap()
     }
 
-    /// As if the server's clock had been ahead by that much once, and had been set back.
+    /// As if the server's clock had been ahead by that much so far, and had been set back now.
     pub(crate) fn clock_was_ahead(&mut self, by: u64) {
-        let tick: Option<u64> = redis::cmd("HGET").arg(self.key("n")).arg("tick").query(&mut self.server).unwrap();
-        if tick.is_some() {
-            () = redis::cmd("HINCRBY").arg(self.key("n")).arg("tick").arg(by).query(&mut self.server).unwrap();
-        }
+        let text = "if redis.call('HEXISTS', KEYS[1], 'tick') == 1 then
+              redis.call('HINCRBY', KEYS[1], 'tick', ARGV[1])
+            end
+            for _, token in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
+              redis.call('ZINCRBY', KEYS[2], ARGV[1], token)
+            end";
+        let script = Script::new(text);
+        () = script.key(self.key("n")).key(self.key("e")).arg(by).invoke(&mut self.server).unwrap();
     }
 
     /// The messages in the mailbox of `client`, which are taken out.
