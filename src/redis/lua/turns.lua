@@ -148,7 +148,7 @@ end
 -- there was anything.
 local function reap(limit)
   local dead = call('ZRANGEBYSCORE', DEADLINES, '-inf', now, 'LIMIT', 0, limit)
-  for i, token in ipairs(dead) do
+  for _, token in ipairs(dead) do
     remove(token)
     if owed or granted >= MAX_GRANTED or visited >= MAX_VISITED then
       more_expired = true -- for all we know
