@@ -374,6 +374,8 @@ impl Run {
             [&old.held, &old.waits].iter().any(|all| all.get(token).is_some_and(|old: &Record| old.number == number))
         };
         for (token, record) in new.held.iter().chain(&new.waits) {
+            let version = old.held.get(token).filter(|old| old.number == record.number).map(|old| old.version);
+            assert!(version <= Some(record.version), "the version of {token} after {step:?}");
             assert!(known(token, record.number) || record.number > old.tick, "{token} after {step:?}");
         }
     }

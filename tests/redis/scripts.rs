@@ -107,6 +107,7 @@ fn what_is_in_the_way_goes_a_bounded_number_a_call() {
                 }
                 code => {
                     assert_eq!(code, 1, "{reply:?}");
+                    assert!(left <= 64 + 16, "{left} in one call");
                     break;
                 }
             }
@@ -273,6 +274,24 @@ fn heartbeats_go_on_with_what_a_dead_client_left_undone() {
         let _ = tree.refresh(name, 0, 0);
     }
     assert_eq!(check(&mut tree.server, &tree.name).held.len(), 5);
+}
+
+/// Or they ask. A waiter that came later is not in their way.
+#[test]
+fn asking_goes_on_with_what_a_dead_client_left_undone() {
+    let mut tree = Tree::new(Limits::Small, CLAIM);
+    granted(&mut tree, &ask("live.1", 1, NODE));
+    for name in ["two.1", "two.2", "two.3"] {
+        queued(&mut tree, &waits(name, 3, NODE));
+    }
+    for (name, path) in [("later.1", "\x01a"), ("later.2", NODE)] {
+        queued(&mut tree, &waits(name, 1, path));
+    }
+    let reply = tree.release(&slow("live.1", 1, NODE), 0);
+    assert!(matches!(more("release", &reply), More::HandOver(_)));
+    for name in ["two.1", "two.2", "two.3"] {
+        granted(&mut tree, &waits(name, 3, NODE));
+    }
 }
 
 #[test]
