@@ -210,8 +210,10 @@ impl Run {
         let kept_out = !old.held && self.locks.iter().enumerate().any(earlier);
         let others: Vec<Lock> = self.locks.iter().filter(|lock| lock.token != old.token).cloned().collect();
         let as_new = others.iter().any(|other| !other.dead && conflict(old.path, old.kind, other));
+        let from = self.tree.time();
         let reply = self.acquire(asked, wait);
         let code = int(&reply[0]);
+        assert!(code == 0 || self.tree.end(&asked.token) >= Some(from + LEASE), "from now on: {code}");
         let number = match code {
             1 => int(&reply[1]),
             2 => int(&reply[5]),
