@@ -294,6 +294,21 @@ fn asking_goes_on_with_what_a_dead_client_left_undone() {
     }
 }
 
+/// The answer to a request that was cancelled says nothing of work that is left, so none is.
+#[test]
+fn a_late_request_leaves_nobody_behind() {
+    let mut tree = Tree::new(Limits::Small, CLAIM);
+    granted(&mut tree, &ask("dead.1", 1, NODE));
+    for name in ["two.1", "two.2", "two.3"] {
+        queued(&mut tree, &waits(name, 3, NODE));
+    }
+    tree.release(&ask("late.1", 1, NODE), LEASE);
+    assert!(tree.expire("dead.1"));
+    assert_eq!(tree.acquire(&ask("late.1", 1, NODE)), [Value::Int(4)]);
+    let held = check(&mut tree.server, &tree.name).held;
+    assert!(held.contains_key("dead.1") || held.len() == 3, "some are served, and some are not");
+}
+
 #[test]
 fn a_mailbox_goes_away() {
     for fast in [true, false] {

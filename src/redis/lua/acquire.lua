@@ -21,14 +21,14 @@ kind, lease, wait = tonumber(kind), tonumber(lease), wait == '1'
 -- lease from now. If a request set its end since, this one is late, and must not shorten that.
 local function claimed(text)
   local it = parse(text)
-  if it.kind == 0 then
-    return { CANCELLED }
-  end
   set_end(token, now + lease, it.version > 0 or it.client == '')
   return { GRANTED, it.number, rest() }
 end
 
 local text, anyone_waits = read_clock(token, 'waiting')
+if text and sub(text, 1, 1) == '0' then
+  return { CANCELLED } -- first of all: this reply cannot say that there is more to do
+end
 if reap(MAX_ASIDE) then
   text, anyone_waits = call('HGET', NODES, token), true
 end
