@@ -23,12 +23,12 @@ fn patient(url: &str) -> RedisStore {
 }
 
 /// A wait, not polled yet.
-fn lock(store: &RedisStore, path: &str) -> Hand<Result<OwnedTreeMutexGuard<RedisStore>, LockError>> {
+pub(crate) fn lock(store: &RedisStore, path: &str) -> Hand<Result<OwnedTreeMutexGuard<RedisStore>, LockError>> {
     let mutex = store.mutex(path).unwrap();
     Hand::new(async move { mutex.lock_owned_async().await })
 }
 
-fn locked(store: &RedisStore, path: &str) -> OwnedTreeMutexGuard<RedisStore> {
+pub(crate) fn locked(store: &RedisStore, path: &str) -> OwnedTreeMutexGuard<RedisStore> {
     lock(store, path).block_on().unwrap()
 }
 
