@@ -8,6 +8,7 @@ mod common;
 mod conformance;
 mod checker;
 mod failures;
+mod faults;
 #[path = "../async/hand.rs"]
 #[allow(dead_code)] // what the other tests of tasks use
 mod hand;

@@ -1,0 +1,90 @@
+//! What other lock libraries got wrong, and this one once did: each with its kind, that is for
+//! threads, tasks, waiters and leases alike. Most of it needs a connection that fails in its own way.
+
+/// A process with very many locks, or waiters, was killed.
+mod after_a_crash;
+/// A client dies between the hand-over of a lock and its claim.
+mod claims;
+/// The server's clock was ahead once.
+mod clock;
+/// One connection is dead, and the server well.
+mod dead_connection;
+/// An acquisition that was given up leaves nothing behind.
+mod ghosts;
+/// What was given back while the server was away.
+mod given_back;
+/// A server that is gone.
+mod gone;
+/// Callers with different deadlines on one connection.
+mod impatient;
+/// A lock becomes a lease while the connection fails.
+mod into_lease;
+/// Losses are told in time.
+mod losses;
+/// The longest and the shortest times.
+mod numbers;
+/// Very many refreshes, and a lock that nobody touches.
+mod refreshes;
+/// A server that has no room for another client.
+mod too_many_clients;
+/// A try of no time is a try.
+mod tries;
+/// Requests whose fate is not known.
+mod uncertain;
+/// A master that became a replica.
+mod wrong_server;
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use mutextree::{OwnedTreeMutexGuard, RedisStore, RedisStoreBuilder, TreeMutex};
+
+use crate::hand::Hand;
+use crate::server::Server;
+
+const TREE: &str = "mutextree";
+/// What should be there at once is there by then, on a busy machine.
+const SOON: Duration = Duration::from_secs(20);
+/// What a busy machine may take for what should take no time.
+const SLACK: Duration = Duration::from_millis(1500);
+
+pub(crate) type Guard = OwnedTreeMutexGuard<RedisStore>;
+
+/// A lock as a thread takes it, and as a task does: they ask, wait and give back in different ways.
+const BOTH: [(&str, fn(TreeMutex<RedisStore>) -> Result<Guard, mutextree::LockError>); 2] =
+    [("thread", |mutex| mutex.lock_owned()), ("task", |mutex| waits(mutex).block_on())];
+
+/// A task's wait, not polled yet.
+pub(crate) fn waits(mutex: TreeMutex<RedisStore>) -> Hand<Result<Guard, mutextree::LockError>> {
+    Hand::new(async move { mutex.lock_owned_async().await })
+}
+
+fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn connect(url: &str, options: impl FnOnce(RedisStoreBuilder) -> RedisStoreBuilder) -> RedisStore {
+    options(RedisStore::builder(url)).connect().unwrap()
+}
+
+/// A key of the tree that all of these tests use.
+fn key(name: &str) -> String {
+    format!("{{{TREE}}}:{name}")
+}
+
+fn held(server: &Server) -> usize {
+    crate::checker::check(&mut server.connect(), TREE).held.len()
+}
+
+/// What it returns, or a panic if that takes for ever.
+#[track_caller]
+fn in_time<T: Send + 'static>(what: &str, so: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, result) = mpsc::channel();
+    let thread = thread::spawn(move || done.send(so()));
+    match result.recv_timeout(SOON) {
+        Ok(result) => result,
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("{what}: it hangs"),
+        Err(mpsc::RecvTimeoutError::Disconnected) => std::panic::resume_unwind(thread.join().unwrap_err()),
+    }
+}

@@ -1,0 +1,77 @@
+//! The connections that exist are dead, and nothing says so; new ones work. What has to be in time
+//! tries another one in time, however long a call may take.
+
+use std::thread;
+use std::time::Instant;
+
+use mutextree::{LockStore, RedisStore};
+
+use super::{BOTH, SLACK, connect, held, millis, waits};
+use crate::failures::{wait_until, waiters};
+use crate::proxy::Proxy;
+use crate::server::Server;
+
+#[test]
+fn a_short_lease_is_renewed_over_another_connection() {
+    let server = Server::start();
+    let proxy = Proxy::start(server.port());
+    let lease = millis(2000);
+    let store = connect(&proxy.url(), |builder| builder.lease(lease));
+    let lost = store.lost_locks();
+    let guards = BOTH.map(|(who, lock)| lock(store.mutex(who).unwrap()).unwrap());
+    let scripts = proxy.scripts();
+    wait_until("they are never renewed", || proxy.scripts() > scripts && proxy.is_quiet());
+    proxy.freeze_existing();
+    thread::sleep(2 * lease);
+    assert!(guards.iter().all(|guard| guard.is_held()), "lost: {:?}", lost.try_recv());
+    assert_eq!(held(&server), 2);
+}
+
+#[test]
+fn a_lock_that_came_by_message_is_renewed_over_another_connection() {
+    let server = Server::start();
+    let proxy = Proxy::start(server.port());
+    let store = connect(&proxy.url(), |builder| builder.heartbeat(millis(400)));
+    for (who, lock) in BOTH {
+        let guard = RedisStore::connect(&server.url()).unwrap().lock("a").unwrap();
+        let mutex = store.mutex("a").unwrap();
+        let waiter = thread::spawn(move || lock(mutex));
+        wait_until("it never waits", || waiters(&server) == 1);
+        guard.unlock().unwrap();
+        let guard = waiter.join().unwrap().unwrap();
+        proxy.freeze_existing();
+        thread::sleep(millis(2100)); // a claim is 1400
+        assert!(guard.is_held(), "a {who}");
+        assert_eq!(held(&server), 1);
+        proxy.cut_existing();
+        drop(guard);
+        wait_until("it is not given back", || held(&server) == 0);
+    }
+}
+
+/// A waiter that shows no sign of life is passed over. Its message is lost, too.
+#[test]
+fn a_waiter_keeps_its_place_over_another_connection() {
+    let server = Server::start();
+    let proxy = Proxy::start(server.port());
+    let store = connect(&proxy.url(), |builder| builder.heartbeat(millis(400)));
+    let other = RedisStore::connect(&server.url()).unwrap();
+    for (who, lock) in BOTH {
+        let guard = other.lock("a").unwrap();
+        let mutex = store.mutex("a").unwrap();
+        let first = thread::spawn(move || lock(mutex));
+        wait_until("it never waits", || waiters(&server) == 1 && proxy.is_quiet());
+        let mut second = waits(other.mutex("a").unwrap());
+        assert!(second.poll().is_none());
+        wait_until("it never waits", || waiters(&server) == 2);
+        proxy.freeze_existing();
+        thread::sleep(millis(2100)); // a claim is 1400
+        let began = Instant::now();
+        drop(guard);
+        let guard = first.join().unwrap().unwrap();
+        assert!(!second.is_woken_within(millis(50)), "a {who} was passed over");
+        assert!(began.elapsed() < millis(1400) + SLACK, "{:?}", began.elapsed());
+        drop(guard);
+        drop(second.block_on().unwrap());
+    }
+}
