@@ -40,7 +40,9 @@ use std::time::Duration;
 
 use mutextree::{OwnedTreeMutexGuard, RedisStore, RedisStoreBuilder, TreeMutex};
 
+use crate::failures::{wait_until, waiters};
 use crate::hand::Hand;
+use crate::proxy::Proxy;
 use crate::server::Server;
 
 const TREE: &str = "mutextree";
@@ -75,6 +77,18 @@ fn key(name: &str) -> String {
 
 fn held(server: &Server) -> usize {
     crate::checker::check(&mut server.connect(), TREE).held.len()
+}
+
+/// Waits until the waiter of a proxied store listens for messages, and has just shown that it lives:
+/// the next heartbeat is one away.
+fn settled(server: &Server, proxy: &Proxy) {
+    let listens = || {
+        let info: String = redis::cmd("INFO").arg("clients").query(&mut server.connect()).unwrap();
+        info.contains("blocked_clients:1")
+    };
+    wait_until("it never listens", || waiters(server) == 1 && listens());
+    let scripts = proxy.scripts();
+    wait_until("it shows no sign of life", || proxy.scripts() > scripts && proxy.is_quiet());
 }
 
 /// What it returns, or a panic if that takes for ever.

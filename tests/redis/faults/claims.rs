@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use mutextree::{LockStore, RedisStore};
 
-use super::{BOTH, connect, held, millis};
-use crate::failures::{wait_until, waiters};
+use super::{BOTH, connect, held, millis, settled};
+use crate::failures::wait_until;
 use crate::proxy::Proxy;
 use crate::server::Server;
 
@@ -24,10 +24,9 @@ fn a_heartbeat_is_no_claim() {
         let guard = store.lock("a").unwrap();
         let mutex = dies.mutex("a").unwrap();
         thread::spawn(move || drop(lock(mutex)));
-        wait_until("it never waits", || waiters(&server) == 1 && proxy.is_quiet());
+        settled(&server, &proxy);
         proxy.lose_messages(1);
         proxy.cut_after(0); // the next script runs, and then it is dead
-        // No heartbeat comes in between, or there is nothing to see: then the wait is passed over.
         guard.unlock().unwrap();
         wait_until("it is not dead", || proxy.is_cut());
         let died = Instant::now();

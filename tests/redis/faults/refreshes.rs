@@ -1,7 +1,7 @@
 //! What keeps leases alive shares no lock and no queue with users' own requests.
 
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
@@ -23,21 +23,22 @@ fn a_lock_that_nobody_touches_is_renewed_while_others_are_refreshed() {
     let guards: Vec<_> = (0..MANY).map(|at| store.lock(format!("busy/{at}")).unwrap()).collect();
     let untouched = store.lock("untouched").unwrap();
     proxy.delay_answers(millis(100));
-    let over = AtomicBool::new(false);
+    let (over, failed) = (AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|scope| {
         for guard in &guards {
             scope.spawn(|| {
                 while !over.load(Ordering::Relaxed) {
-                    guard.refresh().unwrap();
+                    failed.fetch_add(guard.refresh().is_err().into(), Ordering::Relaxed);
                 }
             });
         }
         // Becoming a lease starts it anew, and so is a refresh as well.
         for at in 0..MANY / 4 {
-            let (store, over) = (&store, &over);
+            let (store, over, failed) = (&store, &over, &failed);
             scope.spawn(move || {
                 while !over.load(Ordering::Relaxed) {
-                    store.lock(format!("kept/{at}")).unwrap().into_lease().unwrap().release().unwrap();
+                    let lease = store.lock(format!("kept/{at}")).and_then(|guard| guard.into_lease());
+                    failed.fetch_add(lease.and_then(|lease| lease.release()).is_err().into(), Ordering::Relaxed);
                 }
             });
         }
@@ -45,6 +46,7 @@ fn a_lock_that_nobody_touches_is_renewed_while_others_are_refreshed() {
         over.store(true, Ordering::Relaxed);
     });
     assert!(untouched.is_held(), "{:?}", lost.try_recv());
+    assert_eq!(failed.load(Ordering::Relaxed), 0);
     untouched.unlock().unwrap();
 }
 

@@ -4,7 +4,7 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::frame::{self, Command};
 use super::rules::Shared;
@@ -71,6 +71,7 @@ impl Connection {
     }
 
     fn read_answers(&self, from: TcpStream, line: &Sender<Parcel>) {
+        let mut loses = false;
         read(from, |answer| {
             let (command, due) = self.shared.change(|rules| {
                 // A full server answers before it is asked: that is not counted, as a message is not.
@@ -82,9 +83,12 @@ impl Connection {
                 };
                 (command, (!lost).then(|| Instant::now() + rules.delay_answers))
             });
+            loses = due.is_none();
             due.is_some_and(|due| line.send((due, Some((command, answer)))).is_ok())
         });
-        let _ = line.send((Instant::now() + self.shared.look(|rules| rules.delay_answers), None));
+        // A lost answer ends the connection at once.
+        let delay = if loses { Duration::ZERO } else { self.shared.look(|rules| rules.delay_answers) };
+        let _ = line.send((Instant::now() + delay, None));
     }
 
     fn deliver_requests(&self, mut to: TcpStream, line: &Receiver<Parcel>) {
