@@ -38,50 +38,51 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use mutextree::{OwnedTreeMutexGuard, RedisStore, RedisStoreBuilder, TreeMutex};
+use mutextree::{LockError, OwnedTreeMutexGuard, RedisStore, RedisStoreBuilder, TreeMutex};
 
 use crate::failures::{wait_until, waiters};
 use crate::hand::Hand;
 use crate::proxy::Proxy;
 use crate::server::Server;
 
-const TREE: &str = "mutextree";
+pub(crate) const TREE: &str = "mutextree";
 /// What should be there at once is there by then, on a busy machine.
-const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 /// What a busy machine may take for what should take no time.
-const SLACK: Duration = Duration::from_millis(1500);
+pub(crate) const SLACK: Duration = Duration::from_millis(1500);
 
 pub(crate) type Guard = OwnedTreeMutexGuard<RedisStore>;
+type Lock = fn(TreeMutex<RedisStore>) -> Result<Guard, LockError>;
 
 /// A lock as a thread takes it, and as a task does: they ask, wait and give back in different ways.
-const BOTH: [(&str, fn(TreeMutex<RedisStore>) -> Result<Guard, mutextree::LockError>); 2] =
+pub(crate) const BOTH: [(&str, Lock); 2] =
     [("thread", |mutex| mutex.lock_owned()), ("task", |mutex| waits(mutex).block_on())];
 
 /// A task's wait, not polled yet.
-pub(crate) fn waits(mutex: TreeMutex<RedisStore>) -> Hand<Result<Guard, mutextree::LockError>> {
+pub(crate) fn waits(mutex: TreeMutex<RedisStore>) -> Hand<Result<Guard, LockError>> {
     Hand::new(async move { mutex.lock_owned_async().await })
 }
 
-fn millis(millis: u64) -> Duration {
+pub(crate) fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-fn connect(url: &str, options: impl FnOnce(RedisStoreBuilder) -> RedisStoreBuilder) -> RedisStore {
+pub(crate) fn connect(url: &str, options: impl FnOnce(RedisStoreBuilder) -> RedisStoreBuilder) -> RedisStore {
     options(RedisStore::builder(url)).connect().unwrap()
 }
 
 /// A key of the tree that all of these tests use.
-fn key(name: &str) -> String {
+pub(crate) fn key(name: &str) -> String {
     format!("{{{TREE}}}:{name}")
 }
 
-fn held(server: &Server) -> usize {
+pub(crate) fn held(server: &Server) -> usize {
     crate::checker::check(&mut server.connect(), TREE).held.len()
 }
 
 /// Waits until the waiter of a proxied store listens for messages, and has just shown that it lives:
 /// the next heartbeat is one away.
-fn settled(server: &Server, proxy: &Proxy) {
+pub(crate) fn settled(server: &Server, proxy: &Proxy) {
     let listens = || {
         let info: String = redis::cmd("INFO").arg("clients").query(&mut server.connect()).unwrap();
         info.contains("blocked_clients:1")

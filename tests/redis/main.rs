@@ -7,6 +7,7 @@ mod common;
 #[macro_use]
 mod conformance;
 mod checker;
+mod clients;
 mod failures;
 mod faults;
 #[path = "../async/hand.rs"]
@@ -20,5 +21,6 @@ mod proxy;
 mod refusals;
 mod server;
 mod tasks;
+mod times;
 
 conformance!(suite, server::new_tree);
