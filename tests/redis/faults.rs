@@ -83,13 +83,9 @@ pub(crate) fn held(server: &Server) -> usize {
 /// Waits until the waiter of a proxied store listens for messages, and has just shown that it lives:
 /// the next heartbeat is one away.
 pub(crate) fn settled(server: &Server, proxy: &Proxy) {
-    let listens = || {
-        let info: String = redis::cmd("INFO").arg("clients").query(&mut server.connect()).unwrap();
-        info.contains("blocked_clients:1")
-    };
-    wait_until("it never listens", || waiters(server) == 1 && listens());
-    let scripts = proxy.scripts();
-    wait_until("it shows no sign of life", || proxy.scripts() > scripts && proxy.is_quiet());
+    wait_until("it never listens", || waiters(server) == 1 && proxy.listens());
+    let answered = proxy.answered();
+    wait_until("it shows no sign of life", || proxy.answered() > answered && proxy.is_quiet());
 }
 
 /// What it returns, or a panic if that takes for ever.

@@ -114,7 +114,8 @@ impl Proxy {
         self.shared.change(|rules| rules.lose_one_in = count);
     }
 
-    /// The next scripts are lost with their connections. They do not run.
+    /// The next scripts are lost with their connections, which end when the scripts would have been
+    /// delivered. They do not run.
     pub(crate) fn lose_requests(&self, count: u64) {
         self.shared.change(|rules| rules.lose_requests = count);
     }
@@ -132,6 +133,16 @@ impl Proxy {
     /// How many scripts it has read so far.
     pub(crate) fn scripts(&self) -> u64 {
         self.shared.look(|rules| rules.scripts)
+    }
+
+    /// How many scripts have run, and their answers were delivered.
+    pub(crate) fn answered(&self) -> u64 {
+        self.shared.look(|rules| rules.answered)
+    }
+
+    /// Whether a listener waits for a message.
+    pub(crate) fn listens(&self) -> bool {
+        self.shared.look(|rules| rules.listening > 0)
     }
 
     /// Whether every command that came has its answer, those of listeners not counted.

@@ -19,8 +19,8 @@ fn a_short_lease_is_renewed_over_another_connection() {
     let store = connect(&proxy.url(), |builder| builder.lease(lease));
     let lost = store.lost_locks();
     let guards = BOTH.map(|(who, lock)| lock(store.mutex(who).unwrap()).unwrap());
-    let scripts = proxy.scripts();
-    wait_until("they are never renewed", || proxy.scripts() > scripts && proxy.is_quiet());
+    let answered = proxy.answered();
+    wait_until("they are never renewed", || proxy.answered() > answered && proxy.is_quiet());
     proxy.freeze_existing();
     thread::sleep(2 * lease);
     assert!(guards.iter().all(|guard| guard.is_held()), "lost: {:?}", lost.try_recv());

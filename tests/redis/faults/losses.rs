@@ -1,7 +1,7 @@
 //! A loss is told when it happens, whatever the server does and whatever else there is to do.
 
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mutextree::{LockStore, RedisStore};
 
@@ -9,6 +9,9 @@ use super::{BOTH, SOON, connect, millis};
 use crate::failures::wait_until;
 use crate::proxy::Proxy;
 use crate::server::Server;
+
+/// What a busy machine is late by; a call that gets no answer is late by four seconds and more.
+const LATE: Duration = Duration::from_millis(1000);
 
 /// The second loss comes while the first lock is given back to a server that says nothing.
 #[test]
@@ -28,8 +31,7 @@ fn each_loss_is_told_in_time_while_the_server_is_silent() {
             assert_eq!(told.path(), guard.path(), "a {who}'s");
             let after = began.elapsed();
             assert!(after >= end, "a {who}'s of {end:?} is told before its time: {after:?}");
-            // A busy machine is late by tens of milliseconds; a call that gets no answer by seconds.
-            assert!(after < end + took + millis(400), "a {who}'s of {end:?} is told after {after:?}");
+            assert!(after < end + took + LATE, "a {who}'s of {end:?} is told after {after:?}");
             assert!(!guard.is_held());
         }
         proxy.cut(); // or each guard waits for the server when it is dropped
@@ -49,7 +51,7 @@ fn the_loss_of_what_renews_itself_is_told_in_time() {
     let frozen = Instant::now();
     for _ in &guards {
         lost.recv_timeout(SOON).unwrap();
-        assert!(frozen.elapsed() < lease + millis(400), "{:?}", frozen.elapsed());
+        assert!(frozen.elapsed() < lease + LATE, "{:?}", frozen.elapsed());
     }
     assert!(guards.iter().all(|guard| !guard.is_held()));
     proxy.cut();
@@ -72,7 +74,7 @@ fn a_loss_is_told_in_time_while_a_refresh_hangs() {
         for _ in &guards {
             let told = lost.recv_timeout(SOON).unwrap();
             assert_ne!(told.path(), hangs.path());
-            assert!(frozen.elapsed() < lease + millis(400), "{:?}", frozen.elapsed());
+            assert!(frozen.elapsed() < lease + LATE, "{:?}", frozen.elapsed());
         }
         proxy.cut();
     });

@@ -162,7 +162,7 @@ fn messages_are_awaited_where_the_master_is() {
             let mutex = store.mutex(path).unwrap();
             scope.spawn(move || mutex.try_lock_owned_for(SOON / 2))
         });
-        wait_until("they never wait", || waiters(&pair.old) == 2 && mine.is_quiet());
+        wait_until("they never wait", || waiters(&pair.old) == 2 && mine.is_quiet() && mine.listens());
         mine.freeze_all();
         one.unlock().unwrap(); // its message is on its way
         pair.move_over(&[&mine, &holders]);

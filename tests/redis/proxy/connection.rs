@@ -50,32 +50,40 @@ pub(super) fn start(client: TcpStream, shared: &Arc<Shared>) {
 
 impl Connection {
     fn read_requests(&self, from: TcpStream, line: &Sender<Parcel>) {
+        let mut end = None;
         read(from, |command| {
             let kind = Command::new(&command);
             let due = self.shared.change(|rules| {
+                let due = Instant::now() + rules.delay_requests;
                 if kind == Command::Script && rules.loses_request() || !rules.is_open(self.number) {
+                    end = Some(due);
                     return None;
                 }
                 let mut asked = self.asked.lock().unwrap();
                 asked.commands.push_back(kind);
-                if kind != Command::Listen {
+                if kind == Command::Listen {
+                    rules.listening += 1;
+                } else {
                     asked.open += 1;
                     rules.unanswered += 1;
                 }
-                Some(Instant::now() + rules.delay_requests)
+                Some(due)
             });
             due.is_some_and(|due| line.send((due, Some((kind, command)))).is_ok())
         });
         // What was read before is delivered, also if the client has gone meanwhile.
-        let _ = line.send((Instant::now() + self.shared.look(|rules| rules.delay_requests), None));
+        let end = end.unwrap_or_else(|| Instant::now() + self.shared.look(|rules| rules.delay_requests));
+        let _ = line.send((end, None));
     }
 
     fn read_answers(&self, from: TcpStream, line: &Sender<Parcel>) {
         let mut loses = false;
         read(from, |answer| {
             let (command, due) = self.shared.change(|rules| {
+                let asked = self.asked.lock().unwrap().commands.pop_front();
+                rules.listening -= u64::from(asked == Some(Command::Listen));
                 // A full server answers before it is asked: that is not counted, as a message is not.
-                let command = self.asked.lock().unwrap().commands.pop_front().unwrap_or(Command::Listen);
+                let command = asked.unwrap_or(Command::Listen);
                 let lost = match command {
                     Command::Script => !frame::did_not_run(&answer) && rules.loses_answer(),
                     Command::Listen => frame::is_message(&answer) && rules.loses_message(),
@@ -107,6 +115,8 @@ impl Connection {
             && self.shared.wait_to_deliver(self.number, due)
             && let Some((command, answer)) = parcel
         {
+            let ran = command == Command::Script && !frame::did_not_run(&answer);
+            self.shared.change(|rules| rules.answered += u64::from(ran));
             let _ = to.write_all(&answer); // a client that is gone still has requests on their way
             if command != Command::Listen {
                 self.shared.change(|rules| {
@@ -118,7 +128,9 @@ impl Connection {
         let _ = to.shutdown(Shutdown::Both);
         self.shared.change(|rules| {
             rules.forget(self.number);
-            rules.unanswered -= std::mem::take(&mut self.asked.lock().unwrap().open);
+            let asked = std::mem::take(&mut *self.asked.lock().unwrap());
+            rules.unanswered -= asked.open;
+            rules.listening -= asked.commands.iter().filter(|&&command| command == Command::Listen).count() as u64;
         });
     }
 }

@@ -20,7 +20,9 @@ pub(super) struct Rules {
     pub(super) lose_messages: u64,
     pub(super) lost: u64,
     pub(super) scripts: u64,
+    pub(super) answered: u64,
     pub(super) unanswered: u64,
+    pub(super) listening: u64,
     stopped: bool,
     /// Both ends of each connection that lives.
     open: BTreeMap<u64, [TcpStream; 2]>,
