@@ -99,7 +99,7 @@ fn as_the_time_left() {
         for time in TIMES {
             for (who, lock) in BOTH {
                 let guard = lock(store.mutex("a").unwrap()).unwrap();
-                guard.refresh_for(time).unwrap();
+                held_or_not("refresh_for", guard.refresh_for(time));
                 assert_eq!(guard.is_held(), !time.is_zero(), "a {who} with {time:?}");
                 if guard.is_held() {
                     let lease = guard.into_lease().unwrap();

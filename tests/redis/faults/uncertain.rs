@@ -19,7 +19,7 @@ fn a_lease_that_was_shortened_is_over_while_the_answer_is_late() {
     let server = Server::start();
     let proxy = Proxy::start(server.port());
     let store = RedisStore::connect(&proxy.url()).unwrap();
-    let other = RedisStore::connect(&server.url()).unwrap();
+    let other = connect(&server.url(), |builder| builder.heartbeat(millis(100))); // it looks that often
     for (who, lock) in BOTH {
         let guard = lock(store.mutex("a").unwrap()).unwrap();
         wait_until("it is never quiet", || proxy.is_quiet());
@@ -71,7 +71,7 @@ fn a_lease_that_was_shortened_is_over_while_it_is_tried_again() {
     let server = Server::start();
     let proxy = Proxy::start(server.port());
     let store = RedisStore::connect(&proxy.url()).unwrap();
-    let other = RedisStore::connect(&server.url()).unwrap();
+    let other = connect(&server.url(), |builder| builder.heartbeat(millis(100))); // it looks that often
     for (who, lock) in BOTH {
         let guard = lock(store.mutex("a").unwrap()).unwrap();
         wait_until("it is never quiet", || proxy.is_quiet());
