@@ -22,6 +22,7 @@ fn a_lease_that_was_shortened_is_over_while_the_answer_is_late() {
     let other = connect(&server.url(), |builder| builder.heartbeat(millis(100))); // it looks that often
     for (who, lock) in BOTH {
         let guard = lock(store.mutex("a").unwrap()).unwrap();
+        guard.refresh().unwrap(); // the server knows the script from now on
         wait_until("it is never quiet", || proxy.is_quiet());
         proxy.delay_answers(millis(2000));
         thread::scope(|scope| {
@@ -46,6 +47,7 @@ fn a_lease_that_was_shortened_is_over_when_the_answers_are_lost() {
     for (who, lock) in BOTH {
         for cut in [false, true] {
             let guard = lock(store.mutex("a").unwrap()).unwrap();
+            guard.refresh().unwrap(); // the server knows the script from now on
             wait_until("it is never quiet", || proxy.is_quiet());
             // Lost with their connections, or one is lost and then there is no connection any more.
             if cut {
@@ -74,6 +76,7 @@ fn a_lease_that_was_shortened_is_over_while_it_is_tried_again() {
     let other = connect(&server.url(), |builder| builder.heartbeat(millis(100))); // it looks that often
     for (who, lock) in BOTH {
         let guard = lock(store.mutex("a").unwrap()).unwrap();
+        guard.refresh().unwrap(); // the server knows the script from now on
         wait_until("it is never quiet", || proxy.is_quiet());
         proxy.lose_answers(1);
         proxy.delay_answers(millis(2000));
