@@ -1,5 +1,6 @@
 //! What other lock libraries got wrong, and this one once did: each with its kind, that is for
-//! threads, tasks, waiters and leases alike. Most of it needs a connection that fails in its own way.
+//! threads, tasks, waiters and leases alike. Most of it needs a connection that fails in its own
+//! way.
 
 /// A process with very many locks, or waiters, was killed.
 mod after_a_crash;
@@ -80,8 +81,8 @@ pub(crate) fn held(server: &Server) -> usize {
     crate::checker::check(&mut server.connect(), TREE).held.len()
 }
 
-/// Waits until the waiter of a proxied store listens for messages, and has just shown that it lives:
-/// the next heartbeat is one away.
+/// Waits until the waiter of a proxied store listens for messages, and has just shown that it
+/// lives: the next heartbeat is one away.
 pub(crate) fn settled(server: &Server, proxy: &Proxy) {
     wait_until("it never listens", || waiters(server) == 1 && proxy.listens());
     let answered = proxy.answered();

@@ -58,7 +58,8 @@ impl Proxy {
         self.shared.change(|rules| rules.hang_up());
     }
 
-    /// Delivers this many more answers to scripts. The next one is lost, and then it [cuts](Self::cut).
+    /// Delivers this many more answers to scripts. The next one is lost, and then it
+    /// [cuts](Self::cut).
     pub(crate) fn cut_after(&self, answers: u64) {
         self.shared.change(|rules| rules.cut_after = Some(answers));
     }
@@ -93,8 +94,8 @@ impl Proxy {
         self.shared.change(|rules| rules.server = server);
     }
 
-    /// Commands that are read from now on are delivered this much later, also if the client has gone
-    /// by then.
+    /// Commands that are read from now on are delivered this much later, also if the client has
+    /// gone by then.
     pub(crate) fn delay_requests(&self, delay: Duration) {
         self.shared.change(|rules| rules.delay_requests = delay);
     }

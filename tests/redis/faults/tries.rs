@@ -1,5 +1,5 @@
-//! "Zero tries once", and it is the same try as `try_lock`: what this store's tasks gave back before
-//! is in nobody's way.
+//! "Zero tries once", and it is the same try as `try_lock`: what this store's tasks gave back
+//! before is in nobody's way.
 
 use std::time::{Duration, Instant};
 

@@ -82,7 +82,8 @@ impl Connection {
             let (command, due) = self.shared.change(|rules| {
                 let asked = self.asked.lock().unwrap().commands.pop_front();
                 rules.listening -= u64::from(asked == Some(Command::Listen));
-                // A full server answers before it is asked: that is not counted, as a message is not.
+                // A full server answers before it is asked: that is not counted, as a message is
+                // not.
                 let command = asked.unwrap_or(Command::Listen);
                 let lost = match command {
                     Command::Script => !frame::did_not_run(&answer) && rules.loses_answer(),

@@ -65,7 +65,8 @@ fn a_waiter_that_has_to_ask_sits_out_an_outage() {
     let other = RedisStore::connect(&server.url()).unwrap();
     for (who, lock) in BOTH {
         let guard = other.lock("a").unwrap();
-        // It asks when it is told of its lock, as a lease that was asked for starts with the answer.
+        // It asks when it is told of its lock, as a lease that was asked for starts with the
+        // answer.
         let mutex = store.mutex("a").unwrap().lease(SOON);
         let waiter = thread::spawn(move || lock(mutex));
         settled(&server, &proxy);
