@@ -18,7 +18,7 @@ fn a_short_lease_is_renewed_over_another_connection() {
     let store = connect(&proxy.url(), |builder| builder.lease(lease));
     let lost = store.lost_locks();
     let guards = BOTH.map(|(who, lock)| lock(store.mutex(who).unwrap()).unwrap());
-    // It is lost meanwhile, and then there is something to give back, which is not to be in the way.
+    // It is lost meanwhile, and then there is something to give back, which must not be in the way.
     let ends = store.mutex("ends").unwrap().lease(lease / 2).lock_owned().unwrap();
     let answered = proxy.answered();
     wait_until("they are never renewed", || proxy.answered() > answered && proxy.is_quiet());

@@ -5,7 +5,7 @@
 use std::thread;
 use std::time::Instant;
 
-use mutextree::{LockStore, RedisStore};
+use mutextree::{LockStore, Mode, RedisStore};
 use redis::Connection;
 
 use super::{BOTH, SLACK, SOON, TREE, connect, held, millis, waits};
@@ -85,6 +85,40 @@ fn a_guard_is_given_back_where_the_master_is() {
         assert!(began.elapsed() < SLACK, "a {who}'s: {:?}", began.elapsed());
         wait_until("it is not given back", || held(&pair.new) == 0);
     }
+}
+
+/// What else can be asked: each by a store of its own, which asks nothing before.
+#[test]
+fn whatever_is_asked_is_asked_where_the_master_is() {
+    let pair = Pair::start();
+    let proxy = Proxy::start(pair.old.port());
+    let store = || RedisStore::connect(&proxy.url()).unwrap();
+    let guard = |path: &str| store().lock(path).unwrap();
+    let lease = |path: &str| guard(path).into_lease().unwrap();
+    let (refreshed, set, mut shared, kept) = (guard("1"), guard("2"), guard("3"), guard("4"));
+    let (held, renewed, released, known) = (lease("5"), lease("6"), lease("7"), lease("8"));
+    let [lists, looks, resumes] = [(); 3].map(|()| {
+        let store = store();
+        drop(store.lock("warm").unwrap());
+        store
+    });
+    pair.move_over(&[&proxy]);
+    let began = Instant::now();
+    refreshed.refresh().unwrap();
+    set.refresh_for(SOON).unwrap();
+    let _ = shared.downgrade();
+    assert_eq!(shared.mode(), Mode::Shared);
+    drop(kept.into_lease().unwrap());
+    assert!(held.is_held());
+    renewed.refresh().unwrap();
+    released.release().unwrap();
+    drop(resumes.resume("8", known.token()).unwrap());
+    assert_eq!(lists.locks().unwrap().len(), 7);
+    assert!(looks.mutex("1").unwrap().is_locked() && !looks.mutex("7").unwrap().is_locked());
+    // One at a time: eleven of them.
+    assert!(began.elapsed() < SLACK * 2, "{:?}", began.elapsed());
+    let reader = RedisStore::connect(&pair.new.url()).unwrap().mutex("3").unwrap().shared();
+    drop(reader.try_lock().unwrap());
 }
 
 /// A replica that has lost its master answers `MASTERDOWN`, to reads as well.
