@@ -1,6 +1,8 @@
 //! Times: what a holder believes is never longer than what the server keeps, what is lost stays
 //! lost, and what should last does.
 
+/// What dead clients leave behind.
+mod dead_clients;
 /// Answers that come late.
 mod late_answers;
 /// Requests that arrive late, or never.

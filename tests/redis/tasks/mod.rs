@@ -50,8 +50,8 @@ fn calls(server: &Server) -> u64 {
     stats.lines().filter_map(count).sum()
 }
 
-/// Clients that wait for the end of a pause.
-fn postponed(server: &Server) -> usize {
+/// Clients that wait for the end of a pause, or for a message.
+pub(crate) fn postponed(server: &Server) -> usize {
     let info: String = redis::cmd("INFO").arg("clients").query(&mut server.connect()).unwrap();
     let blocked = info.lines().find_map(|line| line.strip_prefix("blocked_clients:")).unwrap();
     blocked.trim().parse().unwrap()
