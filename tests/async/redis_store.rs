@@ -9,6 +9,7 @@ use crate::common::asking::AT_MOST;
 use crate::stores::Tested;
 
 #[path = "../redis/checker.rs"]
+#[allow(dead_code)] // what the tests of the scripts look at
 mod checker;
 #[path = "../redis/server.rs"]
 mod server;

@@ -12,23 +12,29 @@ type Bytes = Vec<u8>;
 pub(crate) struct Record {
     pub(crate) kind: u8,
     pub(crate) number: u64,
+    pub(crate) version: u64,
+    /// Empty for a detached lock.
+    pub(crate) client: String,
     pub(crate) path: Bytes,
 }
 
-/// What a tree holds: holders and waiters by token.
-#[derive(Debug, Default)]
+/// What a tree holds: holders and waiters by token, and when the time of each is up.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Contents {
     pub(crate) held: BTreeMap<String, Record>,
     pub(crate) waits: BTreeMap<String, Record>,
+    pub(crate) ends: BTreeMap<String, u64>,
+    pub(crate) tick: u64,
+    pub(crate) offset: u64,
 }
 
 fn record(text: &[u8]) -> Record {
-    let mut fields = text.splitn(7, |&byte| byte == b',');
+    let mut fields = text.splitn(8, |&byte| byte == b',');
     let mut next = || String::from_utf8(fields.next().unwrap().to_vec()).unwrap();
-    let (kind, number, _lease, _claim, _client) =
-        (next().parse().unwrap(), next().parse().unwrap(), next(), next(), next());
+    let (kind, number, version) = (next().parse().unwrap(), next().parse().unwrap(), next().parse().unwrap());
+    let (_lease, _claim, client): (u64, u64, _) = (next().parse().unwrap(), next().parse().unwrap(), next());
     let owner: usize = next().parse().unwrap();
-    Record { kind, number, path: fields.next().unwrap()[owner..].to_vec() }
+    Record { kind, number, version, client, path: fields.next().unwrap()[owner..].to_vec() }
 }
 
 /// From the root down.
@@ -64,19 +70,22 @@ pub(crate) fn check(server: &mut Connection, tree: &str) -> Contents {
     let key = |name: &str| format!("{{{tree}}}:{name}");
     let mut dump = redis::pipe();
     dump.atomic().hgetall(key("n")).hgetall(key("w")).hgetall(key("wn"));
-    dump.zrange(key("e"), 0, -1).zrange(key("l"), 0, -1).zrange(key("wl"), 0, -1);
+    dump.zrange_withscores(key("e"), 0, -1).zrange(key("l"), 0, -1).zrange(key("wl"), 0, -1);
     type Dump = (
         BTreeMap<Bytes, Bytes>,
         BTreeMap<String, Bytes>,
         BTreeMap<Bytes, Bytes>,
-        BTreeSet<String>,
+        Vec<(String, f64)>,
         BTreeSet<Bytes>,
         BTreeSet<Bytes>,
     );
     let (mut nodes, waiters, waiting, deadlines, holders, queues): Dump = dump.query(server).unwrap();
 
-    let tick: u64 = nodes.remove(&b"tick"[..]).map_or(0, |tick| String::from_utf8(tick).unwrap().parse().unwrap());
-    let born: u64 = nodes.remove(&b"born"[..]).map_or(0, |born| String::from_utf8(born).unwrap().parse().unwrap());
+    let ends: BTreeMap<String, u64> = deadlines.into_iter().map(|(token, end)| (token, end as u64)).collect();
+
+    let mut number =
+        |name: &[u8]| nodes.remove(name).map_or(0, |text| String::from_utf8(text).unwrap().parse::<u64>().unwrap());
+    let (tick, born, offset) = (number(b"tick"), number(b"born"), number(b"offset"));
     assert!(born <= tick && (born == 0) == (tick == 0));
     let flag = nodes.remove(&b"waiting"[..]).is_some();
     let is_path = |field: &Bytes| field.first().is_none_or(|&byte| byte == 1);
@@ -84,7 +93,8 @@ pub(crate) fn check(server: &mut Connection, tree: &str) -> Contents {
     let grants: BTreeMap<String, Bytes> =
         grants.into_iter().map(|(token, text)| (String::from_utf8(token).unwrap(), text)).collect();
     assert_eq!(flag, !waiters.is_empty(), "the flag of the fast paths");
-    assert_eq!(deadlines, grants.keys().chain(waiters.keys()).cloned().collect(), "everything ends some time");
+    let tokens: BTreeSet<&String> = grants.keys().chain(waiters.keys()).collect();
+    assert_eq!(ends.keys().collect::<BTreeSet<_>>(), tokens, "everything ends some time");
 
     let mut held: BTreeMap<String, Record> = grants.into_iter().map(|(token, text)| (token, record(&text))).collect();
     held.retain(|_, record| record.kind != 0);
@@ -104,5 +114,6 @@ pub(crate) fn check(server: &mut Connection, tree: &str) -> Contents {
         })
     });
     assert_eq!(queues, tickets.collect(), "queues");
-    Contents { held, waits }
+    assert!(waits.values().all(|record| record.version == 0), "nobody sets the end of a waiter exactly");
+    Contents { held, waits, ends, tick, offset }
 }

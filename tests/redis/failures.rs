@@ -39,18 +39,18 @@ fn a_lost_answer_does_not_take_a_lock_twice() {
     let proxy = Proxy::start(server.port());
     let store = RedisStore::connect(&proxy.url()).unwrap();
     for lose in [1, 0] {
-        proxy.faults.lose_answers.store(lose, Ordering::SeqCst);
+        proxy.lose_answers(lose);
         let guard = store.mutex("a/b").unwrap().shared().try_lock_owned().unwrap();
         let held = check(&mut server.connect(), TREE).held;
         let fences: Vec<u64> = held.values().map(|record| record.number).collect();
         assert_eq!(fences, [guard.fencing_token()]);
-        proxy.faults.lose_answers.store(lose, Ordering::SeqCst);
+        proxy.lose_answers(lose);
         guard.refresh().unwrap();
-        proxy.faults.lose_answers.store(lose, Ordering::SeqCst);
+        proxy.lose_answers(lose);
         guard.unlock().unwrap();
         assert_empty(&server);
     }
-    assert_eq!(proxy.faults.lost.load(Ordering::SeqCst), 3);
+    assert_eq!(proxy.lost(), 3);
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn nothing_overlaps_over_a_connection_that_loses_one_answer_in_ten() {
     let proxy = Proxy::start(server.port());
     let connect = || RedisStore::builder(&proxy.url()).heartbeat(Duration::from_millis(100)).connect().unwrap();
     let stores = [connect(), connect()];
-    proxy.faults.lose_one_in.store(10, Ordering::SeqCst);
+    proxy.lose_one_answer_in(10);
     let (inside, rounds) = (AtomicU64::new(0), AtomicU64::new(0));
     thread::scope(|scope| {
         for store in &stores {
@@ -79,8 +79,8 @@ fn nothing_overlaps_over_a_connection_that_loses_one_answer_in_ten() {
             }
         }
     });
-    proxy.faults.lose_one_in.store(0, Ordering::SeqCst);
-    assert!(rounds.load(Ordering::SeqCst) > 80 && proxy.faults.lost.load(Ordering::SeqCst) > 10);
+    proxy.lose_one_answer_in(0);
+    assert!(rounds.load(Ordering::SeqCst) > 80 && proxy.lost() > 10);
     // What was given up is given back, if not at once.
     wait_until("something is left behind", || {
         let left = check(&mut server.connect(), TREE);
@@ -112,20 +112,20 @@ fn deadlines_hold_whatever_the_server_does() {
     assert!(matches!(error, LockError::Store(_)), "{error}");
     thread::sleep(Duration::from_secs(3)); // until the pause is over
 
-    proxy.faults.delay.store(2000, Ordering::SeqCst);
+    proxy.delay_requests(Duration::from_millis(2000));
     timed("a slow connection");
-    proxy.faults.delay.store(0, Ordering::SeqCst);
-    proxy.faults.cut.store(true, Ordering::SeqCst);
+    proxy.delay_requests(Duration::from_millis(0));
+    proxy.cut();
     let error = timed("no connection");
     assert!(matches!(error, LockError::Store(_)), "{error}");
 
     // Cut while it waits: then it is known what is in the way.
-    proxy.faults.cut.store(false, Ordering::SeqCst);
+    proxy.mend();
     wait_until("those before are never forgotten", || waiters(&server) == 0 && proxy.is_quiet());
     thread::scope(|scope| {
         let waiter = scope.spawn(|| timed("cut while it waits"));
         wait_until("it never waits", || waiters(&server) == 1 && proxy.is_quiet());
-        proxy.faults.cut.store(true, Ordering::SeqCst);
+        proxy.cut();
         let error = waiter.join().unwrap();
         assert_eq!(error.blocking_path().map(ToString::to_string).as_deref(), Some("a"), "{error}");
     });
@@ -143,9 +143,9 @@ fn a_waiter_survives_a_cut_connection_and_a_server_that_lost_its_data() {
         let waiter =
             scope.spawn(|| store.mutex("a/b").unwrap().try_lock_owned_for(SOON).map(|guard| guard.fencing_token()));
         wait_until("it never waits", || waiters(&server) == 1 && proxy.is_quiet());
-        proxy.faults.cut.store(true, Ordering::SeqCst);
+        proxy.cut();
         thread::sleep(Duration::from_millis(300));
-        proxy.faults.cut.store(false, Ordering::SeqCst);
+        proxy.mend();
         guard.unlock().unwrap();
         assert!(waiter.join().unwrap().unwrap() > token);
 

@@ -1,19 +1,24 @@
 //! The distributed store, against real servers.
 
 mod basic;
+mod calls;
 #[macro_use]
 #[path = "../common/mod.rs"]
 mod common;
 mod checker;
+mod clients;
 mod failures;
+mod faults;
 mod leases;
 mod paths;
 mod processes;
 mod programs;
 mod proxy;
 mod refusals;
+mod scripts;
 mod server;
 mod tasks;
+mod times;
 
 use common::{conformance, hand};
 

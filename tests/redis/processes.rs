@@ -13,6 +13,7 @@ use crate::server::Server;
 
 const SOON: Duration = Duration::from_secs(20);
 const LEASE: Duration = Duration::from_millis(1000);
+const HOUR: Duration = Duration::from_secs(3600);
 const HEARTBEAT: Duration = Duration::from_millis(200);
 const JOB: &str = "MUTEXTREE_TEST_JOB";
 
@@ -21,27 +22,32 @@ fn connect(url: &str) -> RedisStore {
 }
 
 /// A process that was told what to do.
-struct Process {
+pub(crate) struct Process {
     child: Child,
     says: Lines<BufReader<ChildStdout>>,
 }
 
 impl Process {
-    fn start(job: &str, server: &Server, count: u64) -> Self {
+    pub(crate) fn start(job: &str, server: &Server, count: u64) -> Self {
         let mut command = Command::new(env::current_exe().unwrap());
         command
             .args(["--exact", "processes::the_other_process", "--nocapture"])
-            .env(JOB, format!("{job} {} {count}", server.url()));
+            .env(JOB, format!("{job},{},{count}", server.url()));
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let says = BufReader::new(child.stdout.take().unwrap()).lines();
         Self { child, says }
     }
 
     /// What it says after this word.
-    fn says(&mut self, word: &str) -> String {
+    pub(crate) fn says(&mut self, word: &str) -> String {
         let line =
             self.says.by_ref().map_while(Result::ok).find_map(|line| Some(line.split_once(word)?.1.trim().to_owned()));
         line.unwrap_or_else(|| panic!("it never said {word}"))
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     fn signal(&self, signal: &str) {
@@ -61,7 +67,7 @@ impl Drop for Process {
 #[test]
 fn the_other_process() {
     let Ok(job) = env::var(JOB) else { return };
-    let job: Vec<&str> = job.split(' ').collect();
+    let job: Vec<&str> = job.split(',').collect();
     let [job, url, count] = job[..] else { panic!() };
     let count: u64 = count.parse().unwrap();
     let store = connect(url);
@@ -80,6 +86,28 @@ fn the_other_process() {
             println!("\nwaits");
             let _guard = store.lock("a/b").unwrap();
             println!("\nheld");
+            std::thread::park();
+        }
+        // So many locks, for an hour each, or waits for them behind somebody else's.
+        "hold many" | "wait many" => {
+            let store = RedisStore::builder(url).lease(HOUR).heartbeat(HOUR).connect().unwrap();
+            let mut server = redis::Client::open(url).unwrap().get_connection().unwrap();
+            let (mut guards, mut waits) = (Vec::new(), Vec::new());
+            for at in 0..count {
+                let path = ["dead".to_owned(), (at % 100).to_string(), at.to_string()];
+                let mut wait = crate::faults::waits(store.mutex(path).unwrap());
+                assert!(wait.poll().is_none());
+                waits.push(wait);
+                if at % 1000 != 999 && at + 1 < count {
+                    continue;
+                } else if job == "hold many" {
+                    guards.extend(waits.drain(..).map(|wait| wait.block_on().unwrap()));
+                } else {
+                    let waits_all = || redis::cmd("HLEN").arg("{mutextree}:w").query::<u64>(&mut server).unwrap() > at;
+                    crate::failures::wait_until("they never wait", waits_all);
+                }
+            }
+            println!("\nready");
             std::thread::park();
         }
         // Locks of its own, that nobody may refuse.

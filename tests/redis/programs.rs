@@ -1,306 +1,390 @@
 //! Random programs of requests, right on the scripts, beside a list that does the same in the
 //! plainest way. After each step both must hold and queue the same, and all keys must agree with
 //! each other.
+//!
+//! What has expired goes away at times that the list does not know: some of it at each call. So
+//! the list takes it away when the server has. What must hold at all times is that it stands in
+//! nobody's way, and that taking it away serves the waiters that it kept out.
+
+mod model;
+
+use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use redis::{Connection, Value};
+use redis::Value;
 
-use crate::checker::{self, check};
-use crate::server::shared;
+use crate::calls::{Ask, Limits, Tree, int, more};
+use crate::checker::{Contents, Record, check};
 
-/// What one call may do is cut down, so that going on in another one is common.
-fn script(parts: &[&str]) -> String {
-    let text = format!("#!lua\n{}", parts.concat());
-    text.replace("= 64, 64, 128, 1000", "= 2, 1, 2, 2")
-}
-
-macro_rules! source {
-    ($name:literal) => {
-        include_str!(concat!("../../src/redis/", $name, ".lua"))
-    };
-}
-
-#[derive(Clone, Debug)]
-enum Step {
-    Acquire {
-        path: usize,
-        kind: u8,
-        wait: bool,
-    },
-    /// Of the tokens so far.
-    Again {
-        which: usize,
-        wait: bool,
-    },
-    Release {
-        which: usize,
-        tombstone: bool,
-    },
-    Downgrade {
-        which: usize,
-    },
-    Expire {
-        which: usize,
-    },
-    Refresh {
-        which: usize,
-    },
-    Inspect {
-        path: usize,
-        kind: u8,
-    },
-}
-
-const PATHS: [&str; 9] =
-    ["", "\x01a", "\x01a\x01b", "\x01a\x01b\x01c", "\x01a\x01d", "\x01a-b", "\x01e", "\x01e\x01f", "\x01ab"];
-
-fn any_step() -> impl Strategy<Value = Step> {
-    let (path, kind, which) = (0..PATHS.len(), 1..=4u8, 0..1000usize);
-    prop_oneof![
-        8 => (path.clone(), kind.clone(), any::<bool>()).prop_map(|(path, kind, wait)| Step::Acquire { path, kind, wait: wait || kind == 3 }),
-        3 => (which.clone(), any::<bool>()).prop_map(|(which, wait)| Step::Again { which, wait }),
-        5 => (which.clone(), any::<bool>()).prop_map(|(which, tombstone)| Step::Release { which, tombstone }),
-        2 => which.clone().prop_map(|which| Step::Downgrade { which }),
-        2 => which.clone().prop_map(|which| Step::Expire { which }),
-        1 => which.prop_map(|which| Step::Refresh { which }),
-        2 => (path, kind).prop_map(|(path, kind)| Step::Inspect { path, kind }),
-    ]
-}
-
-/// The list: every request that is held or waits, in order of arrival.
-#[derive(Clone, Debug)]
-struct Lock {
-    token: String,
-    path: &'static str,
-    kind: u8,
-    held: bool,
-}
-
-/// What the fast paths look at. A path of three components counts as one that is too long for that.
-fn fields<'a>(token: &'a str, path: &'a str) -> Vec<&'a [u8]> {
-    let mut ends: Vec<usize> = path.match_indices('\x01').map(|(at, _)| at).chain([path.len()]).collect();
-    ends.dedup(); // the root
-    if ends.len() > 3 {
-        return Vec::new();
-    }
-    ["tick", "waiting", token]
-        .into_iter()
-        .map(str::as_bytes)
-        .chain(ends.into_iter().map(|end| &path.as_bytes()[..end]))
-        .collect()
-}
-
-fn below(path: &str, ancestor: &str) -> bool {
-    path.strip_prefix(ancestor).is_some_and(|rest| rest.is_empty() || rest.starts_with('\x01'))
-}
-
-fn conflict(path: &str, kind: u8, other: &Lock) -> bool {
-    let subtree = |kind| kind % 2 == 1;
-    let reach = path == other.path
-        || subtree(kind) && below(other.path, path)
-        || subtree(other.kind) && below(path, other.path);
-    (kind <= 2 || other.kind <= 2) && reach
-}
-
-fn settle(locks: &mut [Lock]) {
-    for at in 0..locks.len() {
-        let (path, kind) = (locks[at].path, locks[at].kind);
-        let blocked =
-            locks.iter().enumerate().any(|(i, other)| i != at && (other.held || i < at) && conflict(path, kind, other));
-        locks[at].held |= !blocked;
-    }
-}
+use model::{HOUR, LEASE, Lock, PATHS, Step, Token, any_step, below, conflict, fast, settle};
 
 struct Run {
-    server: Connection,
-    tree: String,
+    tree: Tree,
     locks: Vec<Lock>,
-    /// All tokens ever, with what was asked for, and whether a tombstone was left.
-    tokens: Vec<(String, &'static str, u8, bool)>,
+    /// All tokens ever.
+    tokens: Vec<Token>,
+    /// What the server had after the step before.
+    before: Contents,
 }
 
 impl Run {
-    fn call(&mut self, name: &str, args: &[&[u8]]) -> Vec<Value> {
-        let (fast, common) = (source!("fast"), source!("common"));
-        let text = match name {
-            "acquire" => script(&[fast, source!("acquire_fast"), common, source!("acquire")]),
-            "release" => script(&[fast, source!("release_fast"), common, source!("release")]),
-            "refresh" => script(&[fast, common, source!("refresh")]),
-            "downgrade" => script(&[fast, common, source!("downgrade")]),
-            "inspect" => script(&[fast, common, source!("inspect")]),
-            _ => script(&[fast, common, source!("handover")]),
-        };
-        let mut command = redis::cmd("EVAL");
-        command.arg(text).arg(7);
-        for key in ["n", "e", "l", "w", "wl", "wn", "mb:"] {
-            command.arg(format!("{{{}}}:{key}", self.tree));
-        }
-        command.arg(3_600_000_000u64);
-        for arg in args {
-            command.arg(arg);
-        }
-        let reply: Vec<Value> = command.query(&mut self.server).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let more = match name {
-            "refresh" => &reply[0],
-            "release" => &reply[1],
-            "acquire" if reply[0] == Value::Int(2) => &reply[4],
-            _ => reply.last().unwrap(),
-        };
-        if let Value::Array(more) = more.clone() {
-            let bytes = |value: &Value| match value {
-                Value::BulkString(bytes) => bytes.clone(),
-                Value::Int(number) => number.to_string().into_bytes(),
-                other => panic!("{other:?}"),
-            };
-            let args: Vec<Vec<u8>> = more.iter().map(bytes).collect();
-            let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
-            self.call("handover", &args);
-        }
-        if name != "refresh" && reply[0] == Value::Int(3) {
-            return self.call(name, args); // too much to clean up at once
-        }
-        reply
+    fn new() -> Self {
+        let tree = Tree::new(Limits::Small, LEASE);
+        Self { tree, locks: Vec::new(), tokens: Vec::new(), before: Contents::default() }
     }
 
-    /// Returns the code of the reply.
-    fn acquire(&mut self, token: &str, path: &str, kind: u8, wait: bool) -> i64 {
-        let about = format!("3600000000,3600000000,client,2,me{path}");
-        let (kind, wait) = (kind.to_string(), u8::from(wait).to_string());
-        let mut args =
-            vec![token.as_bytes(), kind.as_bytes(), path.as_bytes(), b"3600000000", about.as_bytes(), wait.as_bytes()];
-        args.extend(fields(token, path));
-        let reply = self.call("acquire", &args);
-        let Value::Int(code) = reply[0] else { panic!("{reply:?}") };
-        if let (0 | 2, Value::BulkString(named)) = (code, reply.get(1).unwrap_or(&Value::Nil)) {
-            // What is named is in the way. Where it cannot be told, which these small limits make
-            // common, it is the node itself.
-            let named = std::str::from_utf8(named).unwrap();
-            let kind = kind.parse().unwrap();
-            let sound = named == path || self.locks.iter().any(|lock| lock.path == named && conflict(path, kind, lock));
-            assert!(sound, "{named:?} is not in the way of {path:?}");
-        }
-        code
+    fn pick(&self, which: usize) -> Option<Token> {
+        (!self.tokens.is_empty()).then(|| self.tokens[which % self.tokens.len()].clone())
     }
 
-    fn step(&mut self, step: &Step) {
-        let pick = |which: usize, tokens: &[(String, &'static str, u8, bool)]| {
-            (!tokens.is_empty()).then(|| which % tokens.len())
-        };
+    fn position(&self, token: &str) -> Option<usize> {
+        self.locks.iter().position(|lock| lock.token == token)
+    }
+
+    /// What lives and is in the way of a newcomer. What is dead is in nobody's way.
+    fn blocked(&self, path: &str, kind: u8) -> bool {
+        self.locks.iter().any(|other| !other.dead && conflict(path, kind, other))
+    }
+
+    fn finish(&mut self, name: &str, reply: &[Value]) {
+        let _ = self.tree.finish(more(name, reply));
+    }
+
+    /// Asks until the answer is final.
+    fn acquire(&mut self, asked: &Token, wait: bool) -> Vec<Value> {
+        let Token { token, path, kind, .. } = asked;
+        loop {
+            let ask = Ask { token, kind: *kind, path, lease: LEASE, wait, fast: fast(path) };
+            let reply = self.tree.acquire(&ask);
+            self.finish("acquire", &reply);
+            if int(&reply[0]) == 4 {
+                return reply;
+            }
+            if let (0 | 2 | 3, Value::BulkString(named)) = (int(&reply[0]), &reply[1]) {
+                // What is named is in the way. Where it cannot be told, which these small limits
+                // make common, it is a node on the way.
+                let named = std::str::from_utf8(named).unwrap();
+                let untold = reply[2] == Value::BulkString(Vec::new()) && below(path, named);
+                let sound = untold || self.locks.iter().any(|lock| lock.path == named && conflict(path, *kind, lock));
+                assert!(sound, "{named:?} is not in the way of {path:?}");
+            }
+            if int(&reply[0]) != 3 {
+                return reply;
+            }
+        }
+    }
+
+    /// Does the step. Returns the token whose end it may have set.
+    fn step(&mut self, step: &Step) -> Option<String> {
         match *step {
             Step::Acquire { path, kind, wait } => {
-                let (token, path) = (format!("token.{:x}", self.tokens.len()), PATHS[path]);
-                let blocked = self.locks.iter().any(|other| conflict(path, kind, other));
-                let code = self.acquire(&token, path, kind, wait);
-                assert_eq!(
-                    code,
-                    if !blocked {
-                        1
-                    } else if wait {
-                        2
-                    } else {
-                        0
-                    },
-                    "{step:?}"
-                );
-                if !blocked || wait {
-                    self.locks.push(Lock { token: token.clone(), path, kind, held: !blocked });
-                }
-                self.tokens.push((token, path, kind, false));
+                let token = format!("token.{:x}", self.tokens.len());
+                let asked = Token { token: token.clone(), path: PATHS[path], kind, buried: false, crumbles: false };
+                self.tokens.push(asked.clone());
+                self.arrives(&asked, wait);
+                Some(token)
             }
             Step::Again { which, wait } => {
-                let Some(at) = pick(which, &self.tokens) else { return };
-                let (token, path, kind, buried) = self.tokens[at].clone();
-                let Some(lock) = self.locks.iter().position(|lock| lock.token == token) else {
-                    if buried {
-                        assert_eq!(self.acquire(&token, path, kind, wait), 4, "a late request finds a tombstone");
+                let asked = self.pick(which)?;
+                match self.position(&asked.token) {
+                    Some(at) => self.asks_again(at, &asked, wait),
+                    None if asked.buried => {
+                        let reply = self.acquire(&asked, wait);
+                        assert_eq!(int(&reply[0]), 4, "a late request finds a tombstone");
                     }
-                    return;
-                };
-                let held = self.locks[lock].held;
-                let code = self.acquire(&token, path, kind, wait);
-                assert_eq!(
-                    code,
-                    if held {
-                        1
-                    } else if wait {
-                        2
-                    } else {
-                        0
-                    },
-                    "{step:?}"
-                );
-                if !held && !wait {
-                    self.locks.remove(lock);
+                    None => self.arrives(&asked, wait),
                 }
+                Some(asked.token)
             }
             Step::Release { which, tombstone } => {
-                let Some(at) = pick(which, &self.tokens) else { return };
-                let (token, path, ..) = self.tokens[at].clone();
-                let lock = self.locks.iter().position(|lock| lock.token == token);
-                let kind = lock.map_or(1, |lock| self.locks[lock].kind).to_string();
-                let seconds: &[u8] = if tombstone { b"3600000000" } else { b"0" };
-                let mut args = vec![token.as_bytes(), seconds, kind.as_bytes(), path.as_bytes()];
-                args.extend(fields(&token, path));
-                let reply = self.call("release", &args);
-                assert_eq!(reply[0], Value::Int(lock.is_some().into()), "{step:?}");
-                if let Some(lock) = lock {
-                    self.locks.remove(lock);
+                let mut asked = self.pick(which)?;
+                let at = self.position(&asked.token);
+                asked.kind = at.map_or(1, |at| self.locks[at].kind);
+                let ask = Ask {
+                    token: &asked.token,
+                    kind: asked.kind,
+                    path: asked.path,
+                    lease: LEASE,
+                    wait: false,
+                    fast: fast(asked.path),
+                };
+                let reply = self.tree.release(&ask, if tombstone { LEASE } else { 0 });
+                self.finish("release", &reply);
+                let lives = at.is_some_and(|at| !self.locks[at].dead);
+                // The fast path does not look at the time.
+                if lives || tombstone || !fast(asked.path) {
+                    assert_eq!(reply[0], Value::Int(lives.into()), "{step:?}");
+                }
+                if let Some(at) = at {
+                    self.locks.remove(at);
                 }
                 // A second release takes the tombstone of the first one away.
-                self.tokens[at].3 = tombstone;
+                let which = which % self.tokens.len();
+                (self.tokens[which].buried, self.tokens[which].crumbles) = (tombstone, false);
+                None
             }
             Step::Downgrade { which } => {
-                let Some(at) = pick(which, &self.tokens) else { return };
-                let token = self.tokens[at].0.clone();
-                let lock = self.locks.iter_mut().find(|lock| lock.held && lock.token == token);
-                let held = lock.is_some();
-                if let Some(lock) = lock
-                    && lock.kind <= 2
+                let Token { token, .. } = self.pick(which)?;
+                let at = self.position(&token).filter(|&at| self.locks[at].held);
+                if let Some(at) = at
+                    && self.locks[at].kind <= 2
                 {
-                    lock.kind += 2;
-                    self.tokens[at].2 += 2;
+                    self.locks[at].kind += 2;
+                    let which = which % self.tokens.len();
+                    self.tokens[which].kind += 2;
                 }
-                let reply = self.call("downgrade", &[token.as_bytes()]);
-                assert_eq!(reply[0], Value::Int(held.into()), "{step:?}");
+                let reply = self.tree.call("downgrade", &[token.as_bytes()]);
+                self.finish("downgrade", &reply);
+                assert_eq!(reply[0], Value::Int(at.is_some().into()), "{step:?}");
+                None
             }
             Step::Expire { which } => {
-                let Some(at) = pick(which, &self.tokens) else { return };
-                let token = self.tokens[at].0.clone();
-                if self.locks.iter().any(|lock| lock.held && lock.token == token) {
-                    self.call("refresh", &[token.as_bytes(), b"0"]);
-                    self.call("inspect", &[b"1", b""]); // which takes away what has expired
-                    self.locks.retain(|lock| lock.token != token);
-                }
+                let Token { token, .. } = self.pick(which)?;
+                self.tree.expire(&token);
+                let which = which % self.tokens.len();
+                self.tokens[which].crumbles |= std::mem::take(&mut self.tokens[which].buried);
+                Some(token)
             }
-            Step::Refresh { which } => {
-                let Some(at) = pick(which, &self.tokens) else { return };
-                let token = self.tokens[at].0.clone();
-                let reply = self.call("refresh", &[token.as_bytes(), b"3600000000"]);
-                let Value::Int(state) = reply[1] else { panic!("{reply:?}") };
-                let expected = self.locks.iter().find(|lock| lock.token == token).map(|lock| lock.held);
-                assert_eq!(expected, if state == -2 { None } else { Some(state == -1) }, "{step:?}: {state}");
+            Step::Refresh { which, length, version } => {
+                let Token { token, .. } = self.pick(which)?;
+                self.refreshes(&token, length, version);
+                Some(token)
+            }
+            Step::Detach { which, detach, length, version } => {
+                let asked = self.pick(which)?;
+                self.detaches(&asked, detach, length, version);
+                Some(asked.token)
             }
             Step::Inspect { path, kind } => {
-                let blocked = self.locks.iter().any(|other| conflict(PATHS[path], kind, other));
-                let reply = self.call("inspect", &[kind.to_string().as_bytes(), PATHS[path].as_bytes()]);
-                assert_eq!(reply[0], Value::Int(blocked.into()), "{step:?}");
+                let blocked = self.blocked(PATHS[path], kind);
+                let code = loop {
+                    let reply = self.tree.call("inspect", &[kind.to_string().as_bytes(), PATHS[path].as_bytes()]);
+                    self.finish("inspect", &reply);
+                    if int(&reply[0]) != 3 {
+                        break int(&reply[0]);
+                    }
+                };
+                assert_eq!(code, blocked.into(), "{step:?}");
+                None
+            }
+            Step::Tidy => {
+                self.tree.tidy();
+                let now = self.tree.time();
+                let ends: BTreeMap<String, u64> = check(&mut self.tree.server, &self.tree.name).ends;
+                assert!(ends.values().all(|&end| end > now), "{ends:?}");
+                None
+            }
+            Step::ClockBack => {
+                self.tree.clock_was_ahead(HOUR);
+                self.before.tick += if self.before.tick > 0 { HOUR } else { 0 };
+                None
             }
         }
-        settle(&mut self.locks);
     }
 
-    fn compare(&mut self, step: &Step) {
-        let checker::Contents { held, waits } = check(&mut self.server, &self.tree);
+    /// A token that the server does not know asks for a lock.
+    fn arrives(&mut self, asked: &Token, wait: bool) {
+        let blocked = self.blocked(asked.path, asked.kind);
+        let code = int(&self.acquire(asked, wait)[0]);
+        if code == 4 && asked.crumbles {
+            return; // nobody has taken the tombstone away yet
+        }
+        assert_eq!(code, if !blocked { 1 } else { i64::from(wait) * 2 }, "{asked:?}");
+        if code > 0 {
+            self.push(asked, !blocked);
+        }
+    }
+
+    fn push(&mut self, asked: &Token, held: bool) {
+        let Token { token, path, kind, .. } = asked.clone();
+        self.locks.push(Lock { token, path, kind, held, dead: false });
+    }
+
+    /// A token that the server knows asks: unless its own time is up, then it may be one that has
+    /// been taken away, and is new.
+    fn asks_again(&mut self, at: usize, asked: &Token, wait: bool) {
+        let old = self.locks[at].clone();
+        let earlier = |(i, other): (usize, &Lock)| {
+            i != at && !other.dead && (other.held || i < at) && conflict(old.path, old.kind, other)
+        };
+        let kept_out = !old.held && self.locks.iter().enumerate().any(earlier);
+        let others: Vec<Lock> = self.locks.iter().filter(|lock| lock.token != old.token).cloned().collect();
+        let as_new = others.iter().any(|other| !other.dead && conflict(old.path, old.kind, other));
+        let from = self.tree.time();
+        let reply = self.acquire(asked, wait);
+        let code = int(&reply[0]);
+        assert!(code == 0 || self.tree.end(&asked.token) >= Some(from + LEASE), "from now on: {code}");
+        let number = match code {
+            1 => int(&reply[1]),
+            2 => int(&reply[5]),
+            _ => 0,
+        };
+        let known = self.before.held.get(&old.token).or_else(|| self.before.waits.get(&old.token));
+        let in_place = known.is_some_and(|record| record.number == u64::try_from(number).unwrap());
+        match code {
+            1 => assert!(!kept_out, "{old:?}"),
+            0 => assert!(as_new && !wait && (old.dead || kept_out), "{old:?}"),
+            2 => assert!(as_new && wait && (old.dead || kept_out), "{old:?}"),
+            _ => panic!("{reply:?}"),
+        }
+        if old.held && !old.dead {
+            assert!(in_place, "the same grant again");
+        }
+        let is_new = code == 2 && !in_place;
+        assert!(old.dead || !is_new, "the same place again");
+        if code == 0 || is_new {
+            self.locks.remove(at);
+        }
+        if is_new {
+            self.push(asked, false);
+        } else if code > 0 {
+            self.locks[at].held = code == 1;
+            self.locks[at].dead = false;
+        }
+    }
+
+    fn refreshes(&mut self, token: &str, length: u64, version: i64) {
+        let (old, known) = (self.tree.end(token), self.record(token));
+        let from = self.tree.time();
+        let (state, more) = self.tree.refresh(token, length, version);
+        self.tree.finish(more);
+        let (to, end) = (self.tree.time(), self.tree.end(token));
+        let between = |length| end.is_some_and(|end| (from + length..=to + length).contains(&end));
+        let lock = self.position(token).map(|at| self.locks[at].clone());
+        let Some(lock) = lock else {
+            assert_eq!(state, -2, "not known");
+            assert!(end.is_none() || end == old, "a tombstone is not renewed");
+            return;
+        };
+        let detached = known.as_ref().is_some_and(|record| record.client.is_empty());
+        if lock.dead {
+            // It may have been taken away before.
+            if state != -2 && end.is_none_or(|end| end > to) {
+                let at = self.position(token).unwrap();
+                self.locks[at].dead = false;
+                assert!(!(detached && lock.held), "a detached lock is over when it is over");
+            }
+        } else if !lock.held {
+            match state {
+                // It was served first; then what was sent is for a holder.
+                ..=-1 => {
+                    let at = self.position(token).unwrap();
+                    self.locks[at].dead = state == -1 && version > 0 && length == 0;
+                    assert!(state != -2 || version < 0, "it was its turn");
+                }
+                _ => assert!(state >= 0 && between(self.tree.claim), "a heartbeat: {state}"),
+            }
+        } else if version < 0 && !detached {
+            assert!(state == -2 && end == old, "not for it");
+        } else {
+            let known = known.unwrap();
+            let stored = i64::try_from(known.version).unwrap();
+            let beats = version == 0 && length == 0;
+            assert_eq!(state, if beats { -i64::try_from(known.number).unwrap() } else { -1 });
+            if beats {
+                assert!(end >= old, "a heartbeat never shortens");
+                assert!(end == old || between(self.tree.claim));
+            } else if version > 0 && version < stored {
+                assert_eq!(end, old, "its end stays as it is");
+            } else if version == 0 {
+                assert!(end >= old && end >= Some(from + length), "a renewal never shortens");
+                assert!(end == old || between(length));
+            } else {
+                assert!(between(length), "the end is set exactly");
+                // With a length of 0 it is over.
+                let at = self.position(token).unwrap();
+                self.locks[at].dead = length == 0;
+            }
+            let stored = stored.max(version);
+            let record = self.record(token);
+            assert!(record.is_none_or(|record| i64::try_from(record.version) == Ok(stored)), "the version is stored");
+        }
+    }
+
+    fn detaches(&mut self, asked: &Token, detach: bool, length: u64, version: i64) {
+        let (old, known) = (self.tree.end(&asked.token), self.record(&asked.token));
+        let from = self.tree.time();
+        let flag = if detach { "1" } else { "0" };
+        let (length_text, version_text) = (length.to_string(), version.to_string());
+        let args = [&asked.token, asked.path, flag, &length_text, &version_text].map(str::as_bytes);
+        let reply = self.tree.call("detached", &args);
+        let (to, end) = (self.tree.time(), self.tree.end(&asked.token));
+        let lock = self.position(&asked.token).map(|at| &self.locks[at]);
+        let was = known.as_ref().is_some_and(|record| record.client.is_empty());
+        let held = lock.is_some_and(|lock| lock.held && !lock.dead);
+        assert_eq!(int(&reply[0]), (held && (was || detach)).into());
+        if int(&reply[0]) == 0 {
+            assert_eq!(end, old);
+            return;
+        }
+        let (known, now) = (known.unwrap(), self.record(&asked.token).unwrap());
+        assert!(now.client.is_empty() && now.number == known.number && now.version >= known.version);
+        assert_eq!([int(&reply[1]), int(&reply[2])], [now.kind.into(), now.number as i64]);
+        let late = was || length == 0 || version > 0 && version < i64::try_from(known.version).unwrap();
+        if late {
+            assert_eq!(end, old, "its end stays as it is");
+        } else if version == 0 {
+            assert!(end >= old);
+        } else {
+            assert!(end.is_some_and(|end| (from + length..=to + length).contains(&end)));
+        }
+    }
+
+    fn record(&mut self, token: &str) -> Option<Record> {
+        let Contents { held, waits, .. } = check(&mut self.tree.server, &self.tree.name);
+        held.get(token).or_else(|| waits.get(token)).cloned()
+    }
+
+    /// Both must have the same. `of`: the token whose end the step may have set.
+    fn compare(&mut self, step: &Step, of: Option<String>) {
+        let now = self.tree.time();
+        let messages = self.tree.messages();
+        let contents = check(&mut self.tree.server, &self.tree.name);
+        let set = |token: &str| of.as_deref() == Some(token);
+
+        // What has expired may have been taken away.
+        self.locks.retain(|lock| !lock.dead || contents.ends.contains_key(&lock.token));
+        if let (Step::Expire { .. }, Some(token)) = (step, &of)
+            && let Some(at) = self.position(token)
+        {
+            self.locks[at].dead = true;
+        }
+        let waited: Vec<String> = self.locks.iter().filter(|lock| !lock.held).map(|lock| lock.token.clone()).collect();
+        settle(&mut self.locks);
+
         let tokens =
             |held| self.locks.iter().filter(move |lock| lock.held == held).map(|lock| (lock.token.clone(), lock.kind));
         let mut should_hold: Vec<(String, u8)> = tokens(true).collect();
         let mut should_wait: Vec<(String, u8)> = tokens(false).collect();
         should_hold.sort();
         should_wait.sort();
-        let holds: Vec<(String, u8)> = held.iter().map(|(token, record)| (token.clone(), record.kind)).collect();
-        let queues: Vec<(String, u8)> = waits.iter().map(|(token, record)| (token.clone(), record.kind)).collect();
-        assert_eq!(holds, should_hold, "held after {step:?}");
-        assert_eq!(queues, should_wait, "queued after {step:?}");
+        let kinds = |records: &BTreeMap<String, Record>| -> Vec<(String, u8)> {
+            records.iter().map(|(token, record)| (token.clone(), record.kind)).collect()
+        };
+        assert_eq!(kinds(&contents.held), should_hold, "held after {step:?}");
+        assert_eq!(kinds(&contents.waits), should_wait, "queued after {step:?}");
+
+        for lock in &self.locks {
+            assert_eq!(contents.ends[&lock.token] <= now, lock.dead, "{lock:?} after {step:?}");
+            // A waiter that lives and has been handed its lock has a message.
+            if waited.contains(&lock.token) && lock.held && !lock.dead && !set(&lock.token) {
+                let message = format!("{},{}", lock.token, contents.held[&lock.token].number);
+                assert!(messages.contains(&message), "no {message} after {step:?}");
+            }
+        }
+
+        // Numbers only rise (I1).
+        let old = std::mem::replace(&mut self.before, contents);
+        let new = &self.before;
+        assert!(new.tick >= old.tick && new.offset >= old.offset);
+        let known = |token, number| {
+            [&old.held, &old.waits].iter().any(|all| all.get(token).is_some_and(|old: &Record| old.number == number))
+        };
+        for (token, record) in new.held.iter().chain(&new.waits) {
+            let version = old.held.get(token).filter(|old| old.number == record.number).map(|old| old.version);
+            assert!(version <= Some(record.version), "the version of {token} after {step:?}");
+            assert!(known(token, record.number) || record.number > old.tick, "{token} after {step:?}");
+        }
     }
 }
 
@@ -309,21 +393,22 @@ proptest! {
 
     #[test]
     fn the_scripts_do_as_the_list(steps in prop::collection::vec(any_step(), 1..60)) {
-        let server = shared().connect();
-        let tree = format!("program {:016x}", fastrand::u64(..));
-        let mut run = Run { server, tree, locks: Vec::new(), tokens: Vec::new() };
+        let mut run = Run::new();
         for step in &steps {
-            run.step(step);
-            run.compare(step);
+            let of = run.step(step);
+            run.compare(step, of);
         }
         // Whatever the program did, it can be undone.
         for at in 0..run.tokens.len() {
             let step = Step::Release { which: at, tombstone: false };
-            run.step(&step);
-            run.compare(&step);
+            let of = run.step(&step);
+            run.compare(&step, of);
         }
         prop_assert!(run.locks.is_empty());
-        let left: Vec<String> = redis::cmd("KEYS").arg(format!("{{{}}}:[^m]*", run.tree)).query(&mut run.server).unwrap();
+        let left: Vec<String> =
+            redis::cmd("KEYS").arg(format!("{{{}}}:[^m]*", run.tree.name)).query(&mut run.tree.server).unwrap();
         prop_assert!(left.iter().all(|key| key.ends_with(":n")), "{left:?}");
+        let fields: Vec<String> = redis::cmd("HKEYS").arg(run.tree.key("n")).query(&mut run.tree.server).unwrap();
+        prop_assert!(fields.iter().all(|field| ["tick", "born", "offset"].contains(&&**field)), "{fields:?}");
     }
 }

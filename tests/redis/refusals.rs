@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use mutextree::{LockError, RedisStore, RedisStoreError};
+use mutextree::{LockError, LockStore, RedisStore, RedisStoreError};
 
 use crate::server::{Server, free_port};
 
@@ -82,14 +82,70 @@ fn a_user_without_permission_is_told_for_what() {
         let RedisStoreError::Permission { missing } = &error else { panic!("{error}") };
         assert!(missing.contains(named), "{missing}");
     }
-    // What is enough.
-    let rule = "~{mutextree}:* -@all +info +eval +evalsha +time +hset +hget +hmget +hexists +hdel +zadd +zscore \
-        +zrangebyscore +zrangebylex +zrem +rpush +pexpire +blmpop";
-    let mut options = vec!["--user", "me", "on", ">secret"];
-    options.extend(rule.split_whitespace());
-    let server = Server::with(&options);
-    let store = RedisStore::connect(&format!("redis://me:secret@127.0.0.1:{}/", server.port())).unwrap();
+}
+
+/// All that a user needs.
+const COMMANDS: [&str; 17] = [
+    "info",
+    "eval",
+    "evalsha",
+    "time",
+    "hset",
+    "hget",
+    "hmget",
+    "hexists",
+    "hdel",
+    "zadd",
+    "zscore",
+    "zrangebyscore",
+    "zrangebylex",
+    "zrem",
+    "rpush",
+    "pexpire",
+    "blmpop",
+];
+
+/// A user of this server who may run these commands: its URL.
+fn user(server: &Server, name: &str, commands: impl Iterator<Item = &'static str>) -> String {
+    let mut setuser = redis::cmd("ACL");
+    setuser.arg("SETUSER").arg(name).arg("on").arg(">secret").arg("~{mutextree}:*").arg("-@all");
+    commands.for_each(|command| _ = setuser.arg(format!("+{command}")));
+    let _: () = setuser.query(&mut server.connect()).unwrap();
+    format!("redis://{name}:secret@127.0.0.1:{}/", server.port())
+}
+
+#[test]
+fn what_a_user_needs_is_enough() {
+    let server = Server::start();
+    let store = RedisStore::connect(&user(&server, "me", COMMANDS.into_iter())).unwrap();
     crate::conformance::waiting::everybody_gets_a_turn(|| store.clone());
+    let lease = store.lock("a").unwrap().into_lease().unwrap();
+    lease.refresh().unwrap();
+    let mut guard = store.resume("a", lease.token()).unwrap().into_guard();
+    let _ = guard.downgrade();
+    assert_eq!(store.locks().unwrap().len(), 1);
+    guard.unlock().unwrap();
+}
+
+#[test]
+fn each_command_that_is_missing_is_named_before_there_is_a_lock() {
+    let server = Server::start();
+    let unnoticed: Vec<String> = COMMANDS
+        .into_iter()
+        .filter_map(|missing| {
+            let url = user(&server, missing, COMMANDS.into_iter().filter(|&command| command != missing));
+            let Err(LockError::Store(error)) = RedisStore::connect(&url) else { return Some(missing.to_owned()) };
+            match error.downcast_ref::<RedisStoreError>() {
+                Some(RedisStoreError::Permission { missing: named })
+                    if named.split([' ', ',']).any(|word| word == missing.to_uppercase()) =>
+                {
+                    None
+                }
+                _ => Some(format!("{missing}: {error}")),
+            }
+        })
+        .collect();
+    assert!(unnoticed.is_empty(), "{unnoticed:?}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use mutextree::{LockError, LockStore, RedisStore};
 
@@ -139,11 +139,11 @@ fn when_the_answer_is_lost() {
     for held in [false, true] {
         wait_until("the other one is not given back", || proxy.is_quiet());
         let guard = held.then(|| RedisStore::connect(&server.url()).unwrap().lock("a").unwrap());
-        let lost = proxy.faults.lost.load(Ordering::SeqCst);
-        proxy.faults.lose_answers.store(1, Ordering::SeqCst);
+        let lost = proxy.lost();
+        proxy.lose_answers(1);
         let mut wait = lock(&store, "a/b");
         assert!(wait.poll().is_none());
-        wait_until("nothing is lost", || proxy.faults.lost.load(Ordering::SeqCst) > lost);
+        wait_until("nothing is lost", || proxy.lost() > lost);
         drop(wait);
         drop(guard);
         empty_at_last(&server);
@@ -158,13 +158,13 @@ fn before_the_answer_is_lost() {
     let store = patient(&proxy.url());
     drop(locked(&store, "warm"));
     wait_until("the other one is not given back", || proxy.is_quiet());
-    proxy.faults.delay.store(200, Ordering::SeqCst);
-    proxy.faults.lose_answers.store(1, Ordering::SeqCst);
+    proxy.delay_requests(Duration::from_millis(200));
+    proxy.lose_answers(1);
     let mut wait = lock(&store, "a/b");
     assert!(wait.poll().is_none());
     wait_until("it is never sent", || !proxy.is_quiet());
     drop(wait);
-    wait_until("nothing is lost", || proxy.faults.lost.load(Ordering::SeqCst) > 0);
+    wait_until("nothing is lost", || proxy.lost() > 0);
     empty_at_last(&server);
 }
 
@@ -174,12 +174,12 @@ fn while_the_server_cannot_be_reached() {
     let server = Server::start();
     let proxy = Proxy::start(server.port());
     let holder = RedisStore::connect(&server.url()).unwrap();
-    let store = RedisStore::builder(&proxy.url()).heartbeat(std::time::Duration::from_millis(100)).connect().unwrap();
+    let store = RedisStore::builder(&proxy.url()).heartbeat(Duration::from_millis(100)).connect().unwrap();
     let guard = holder.lock("a").unwrap();
     let mut wait = lock(&store, "a");
     assert!(wait.poll().is_none());
     wait_until("it never waits", || waiters(&server) == 1 && proxy.is_quiet());
-    proxy.faults.cut.store(true, Ordering::SeqCst);
+    proxy.cut();
     let mut other = lock(&store, "b");
     let error = loop {
         if let Some(outcome) = other.poll() {
@@ -190,7 +190,7 @@ fn while_the_server_cannot_be_reached() {
     assert!(matches!(error, LockError::Store(_)), "{error}");
     drop(wait);
     drop(guard);
-    proxy.faults.cut.store(false, Ordering::SeqCst);
+    proxy.mend();
     empty_at_last(&server);
 }
 
@@ -202,7 +202,7 @@ fn the_last_store_to_go_waits_for_what_was_given_back() {
     let store = RedisStore::connect(&proxy.url()).unwrap();
     let guards = (locked(&store, "a"), locked(&store, "b"));
     drop(store.clone());
-    proxy.faults.delay.store(100, Ordering::SeqCst);
+    proxy.delay_requests(Duration::from_millis(100));
     drop(guards);
     drop(store);
     assert_empty(&server);

@@ -61,9 +61,9 @@ fn a_task_survives_a_cut_connection_and_a_server_that_lost_its_data() {
         wait
     };
     let wait = queued();
-    proxy.faults.cut.store(true, Ordering::SeqCst);
+    proxy.cut();
     guard.unlock().unwrap();
-    proxy.faults.cut.store(false, Ordering::SeqCst);
+    proxy.mend();
     let token = wait.block_on().unwrap().fencing_token();
     let guard = holder.mutex("a").unwrap().try_lock_owned_for(super::AT_ONCE).unwrap();
     let wait = queued();
@@ -106,7 +106,7 @@ fn nothing_overlaps_over_a_connection_that_loses_one_answer_in_ten() {
     let proxy = Proxy::start(server.port());
     let connect = || RedisStore::builder(&proxy.url()).heartbeat(Duration::from_millis(100)).connect().unwrap();
     let stores = [connect(), connect()];
-    proxy.faults.lose_one_in.store(10, Ordering::SeqCst);
+    proxy.lose_one_answer_in(10);
     let (inside, rounds) = (AtomicU64::new(0), AtomicU64::new(0));
     std::thread::scope(|scope| {
         for store in &stores {
@@ -129,8 +129,8 @@ fn nothing_overlaps_over_a_connection_that_loses_one_answer_in_ten() {
             }
         }
     });
-    proxy.faults.lose_one_in.store(0, Ordering::SeqCst);
-    assert!(rounds.load(Ordering::SeqCst) > 60 && proxy.faults.lost.load(Ordering::SeqCst) > 10);
+    proxy.lose_one_answer_in(0);
+    assert!(rounds.load(Ordering::SeqCst) > 60 && proxy.lost() > 10);
     wait_until("something is left behind", || {
         let left = crate::checker::check(&mut server.connect(), "mutextree");
         left.held.is_empty() && left.waits.is_empty()

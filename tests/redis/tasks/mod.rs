@@ -23,12 +23,12 @@ fn patient(url: &str) -> RedisStore {
 }
 
 /// A wait, not polled yet.
-fn lock(store: &RedisStore, path: &str) -> Hand<Result<OwnedTreeMutexGuard<RedisStore>, LockError>> {
+pub(crate) fn lock(store: &RedisStore, path: &str) -> Hand<Result<OwnedTreeMutexGuard<RedisStore>, LockError>> {
     let mutex = store.mutex(path).unwrap();
     Hand::new(async move { mutex.lock_owned_async().await })
 }
 
-fn locked(store: &RedisStore, path: &str) -> OwnedTreeMutexGuard<RedisStore> {
+pub(crate) fn locked(store: &RedisStore, path: &str) -> OwnedTreeMutexGuard<RedisStore> {
     lock(store, path).block_on().unwrap()
 }
 
@@ -50,8 +50,8 @@ fn calls(server: &Server) -> u64 {
     stats.lines().filter_map(count).sum()
 }
 
-/// Clients that wait for the end of a pause.
-fn postponed(server: &Server) -> usize {
+/// Clients that wait for the end of a pause, or for a message.
+pub(crate) fn postponed(server: &Server) -> usize {
     let info: String = redis::cmd("INFO").arg("clients").query(&mut server.connect()).unwrap();
     let blocked = info.lines().find_map(|line| line.strip_prefix("blocked_clients:")).unwrap();
     blocked.trim().parse().unwrap()

@@ -1,0 +1,76 @@
+-- refresh: one call for all that a process holds and waits for. It sets when a holder's lease ends,
+-- and renews a waiter's heartbeat.
+--
+-- ARGV: claim, then token, length (the time from now on) and version in turns:
+--   length 0, version 0   a waiter's heartbeat. If the lock has been granted meanwhile its claim
+--                         window, not its lease, begins anew.
+--   version 0             a renewal. It only ever raises the end: so one that arrives late does not
+--                         shorten what another request has set.
+--   version above 0       sets the end exactly, and stores the version. If a higher one is stored
+--                         this request is late, and does nothing.
+--   version -1            sets the end exactly, whatever is stored: for a detached lock, of which
+--                         several clients may set the end. For others it does nothing.
+-- What waits is taken for a heartbeat, whatever was sent.
+--
+-- Returns { more, then for each token LOST, HELD, or how long it may be before it pays to ask again
+-- }. LOST: not known, or not to be renewed. For a waiter whose lock has been granted it is the
+-- fencing token with a minus, as the message about it may have been lost.
+local LOST, HELD = -2, -1
+
+local function renew(token, it, length, version)
+  local detached = it.client == ''
+  if it.kind == 0 or version < 0 and not detached then
+    return LOST
+  end
+  -- Others look at the time first. Whoever holds a detached lock knows only what the server says.
+  if detached and time_left(token) <= 0 then
+    return LOST
+  end
+  if version == 0 then
+    set_end(token, now + (length > 0 and length or claim), true)
+    if length == 0 then
+      return -it.number
+    end
+  elseif version < 0 or version >= it.version then
+    set_end(token, now + length)
+    if version > it.version then
+      call('HSET', NODES, token, record(it.kind, it.number, version, it.about))
+    end
+  end
+  return HELD
+end
+
+-- The waiter is served first, if its turn has come and the client that should have seen to that is
+-- gone (I8).
+local function beat(token, it)
+  set_end(token, now + claim)
+  if serve(it.path) then
+    owe(it.path, false, '')
+  end
+  local granted = call('HGET', NODES, token)
+  if granted then
+    return -parse(granted).number
+  end
+  local _, _, at, _, left, expired = look(chain(it.path), it.kind, it.number)
+  granted = call('HGET', NODES, token)
+  if granted then
+    return -parse(granted).number
+  end
+  return expired and 0 or at and left >= 0 and left or claim
+end
+
+read_clock()
+reap(MAX_ASIDE)
+local reply = { false }
+for i = 2, #ARGV, 3 do
+  local token = ARGV[i]
+  local text = call('HGET', NODES, token)
+  if text then
+    reply[#reply + 1] = renew(token, parse(text), tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]))
+  else
+    text = call('HGET', WAITERS, token)
+    reply[#reply + 1] = text and beat(token, parse(text)) or LOST
+  end
+end
+reply[1] = rest()
+return reply

@@ -1,0 +1,93 @@
+//! [`Connection`]: a connection of one's own.
+
+use super::super::error::{Failure, RedisStoreError};
+use super::super::primitives::Arc;
+use super::super::value::Value;
+use super::pool::Transport;
+use super::refusal::Refusal;
+use super::resp::{Halt, RespStream};
+
+/// A connection that one thread has for itself.
+///
+/// It has one command, or one pipeline, under way at a time. After any error that leaves an answer
+/// outstanding it is of no more use, so no late answer is ever taken for another command's; the
+/// same goes for an answer of a server that is not the master. Dropping it sends nothing.
+pub(crate) struct Connection {
+    stream: RespStream,
+    address: Arc<str>,
+    is_good: bool,
+}
+
+impl Connection {
+    pub(super) fn new(stream: RespStream, address: Arc<str>) -> Self {
+        Self { stream, address, is_good: true }
+    }
+
+    /// Whether it is of any more use. If it is not, every further call fails with
+    /// [`Failure::Down`].
+    pub(crate) fn is_good(&self) -> bool {
+        self.is_good
+    }
+
+    /// Sends one command, and waits for its answer until `deadline`.
+    pub(crate) fn call(&mut self, command: &[u8], deadline: u64) -> Result<Value, Failure> {
+        let mut answer = None;
+        self.exchange(command, 1, deadline, |_, each| answer = Some(each));
+        answer.unwrap_or_else(|| Err(self.down("the connection was given up".into())))
+    }
+
+    /// Sends so many commands as one pipeline, and gives out their answers in order, by `deadline`.
+    /// Each has one, which may be a failure. Returns whether the connection is still good.
+    pub(crate) fn exchange(
+        &mut self,
+        commands: &[u8],
+        count: usize,
+        deadline: u64,
+        mut deliver: impl FnMut(usize, Result<Value, Failure>),
+    ) -> bool {
+        let mut lost = None;
+        if !self.is_good {
+            lost = Some(self.down("the connection was given up".into()));
+        } else if let Err(partly) = self.stream.write(commands, deadline) {
+            let none = partly.written == 0;
+            let reason = partly.halt.reason();
+            lost = Some(if none { self.down(reason) } else { self.unsure(reason) });
+            self.is_good = false;
+        }
+        for at in 0..count {
+            let answer = match &lost {
+                Some(failure) => Err(failure.clone()), // behind a lost answer all are lost
+                None => self.receive(deadline).unwrap_or_else(|halt| {
+                    self.is_good = false;
+                    let failure = self.unsure(halt.reason());
+                    lost = Some(failure.clone());
+                    Err(failure)
+                }),
+            };
+            deliver(at, answer);
+        }
+        // What nobody asked for would be taken for an answer of the next command.
+        self.is_good &= !self.stream.has_more();
+        self.is_good
+    }
+
+    fn receive(&mut self, deadline: u64) -> Result<Result<Value, Failure>, Halt> {
+        Ok(self.stream.receive(deadline)?.map_err(|error| {
+            let refusal = Refusal::new(&error, &self.address);
+            self.is_good &= !refusal.wrong_server;
+            refusal.failure
+        }))
+    }
+
+    fn unreachable(&self, reason: String) -> RedisStoreError {
+        RedisStoreError::Unreachable { address: self.address[..].into(), reason }
+    }
+
+    fn down(&self, reason: String) -> Failure {
+        Failure::Down(self.unreachable(reason))
+    }
+
+    fn unsure(&self, reason: String) -> Failure {
+        Failure::Unsure(self.unreachable(reason))
+    }
+}

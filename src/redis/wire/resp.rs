@@ -1,0 +1,118 @@
+//! [`RespStream`]: commands to the server, and answers from it, over one stream.
+
+use std::io::{self, ErrorKind};
+
+use super::NO_ANSWER;
+use super::answer::{Answer, Inbox};
+use super::pool::Transport;
+use super::stream::Stream;
+
+/// A stream, and what of it is under way: bytes that are not written yet, and bytes that are not
+/// read as answers yet.
+///
+/// A deadline ends a wait and nothing else: the next owner goes on where it ended.
+pub(super) struct RespStream {
+    stream: Stream,
+    inbox: Inbox,
+    /// The rest of what was to be sent. It goes out before anything else.
+    outbox: Vec<u8>,
+}
+
+/// Why something could not be sent or received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Halt {
+    /// The deadline came.
+    TimedOut,
+    /// The connection is broken, and this is the reason.
+    Broken(String),
+    /// The other side broke it.
+    Reset(String),
+}
+
+/// Not all was written: so many bytes were, and then this happened.
+#[derive(Debug)]
+pub(super) struct Partly {
+    pub(super) written: usize,
+    pub(super) halt: Halt,
+}
+
+impl RespStream {
+    pub(super) fn new(stream: Stream) -> Self {
+        Self { stream, inbox: Inbox::default(), outbox: Vec::new() }
+    }
+}
+
+impl Transport for RespStream {
+    fn flush(&mut self, deadline: u64) -> Result<(), Halt> {
+        if self.outbox.is_empty() {
+            return Ok(());
+        }
+        let rest = std::mem::take(&mut self.outbox);
+        self.write(&rest, deadline).map_err(|partly| {
+            self.leave(&rest[partly.written..]);
+            partly.halt
+        })
+    }
+
+    fn write(&mut self, bytes: &[u8], deadline: u64) -> Result<(), Partly> {
+        let mut written = 0;
+        while written < bytes.len() {
+            match self.stream.write(&bytes[written..], deadline) {
+                Ok(0) => {
+                    let halt = Halt::Broken("nothing can be sent to it".into());
+                    return Err(Partly { written, halt });
+                }
+                Ok(count) => written += count,
+                Err(error) => return Err(Partly { written, halt: halt(&error) }),
+            }
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self, rest: &[u8]) {
+        self.outbox.extend_from_slice(rest);
+    }
+
+    fn has_more(&self) -> bool {
+        self.inbox.has_more()
+    }
+
+    fn received(&mut self) -> Result<Option<Answer>, Halt> {
+        self.inbox.next().map_err(|malformed| Halt::Broken(format!("it sent {}", malformed.0)))
+    }
+
+    fn receive(&mut self, deadline: u64) -> Result<Answer, Halt> {
+        loop {
+            if let Some(answer) = self.received()? {
+                return Ok(answer);
+            }
+            match self.stream.read(self.inbox.room(), deadline) {
+                Ok(0) => return Err(Halt::Broken("it closed the connection".into())),
+                Ok(count) => self.inbox.add(count),
+                Err(error) => return Err(halt(&error)),
+            }
+        }
+    }
+}
+
+fn halt(error: &io::Error) -> Halt {
+    match error.kind() {
+        // Only we make an error of this kind without a number of the system's.
+        ErrorKind::TimedOut if error.raw_os_error().is_none() => Halt::TimedOut,
+        // How TLS calls a connection that ends without a word.
+        ErrorKind::UnexpectedEof => Halt::Reset("it closed the connection".into()),
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
+            Halt::Reset(error.to_string())
+        }
+        _ => Halt::Broken(error.to_string()),
+    }
+}
+
+impl Halt {
+    pub(super) fn reason(self) -> String {
+        match self {
+            Self::TimedOut => NO_ANSWER.into(),
+            Self::Broken(reason) | Self::Reset(reason) => reason,
+        }
+    }
+}

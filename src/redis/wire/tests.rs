@@ -1,0 +1,48 @@
+//! The layer against servers of the tests' own: some that do what the test says, some real.
+
+mod deadlines;
+mod fake;
+#[cfg(unix)]
+mod interrupts;
+mod login;
+mod refusals;
+mod server;
+mod storm;
+#[cfg(feature = "redis-tls")]
+mod tls;
+
+use std::time::Duration;
+
+use super::super::clock::clock;
+use super::super::error::Failure;
+use super::Wire;
+use crate::redis::command::command;
+
+/// On the clock, from now.
+fn within(time: Duration) -> u64 {
+    clock().saturating_add(time.as_micros() as u64)
+}
+
+fn soon() -> u64 {
+    within(Duration::from_secs(10))
+}
+
+fn wire(url: &str) -> Wire {
+    Wire::new(url, None, 5_000_000).unwrap()
+}
+
+fn echo(text: &str) -> Vec<u8> {
+    command(&[b"ECHO", text.as_bytes()])
+}
+
+fn is_down(failure: &Failure) -> bool {
+    matches!(failure, Failure::Down(_))
+}
+
+fn is_unsure(failure: &Failure) -> bool {
+    matches!(failure, Failure::Unsure(_))
+}
+
+fn is_later(failure: &Failure) -> bool {
+    matches!(failure, Failure::Later(_))
+}
