@@ -3,8 +3,6 @@
 
 use std::fmt;
 
-use redis::{ErrorKind, RedisError, ServerErrorKind};
-
 /// Why a [`RedisStore`](crate::RedisStore) failed: what is inside
 /// [`LockError::Store`](crate::LockError::Store).
 ///
@@ -82,8 +80,9 @@ impl fmt::Display for RedisStoreError {
 
 impl std::error::Error for RedisStoreError {}
 
-/// What an error means for the command that met it.
-#[derive(Clone, Debug)]
+/// What an error means for the command that met it: by what may have happened, not by what went
+/// wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
     /// It did not run, for there is no server to run it.
     Down(RedisStoreError),
@@ -98,64 +97,15 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// Whether the same command, sent again as it is, would fail again.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self, Self::Refused(_) | Self::NoScript)
+    }
+
     pub(crate) fn into_error(self) -> RedisStoreError {
         match self {
             Self::Down(error) | Self::Later(error) | Self::Unsure(error) | Self::Refused(error) => error,
             Self::NoScript => RedisStoreError::Protocol("it forgets its scripts faster than they can be sent".into()),
         }
-    }
-
-    /// What an error of the client means; `sent` if the command may have left.
-    pub(crate) fn of(error: &RedisError, address: &str, sent: bool) -> Self {
-        let text = error.detail().map_or_else(|| error.to_string(), str::to_owned);
-        match error.kind() {
-            ErrorKind::AuthenticationFailed => {
-                Self::Refused(RedisStoreError::Authentication { address: address.into() })
-            }
-            ErrorKind::InvalidClientConfig => Self::Refused(RedisStoreError::Config(error.to_string())),
-            ErrorKind::Server(ServerErrorKind::NoScript) => Self::NoScript,
-            ErrorKind::Server(ServerErrorKind::NoPerm) => {
-                Self::Refused(RedisStoreError::Permission { missing: missing(&text) })
-            }
-            ErrorKind::Server(
-                ServerErrorKind::BusyLoading
-                | ServerErrorKind::Moved
-                | ServerErrorKind::Ask
-                | ServerErrorKind::TryAgain
-                | ServerErrorKind::ClusterDown
-                | ServerErrorKind::MasterDown
-                | ServerErrorKind::ReadOnly,
-            ) => Self::Later(RedisStoreError::Busy { reason: error.to_string() }),
-            ErrorKind::Server(_) | ErrorKind::Extension => match error.code().unwrap_or_default() {
-                "NOAUTH" | "WRONGPASS" => Self::Refused(RedisStoreError::Authentication { address: address.into() }),
-                "BUSY" | "OOM" | "NOREPLICAS" | "MISCONF" => {
-                    Self::Later(RedisStoreError::Busy { reason: error.to_string() })
-                }
-                // What it says to a command of more than ten words from someone who has not logged
-                // in.
-                _ if text.contains("unauthenticated") => {
-                    Self::Refused(RedisStoreError::Authentication { address: address.into() })
-                }
-                _ if ["ACL failure", "NOPERM", "user executing the script"].iter().any(|sign| text.contains(sign)) => {
-                    Self::Refused(RedisStoreError::Permission { missing: missing(&text) })
-                }
-                _ => Self::Refused(RedisStoreError::Protocol(error.to_string())),
-            },
-            _ => {
-                let reason = if error.is_timeout() { "no answer in time".to_owned() } else { error.to_string() };
-                let error = RedisStoreError::Unreachable { address: address.into(), reason };
-                if sent { Self::Unsure(error) } else { Self::Down(error) }
-            }
-        }
-    }
-}
-
-/// The name of what is missing, from the server's sentence: it puts a command in quotes, and does
-/// not name keys.
-fn missing(text: &str) -> String {
-    match text.split('\'').nth(1) {
-        Some(command) => format!("the command {}", command.to_uppercase()),
-        None if text.contains("key") => "the keys of the tree: grant ~{tree}:*".to_owned(),
-        None => text.to_owned(),
     }
 }

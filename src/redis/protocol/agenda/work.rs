@@ -1,0 +1,57 @@
+//! What the agenda hands out: [`Work`].
+
+use super::super::calls::More;
+use super::super::lock::Lock;
+use super::super::release::Release;
+use crate::redis::primitives::Arc;
+
+/// A token that the server may know, though nobody wants it any more.
+#[derive(Debug)]
+pub(in crate::redis) struct GivenUp {
+    pub(in crate::redis) release: Release,
+    pub(super) until: u64,
+    pub(super) due: u64,
+    pub(super) pause: u64,
+}
+
+/// Which kinds of work somebody is free to do now.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::redis) struct Room {
+    pub(in crate::redis) renewals: bool,
+    pub(in crate::redis) heartbeats: bool,
+    pub(in crate::redis) releases: bool,
+}
+
+/// What is to be done now.
+#[derive(Debug)]
+pub(in crate::redis) struct Work<W> {
+    /// Renewals, a call each; the lease that ends first comes first.
+    pub(in crate::redis) renewals: Vec<Vec<Renewal>>,
+    /// Heartbeats, a call each.
+    pub(in crate::redis) heartbeats: Vec<Vec<Arc<Lock>>>,
+    pub(in crate::redis) releases: Vec<GivenUp>,
+    /// What a call has left to do.
+    pub(in crate::redis) more: Option<More>,
+    /// Lost: to be told.
+    pub(in crate::redis) lost: Vec<Arc<Lock>>,
+    /// Waiters whose server has been silent for a lease.
+    pub(in crate::redis) silent: Vec<W>,
+}
+
+/// A lock to renew, and the version of its lease at that time.
+#[derive(Clone, Debug)]
+pub(in crate::redis) struct Renewal {
+    pub(in crate::redis) lock: Arc<Lock>,
+    pub(super) version: u64,
+}
+
+impl<W> Work<W> {
+    pub(in crate::redis) fn is_empty(&self) -> bool {
+        self.renewals.is_empty()
+            && self.heartbeats.is_empty()
+            && self.releases.is_empty()
+            && self.more.is_none()
+            && self.lost.is_empty()
+            && self.silent.is_empty()
+    }
+}

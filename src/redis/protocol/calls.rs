@@ -1,0 +1,390 @@
+//! One function a script that writes its arguments, and one type that reads its reply. The head of
+//! the Lua file says the same from the other side.
+
+use super::keys::{self, Target};
+use super::lock::Lock;
+use super::script::{Call, Script};
+use super::timing::Timing;
+use crate::backend::{HeldLock, LeaseToken};
+use crate::path::TreePath;
+use crate::redis::error::{Failure, RedisStoreError};
+use crate::redis::value::Value;
+use crate::request::{Kind, Owner};
+use std::time::Duration;
+
+/// What a script's reply is read as. `None` is an answer that no script of ours gives.
+pub(in crate::redis) trait Reply: Sized {
+    fn read(reply: &mut Elements) -> Option<Self>;
+
+    fn from_answer(answer: Result<Value, Failure>) -> Result<Self, Failure> {
+        let Value::List(elements) = answer? else { return Err(nonsense()) };
+        Self::read(&mut Elements(elements.into_iter())).ok_or_else(nonsense)
+    }
+}
+
+fn nonsense() -> Failure {
+    Failure::Refused(RedisStoreError::Protocol("a script's answer is not what it should be".into()))
+}
+
+/// The elements of a reply, taken from the front.
+pub(in crate::redis) struct Elements(std::vec::IntoIter<Value>);
+
+impl Elements {
+    fn int(&mut self) -> Option<i64> {
+        match self.0.next()? {
+            Value::Int(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        u64::try_from(self.int()?).ok()
+    }
+
+    fn bytes(&mut self) -> Option<Vec<u8>> {
+        match self.0.next()? {
+            Value::Bytes(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// Text that is empty if there is none.
+    fn text(&mut self) -> Option<Option<String>> {
+        Some(String::from_utf8(self.bytes()?).ok().filter(|text| !text.is_empty()))
+    }
+
+    fn path(&mut self) -> Option<TreePath> {
+        keys::decode(&self.bytes()?)
+    }
+
+    fn more(&mut self) -> Option<More> {
+        match self.0.next()? {
+            Value::Nil => Some(More::None),
+            Value::Int(_) => Some(More::Tidy),
+            Value::List(at) => {
+                let mut at = Self(at.into_iter());
+                Some(More::HandOver { path: at.bytes()?, below: at.number()?, cursor: at.bytes()? })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What is left to do on the server after a call, as one call does only so much (I8). It is in
+/// nobody's way; any client with time does it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::redis) enum More {
+    None,
+    /// More has expired.
+    Tidy,
+    /// More can be handed over.
+    HandOver {
+        path: Vec<u8>,
+        below: u64,
+        cursor: Vec<u8>,
+    },
+}
+
+impl More {
+    /// The call that does it; `None` if there is nothing to do.
+    pub(in crate::redis) fn call(&self, timing: &Timing) -> Option<Call> {
+        match self {
+            Self::None => None,
+            Self::Tidy => Some(new(Script::Tidy, timing)),
+            Self::HandOver { path, below, cursor } => {
+                Some(new(Script::HandOver, timing).bytes(path).number(*below).bytes(cursor))
+            }
+        }
+    }
+}
+
+/// A reply that says nothing but what is left to do.
+impl Reply for More {
+    fn read(reply: &mut Elements) -> Option<Self> {
+        reply.more()
+    }
+}
+
+/// Every call begins with the claim window.
+fn new(script: Script, timing: &Timing) -> Call {
+    Call::new(script).number(timing.claim_window())
+}
+
+/// What the fast paths look at: the nodes from the root down to the target are among it.
+fn add_fields(mut call: Call, target: &Target, token: &str) -> Call {
+    let mut chain = target.chain().peekable();
+    if chain.peek().is_some() {
+        for field in ["tick", "offset", "waiting", token] {
+            call.push(field.as_bytes());
+        }
+        chain.for_each(|node| call.push(node));
+    }
+    call
+}
+
+/// The part of a lock's record that its client writes: it names the client, and the owner.
+pub(super) fn about(lock: &Lock, target: &Target, client: &str, timing: &Timing) -> Vec<u8> {
+    let owner = lock.owner.as_ref().map_or("", Owner::as_str);
+    let mut about = format!("{},{},{client},{},{owner}", lock.lease, timing.claim_window(), owner.len()).into_bytes();
+    about.extend_from_slice(target.text());
+    about
+}
+
+/// Takes the lock, or queues if it may. Sent again it claims, polls, and shows that it lives.
+pub(super) fn acquire(lock: &Lock, target: &Target, kind: Kind, about: &[u8], queue: bool, timing: &Timing) -> Call {
+    let call = new(Script::Acquire, timing)
+        .bytes(lock.token.as_bytes())
+        .number(keys::number(kind).into())
+        .bytes(target.text())
+        .number(lock.lease)
+        .bytes(about)
+        .number(queue.into());
+    add_fields(call, target, &lock.token)
+}
+
+/// What stands in the way of a lock.
+#[derive(Debug)]
+pub(in crate::redis) struct InTheWay {
+    pub(super) path: TreePath,
+    pub(super) owner: Option<Owner>,
+    /// For how long at the most, if that is known.
+    pub(super) left: Option<u64>,
+    pub(super) more: More,
+}
+
+#[derive(Debug)]
+pub(in crate::redis) enum Acquired {
+    Granted {
+        fence: u64,
+        more: More,
+    },
+    Blocked(InTheWay),
+    Queued {
+        by: InTheWay,
+        arrival: u64,
+    },
+    /// What is in the way has expired, and is more than one call takes away: ask again.
+    Clearing(InTheWay),
+    /// It was given back before: this request was late.
+    Cancelled,
+}
+
+impl Reply for Acquired {
+    fn read(reply: &mut Elements) -> Option<Self> {
+        let in_the_way = |reply: &mut Elements| {
+            let (path, owner, left) = (reply.path()?, reply.text()?, reply.int()?);
+            let (owner, left) = (owner.map(Into::into), u64::try_from(left).ok());
+            Some(InTheWay { path, owner, left, more: reply.more()? })
+        };
+        Some(match reply.int()? {
+            0 => Self::Blocked(in_the_way(reply)?),
+            1 => Self::Granted { fence: reply.number()?, more: reply.more()? },
+            2 => Self::Queued { by: in_the_way(reply)?, arrival: reply.number()? },
+            3 => Self::Clearing(in_the_way(reply)?),
+            4 => Self::Cancelled,
+            _ => return None,
+        })
+    }
+}
+
+/// Gives a token back, whatever it is. `held` is where it is held, if it is: the fast paths want it.
+pub(super) fn release(lock: &Lock, held: Option<(&Target, Kind)>, timing: &Timing) -> Call {
+    let tombstone = if lock.is_unsure() { timing.tombstone(lock.lease) } else { 0 };
+    let call = new(Script::Release, timing).bytes(lock.token.as_bytes()).number(tombstone);
+    match held {
+        None => call.number(0).bytes(b""),
+        Some((target, kind)) => {
+            let call = call.number(keys::number(kind).into()).bytes(target.text());
+            add_fields(call, target, &lock.token)
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(in crate::redis) struct Released {
+    /// Whether there was something to give back whose time was not up.
+    pub(super) found: bool,
+    pub(in crate::redis) more: More,
+    /// The token since which the server remembers, if it says so.
+    pub(super) born: Option<u64>,
+}
+
+impl Reply for Released {
+    fn read(reply: &mut Elements) -> Option<Self> {
+        Some(Self { found: reply.int()? == 1, more: reply.more()?, born: reply.number().filter(|&born| born > 0) })
+    }
+}
+
+/// What a request to `refresh` asks for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Extent {
+    /// A waiter's heartbeat.
+    Heartbeat,
+    /// A renewal: the lease ends no sooner than this from now on.
+    AtLeast(u64),
+    /// The lease ends exactly this from now on, unless a younger version was there (P3).
+    Exactly { length: u64, version: u64 },
+    /// The same for a detached lock, whose holders share no count of versions.
+    Detached(u64),
+}
+
+/// Sets the ends of many, in one call.
+pub(super) fn refresh<'a>(all: impl IntoIterator<Item = (&'a Lock, Extent)>, timing: &Timing) -> Call {
+    let mut call = new(Script::Refresh, timing);
+    for (lock, extent) in all {
+        call.push(lock.token.as_bytes());
+        match extent {
+            Extent::Heartbeat => call = call.number(0).number(0),
+            Extent::AtLeast(length) => call = call.number(length.max(1)).number(0),
+            Extent::Exactly { length, version } => call = call.number(length.max(1)).number(version),
+            Extent::Detached(length) => call = call.number(length.max(1)).bytes(b"-1"),
+        }
+    }
+    call
+}
+
+/// What `refresh` found, for each token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::redis) enum Found {
+    /// Held.
+    Held,
+    /// The waiter's lock has been granted, with this fencing token. Its claim window has begun anew.
+    Granted(u64),
+    /// It waits; this is how long the lock in its way lasts at the most.
+    Waits(u64),
+    /// Not known, or its time is up.
+    Lost,
+}
+
+#[derive(Debug)]
+pub(in crate::redis) struct Refreshed {
+    pub(in crate::redis) more: More,
+    pub(super) found: Vec<Found>,
+}
+
+impl Reply for Refreshed {
+    fn read(reply: &mut Elements) -> Option<Self> {
+        let more = reply.more()?;
+        let mut found = Vec::with_capacity(reply.0.len());
+        while reply.0.len() > 0 {
+            found.push(match reply.int()? {
+                -1 => Found::Held,
+                -2 => Found::Lost,
+                granted @ ..-2 => Found::Granted(granted.unsigned_abs()),
+                left => Found::Waits(u64::try_from(left).ok()?),
+            });
+        }
+        Some(Self { more, found })
+    }
+}
+
+/// Makes an exclusive lock a shared one.
+pub(super) fn downgrade(lock: &Lock, timing: &Timing) -> Call {
+    new(Script::Downgrade, timing).bytes(lock.token.as_bytes())
+}
+
+/// Would a lock of this kind be refused?
+pub(in crate::redis) fn inspect(target: &Target, kind: Kind, timing: &Timing) -> Call {
+    new(Script::Inspect, timing).number(keys::number(kind).into()).bytes(target.text())
+}
+
+/// A yes or a no.
+#[derive(Debug)]
+pub(in crate::redis) struct Answered {
+    /// `None`: too much has expired to tell in one call.
+    pub(in crate::redis) yes: Option<bool>,
+    pub(in crate::redis) more: More,
+}
+
+impl Reply for Answered {
+    fn read(reply: &mut Elements) -> Option<Self> {
+        let yes = match reply.int()? {
+            0 => Some(false),
+            1 => Some(true),
+            3 => None,
+            _ => return None,
+        };
+        Some(Self { yes, more: reply.more()? })
+    }
+}
+
+/// Looks at a lock that outlives its guard.
+pub(in crate::redis) fn attach(token: &str, target: &Target, timing: &Timing) -> Call {
+    let call = new(Script::Detached, timing).bytes(token.as_bytes()).bytes(target.text());
+    call.number(0).number(0).number(0)
+}
+
+/// Makes a lock one that outlives its guard. `length` is the time left from then on; 0: as it is.
+pub(super) fn detach(lock: &Lock, target: &Target, length: u64, version: u64, timing: &Timing) -> Call {
+    let call = new(Script::Detached, timing).bytes(lock.token.as_bytes()).bytes(target.text());
+    call.number(1).number(length).number(version)
+}
+
+/// A lock that outlives its guard, as the server has it.
+#[derive(Debug)]
+pub(in crate::redis) struct Detached {
+    pub(in crate::redis) kind: Kind,
+    pub(in crate::redis) fence: u64,
+    pub(in crate::redis) lease: u64,
+    pub(in crate::redis) left: u64,
+}
+
+impl Reply for Option<Detached> {
+    fn read(reply: &mut Elements) -> Option<Self> {
+        if reply.int()? == 0 {
+            return Some(None);
+        }
+        let (kind, fence) = (keys::kind(reply.number()?)?, reply.number()?);
+        Some(Some(Detached { kind, fence, lease: reply.number()?, left: reply.number()? }))
+    }
+}
+
+/// Lists what is held, from behind the last entry of the call before.
+pub(in crate::redis) fn list(cursor: &[u8], timing: &Timing) -> Call {
+    new(Script::List, timing).bytes(cursor)
+}
+
+#[derive(Debug)]
+pub(in crate::redis) struct Listed {
+    pub(in crate::redis) locks: Vec<HeldLock>,
+    /// Where to go on, if there is more.
+    pub(in crate::redis) next: Option<Vec<u8>>,
+}
+
+impl Reply for Listed {
+    fn read(reply: &mut Elements) -> Option<Self> {
+        let next = match reply.0.next()? {
+            Value::Bytes(next) => Some(next),
+            _ => None,
+        };
+        let mut locks = Vec::new();
+        while reply.0.len() > 0 {
+            let (path, kind) = (reply.path()?, keys::kind(reply.number()?)?);
+            let mut lock = HeldLock::new(path, kind);
+            lock.owner = reply.text()?.map(Into::into);
+            lock.remaining = Some(Duration::from_micros(reply.number()?));
+            lock.token = reply.text()?.map(LeaseToken::from);
+            locks.push(lock);
+        }
+        Some(Self { locks, next })
+    }
+}
+
+/// Tries each command that is used here, and names those that the user has no permission for.
+pub(in crate::redis) fn probe(client: &str) -> Call {
+    Call::new(Script::Probe).bytes(client.as_bytes())
+}
+
+/// The commands that the user has no permission for.
+#[derive(Debug)]
+pub(in crate::redis) struct Denied(pub(in crate::redis) Vec<String>);
+
+impl Reply for Denied {
+    fn read(reply: &mut Elements) -> Option<Self> {
+        let mut denied = Vec::new();
+        while reply.0.len() > 0 {
+            denied.extend(reply.text()?);
+        }
+        Some(Self(denied))
+    }
+}

@@ -1,0 +1,92 @@
+use super::super::calls::More;
+use super::super::samples::{MS, TIMING, down, found, held, path, unsure};
+use super::*;
+
+const LEASE: u64 = TIMING.lease;
+
+fn answered(refresh: &mut Refresh, all: &[Found], sent: u64, now: u64) -> Outcome<()> {
+    refresh.answered(found(all).as_ref().map_err(Failure::clone), sent, now, false)
+}
+
+#[test]
+fn a_refresh_counts_from_before_the_try_that_was_answered() {
+    let lock = held(1, 0);
+    let mut refresh = Refresh::new(&lock, LEASE, true, 10 * MS).unwrap();
+    assert!(matches!(refresh.answered(Err(unsure()), 10 * MS, 100 * MS, false), Outcome::Again));
+    assert!(matches!(answered(&mut refresh, &[Found::Held], 100 * MS, 110 * MS), Outcome::Done(())));
+    assert_eq!((lock.deadline(), lock.renews()), (100 * MS + LEASE, true));
+}
+
+#[test]
+fn a_refresh_that_fails_leaves_the_earlier_of_both_deadlines() {
+    let lock = held(1, 0);
+    let mut refresh = Refresh::new(&lock, 300 * MS, false, 10 * MS).unwrap();
+    assert!(matches!(refresh.answered(Err(unsure()), 10 * MS, 100 * MS, false), Outcome::Again));
+    assert!(matches!(refresh.answered(Err(unsure()), 100 * MS, 200 * MS, false), Outcome::Failed(_)));
+    assert_eq!(lock.deadline(), 310 * MS, "the first try may have been the one that was carried out");
+    let long = held(2, 0);
+    let mut refresh = Refresh::new(&long, 10 * LEASE, false, 10 * MS).unwrap();
+    assert!(matches!(refresh.answered(Err(down()), 10 * MS, 20 * MS, true), Outcome::Failed(_)));
+    assert_eq!((long.deadline(), long.renews()), (LEASE, true));
+}
+
+#[test]
+fn a_refresh_is_not_tried_again_once_its_own_time_has_come() {
+    let lock = held(1, 0);
+    let mut refresh = Refresh::new(&lock, 5 * MS, false, 10 * MS).unwrap();
+    assert!(matches!(refresh.answered(Err(unsure()), 10 * MS, 20 * MS, false), Outcome::Failed(_)));
+    assert!(Refresh::new(&lock, LEASE, true, 20 * MS).is_none(), "it is not held any more");
+}
+
+#[test]
+fn what_ends_as_it_was_asked_to_is_no_error() {
+    let lock = held(1, 0);
+    let mut refresh = Refresh::new(&lock, 0, false, 10 * MS).unwrap();
+    assert!(!lock.is_held(10 * MS));
+    assert!(matches!(answered(&mut refresh, &[Found::Held], 10 * MS, 11 * MS), Outcome::Done(())));
+    assert!(!lock.is_held(11 * MS));
+}
+
+#[test]
+fn a_late_answer_brings_nothing_back() {
+    let lock = held(1, 0);
+    let mut refresh = Refresh::new(&lock, LEASE, true, LEASE - MS).unwrap();
+    assert!(matches!(answered(&mut refresh, &[Found::Held], LEASE - MS, LEASE + MS), Outcome::NotHeld));
+    assert!(!lock.is_held(1));
+}
+
+#[test]
+fn a_refresh_of_what_the_server_does_not_know_is_not_held() {
+    for all in [&[Found::Lost][..], &[Found::Waits(1)], &[]] {
+        let lock = held(1, 0);
+        let mut refresh = Refresh::new(&lock, LEASE, true, MS).unwrap();
+        assert!(matches!(answered(&mut refresh, all, MS, 2 * MS), Outcome::NotHeld), "{all:?}");
+        assert!(!lock.is_held(2 * MS));
+    }
+}
+
+#[test]
+fn a_downgrade_without_an_answer_may_be_done() {
+    let lock = held(1, 0);
+    let yes = Answered { yes: Some(true), more: More::None };
+    let mut sure = Downgrade::new(&lock);
+    assert!(matches!(sure.answered(Err(down()), false), Outcome::Again));
+    assert!(!sure.may_be_done());
+    assert!(matches!(sure.answered(Ok(&yes), false), Outcome::Done(())));
+    let mut unknown = Downgrade::new(&lock);
+    assert!(matches!(unknown.answered(Err(unsure()), false), Outcome::Again));
+    assert!(matches!(unknown.answered(Err(down()), false), Outcome::Failed(_)));
+    assert!(unknown.may_be_done(), "one of the tries may have been carried out");
+}
+
+#[test]
+fn a_lock_that_is_detached_renews_itself_no_more_and_starts_anew_if_it_did() {
+    let lock = held(1, 0);
+    let detach = Detach::new(&lock, &Target::new(path()), MS).unwrap();
+    assert_eq!((detach.length, lock.renews()), (LEASE, false));
+    let ends = held(2, 0);
+    ends.stop_renewing();
+    let detach = Detach::new(&ends, &Target::new(path()), MS).unwrap();
+    assert_eq!((detach.length, ends.deadline()), (0, LEASE));
+    assert!(Detach::new(&ends, &Target::new(path()), LEASE).is_none());
+}

@@ -1,0 +1,232 @@
+//! [`Lock`]: one lock of this process, from its first request to its release.
+//!
+//! Its token is the same all along, so that any request can be sent again. Two threads may look at
+//! it at once: a guard's, and the one that renews. What they share is under one small mutex, which
+//! is held for arithmetic only; whether the lock is held is one atomic load.
+//!
+//! | event | deadline | renews | version |
+//! |---|---|---|---|
+//! | granted, or handed over | set | unless a lease was asked for | 0 |
+//! | a request to set the end begins | cut to what it asks for | not, if it asks for less than the lease | one more |
+//! | its answer, if it is the youngest | set, from before it was sent | as asked for | |
+//! | a renewal's answer, if no such request began since | set, from before it was sent | | |
+//! | the deadline passes, or the server does not know it | 0, for good | | |
+
+use crate::path::TreePath;
+use crate::redis::primitives::{AtomicU64, Mutex, Ordering};
+use crate::request::Owner;
+
+/// Whether text looks like a token: then no script takes it for a path or for a name of its own.
+pub(in crate::redis) fn is_token(text: &str) -> bool {
+    let is_hex = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    text.split_once('.').is_some_and(|(client, number)| is_hex(client) && is_hex(number))
+}
+
+/// One lock of this process: asked for, waited for, held, or given back.
+#[derive(Debug)]
+pub(in crate::redis) struct Lock {
+    /// Unique in this process, from 1; with the client's name in front of it unique in the tree.
+    pub(in crate::redis) number: u64,
+    pub(in crate::redis) token: String,
+    pub(in crate::redis) path: TreePath,
+    pub(in crate::redis) owner: Option<Owner>,
+    /// The full length of its lease.
+    pub(in crate::redis) lease: u64,
+    /// Until when it is held; 0 before it is, and for good after it was lost. Changed only under
+    /// `state`.
+    deadline: AtomicU64,
+    fence: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct State {
+    /// Whether its lease renews itself.
+    renews: bool,
+    /// The number of the youngest request that sets the end of the lease exactly (P3).
+    version: u64,
+    /// The longest time for which the server may have been asked to hold it.
+    longest: u64,
+    /// Whether a request may still be under way, or have done what no answer told: then the
+    /// release leaves a tombstone.
+    unsure: bool,
+    /// When the last request was sent whose answer said that it waits: it was not granted before.
+    waited_at: u64,
+    /// Its place in the queue: a grant with a smaller token was an earlier one, and has expired.
+    arrival: u64,
+}
+
+impl Lock {
+    /// A lock that the client of this name is about to ask for.
+    pub(in crate::redis) fn new(number: u64, client: &str, path: TreePath, owner: Option<Owner>, lease: u64) -> Self {
+        Self::with_token(number, format!("{client}.{number:x}"), path, owner, lease)
+    }
+
+    /// A lock that was detached, maybe by another process. For all that is known here a request for
+    /// it may still be under way.
+    pub(in crate::redis) fn detached(token: &str, path: TreePath, lease: u64) -> Self {
+        let lock = Self::with_token(0, token.into(), path, None, lease);
+        lock.doubt();
+        lock
+    }
+
+    fn with_token(number: u64, token: String, path: TreePath, owner: Option<Owner>, lease: u64) -> Self {
+        let state = State { renews: false, version: 0, longest: lease, unsure: false, waited_at: 0, arrival: 0 };
+        Self {
+            number,
+            token,
+            path,
+            owner,
+            lease,
+            deadline: AtomicU64::new(0),
+            fence: AtomicU64::new(0),
+            state: Mutex::new(state),
+        }
+    }
+
+    /// Whether it outlives its guard: then the server alone knows whether it is held.
+    pub(in crate::redis) fn is_detached(&self) -> bool {
+        self.number == 0
+    }
+
+    pub(in crate::redis) fn fence(&self) -> u64 {
+        self.fence.load(Ordering::Relaxed)
+    }
+
+    pub(in crate::redis) fn deadline(&self) -> u64 {
+        self.deadline.load(Ordering::Acquire) // Acquire: synchronizes with the release in `set`
+    }
+
+    /// Whether the lock is held. Whoever sees first that the time is up makes it so for good (P2).
+    pub(in crate::redis) fn is_held(&self, now: u64) -> bool {
+        let deadline = self.deadline();
+        if deadline > now {
+            return true;
+        }
+        if deadline == 0 {
+            return false;
+        }
+        let _state = self.state.lock();
+        self.expire(now)
+    }
+
+    /// Under `state`. Returns whether it is held.
+    fn expire(&self, now: u64) -> bool {
+        if self.deadline() <= now {
+            self.set(0);
+        }
+        self.deadline() != 0
+    }
+
+    fn set(&self, deadline: u64) {
+        self.deadline.store(deadline, Ordering::Release); // Release: see `deadline`
+    }
+
+    /// It has been granted: its first deadline.
+    pub(super) fn granted(&self, fence: u64, deadline: u64, renews: bool) {
+        let mut state = self.state.lock();
+        state.renews = renews;
+        self.fence.store(fence, Ordering::Relaxed);
+        self.set(deadline);
+    }
+
+    /// The server says that a detached lock is held for so long.
+    pub(in crate::redis) fn attached(&self, fence: u64, deadline: u64) {
+        self.granted(fence, deadline.max(1), false);
+    }
+
+    /// It is not held any more.
+    pub(in crate::redis) fn lose(&self) {
+        let _state = self.state.lock();
+        self.set(0);
+    }
+
+    pub(in crate::redis) fn renews(&self) -> bool {
+        self.state.lock().renews
+    }
+
+    /// Its lease does not renew itself any more. Whether it did.
+    pub(super) fn stop_renewing(&self) -> bool {
+        std::mem::replace(&mut self.state.lock().renews, false)
+    }
+
+    /// The version to send a renewal with: an answer counts only while it is the youngest.
+    pub(super) fn version(&self) -> u64 {
+        self.state.lock().version
+    }
+
+    /// A request is about to be sent, for the first time, that sets the end to `length` from then
+    /// on (P1, P3). Returns its version.
+    pub(super) fn begin_to_set(&self, length: u64, now: u64) -> u64 {
+        let mut state = self.state.lock();
+        state.version += 1;
+        state.longest = state.longest.max(length);
+        // A renewal would undo it. One that sets at least the full lease is not undone by one.
+        state.renews &= length >= self.lease;
+        if self.expire(now) {
+            self.set(self.deadline().min(now.saturating_add(length)).max(1));
+        }
+        state.version
+    }
+
+    /// The answer to a request with this version, sent at some time before: the lock is held until
+    /// `deadline`. `false` if it was lost meanwhile (P2).
+    pub(super) fn was_set(&self, version: u64, deadline: u64, renews: bool, now: u64) -> bool {
+        let mut state = self.state.lock();
+        if !self.expire(now) {
+            return false;
+        }
+        if state.version == version {
+            state.renews = renews;
+            self.set(deadline.max(1));
+        }
+        true
+    }
+
+    /// The answer to a renewal: the lock is held until `deadline`. `false` if it was lost meanwhile.
+    pub(super) fn renewed(&self, version: u64, deadline: u64, now: u64) -> bool {
+        let state = self.state.lock();
+        if !self.expire(now) {
+            return false;
+        }
+        if state.version == version && state.renews {
+            self.set(deadline.max(self.deadline()));
+        }
+        true
+    }
+
+    /// A request may still be under way, or have done what no answer told.
+    pub(in crate::redis) fn doubt(&self) {
+        self.state.lock().unsure = true;
+    }
+
+    pub(super) fn is_unsure(&self) -> bool {
+        self.state.lock().unsure
+    }
+
+    /// The longest time for which the server may hold it after the last request.
+    pub(super) fn longest(&self) -> u64 {
+        self.state.lock().longest
+    }
+
+    /// The server has it in its queue, as a request says that was sent then.
+    pub(super) fn waits(&self, sent: u64) {
+        let mut state = self.state.lock();
+        state.waited_at = state.waited_at.max(sent);
+    }
+
+    pub(super) fn waited_at(&self) -> u64 {
+        self.state.lock().waited_at
+    }
+
+    pub(super) fn arrived(&self, arrival: u64) {
+        self.state.lock().arrival = arrival;
+    }
+
+    pub(super) fn arrival(&self) -> u64 {
+        self.state.lock().arrival
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! [`Release`]: a token on its way back. Every release of the store is one of these, whether a
+//! thread sends it, the driver (for tasks), or the keeper, for what could not be given back at once.
+//!
+//! A request without an answer may have been carried out. So the next one that finds nothing has
+//! found what the first one did, unless the server says that it lost its data since.
+
+use super::calls::{self, Released};
+use super::keys::Target;
+use super::lock::Lock;
+use super::script::Call;
+use super::timing::Timing;
+use crate::redis::error::Failure;
+use crate::redis::primitives::Arc;
+use crate::request::Kind;
+
+/// As many tries as this before the caller is told of a failure, and the agenda goes on (P4).
+const TRIES: u32 = 2;
+
+/// A token to give back: of a lock that was held, or of one that is not wanted any more.
+#[derive(Debug)]
+pub(in crate::redis) struct Release {
+    pub(in crate::redis) lock: Arc<Lock>,
+    /// Where and how it is held, if it may be: the fast paths want it.
+    held: Option<(Target, Kind)>,
+    /// Whether its holder believed to hold it.
+    pub(in crate::redis) was_held: bool,
+    tries: u32,
+    /// Whether an earlier try may have done it.
+    may_be_done: bool,
+}
+
+/// What came of a try.
+#[derive(Debug)]
+pub(in crate::redis) enum Outcome {
+    /// The server has it back. Whether it was held until then.
+    Done { was_held: bool },
+    /// To be sent again, at once.
+    Again,
+    /// It could not be given back: the agenda goes on with it.
+    Failed(Failure),
+}
+
+impl Release {
+    /// Gives back a lock that is held, or was a moment ago.
+    pub(in crate::redis) fn of_held(lock: Arc<Lock>, target: Target, kind: Kind, was_held: bool) -> Self {
+        Self { lock, held: Some((target, kind)), was_held, tries: 0, may_be_done: false }
+    }
+
+    /// Takes back what a request may have done that nobody wants any more.
+    pub(in crate::redis) fn of_unwanted(lock: Arc<Lock>) -> Self {
+        Self { lock, held: None, was_held: false, tries: 0, may_be_done: false }
+    }
+
+    pub(in crate::redis) fn call(&self, timing: &Timing) -> Call {
+        calls::release(&self.lock, self.held.as_ref().map(|(target, kind)| (target, *kind)), timing)
+    }
+
+    /// `hopeless`: there is no time for another try.
+    pub(in crate::redis) fn answered(&mut self, answer: Result<&Released, Failure>, hopeless: bool) -> Outcome {
+        self.tries += 1;
+        match answer {
+            Ok(released) => {
+                let remembers = released.born.is_some_and(|born| born <= self.lock.fence());
+                Outcome::Done { was_held: released.found || self.may_be_done && remembers }
+            }
+            Err(failure) => {
+                self.may_be_done |= matches!(failure, Failure::Unsure(_));
+                if failure.is_final() || hopeless || self.tries >= TRIES {
+                    Outcome::Failed(failure)
+                } else {
+                    Outcome::Again
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! The scripts, and a [`Call`] of one.
+
+use crate::redis::command;
+
+/// A script, known to the server by the hash of its text. Those that give back, or keep what is
+/// had, run on a server that is out of memory, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::redis) enum Script {
+    Acquire,
+    Release,
+    Refresh,
+    Downgrade,
+    Inspect,
+    HandOver,
+    Tidy,
+    Detached,
+    List,
+    Probe,
+}
+
+macro_rules! text {
+    ($flags:literal $(, $part:literal)* $(,)?) => {
+        concat!("#!lua", $flags, "\n", $(include_str!(concat!("../lua/", $part))),*)
+    };
+}
+
+impl Script {
+    pub(in crate::redis) const ALL: [Self; 10] = [
+        Self::Acquire,
+        Self::Release,
+        Self::Refresh,
+        Self::Downgrade,
+        Self::Inspect,
+        Self::HandOver,
+        Self::Tidy,
+        Self::Detached,
+        Self::List,
+        Self::Probe,
+    ];
+
+    pub(in crate::redis) fn text(self) -> &'static str {
+        match self {
+            Self::Acquire => text!("", "prelude.lua", "acquire_fast.lua", "tree.lua", "turns.lua", "acquire.lua"),
+            Self::Release => {
+                text!(" flags=allow-oom", "prelude.lua", "release_fast.lua", "tree.lua", "turns.lua", "release.lua")
+            }
+            Self::Refresh => text!(" flags=allow-oom", "prelude.lua", "tree.lua", "turns.lua", "refresh.lua"),
+            Self::Downgrade => text!(" flags=allow-oom", "prelude.lua", "tree.lua", "turns.lua", "downgrade.lua"),
+            Self::Inspect => text!(" flags=allow-oom", "prelude.lua", "tree.lua", "turns.lua", "inspect.lua"),
+            Self::HandOver => text!(" flags=allow-oom", "prelude.lua", "tree.lua", "turns.lua", "handover.lua"),
+            Self::Tidy => text!(" flags=allow-oom", "prelude.lua", "tree.lua", "turns.lua", "tidy.lua"),
+            Self::Detached => text!(" flags=allow-oom", "prelude.lua", "tree.lua", "turns.lua", "detached.lua"),
+            Self::List => text!(" flags=allow-oom", "prelude.lua", "tree.lua", "turns.lua", "list.lua"),
+            Self::Probe => text!(" flags=allow-oom", "prelude.lua", "probe.lua"),
+        }
+    }
+}
+
+/// A call of a script: its arguments as they go over the wire, each as `$length\r\nbytes\r\n`.
+#[derive(Clone, Debug)]
+pub(in crate::redis) struct Call {
+    pub(in crate::redis) script: Script,
+    pub(in crate::redis) count: usize,
+    pub(in crate::redis) words: Vec<u8>,
+}
+
+impl Call {
+    pub(super) fn new(script: Script) -> Self {
+        Self { script, count: 0, words: Vec::with_capacity(512) }
+    }
+
+    pub(super) fn bytes(mut self, word: &[u8]) -> Self {
+        self.push(word);
+        self
+    }
+
+    pub(super) fn number(mut self, number: u64) -> Self {
+        self.push_number(number);
+        self
+    }
+
+    pub(super) fn push(&mut self, word: &[u8]) {
+        self.count += 1;
+        command::push(&mut self.words, word);
+    }
+
+    pub(super) fn push_number(&mut self, number: u64) {
+        self.count += 1;
+        command::push_number(&mut self.words, number);
+    }
+}
