@@ -1,0 +1,108 @@
+//! [`RedisStoreBuilder`]: how to connect.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::RedisStore;
+use super::error::RedisStoreError;
+use super::protocol::timing::{Timing, micros};
+use super::run::engine::{Engine, Settings};
+use crate::error::LockError;
+
+/// A heartbeat is no shorter than this, in microseconds.
+const SHORTEST_HEARTBEAT: u64 = 1000;
+
+/// How to connect: see [`RedisStore::builder`].
+#[derive(Clone)]
+pub struct RedisStoreBuilder {
+    url: String,
+    tree: String,
+    lease: Duration,
+    heartbeat: Duration,
+    timeout: Duration,
+    client_name: Option<String>,
+}
+
+impl RedisStoreBuilder {
+    pub(super) fn new(url: &str) -> Self {
+        Self {
+            url: url.into(),
+            tree: "mutextree".into(),
+            lease: Duration::from_secs(30),
+            heartbeat: Duration::from_secs(2),
+            timeout: Duration::from_secs(5),
+            client_name: None,
+        }
+    }
+
+    /// The name of the tree; `mutextree` by default. Stores with one name on one server (and
+    /// database) are one tree. All keys start with `{name}:`, and the name must not be empty or
+    /// hold a brace.
+    pub fn tree(mut self, name: impl Into<String>) -> Self {
+        self.tree = name.into();
+        self
+    }
+
+    /// For how long a lock outlives its process: the lease of locks that ask for none of their own.
+    /// 30 seconds by default; not zero. [`Duration::MAX`] is for ever: then no lock of a process
+    /// that died comes free by itself.
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
+    }
+
+    /// How often a process with waiters shows that they live, with one command for all of them; 2
+    /// seconds by default, a millisecond at the least. A waiter whose process is gone is passed
+    /// over after three and a half of these. A waiter whose wake-up got lost finds out at the next.
+    pub fn heartbeat(mut self, heartbeat: Duration) -> Self {
+        self.heartbeat = heartbeat;
+        self
+    }
+
+    /// How long the server may take for one command; 5 seconds by default, not zero.
+    /// [`Duration::MAX`] is for ever: then a call can hang for as long as the server does.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// What the server's `CLIENT LIST` calls the store's connections.
+    pub fn client_name(mut self, name: impl Into<String>) -> Self {
+        self.client_name = Some(name.into());
+        self
+    }
+
+    /// Connects, and looks whether the server will do.
+    ///
+    /// # Errors
+    /// As [`RedisStore::connect`].
+    pub fn connect(self) -> Result<RedisStore, LockError> {
+        let engine = self.settings().and_then(Engine::connect);
+        engine.map(RedisStore::new).map_err(|error| LockError::Store(Box::new(error)))
+    }
+
+    fn settings(self) -> Result<Settings, RedisStoreError> {
+        let Self { url, tree, lease, heartbeat, timeout, client_name } = self;
+        if tree.is_empty() || tree.contains(['{', '}']) {
+            let what = format!("the name of a tree must not be empty or hold a brace: {tree:?}");
+            return Err(RedisStoreError::Config(what));
+        }
+        for (what, time) in [("lease", lease), ("timeout", timeout)] {
+            if micros(time) == 0 {
+                return Err(RedisStoreError::Config(format!("the store's {what} must be a microsecond at the least")));
+            }
+        }
+        let heartbeat = micros(heartbeat).max(SHORTEST_HEARTBEAT);
+        let timing = Timing { lease: micros(lease), heartbeat, timeout: micros(timeout) };
+        Ok(Settings { url, tree, client_name, timing })
+    }
+}
+
+/// The URL is left out: it may hold a password.
+impl fmt::Debug for RedisStoreBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("RedisStoreBuilder");
+        out.field("tree", &self.tree).field("lease", &self.lease).field("heartbeat", &self.heartbeat);
+        out.field("timeout", &self.timeout).field("client_name", &self.client_name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,25 @@
+//! What runs the protocol: the only place with threads and with a clock.
+//!
+//! * `engine.rs`: all of a store in one process; what a forked child does
+//! * `client.rs`: what the threads share: the connections, the agenda, and a call of a script
+//! * `caller.rs`: the calling thread: takes a lock, and does what is done with a held one
+//! * `inbox.rs`: how a waiter, thread or task, is told
+//! * `keeper.rs`: the thread that does what the agenda says is due
+//! * `lanes.rs`: the threads that do its I/O, each with a connection of its own
+//! * `listener.rs`: the thread that empties the mailbox
+//! * `driver.rs`: the thread that does the I/O of tasks
+//! * `task.rs`: a task that waits, and its future
+//! * `check.rs`: whether a server will do
+//!
+//! Arrows run one way: from here to `protocol/` and `wire/`, which do not know each other.
+
+pub(super) mod caller;
+pub(super) mod check;
+pub(super) mod client;
+pub(super) mod driver;
+pub(super) mod engine;
+pub(super) mod inbox;
+pub(super) mod keeper;
+pub(super) mod lanes;
+pub(super) mod listener;
+pub(super) mod task;

@@ -1,0 +1,62 @@
+//! Whether a server will do: its version, what it does when its memory is full, and what the user
+//! may do there.
+
+use std::thread;
+use std::time::Duration;
+
+use super::client::Client;
+use crate::redis::clock::clock;
+use crate::redis::command::command;
+use crate::redis::error::{Failure, RedisStoreError};
+use crate::redis::protocol::calls;
+use crate::redis::value::Value;
+
+/// How long to wait before a server that is not ready is asked again.
+const PAUSE: Duration = Duration::from_millis(20);
+
+pub(super) fn check(client: &Client) -> Result<(), RedisStoreError> {
+    let deadline = client.timing.call_deadline(clock());
+    let info = command(&[b"INFO", b"all"]);
+    let answer = ask(deadline, || client.wire.call(&info, deadline))?;
+    let Value::Bytes(text) = answer else {
+        return Err(RedisStoreError::Protocol("INFO is no text".into()));
+    };
+    check_info(&String::from_utf8_lossy(&text))?;
+    check_permissions(client, deadline)
+}
+
+fn check_info(info: &str) -> Result<(), RedisStoreError> {
+    let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
+    let version = field("redis_version").ok_or_else(|| RedisStoreError::Protocol("INFO names no version".into()))?;
+    let major = version.split('.').next().and_then(|major| major.parse().ok());
+    if major.is_none_or(|major: u32| major < 7) {
+        return Err(RedisStoreError::TooOld { version: version.into() });
+    }
+    match field("maxmemory_policy") {
+        Some(policy) if policy.starts_with("allkeys") && field("maxmemory") != Some("0") => {
+            Err(RedisStoreError::Evicting { policy: policy.into() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Asks again for as long as the server is not ready to answer.
+fn ask<T>(deadline: u64, ask: impl Fn() -> Result<T, Failure>) -> Result<T, RedisStoreError> {
+    loop {
+        match ask() {
+            Err(Failure::Later(_)) if clock() < deadline => thread::sleep(PAUSE),
+            answer => return answer.map_err(Failure::into_error),
+        }
+    }
+}
+
+/// The probe goes the way that all calls go, by hash and then by text: so that is tried as well.
+fn check_permissions(client: &Client, deadline: u64) -> Result<(), RedisStoreError> {
+    let probe = calls::probe(&client.name);
+    let calls::Denied(denied) = ask(deadline, || client.call(&probe, deadline))?;
+    match denied.as_slice() {
+        [] => Ok(()),
+        [one] => Err(RedisStoreError::Permission { missing: format!("the command {one}") }),
+        _ => Err(RedisStoreError::Permission { missing: format!("the commands {}", denied.join(", ")) }),
+    }
+}

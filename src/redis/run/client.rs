@@ -1,0 +1,198 @@
+//! [`Client`]: one store in one process, as the server knows it, and what its threads share.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::inbox::Inbox;
+use crate::backend::LostLock;
+use crate::backend::loss::Losses;
+use crate::error::LockError;
+use crate::redis::clock::{clock, until};
+use crate::redis::command;
+use crate::redis::error::{Failure, RedisStoreError};
+use crate::redis::primitives::{Arc, AtomicBool, AtomicU64, Condvar, Mutex, Ordering};
+use crate::redis::protocol::agenda::{Agenda, Room, Work};
+use crate::redis::protocol::calls::Reply;
+use crate::redis::protocol::keys::{Keys, Target};
+use crate::redis::protocol::lock::Lock;
+use crate::redis::protocol::script::{Call, Script};
+use crate::redis::protocol::timing::{NEVER, Timing, micros};
+use crate::redis::wire::{self, Connection, Wire};
+use crate::request::Request;
+
+pub(in crate::redis) struct Client {
+    pub(in crate::redis) wire: Wire,
+    pub(in crate::redis) timing: Timing,
+    pub(in crate::redis) keys: Keys,
+    /// Names this store in this process among all that share the tree.
+    pub(in crate::redis) name: String,
+    /// By [`Script`]: the start of its call by hash, up to the number of its arguments.
+    by_hash: Vec<Vec<u8>>,
+    last_number: AtomicU64,
+    agenda: Mutex<Kept>,
+    changed: Condvar,
+    pub(in crate::redis) losses: Losses,
+    stopped: AtomicBool,
+}
+
+struct Kept {
+    agenda: Agenda<Arc<Inbox>>,
+    /// Until when the keeper sleeps; 0 if it does not.
+    sleeps: u64,
+}
+
+impl Client {
+    /// Connects to nothing yet.
+    pub(super) fn new(wire: Wire, timing: Timing, tree: &str) -> Result<Self, RedisStoreError> {
+        let mut random = [0; 12];
+        getrandom::fill(&mut random)
+            .map_err(|error| RedisStoreError::Config(format!("no random number could be had: {error}")))?;
+        let keys = Keys::new(tree);
+        let by_hash = Script::ALL.map(|script| {
+            let hash = wire::script_hash(script.text());
+            head(&[b"EVALSHA", hash.as_bytes()], &keys)
+        });
+        Ok(Self {
+            wire,
+            timing,
+            name: random.iter().map(|byte| format!("{byte:02x}")).collect(),
+            by_hash: by_hash.into(),
+            keys,
+            last_number: AtomicU64::new(0),
+            agenda: Mutex::new(Kept { agenda: Agenda::new(timing), sleeps: 0 }),
+            changed: Condvar::new(),
+            losses: Losses::new(),
+            stopped: AtomicBool::new(false),
+        })
+    }
+
+    /// A lock with a token of its own.
+    pub(super) fn new_lock(&self, target: &Target, request: &Request) -> Arc<Lock> {
+        let lease = request.lease.map_or(self.timing.lease, micros);
+        let number = self.last_number.fetch_add(1, Ordering::Relaxed) + 1;
+        Arc::new(Lock::new(number, &self.name, target.path.clone(), request.owner.clone(), lease))
+    }
+
+    /// Changes the agenda, and wakes the keeper if something is due earlier now. Held for a moment
+    /// only: nothing that can be slow happens under it.
+    pub(super) fn agenda<R>(&self, change: impl FnOnce(&mut Agenda<Arc<Inbox>>) -> R) -> R {
+        let mut kept = self.agenda.lock();
+        let result = change(&mut kept.agenda);
+        if kept.agenda.next() < kept.sleeps {
+            kept.sleeps = 0;
+            self.changed.notify_one();
+        }
+        result
+    }
+
+    /// Sleeps until something is due, and takes it: `None` once the store is gone.
+    pub(super) fn next_work(&self, room: impl Fn() -> Room) -> Option<Work<Arc<Inbox>>> {
+        let mut kept = self.agenda.lock();
+        loop {
+            if self.is_stopped() {
+                return None;
+            }
+            let (now, next) = (clock(), kept.agenda.next());
+            if next <= now {
+                let work = kept.agenda.take(now, room());
+                if !work.is_empty() {
+                    return Some(work);
+                }
+                continue;
+            }
+            kept.sleeps = next;
+            if next == NEVER {
+                self.changed.wait(&mut kept);
+            } else {
+                self.changed.wait_for(&mut kept, until(next).min(Duration::from_secs(3600)));
+            }
+            kept.sleeps = 0;
+        }
+    }
+
+    /// The store is gone: its threads end when they next look.
+    pub(super) fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+        self.agenda(Agenda::look_now);
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    /// The bytes of a call: by the script's hash, or by its text for a server that does not know it.
+    pub(super) fn pack(&self, call: &Call, by_text: bool) -> Vec<u8> {
+        let by_text = by_text.then(|| head(&[b"EVAL", call.script.text().as_bytes()], &self.keys));
+        let head = by_text.as_ref().unwrap_or_else(|| &self.by_hash[call.script as usize]);
+        let count = 3 + self.keys.all().len() + call.count;
+        let mut bytes = Vec::with_capacity(head.len() + call.words.len() + 8);
+        command::start(&mut bytes, count);
+        bytes.extend_from_slice(head);
+        bytes.extend_from_slice(&call.words);
+        bytes
+    }
+
+    /// Runs a script over the callers' connections.
+    pub(super) fn call<T: Reply>(&self, call: &Call, deadline: u64) -> Result<T, Failure> {
+        let answer = match self.wire.call(&self.pack(call, false), deadline) {
+            Err(Failure::NoScript) => self.wire.call(&self.pack(call, true), deadline),
+            answer => answer,
+        };
+        T::from_answer(answer)
+    }
+
+    /// Runs a script over a connection of the caller's own, opened when needed.
+    pub(super) fn call_over<T: Reply>(
+        &self,
+        own: &mut Option<Connection>,
+        call: &Call,
+        deadline: u64,
+    ) -> Result<T, Failure> {
+        let connection = self.connected(own, deadline)?;
+        let answer = match connection.call(&self.pack(call, false), deadline) {
+            Err(Failure::NoScript) => connection.call(&self.pack(call, true), deadline),
+            answer => answer,
+        };
+        T::from_answer(answer)
+    }
+
+    /// A connection that is good, as far as is known: the caller's own, or a new one in its place.
+    pub(super) fn connected<'a>(
+        &self,
+        own: &'a mut Option<Connection>,
+        deadline: u64,
+    ) -> Result<&'a mut Connection, Failure> {
+        if own.as_ref().is_some_and(|connection| !connection.is_good()) {
+            *own = None;
+        }
+        match own {
+            Some(connection) => Ok(connection),
+            None => Ok(own.insert(self.wire.open(deadline)?)),
+        }
+    }
+
+    /// Tells all who listen that a lock was lost.
+    pub(super) fn tell_loss(&self, lock: &Lock) {
+        self.losses.tell(&LostLock::new(lock.path.clone(), lock.owner.clone(), lock.fence()));
+    }
+}
+
+/// The start of a call: how the script is named, and the keys.
+fn head(script: &[&[u8]], keys: &Keys) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    script.iter().for_each(|word| command::push(&mut bytes, word));
+    command::push(&mut bytes, keys.all().len().to_string().as_bytes());
+    keys.all().iter().for_each(|key| command::push(&mut bytes, key.as_bytes()));
+    bytes
+}
+
+/// What a failure is to the caller.
+pub(in crate::redis) fn store_error(failure: Failure) -> LockError {
+    LockError::Store(Box::new(failure.into_error()))
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("name", &self.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,362 @@
+//! [`Task`]: a lock that a task waits for, and [`Acquiring`], its future.
+//!
+//! The work is done by others: the [driver](super::driver) asks, the keeper sends heartbeats, the
+//! listener brings the grant. Between them and the future there is one [`Stage`], under one lock:
+//!
+//! | stage | the next one | by |
+//! |---|---|---|
+//! | `Queued`, to be asked for | `Sent` | the driver |
+//! | `Sent`, a request is under way | `Waits`; `Queued`, to ask again; `Done` | the driver |
+//! | `Waits`, in the server's queue | `Done`; `Queued`, to ask again | the bringer of news |
+//! | `Done`, granted or failed, to be collected | `Over`; `Lapsed` if it is not collected in time | the future; the driver |
+//! | `Lapsed`, and given back | `Queued`, from the beginning | the future, polled |
+//! | `Dropped`, was `Sent` and the future is gone | `Over`, when the answer has come | the driver |
+//! | `Over` | | |
+//!
+//! The future, dropped, makes `Dropped` of `Sent`, and `Over` of all others. Invariants:
+//!
+//! * **T1, no wake-up is lost.** News is left in the [inbox](super::inbox) first, and then the stage
+//!   is looked at, under the lock. Becoming `Waits` and taking what news there is are one step
+//!   under that lock. *If that step comes first*, the bringer sees `Waits`, and goes on with it.
+//!   *If the bringer's look comes first*, the news is there when the step takes it. News that came
+//!   before a request was sent is told by its answer, and dropped.
+//! * **T2, the task is woken.** `Done` is set, and the waker of the latest poll taken, in one step
+//!   under the lock; the waker is called after it. A poll that comes before leaves its waker to be
+//!   taken. A poll that comes after sees `Done`.
+//! * **T3, nothing is left behind.** The acquisition, and then the grant, is in the stage. Only one
+//!   can take it out, and hands it on or gives it back. If a request is under way the driver gives
+//!   back what comes of it.
+//! * **T4, nobody is held up.** `Done` with a grant lasts for [`UNPOLLED`], twice as long after each
+//!   lapse. So a slow executor gets the lock at last. A future that nobody polls holds up the
+//!   others once, as it does not come back from `Lapsed`.
+//! * **T5, lock order.** Under a task's lock one may take the agenda's, the inbox's or the driver's.
+//!   Under one of those one may take no other. So news is brought under none of them. No code of
+//!   users runs under a task's lock.
+//!
+//! A grant that nobody collects is also given back by `backend/offload.rs` (a store without tasks of
+//! its own) and by `memory/wait.rs` (in memory). They differ in what a lapse costs: here the place
+//! in the queue, and a round trip.
+
+use std::fmt;
+use std::future::Future;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use super::caller;
+use super::client::store_error;
+use super::driver::Asks;
+use super::engine::Engine;
+use super::inbox::{Hears, Inbox};
+use crate::error::LockError;
+use crate::redis::clock::clock;
+use crate::redis::error::{Failure, RedisStoreError};
+use crate::redis::primitives::{Arc, Mutex, MutexGuard, Weak};
+use crate::redis::protocol::acquisition::{Acquisition, News, Patience, Step};
+use crate::redis::protocol::calls::Reply;
+use crate::redis::protocol::keys::Target;
+use crate::redis::protocol::lock::Lock;
+use crate::redis::protocol::release::Release;
+use crate::redis::protocol::script::Call;
+use crate::redis::protocol::timing::NEVER;
+use crate::redis::value::Value;
+use crate::request::Request;
+
+/// How long a lock is kept for a future that is not polled, at first, in microseconds. Longer than
+/// in memory: a lapse costs the place in the queue, too, and a busy machine can take some tens of
+/// milliseconds to poll.
+const UNPOLLED: u64 = 100_000;
+/// It is doubled so many times at the most.
+const MOST_DOUBLED: u32 = 6;
+
+type Machine = Box<Acquisition<Arc<Inbox>>>;
+
+struct Task {
+    engine: Arc<Engine>,
+    target: Target,
+    request: Request,
+    state: Mutex<State>,
+}
+
+struct State {
+    stage: Stage,
+    /// The latest poll's, until it is called.
+    waker: Option<Waker>,
+    /// Where the news of the present acquisition is left.
+    inbox: Arc<Inbox>,
+    /// How often it has lapsed.
+    lapses: u32,
+}
+
+enum Stage {
+    Queued(Machine),
+    Sent(Machine),
+    Waits(Machine),
+    Done(Result<Arc<Lock>, LockError>),
+    Lapsed,
+    Dropped(Machine),
+    Over,
+}
+
+impl Task {
+    fn new(engine: &Arc<Engine>, target: &Target, request: &Request) -> Arc<Self> {
+        let state = State { stage: Stage::Over, waker: None, inbox: Arc::new(Inbox::of_thread()), lapses: 0 };
+        Arc::new(Self {
+            engine: engine.clone(),
+            target: target.clone(),
+            request: request.clone(),
+            state: Mutex::new(state),
+        })
+    }
+
+    /// From the beginning, with a new token.
+    fn start(self: &Arc<Self>, mut state: MutexGuard<'_, State>, waker: Waker) {
+        let client = &self.engine.client;
+        let hears: Weak<dyn Hears> = Arc::<Self>::downgrade(self);
+        let inbox = Arc::new(Inbox::of_task(hears));
+        let machine = Acquisition::new(
+            self.target.clone(),
+            client.new_lock(&self.target, &self.request),
+            &self.request,
+            Patience::Until(NEVER),
+            inbox.clone(),
+            &client.name,
+            &client.timing,
+        );
+        state.inbox = inbox;
+        let old = state.waker.replace(waker);
+        self.queue(state, Box::new(machine));
+        drop(old); // T5
+    }
+
+    fn queue(self: &Arc<Self>, mut state: MutexGuard<'_, State>, machine: Machine) {
+        state.stage = Stage::Queued(machine);
+        drop(state);
+        self.engine.driver.ask(self.clone());
+    }
+
+    /// Waits, unless there is news (T1).
+    fn go_on(self: &Arc<Self>, mut state: MutexGuard<'_, State>, mut machine: Machine) {
+        let news = state.inbox.take();
+        if news == News::Nothing {
+            state.stage = Stage::Waits(machine);
+            return;
+        }
+        let client = &self.engine.client;
+        if client.agenda(|agenda| machine.told(news, clock(), &client.timing, agenda)) {
+            let lock = machine.lock().clone();
+            self.done(state, Ok(lock));
+        } else {
+            self.queue(state, machine);
+        }
+    }
+
+    /// T2.
+    fn done(self: &Arc<Self>, mut state: MutexGuard<'_, State>, outcome: Result<Arc<Lock>, LockError>) {
+        let granted = outcome.is_ok();
+        state.stage = Stage::Done(outcome);
+        let (waker, lapses) = (state.waker.take(), state.lapses);
+        drop(state);
+        if granted {
+            let task: Weak<dyn Asks> = Arc::<Self>::downgrade(self);
+            self.engine.driver.look_after_later(task, lapses, UNPOLLED << lapses.min(MOST_DOUBLED));
+        }
+        if let Some(waker) = waker {
+            // A user's code: its panic is not the driver's.
+            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+        }
+    }
+
+    fn hand_back(&self, lock: &Arc<Lock>) {
+        let _ = caller::hand_back(&self.engine, lock, &self.target, self.request.kind);
+    }
+}
+
+impl Hears for Task {
+    fn hears(self: Arc<Self>) {
+        let mut state = self.state.lock();
+        match mem::replace(&mut state.stage, Stage::Over) {
+            Stage::Waits(machine) => self.go_on(state, machine),
+            other => state.stage = other,
+        }
+    }
+}
+
+impl Asks for Task {
+    fn take_up(&self) -> Option<(Call, u64)> {
+        let mut state = self.state.lock();
+        match mem::replace(&mut state.stage, Stage::Over) {
+            Stage::Queued(mut machine) => {
+                let (client, now) = (&self.engine.client, clock());
+                client.agenda(|agenda| machine.begin(now, false, agenda));
+                state.inbox.take(); // T1: the answer will tell
+                let call = machine.call(&client.timing, now);
+                state.stage = Stage::Sent(machine);
+                Some(call)
+            }
+            other => {
+                state.stage = other;
+                None
+            }
+        }
+    }
+
+    fn answered(self: Arc<Self>, answer: Result<Value, Failure>, sent: u64) {
+        let (client, answer) = (&self.engine.client, Reply::from_answer(answer));
+        let mut state = self.state.lock();
+        let (mut machine, dropped) = match mem::replace(&mut state.stage, Stage::Over) {
+            Stage::Sent(machine) => (machine, false),
+            Stage::Dropped(machine) => (machine, true),
+            other => {
+                state.stage = other;
+                return;
+            }
+        };
+        let step = client.agenda(|agenda| machine.answered(answer, sent, clock(), &client.timing, agenda));
+        if dropped {
+            drop(state);
+            let release = match step {
+                Step::Over(Ok(())) => {
+                    let was_held = caller::forget(client, machine.lock());
+                    let kind = self.request.kind;
+                    Some(Release::of_held(machine.lock().clone(), self.target.clone(), kind, was_held))
+                }
+                Step::Over(Err(_)) => None,
+                Step::Ask | Step::Pause(_) | Step::Settle | Step::Wait => {
+                    client.agenda(|agenda| machine.give_up(agenda))
+                }
+            };
+            return self.engine.driver.settle_owed(release);
+        }
+        match step {
+            Step::Ask | Step::Settle => self.queue(state, machine),
+            Step::Pause(pause) => {
+                state.stage = Stage::Queued(machine);
+                drop(state);
+                self.engine.driver.ask_later(self.clone(), pause);
+            }
+            Step::Wait => {
+                self.engine.listener.start();
+                self.go_on(state, machine);
+            }
+            Step::Over(outcome) => {
+                let lock = machine.lock().clone();
+                self.done(state, outcome.map(|()| lock));
+            }
+        }
+    }
+
+    /// The grant that came after so many lapses had its time: if it is still there nobody polls the
+    /// future.
+    fn look_after(&self, lapses: u32) {
+        let mut state = self.state.lock();
+        if state.lapses != lapses || !matches!(state.stage, Stage::Done(Ok(_))) {
+            return;
+        }
+        state.lapses += 1;
+        if let Stage::Done(Ok(lock)) = mem::replace(&mut state.stage, Stage::Lapsed) {
+            drop(state);
+            self.hand_back(&lock);
+        }
+    }
+}
+
+/// Waits for a lock. Dropped at any point before it is ready it leaves nothing behind.
+pub(in crate::redis) struct Acquiring<'a> {
+    engine: &'a Arc<Engine>,
+    target: &'a Target,
+    request: &'a Request,
+    /// From the first poll on.
+    task: Option<Arc<Task>>,
+}
+
+impl<'a> Acquiring<'a> {
+    pub(in crate::redis) fn new(engine: &'a Arc<Engine>, target: &'a Target, request: &'a Request) -> Self {
+        Self { engine, target, request, task: None }
+    }
+
+    /// A forked child leaves the task to its parent, and begins anew.
+    fn leave_to_parent(&mut self) {
+        if let Some(task) = self.task.take_if(|task| !task.engine.is_ours()) {
+            mem::forget(task); // to drop it may take a lock that is locked for ever
+        }
+    }
+
+    fn begin(&mut self, waker: Waker) -> Result<(), LockError> {
+        let engine = self.engine.current()?;
+        engine.driver.start().map_err(|error| {
+            let error = RedisStoreError::Config(format!("a thread cannot be started: {error}"));
+            store_error(Failure::Refused(error))
+        })?;
+        let task = Task::new(engine, self.target, self.request);
+        task.start(task.state.lock(), waker);
+        self.task = Some(task);
+        Ok(())
+    }
+}
+
+impl Future for Acquiring<'_> {
+    type Output = Result<Arc<Lock>, LockError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.leave_to_parent();
+        let waker = context.waker().clone();
+        let Some(task) = &self.task else {
+            return match self.begin(waker) {
+                Ok(()) => Poll::Pending,
+                Err(error) => Poll::Ready(Err(error)),
+            };
+        };
+        let mut state = task.state.lock();
+        match mem::replace(&mut state.stage, Stage::Over) {
+            Stage::Done(outcome) => Poll::Ready(outcome),
+            Stage::Lapsed => {
+                task.start(state, waker);
+                Poll::Pending
+            }
+            other => {
+                state.stage = other;
+                let old = state.waker.replace(waker);
+                drop(state);
+                drop(old); // T5
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for Acquiring<'_> {
+    fn drop(&mut self) {
+        self.leave_to_parent();
+        let Some(task) = self.task.take() else { return };
+        let (client, driver) = (&task.engine.client, &task.engine.driver);
+        let mut state = task.state.lock();
+        let stage = match mem::replace(&mut state.stage, Stage::Over) {
+            Stage::Sent(machine) => {
+                driver.owe();
+                state.stage = Stage::Dropped(machine);
+                Stage::Over
+            }
+            other => other,
+        };
+        let waker = state.waker.take();
+        drop(state);
+        drop(waker); // T5
+        match stage {
+            Stage::Queued(machine) | Stage::Waits(machine) => {
+                if let Some(release) = client.agenda(|agenda| machine.give_up(agenda)) {
+                    driver.give_back(release);
+                }
+            }
+            Stage::Done(Ok(lock)) => task.hand_back(&lock),
+            _ => {}
+        }
+    }
+}
+
+impl fmt::Debug for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task").field("path", &self.target.path).finish_non_exhaustive()
+    }
+}
