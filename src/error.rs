@@ -55,7 +55,8 @@ impl fmt::Display for Blocker {
 /// let _team = store.mutex("org/team")?.owner("nightly backup").lock_owned()?;
 /// let error = store.mutex("org/team/project")?.try_lock().unwrap_err();
 /// assert!(matches!(error, LockError::WouldBlock { .. }));
-/// assert_eq!(error.to_string(), "`org/team/project` is blocked by a lock on `org/team`, held by nightly backup");
+/// let text = "`org/team/project` is blocked by a lock on `org/team`, held by nightly backup";
+/// assert_eq!(error.to_string(), text);
 /// # Ok::<(), LockError>(())
 /// ```
 #[derive(Debug)]

@@ -24,7 +24,8 @@ use crate::request::Mode;
 /// use std::time::Duration;
 ///
 /// let store = MemoryStore::new();
-/// let lease = store.mutex("docs/report")?.lease(Duration::from_secs(60)).lock_owned()?.into_lease()?;
+/// let minute = Duration::from_secs(60);
+/// let lease = store.mutex("docs/report")?.lease(minute).lock_owned()?.into_lease()?;
 /// let (path, token) = (lease.path().clone(), lease.token().clone()); // sent to a client, say
 /// drop(lease);
 /// assert!(store.mutex("docs/report")?.is_locked());

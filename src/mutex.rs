@@ -119,7 +119,8 @@ impl<S: Backend> TreeMutex<S> {
     /// let store = MemoryStore::new();
     /// let _guard = store.mutex("org")?.owner("nightly backup").lock_owned()?;
     /// let error = store.try_lock("org/team").unwrap_err();
-    /// assert_eq!(error.to_string(), "`org/team` is blocked by a lock on `org`, held by nightly backup");
+    /// let text = "`org/team` is blocked by a lock on `org`, held by nightly backup";
+    /// assert_eq!(error.to_string(), text);
     /// # Ok::<(), mutextree::LockError>(())
     /// ```
     pub fn owner(mut self, owner: impl Into<Owner>) -> Self {

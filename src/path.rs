@@ -113,7 +113,8 @@ impl TreePath {
     /// ```
     /// # use mutextree::TreePath;
     /// let file: TreePath = "x/y".parse()?;
-    /// assert!(file.starts_with(&"x".parse()?) && file.starts_with(&file) && file.starts_with(&TreePath::root()));
+    /// assert!(file.starts_with(&"x".parse()?) && file.starts_with(&file));
+    /// assert!(file.starts_with(&TreePath::root()));
     /// assert!(!"xa/y".parse::<TreePath>()?.starts_with(&"x".parse()?));
     /// # Ok::<(), mutextree::PathError>(())
     /// ```

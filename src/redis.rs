@@ -53,8 +53,8 @@ use run::engine::Engine;
 ///   and `refresh` return [`NotHeld`](LockError::NotHeld), and [`lost_locks`](Self::lost_locks)
 ///   tells.
 /// * **`refresh_for`** sets the time left to exactly what is given. From then on the lease does not
-///   renew itself, until `refresh`. If the server does not answer, the guard believes in the earlier
-///   of both ends.
+///   renew itself, until `refresh`. If the server does not answer, the guard believes in the
+///   earlier of both ends.
 /// * **A lock that [outlives its guard](crate::Lease)** does not renew itself any more. If it did
 ///   before, its lease starts anew when it is detached. Any process can take it up, and only the
 ///   server knows whether it is held. A [guard](crate::Lease::into_guard) made of it does not renew

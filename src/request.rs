@@ -183,7 +183,7 @@ impl Request {
 /// # Ok::<(), mutextree::PathError>(())
 /// ```
 // This is the conflict table in words. The stores have it in bits (`memory/word.rs`) and in Lua;
-// `tests/exhaustive.rs` and `tests/redis/programs.rs` hold them against this one.
+// `tests/conflict_table.rs` and `tests/redis/programs.rs` hold them against this one.
 pub fn conflicts((path, kind): (&TreePath, Kind), (other, other_kind): (&TreePath, Kind)) -> bool {
     if kind.mode == Mode::Shared && other_kind.mode == Mode::Shared {
         return false;

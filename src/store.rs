@@ -86,7 +86,10 @@ pub trait LockStore: Backend {
     /// let _team = store.try_lock("org/team")?;
     /// match store.try_lock("org/team/project") {
     ///     Ok(_guard) => unreachable!("the team is locked, with all its projects"),
-    ///     Err(error) => assert_eq!(error.to_string(), "`org/team/project` is blocked by a lock on `org/team`"),
+    ///     Err(error) => {
+    ///         let text = "`org/team/project` is blocked by a lock on `org/team`";
+    ///         assert_eq!(error.to_string(), text);
+    ///     }
     /// }
     /// # Ok::<(), LockError>(())
     /// ```

@@ -87,7 +87,8 @@ impl Listeners {
 /// let lost = store.lost_locks();
 /// let guard = store.mutex("org/team")?.lease(Duration::from_millis(10)).owner("me").lock_owned()?;
 /// let loss = lost.recv_timeout(Duration::from_secs(5)).unwrap(); // it was not refreshed
-/// assert_eq!((loss.path.to_string(), loss.fencing_token), ("org/team".into(), guard.fencing_token()));
+/// assert_eq!(loss.path, *guard.path());
+/// assert_eq!(loss.fencing_token, guard.fencing_token());
 /// assert!(!guard.is_held());
 /// # Ok::<(), mutextree::LockError>(())
 /// ```

@@ -1,6 +1,6 @@
 //! Loom models: every interleaving of a few threads, up to a bound on preemptions.
 //!
-//! `RUSTFLAGS="--cfg mutextree_loom" cargo test --release --lib models`, or `tests/loom`, which
+//! `RUSTFLAGS="--cfg mutextree_loom" cargo test --release --lib models`, or `scripts/loom`, which
 //! says how far. Each model says what it proves and which mutation of the code makes it fail.
 //!
 //! * `excluding.rs` conflicting locks exclude each other, others do not

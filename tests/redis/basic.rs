@@ -42,7 +42,8 @@ fn a_waiter_is_woken_by_the_release_and_not_by_a_heartbeat() {
             assert!(began.elapsed() < SOON);
             guard.fencing_token()
         });
-        while other.mutex("a/c").unwrap().try_lock().is_ok() {} // until it queues: then what is below `a` is behind it
+        // Until it queues: then what is below `a` is behind it.
+        while other.mutex("a/c").unwrap().try_lock().is_ok() {}
         guard.unlock().unwrap();
         assert!(waiter.join().unwrap() > token);
     });

@@ -10,11 +10,6 @@ use crate::files::{Language, documents, root, sources};
 const COLUMNS: usize = 100;
 /// How long a file of `src/` is.
 const LINES: usize = 400;
-/// Files of `src/` that are longer, each with its reason.
-const LONGER: [(&str, &str); 2] = [
-    ("src/memory/wait.rs", "three lines over; gates are to have a file of their own"),
-    ("src/redis/driver.rs", "three lines over; it is to be taken apart into protocol and run"),
-];
 
 /// Fails with all complaints at once, a line each.
 #[track_caller]
@@ -97,16 +92,9 @@ fn files_are_at_most_400_lines_long() {
     let (mut complaints, mut checked) = (Vec::new(), 0);
     for file in sources(&["src"]) {
         checked += 1;
-        let (length, exception) = (file.text.lines().count(), LONGER.iter().find(|(name, _)| *name == file.name));
-        match exception {
-            None if length > LINES => complaints.push(format!("{}: {length} lines", file.name)),
-            Some((name, _)) if length <= LINES => complaints.push(format!("{name} is no exception any more")),
-            _ => {}
-        }
-    }
-    for (name, reason) in LONGER {
-        if !root().join(name).is_file() {
-            complaints.push(format!("{name} is an exception ({reason}) and not there any more"));
+        let length = file.text.lines().count();
+        if length > LINES {
+            complaints.push(format!("{}: {length} lines", file.name));
         }
     }
     assert!(checked > 50, "the sources were found, not {checked}");

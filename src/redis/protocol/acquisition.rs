@@ -9,8 +9,8 @@
 //! | `Wait` | nothing, until there is news, or its time is up | [`told`](Acquisition::told); then, if need be, it asks |
 //! | `Over` | the caller gets it | |
 //!
-//! A thread runs it by itself (`run/caller.rs`). For tasks the driver does (`run/task.rs`), which has
-//! thousands of them.
+//! A thread runs it by itself (`run/caller.rs`). For tasks the driver does (`run/task.rs`), which
+//! has thousands of them.
 
 use super::agenda::Agenda;
 use super::calls::{self, Acquired, InTheWay};
@@ -170,7 +170,8 @@ impl<W: Clone> Acquisition<W> {
                 match acquired {
                     Acquired::Granted { fence, more } => {
                         agenda.left_over(more);
-                        // If the answer took longer than the lease lasts, the guard says it is lost.
+                        // If the answer took longer than the lease lasts, the guard says it is
+                        // lost.
                         self.lock.granted(fence, sent.saturating_add(self.lock.lease).max(1), !self.ends);
                         agenda.held(&self.lock, now);
                         return Step::Over(Ok(()));
@@ -192,8 +193,8 @@ impl<W: Clone> Acquisition<W> {
                     }
                     Acquired::Clearing(by) => {
                         self.blocked(by, agenda);
-                        // Every request takes away some of it. A caller without time leaves the rest
-                        // to the keeper.
+                        // Every request takes away some of it. A caller without time leaves the
+                        // rest to the keeper.
                         let until = if self.queues { self.deadline } else { self.began.saturating_add(GRACE) };
                         if now < until {
                             return Step::Ask;
@@ -233,8 +234,8 @@ impl<W: Clone> Acquisition<W> {
         Step::Over(Err(LockError::Store(Box::new(failure.into_error()))))
     }
 
-    /// A waiter sits out the outage of a server for as long as a lease lasts; a caller that does not
-    /// wait yet wants to know.
+    /// A waiter sits out the outage of a server for as long as a lease lasts; a caller that does
+    /// not wait yet wants to know.
     fn gives_up(&self, failure: &Failure, now: u64, timing: &Timing) -> bool {
         match failure {
             Failure::Refused(_) => true,
@@ -289,7 +290,8 @@ impl<W: Clone> Acquisition<W> {
         LockError::refused(if self.queues { Wait::Forever } else { Wait::Never }, blocker)
     }
 
-    /// Leaves nothing behind. If the server may know the token it is given back as soon as possible.
+    /// Leaves nothing behind. If the server may know the token it is given back as soon as
+    /// possible.
     fn leave(&self, known: bool, now: u64, agenda: &mut Agenda<W>) {
         if known || self.lock.is_unsure() {
             agenda.give_up(Release::of_unwanted(self.lock.clone()), now);

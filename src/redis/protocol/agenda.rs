@@ -41,7 +41,8 @@ pub(in crate::redis) struct Agenda<W> {
     kept: HashMap<u64, Kept<W>>,
     given_up: Vec<GivenUp>,
     hand_overs: VecDeque<More>,
-    /// Whether more has expired than a call has cleared away, and when the last call to do so began.
+    /// Whether more has expired than a call has cleared away, and when the last call to do so
+    /// began.
     untidy: bool,
     tidied: u64,
     /// No later than the first thing that is due.
@@ -66,8 +67,8 @@ enum Stage<W> {
     },
     Waits {
         waiter: W,
-        /// When the first heartbeat was taken that has no answer yet, if that is later than the last
-        /// answer.
+        /// When the first heartbeat was taken that has no answer yet, if that is later than the
+        /// last answer.
         beat: u64,
     },
     Held {
@@ -114,8 +115,8 @@ impl<W: Clone> Agenda<W> {
         self.keep(lock, Stage::Asks { waiter }, NEVER);
     }
 
-    /// The server has it in its queue, as the answer to a request says; and for how long the lock in
-    /// its way lasts at the most.
+    /// The server has it in its queue, as the answer to a request says; and for how long the lock
+    /// in its way lasts at the most.
     pub(super) fn waits(&mut self, lock: &Arc<Lock>, waiter: W, left: Option<u64>, sent: u64, now: u64) {
         lock.waits(sent);
         let due = now + self.until_heartbeat(left.unwrap_or(NEVER));

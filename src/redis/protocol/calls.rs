@@ -187,7 +187,8 @@ impl Reply for Acquired {
     }
 }
 
-/// Gives a token back, whatever it is. `held` is where it is held, if it is: the fast paths want it.
+/// Gives a token back, whatever it is. `held` is where it is held, if it is: the fast paths want
+/// it.
 pub(super) fn release(lock: &Lock, held: Option<(&Target, Kind)>, timing: &Timing) -> Call {
     let tombstone = if lock.is_unsure() { timing.tombstone(lock.lease) } else { 0 };
     let call = new(Script::Release, timing).bytes(lock.token.as_bytes()).number(tombstone);
@@ -248,7 +249,8 @@ pub(super) fn refresh<'a>(all: impl IntoIterator<Item = (&'a Lock, Extent)>, tim
 pub(in crate::redis) enum Found {
     /// Held.
     Held,
-    /// The waiter's lock has been granted, with this fencing token. Its claim window has begun anew.
+    /// The waiter's lock has been granted, with this fencing token. Its claim window has begun
+    /// anew.
     Granted(u64),
     /// It waits; this is how long the lock in its way lasts at the most.
     Waits(u64),

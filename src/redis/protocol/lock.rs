@@ -183,7 +183,8 @@ impl Lock {
         true
     }
 
-    /// The answer to a renewal: the lock is held until `deadline`. `false` if it was lost meanwhile.
+    /// The answer to a renewal: the lock is held until `deadline`. `false` if it was lost
+    /// meanwhile.
     pub(super) fn renewed(&self, version: u64, deadline: u64, now: u64) -> bool {
         let state = self.state.lock();
         if !self.expire(now) {

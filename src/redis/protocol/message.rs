@@ -1,7 +1,7 @@
 //! The messages in a client's mailbox: a token has been granted, with this fencing token.
 //!
-//! A message is a hint. The state of a lock is in the scripts' hands, and a waiter in doubt asks. So
-//! a message that is lost costs the time until the waiter's next heartbeat, and one too many
+//! A message is a hint. The state of a lock is in the scripts' hands, and a waiter in doubt asks.
+//! So a message that is lost costs the time until the waiter's next heartbeat, and one too many
 //! costs nothing.
 
 /// The number of the lock that a message is about, and its fencing token. The number is the end of

@@ -167,7 +167,8 @@ pub(in crate::redis) fn release_held(
 }
 
 /// The same without I/O, for a guard that may be dropped in a task: the driver sends it. What it
-/// returns is what is known here; what only the server knows is told to those who listen for losses.
+/// returns is what is known here; what only the server knows is told to those who listen for
+/// losses.
 pub(in crate::redis) fn hand_back(
     engine: &Engine,
     lock: &Arc<Lock>,
@@ -226,7 +227,8 @@ fn send_refresh(client: &Client, lock: &Lock, mut refresh: Refresh) -> Result<()
     )
 }
 
-/// Makes an exclusive lock a shared one. Whether it is one now, or may be; and what the caller gets.
+/// Makes an exclusive lock a shared one. Whether it is one now, or may be; and what the caller
+/// gets.
 pub(in crate::redis) fn downgrade(engine: &Engine, lock: &Arc<Lock>) -> (bool, Result<(), LockError>) {
     let client = &*engine.client;
     let mut downgrade = Downgrade::new(lock);

@@ -120,7 +120,8 @@ impl Client {
         self.stopped.load(Ordering::Acquire)
     }
 
-    /// The bytes of a call: by the script's hash, or by its text for a server that does not know it.
+    /// The bytes of a call: by the script's hash, or by its text for a server that does not know
+    /// it.
     pub(super) fn pack(&self, call: &Call, by_text: bool) -> Vec<u8> {
         let by_text = by_text.then(|| head(&[b"EVAL", call.script.text().as_bytes()], &self.keys));
         let head = by_text.as_ref().unwrap_or_else(|| &self.by_hash[call.script as usize]);

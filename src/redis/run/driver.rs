@@ -13,7 +13,8 @@
 //!   waits for a barrier and asks once more. So it never reports a lock that this store had already
 //!   given back. A release that failed and will be sent again goes to the front of the queue.
 //! * **D3**: no job waits for longer than a call may take. One that has is told that there was no
-//!   answer in time, as a thread would be. If no connection can be had all jobs are told so at once.
+//!   answer in time, as a thread would be. If no connection can be had all jobs are told so at
+//!   once.
 //!
 //! No code of users runs under a lock here, and a waker that panics does no harm.
 
@@ -219,7 +220,8 @@ impl Shared {
             while jobs.len() < BATCH {
                 match state.jobs.front() {
                     None => break,
-                    Some(Job::Barrier(_)) if !jobs.is_empty() => break, // D2: what is before it comes first
+                    // D2: what is before it comes first.
+                    Some(Job::Barrier(_)) if !jobs.is_empty() => break,
                     Some(_) => jobs.extend(state.jobs.pop_front()),
                 }
             }
@@ -355,8 +357,8 @@ impl Sending {
     }
 }
 
-/// The answers, in order. Scripts that the server does not know are sent by their text. The error is
-/// that there is no connection.
+/// The answers, in order. Scripts that the server does not know are sent by their text. The error
+/// is that there is no connection.
 fn exchange(
     client: &Client,
     own: &mut Option<Connection>,

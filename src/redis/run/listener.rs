@@ -27,7 +27,8 @@ impl Listener {
         Self { client, runs: AtomicBool::new(false) }
     }
 
-    /// Starts the thread, if it does not run. Without one heartbeats have to do, until one can be had.
+    /// Starts the thread, if it does not run. Without one heartbeats have to do, until one can be
+    /// had.
     pub(super) fn start(&self) {
         // Relaxed: the thread's start orders all else.
         if !self.runs.load(Ordering::Relaxed) && !self.runs.swap(true, Ordering::Relaxed) {

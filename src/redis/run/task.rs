@@ -15,27 +15,27 @@
 //!
 //! The future, dropped, makes `Dropped` of `Sent`, and `Over` of all others. Invariants:
 //!
-//! * **T1, no wake-up is lost.** News is left in the [inbox](super::inbox) first, and then the stage
-//!   is looked at, under the lock. Becoming `Waits` and taking what news there is are one step
-//!   under that lock. *If that step comes first*, the bringer sees `Waits`, and goes on with it.
-//!   *If the bringer's look comes first*, the news is there when the step takes it. News that came
-//!   before a request was sent is told by its answer, and dropped.
+//! * **T1, no wake-up is lost.** News is left in the [inbox](super::inbox) first, and then the
+//!   stage is looked at, under the lock. Becoming `Waits` and taking what news there is are one
+//!   step under that lock. *If that step comes first*, the bringer sees `Waits`, and goes on with
+//!   it. *If the bringer's look comes first*, the news is there when the step takes it. News that
+//!   came before a request was sent is told by its answer, and dropped.
 //! * **T2, the task is woken.** `Done` is set, and the waker of the latest poll taken, in one step
 //!   under the lock; the waker is called after it. A poll that comes before leaves its waker to be
 //!   taken. A poll that comes after sees `Done`.
 //! * **T3, nothing is left behind.** The acquisition, and then the grant, is in the stage. Only one
 //!   can take it out, and hands it on or gives it back. If a request is under way the driver gives
 //!   back what comes of it.
-//! * **T4, nobody is held up.** `Done` with a grant lasts for [`UNPOLLED`], twice as long after each
-//!   lapse. So a slow executor gets the lock at last. A future that nobody polls holds up the
+//! * **T4, nobody is held up.** `Done` with a grant lasts for [`UNPOLLED`], twice as long after
+//!   each lapse. So a slow executor gets the lock at last. A future that nobody polls holds up the
 //!   others once, as it does not come back from `Lapsed`.
-//! * **T5, lock order.** Under a task's lock one may take the agenda's, the inbox's or the driver's.
-//!   Under one of those one may take no other. So news is brought under none of them. No code of
-//!   users runs under a task's lock.
+//! * **T5, lock order.** Under a task's lock one may take the agenda's, the inbox's or the
+//!   driver's. Under one of those one may take no other. So news is brought under none of them. No
+//!   code of users runs under a task's lock.
 //!
-//! A grant that nobody collects is also given back by `backend/offload.rs` (a store without tasks of
-//! its own) and by `memory/wait.rs` (in memory). They differ in what a lapse costs: here the place
-//! in the queue, and a round trip.
+//! A grant that nobody collects is also given back by `backend/offload.rs` (a store without tasks
+//! of its own) and by `memory/wait.rs` (in memory). They differ in what a lapse costs: here the
+//! place in the queue, and a round trip.
 
 use std::fmt;
 use std::future::Future;

@@ -17,7 +17,8 @@ fn patient_callers_get_their_answers() {
     let store = RedisStore::connect(&proxy.url()).unwrap();
     let in_the_way = RedisStore::connect(&server.url()).unwrap().lock("held").unwrap();
     for (_, lock) in BOTH {
-        drop(lock(store.mutex("warm").unwrap()).unwrap()); // what it starts, and the scripts, are there
+        // What it starts, and the scripts, are there.
+        drop(lock(store.mutex("warm").unwrap()).unwrap());
     }
     proxy.delay_answers(millis(100));
     let (over, rounds) = (AtomicBool::new(false), AtomicU64::new(0));

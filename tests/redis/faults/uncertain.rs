@@ -26,7 +26,8 @@ fn a_lease_that_was_shortened_is_over_while_the_answer_is_late() {
     let server = Server::start();
     let proxy = Proxy::start(server.port());
     let store = RedisStore::connect(&proxy.url()).unwrap();
-    let other = connect(&server.url(), |builder| builder.heartbeat(millis(100))); // it looks that often
+    // It looks that often.
+    let other = connect(&server.url(), |builder| builder.heartbeat(millis(100)));
     for (who, lock) in BOTH {
         let guard = lock(store.mutex("a").unwrap()).unwrap();
         guard.refresh().unwrap(); // the server knows the script from now on
@@ -79,7 +80,8 @@ fn a_lease_that_was_shortened_is_over_while_it_is_tried_again() {
     let server = Server::start();
     let proxy = Proxy::start(server.port());
     let store = RedisStore::connect(&proxy.url()).unwrap();
-    let other = connect(&server.url(), |builder| builder.heartbeat(millis(100))); // it looks that often
+    // It looks that often.
+    let other = connect(&server.url(), |builder| builder.heartbeat(millis(100)));
     for (who, lock) in BOTH {
         let guard = lock(store.mutex("a").unwrap()).unwrap();
         guard.refresh().unwrap(); // the server knows the script from now on

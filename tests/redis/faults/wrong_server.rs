@@ -171,7 +171,8 @@ fn a_waiter_keeps_its_place_where_the_master_is() {
     assert!(first.poll().is_none());
     wait_until("it never waits", || waiters(&pair.old) == 1 && mine.is_quiet());
     pair.move_over(&[&mine, &holders]);
-    thread::sleep(heartbeat * 5); // a waiter that is not heard of for three and a half is passed over
+    // A waiter that is not heard of for three and a half is passed over.
+    thread::sleep(heartbeat * 5);
     holders.cut_existing();
     let mut second = waits(RedisStore::connect(&pair.new.url()).unwrap().mutex("a").unwrap());
     assert!(second.poll().is_none());

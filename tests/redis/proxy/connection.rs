@@ -109,7 +109,8 @@ impl Connection {
                 break;
             }
             let Some((_, command)) = parcel else { break };
-            let _ = to.write_all(&command); // a server that is gone is found out by the other direction
+            // A server that is gone is found out by the other direction.
+            let _ = to.write_all(&command);
         }
         let _ = to.shutdown(Shutdown::Both);
     }

@@ -84,7 +84,8 @@ fn a_message_that_comes_after_the_claim_is_no_lock() {
         settled(&server, &proxy);
         proxy.freeze_all();
         guard.unlock().unwrap();
-        let guard = other.mutex("a").unwrap().try_lock_owned_for(SOON).unwrap(); // after a claim, which is 1050 ms
+        // After a claim, which is 1050 ms.
+        let guard = other.mutex("a").unwrap().try_lock_owned_for(SOON).unwrap();
         proxy.thaw();
         thread::sleep(millis(400));
         assert!(!waiter.is_finished(), "a {who} and another hold it");

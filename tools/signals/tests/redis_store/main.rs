@@ -104,7 +104,7 @@ fn a_thread_that_does_everything_else(handled: Handled) {
                 assert!(matches!(busy, Err(LockError::TimedOut { .. })), "{:?}", busy.err());
                 assert!(mutex.is_locked());
                 guard.refresh()?;
-                guard.downgrade();
+                guard.downgrade().unwrap();
                 store.mutex("a")?.shared().try_lock()?.unlock()?;
                 let lease = guard.into_lease()?;
                 assert_eq!(store.locks()?.len(), 1);
