@@ -66,6 +66,9 @@ mod models;
 /// [`TreeMutex`](crate::TreeMutex) (and their ancestors), plus about three thousand. What is no
 /// longer in use is dropped by the calls that resolve a path, a batch at a time.
 ///
+/// A forked child process has a tree of its own, a copy of its parent's. A task's wait that began
+/// before the fork is its parent's: drop its copy in the child, and ask anew.
+///
 /// ```
 /// use mutextree::{LockStore, MemoryStore};
 /// let store = MemoryStore::new();

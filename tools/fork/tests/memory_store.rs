@@ -85,15 +85,17 @@ fn a_task_of_the_child_is_woken_when_a_lease_ends() {
     child.ends();
 }
 
-/// The lock and the wait are the parent's, and the child goes on with its copy of both.
+/// The lock and the wait are the parent's. The child has a copy of both, and asks anew: the timer
+/// that would have woken its copy of the wait is the parent's.
 #[test]
-fn a_task_that_waited_before_the_fork_is_woken_in_both() {
+fn a_task_that_waited_before_the_fork_asks_anew_in_the_child() {
     let _turn = one_at_a_time();
     let store = used_store();
     let held = leased(&store, "a", LEASE);
     let waiting = Waiting::new(&store, "a/b");
-    let ((_store, held, waiting), child) = fork((store, held, waiting), |(_store, held, waiting), _| {
-        drop(waiting.gets_in());
+    let ((_store, held, waiting), child) = fork((store, held, waiting), |(store, held, waiting), _| {
+        drop(waiting);
+        drop(Waiting::new(&store, "a/b").gets_in());
         assert!(!held.is_held());
     });
     drop(waiting.gets_in());
