@@ -1,6 +1,9 @@
 //! What belongs to the embedding program: its wakers, which may panic, and its threads' park
 //! tokens.
 
+#[allow(dead_code)] // what other tests use
+mod common;
+
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -10,6 +13,7 @@ use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::naive::NaiveStore;
 use mutextree::{LockStore, MemoryStore, TreeMutex};
 
 /// Longer than anything here takes, on a busy machine, too.
@@ -130,6 +134,24 @@ fn a_waker_whose_drop_panics_leaves_the_tree_as_it_was() {
             drop(guard);
             drop(store.mutex("/").unwrap().try_lock().unwrap());
         }
+    }
+}
+
+/// A store that has no tasks of its own waits in a thread for them. The thread outlives the panic,
+/// and so gives back what the task does not collect.
+#[test]
+fn a_waker_that_panics_leaves_no_lock_behind_in_a_store_that_blocks() {
+    for way in WAYS {
+        let store = NaiveStore::default();
+        let (mutex, other) = (store.mutex("a").unwrap(), store.mutex("a/b").unwrap());
+        let held = mutex.lock().unwrap();
+        let mut wait = Box::pin(mutex.lock_async());
+        sleeps(&mut wait, way);
+        drop(held);
+        while !mutex.is_locked() {
+            thread::yield_now(); // until it is the task's, which is woken then
+        }
+        drop(other.try_lock_for(AT_MOST).unwrap());
     }
 }
 

@@ -22,7 +22,7 @@ use std::time::Duration;
 use super::Backend;
 use crate::error::LockError;
 use crate::request::{Request, Wait};
-use crate::sync::{Deadline, Mutex, MutexGuard, OnceLock, Parker, PlainArc, now};
+use crate::sync::{Deadline, Mutex, MutexGuard, OnceLock, Parker, PlainArc, contain, now};
 
 /// What the thread and the future share.
 struct Meeting<S: Backend> {
@@ -93,7 +93,7 @@ impl<S: Backend> Meeting<S> {
             *state = State::Done(outcome);
             drop(state);
             if let Some(waker) = waker {
-                waker.wake();
+                contain(|| waker.wake()); // or its panic would be the end of this thread
             }
             granted
         } else {

@@ -7,6 +7,7 @@
 //! * `wire/resolve.rs`: the addresses of a name
 //! * `wire/socket.rs`: system calls that end at a deadline and are repeated after a signal
 //! * `wire/tls.rs`, `wire/stream.rs`: the socket, in the clear or over TLS
+//! * `wire/transport.rs`: what a pool wants of connections
 //! * `wire/resp.rs`: commands and answers over one stream, and what of them is under way
 //! * `wire/connector.rs`: opening one: logging in
 //! * `wire/connection.rs`: a connection of one's own
@@ -29,6 +30,7 @@ mod socket;
 mod stream;
 #[cfg_attr(not(feature = "redis-tls"), path = "wire/no_tls.rs")]
 mod tls;
+mod transport;
 
 pub(crate) use connection::Connection;
 

@@ -16,6 +16,7 @@ use super::agenda::Agenda;
 use super::calls::{self, Acquired, InTheWay};
 use super::keys::Target;
 use super::lock::Lock;
+use super::message::News;
 use super::release::Release;
 use super::script::Call;
 use super::timing::{self, GRACE, NEVER, Timing};
@@ -36,19 +37,6 @@ pub(in crate::redis) enum Step {
     /// The server has it in its queue.
     Wait,
     Over(Result<(), LockError>),
-}
-
-/// What a waiter is told. What comes before it waits is kept for it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::redis) enum News {
-    #[default]
-    Nothing,
-    /// Something may have changed: ask the server.
-    Ask,
-    /// It has been granted, with this fencing token.
-    Granted(u64),
-    /// The server has been silent for as long as a lease: ask once more, and give up.
-    Silent,
 }
 
 /// One lock on its way.

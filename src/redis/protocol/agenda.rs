@@ -17,9 +17,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::acquisition::News;
 use super::calls::{self, Extent, Found, More, Refreshed};
 use super::lock::Lock;
+use super::message::News;
 use super::release::Release;
 use super::script::Call;
 use super::timing::{LONGEST_RETRY, NEVER, RETRY, TIDY_PAUSE, Timing, renewal_retry};

@@ -11,3 +11,16 @@ pub(in crate::redis) fn parse(message: &[u8]) -> Option<(u64, u64)> {
     let (_, number) = token.rsplit_once('.')?;
     Some((u64::from_str_radix(number, 16).ok()?, fence.parse().ok()?))
 }
+
+/// What a waiter is told. What comes before it waits is kept for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::redis) enum News {
+    #[default]
+    Nothing,
+    /// Something may have changed: ask the server.
+    Ask,
+    /// It has been granted, with this fencing token.
+    Granted(u64),
+    /// The server has been silent for as long as a lease: ask once more, and give up.
+    Silent,
+}

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Instant;
 
 use crate::redis::primitives::{Arc, Condvar, Mutex, Weak};
-use crate::redis::protocol::acquisition::News;
+use crate::redis::protocol::message::News;
 
 /// A waiting task, as far as its inbox knows it.
 pub(in crate::redis) trait Hears: Send + Sync {
@@ -44,7 +44,7 @@ impl Inbox {
             }
         }
         match &self.waiter {
-            Waiter::Thread(changed) => _ = changed.notify_one(),
+            Waiter::Thread(changed) => changed.notify_one(),
             Waiter::Task(task) => {
                 if let Some(task) = task.upgrade() {
                     task.hears();

@@ -11,10 +11,10 @@ use super::lanes::Lanes;
 use crate::redis::clock::clock;
 use crate::redis::error::Failure;
 use crate::redis::primitives::Arc;
-use crate::redis::protocol::acquisition::News;
 use crate::redis::protocol::agenda::{self, GivenUp, Renewal, Room};
 use crate::redis::protocol::calls::{More, Released, Reply};
 use crate::redis::protocol::lock::Lock;
+use crate::redis::protocol::message::News;
 use crate::redis::protocol::release::{Outcome, Release};
 use crate::redis::wire::Connection;
 

@@ -7,8 +7,8 @@ use super::client::Client;
 use crate::redis::clock::clock;
 use crate::redis::command::command;
 use crate::redis::primitives::{Arc, AtomicBool, Ordering};
-use crate::redis::protocol::acquisition::News;
 use crate::redis::protocol::message;
+use crate::redis::protocol::message::News;
 use crate::redis::value::Value;
 use std::time::Duration;
 

@@ -5,7 +5,8 @@ use super::super::primitives::Arc;
 use super::super::value::Value;
 use super::pool::Transport;
 use super::refusal::Refusal;
-use super::resp::{Halt, RespStream};
+use super::resp::RespStream;
+use super::transport::Halt;
 
 /// A connection that one thread has for itself.
 ///

@@ -13,11 +13,11 @@ use super::super::error::{Failure, RedisStoreError};
 use super::super::primitives::Arc;
 use super::NO_ANSWER;
 use super::master::Master;
-use super::pool::{Connect, Transport};
 use super::refusal::Refusal;
-use super::resp::{Halt, RespStream};
+use super::resp::RespStream;
 use super::stream::Stream;
 use super::tls::Trust;
+use super::transport::{Connect, Halt, Transport};
 
 /// One server, and how to log in there.
 pub(super) struct Connector {

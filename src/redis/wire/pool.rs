@@ -84,48 +84,15 @@ use super::super::error::{Failure, RedisStoreError};
 use super::super::primitives::{Arc, Mutex};
 use super::super::value::Value;
 use super::NO_ANSWER;
-use super::answer::Answer;
-use super::resp::{Halt, Partly};
+pub(super) use super::transport::{Connect, Transport};
 use request::{Request, Turn};
-use shared::Shared;
+use shared::{Shared, Waiting};
 
 /// As many connections as this: with one the server would wait while we read, and more than two
 /// only cost system calls.
 const MOST: usize = 2;
 /// With less time than this, in microseconds, no server would ever answer.
 const SHORTEST: u64 = 1000;
-
-/// What opens connections.
-pub(super) trait Connect {
-    type Transport: Transport;
-
-    /// Opens one by `deadline`, and has heard from the server.
-    fn connect(&self, deadline: u64) -> Result<Self::Transport, Failure>;
-
-    /// The server, for messages.
-    fn address(&self) -> &Arc<str>;
-}
-
-/// What a connection can do. A trait, so that the pool can be tried with what is no socket.
-pub(super) trait Transport {
-    /// Writes what was left before. Nothing else may be written until that is done.
-    fn flush(&mut self, deadline: u64) -> Result<(), Halt>;
-
-    /// Writes commands. The rest of one that has begun has to be [left](Transport::leave).
-    fn write(&mut self, bytes: &[u8], deadline: u64) -> Result<(), Partly>;
-
-    /// Leaves the rest of what was to be written, for [`Transport::flush`] to write.
-    fn leave(&mut self, rest: &[u8]);
-
-    /// An answer that has come already.
-    fn received(&mut self) -> Result<Option<Answer>, Halt>;
-
-    /// Waits for the next answer.
-    fn receive(&mut self, deadline: u64) -> Result<Answer, Halt>;
-
-    /// Whether bytes have come that no answer has taken.
-    fn has_more(&self) -> bool;
-}
 
 pub(super) struct Pool<C: Connect> {
     connector: C,
@@ -137,7 +104,7 @@ struct State<T> {
     idle: Vec<Box<Shared<T>>>,
     /// Permits that are out.
     busy: usize,
-    queue: VecDeque<Arc<Request<T>>>,
+    queue: VecDeque<Arc<Waiting<T>>>,
     /// Of connections that are opened from now on.
     generation: u64,
 }

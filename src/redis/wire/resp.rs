@@ -2,10 +2,9 @@
 
 use std::io::{self, ErrorKind};
 
-use super::NO_ANSWER;
 use super::answer::{Answer, Inbox};
-use super::pool::Transport;
 use super::stream::Stream;
+use super::transport::{Halt, Partly, Transport};
 
 /// A stream, and what of it is under way: bytes that are not written yet, and bytes that are not
 /// read as answers yet.
@@ -16,24 +15,6 @@ pub(super) struct RespStream {
     inbox: Inbox,
     /// The rest of what was to be sent. It goes out before anything else.
     outbox: Vec<u8>,
-}
-
-/// Why something could not be sent or received.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Halt {
-    /// The deadline came.
-    TimedOut,
-    /// The connection is broken, and this is the reason.
-    Broken(String),
-    /// The other side broke it.
-    Reset(String),
-}
-
-/// Not all was written: so many bytes were, and then this happened.
-#[derive(Debug)]
-pub(super) struct Partly {
-    pub(super) written: usize,
-    pub(super) halt: Halt,
 }
 
 impl RespStream {
@@ -105,14 +86,5 @@ fn halt(error: &io::Error) -> Halt {
             Halt::Reset(error.to_string())
         }
         _ => Halt::Broken(error.to_string()),
-    }
-}
-
-impl Halt {
-    pub(super) fn reason(self) -> String {
-        match self {
-            Self::TimedOut => NO_ANSWER.into(),
-            Self::Broken(reason) | Self::Reset(reason) => reason,
-        }
     }
 }

@@ -6,8 +6,7 @@ use std::ops::Range;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use crate::plot::{Drawn, text};
-use crate::series::{Line, Look};
+use crate::series::{Drawn, Line, Look, text};
 
 /// Pixels from one name to the next.
 const APART: i32 = 21;

@@ -83,7 +83,7 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> io::Result<()> {
     // First, for the same reason.
-    fs::create_dir_all(options.out.join(page::PLOTS))?;
+    fs::create_dir_all(options.out.join(series::PLOTS))?;
     let sections = sections::measure(&options.effort);
     for section in &sections {
         fs::write(options.out.join(section.plot.path()), section.plot.svg())?;

@@ -8,9 +8,6 @@ use mutextree_benches::unit::{nanos, rate, thousands};
 
 use crate::plot::{Plot, Unit};
 
-/// Where the plots are, seen from the page.
-pub(crate) const PLOTS: &str = "performance";
-
 /// A plot, and what to see in it.
 pub(crate) struct Section {
     pub(crate) heading: &'static str,

@@ -5,8 +5,7 @@ use plotters::coord::combinators::BindKeyPoints;
 use plotters::prelude::*;
 
 use crate::labels::{self, Label};
-use crate::page::PLOTS;
-use crate::series::{Look, Series};
+use crate::series::{Drawn, INK, Look, PLOTS, Series, text};
 
 const SIZE: (u32, u32) = (860, 480);
 /// Left of the axis, below it, above the plot, and right of it, where the names of the lines are.
@@ -15,7 +14,6 @@ const BELOW: u32 = 58;
 const ABOVE: u32 = 46;
 const RIGHT: u32 = 266;
 const MARGIN: u32 = 12;
-const INK: RGBColor = RGBColor(36, 41, 47);
 const GRID: RGBColor = RGBColor(216, 222, 228);
 const FAINT_GRID: RGBColor = RGBColor(240, 242, 245);
 
@@ -134,13 +132,6 @@ impl Plot {
         labels::draw(area, ends.collect(), (SIZE.0 - RIGHT) as i32, room)?;
         area.present()
     }
-}
-
-pub(crate) type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;
-
-/// Text of so many pixels. Whoever writes the SVG divides by 1.24.
-pub(crate) fn text(pixels: u32, style: FontStyle) -> TextStyle<'static> {
-    FontDesc::new(FontFamily::SansSerif, f64::from(pixels) * 1.24, style).color(&INK)
 }
 
 /// A logarithmic axis from one round value to another.

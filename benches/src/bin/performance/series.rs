@@ -1,7 +1,19 @@
-//! The figures behind a plot.
+//! The figures behind a plot, and what all plots look like.
 
 use mutextree_benches::Subject;
-use plotters::style::RGBColor;
+use plotters::prelude::*;
+
+/// Where the plots are, seen from the page.
+pub(crate) const PLOTS: &str = "performance";
+
+pub(crate) const INK: RGBColor = RGBColor(36, 41, 47);
+
+pub(crate) type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;
+
+/// Text of so many pixels. The writer of SVG divides by 1.24.
+pub(crate) fn text(pixels: u32, style: FontStyle) -> TextStyle<'static> {
+    FontDesc::new(FontFamily::SansSerif, f64::from(pixels) * 1.24, style).color(&INK)
+}
 
 /// Colours that people who see few colours tell apart, too (Okabe and Ito's, mostly). Each subject
 /// has the same one in all plots.

@@ -5,9 +5,8 @@ use super::super::super::error::Failure;
 use super::super::super::primitives::Arc;
 use super::super::super::value::Value;
 use super::super::NO_ANSWER;
-use super::super::resp::{Halt, Partly};
-use super::request::Request;
-use super::shared::{Shared, To};
+use super::super::transport::{Halt, Partly};
+use super::shared::{Shared, To, Waiting};
 use super::{Connect, Pool, Transport};
 
 /// As many commands as this go with the leader's own.
@@ -106,7 +105,7 @@ impl<C: Connect> Pool<C> {
     }
 
     /// All that have queued up, as far as they fit into one pipeline. They count as sent.
-    fn take_followers(&self) -> Vec<Arc<Request<C::Transport>>> {
+    fn take_followers(&self) -> Vec<Arc<Waiting<C::Transport>>> {
         let mut state = self.state.lock();
         let mut followers = Vec::new();
         while followers.len() < MOST_FOLLOWERS
@@ -121,7 +120,7 @@ impl<C: Connect> Pool<C> {
 }
 
 /// The commands of leader and followers in one piece; `None` if there is only the leader's.
-fn pipeline<T>(own: &[u8], followers: &[Arc<Request<T>>]) -> Option<Vec<u8>> {
+fn pipeline<T>(own: &[u8], followers: &[Arc<Waiting<T>>]) -> Option<Vec<u8>> {
     if followers.is_empty() {
         return None;
     }

@@ -5,7 +5,7 @@ use super::super::super::value::Value;
 use super::super::NO_ANSWER;
 use super::super::answer::Answer;
 use super::super::refusal::Refusal;
-use super::super::resp::Halt;
+use super::super::transport::Halt;
 use super::request::Turn;
 use super::shared::{Shared, To};
 use super::{Connect, Pool, Transport};

@@ -4,33 +4,32 @@ use super::super::super::clock::until;
 use super::super::super::error::Failure;
 use super::super::super::primitives::{Condvar, Mutex};
 use super::super::super::value::Value;
-use super::shared::Shared;
 
-/// A command that waits for a connection, or for its answer.
-pub(super) struct Request<T> {
+/// A command that waits for a connection, a `C`, or for its answer.
+pub(super) struct Request<C> {
     pub(super) command: Vec<u8>,
-    turn: Mutex<Turn<T>>,
+    turn: Mutex<Turn<C>>,
     changed: Condvar,
 }
 
 /// The states of a command: the table in [`pool`](super).
-pub(super) enum Turn<T> {
+pub(super) enum Turn<C> {
     Queued,
-    Lead(Option<Box<Shared<T>>>),
+    Lead(Option<C>),
     Sent,
-    Read(Box<Shared<T>>),
+    Read(C),
     Done(Result<Value, Failure>),
     Gone,
 }
 
-impl<T> Request<T> {
+impl<C> Request<C> {
     pub(super) fn new(command: Vec<u8>) -> Self {
         Self { command, turn: Mutex::new(Turn::Queued), changed: Condvar::new() }
     }
 
     /// Waits until it is given something, or until the deadline, and leaves it `Gone`. What it
     /// returns is the state it was in.
-    pub(super) fn wait(&self, deadline: u64) -> Turn<T> {
+    pub(super) fn wait(&self, deadline: u64) -> Turn<C> {
         let mut turn = self.turn.lock();
         while matches!(*turn, Turn::Queued | Turn::Sent) {
             let left = until(deadline);
@@ -43,7 +42,7 @@ impl<T> Request<T> {
     }
 
     /// Gives it a new state, if it is in one that expects it; otherwise returns the gift.
-    pub(super) fn give(&self, gift: Turn<T>, expects: impl FnOnce(&Turn<T>) -> bool) -> Result<(), Turn<T>> {
+    pub(super) fn give(&self, gift: Turn<C>, expects: impl FnOnce(&Turn<C>) -> bool) -> Result<(), Turn<C>> {
         let mut turn = self.turn.lock();
         if !expects(&turn) {
             return Err(gift);

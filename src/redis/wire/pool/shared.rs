@@ -6,6 +6,9 @@ use super::super::super::clock::clock;
 use super::super::super::primitives::Arc;
 use super::request::Request;
 
+/// A command that waits for one of these connections.
+pub(super) type Waiting<T> = Request<Box<Shared<T>>>;
+
 pub(super) struct Shared<T> {
     pub(super) transport: T,
     pub(super) generation: u64,
@@ -23,7 +26,7 @@ pub(super) enum To<T> {
     /// The thread that owns the connection.
     Owner,
     /// One that sleeps until its answer is there.
-    Follower(Arc<Request<T>>),
+    Follower(Arc<Waiting<T>>),
     /// One that has left.
     Nobody,
 }
@@ -72,12 +75,12 @@ impl<T> Shared<T> {
     }
 
     /// A follower has become the owner.
-    pub(super) fn adopt(&mut self, request: &Arc<Request<T>>) {
+    pub(super) fn adopt(&mut self, request: &Arc<Waiting<T>>) {
         self.change(|to| matches!(to, To::Follower(follower) if Arc::ptr_eq(follower, request)), To::Owner);
     }
 
     /// A follower has left: its answer is for nobody.
-    pub(super) fn leave_out(&mut self, request: &Arc<Request<T>>) {
+    pub(super) fn leave_out(&mut self, request: &Arc<Waiting<T>>) {
         self.change(|to| matches!(to, To::Follower(follower) if Arc::ptr_eq(follower, request)), To::Nobody);
     }
 
@@ -88,14 +91,14 @@ impl<T> Shared<T> {
     }
 
     /// The follower whose answer comes next.
-    pub(super) fn first_follower(&self) -> Option<Arc<Request<T>>> {
+    pub(super) fn first_follower(&self) -> Option<Arc<Waiting<T>>> {
         self.outstanding.iter().find_map(|one| match &one.to {
             To::Follower(request) => Some(request.clone()),
             _ => None,
         })
     }
 
-    pub(super) fn into_followers(self) -> impl Iterator<Item = Arc<Request<T>>> {
+    pub(super) fn into_followers(self) -> impl Iterator<Item = Arc<Waiting<T>>> {
         self.outstanding.into_iter().filter_map(|one| match one.to {
             To::Follower(request) => Some(request),
             _ => None,

@@ -13,7 +13,7 @@ use super::super::super::error::{Failure, RedisStoreError};
 use super::super::super::primitives::{Arc, Mutex};
 use super::super::super::value::Value;
 use super::super::answer::Answer;
-use super::super::resp::{Halt, Partly};
+use super::super::transport::{Halt, Partly};
 use super::{Connect, MOST, Pool, Transport};
 
 #[cfg(not(mutextree_shuttle))]
