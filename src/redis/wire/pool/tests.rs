@@ -28,7 +28,7 @@ mod system {
     pub(super) const STEP: u64 = 20;
 
     /// A wait that only ends this way if something was lost.
-    pub(super) const PATIENCE: u64 = 20_000_000;
+    pub(super) const PATIENCE: u64 = 10_000_000;
 }
 
 #[cfg(mutextree_shuttle)]
@@ -243,6 +243,7 @@ fn is_not_sent(pool: &Pool<Network>, number: u64) -> bool {
     let is_patient = one_in(3);
     let deadline = if is_patient { clock().saturating_add(PATIENCE) } else { clock() + draw(STEP * 60) };
     let answer = pool.call(&number.to_le_bytes(), deadline);
+    assert!(!is_patient || clock() < deadline, "{number} was forgotten");
     match &answer {
         Ok(value) => assert_eq!(*value, Value::Int(number.try_into().unwrap())),
         Err(failure) => {

@@ -182,6 +182,17 @@ fn an_answer_that_nobody_asked_for() {
     assert_eq!(wire.call(&echo("one"), soon()), Ok(Value::Text("one".into())));
     assert_eq!(wire.call(&echo("two"), soon()), Ok(Value::Bytes(b"two".into())));
     assert_eq!(server.connections(), 2);
+
+    let mut own = super::wire(&answers_twice().url()).open(soon()).unwrap();
+    assert_eq!(own.call(&echo("one"), soon()), Ok(Value::Text("one".into())));
+    assert!(!own.is_good(), "the next answer is not the next command's");
+}
+
+fn answers_twice() -> Fake {
+    Fake::start(|_, words| match &*words[0] {
+        b"ECHO" => Reply::Bytes(b"+one\r\n+another\r\n".into()),
+        _ => echo_reply(words),
+    })
 }
 
 #[test]
