@@ -120,7 +120,7 @@ impl<C: Connect> Pool<C> {
     }
 
     /// How many commands wait for a connection.
-    #[cfg(test)]
+    #[cfg(all(test, not(mutextree_shuttle)))]
     pub(super) fn queued(&self) -> usize {
         self.state.lock().queue.len()
     }
