@@ -1,7 +1,6 @@
 //! What belongs to the embedding program: its wakers, which may panic, and its threads' park
 //! tokens.
 
-#[allow(dead_code)] // what other tests use
 mod common;
 
 use std::future::Future;

@@ -58,7 +58,7 @@ impl Kids {
         &self.0[at]
     }
 
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 

@@ -186,7 +186,7 @@ fn assert_idle(node: &Node) {
     if let Some(cold) = node.cold_if_any() {
         let slow = cold.slow.lock();
         assert!(slow.queue.is_empty() && slow.gates.is_empty(), "nobody is left at {node:?}");
-        assert_eq!(slow.kids.len() == 0, word & KIDS == 0, "invariant 3 at {node:?}");
+        assert_eq!(slow.kids.is_empty(), word & KIDS == 0, "invariant 3 at {node:?}");
         for kid in slow.kids.iter() {
             assert!(kid.is_enrolled(), "invariant 1 at {kid:?}");
         }
