@@ -191,7 +191,7 @@ impl Backend for RedisStore {
     }
 
     fn fencing_token(_: &RedisNode, grant: &RedisGrant) -> u64 {
-        grant.fence()
+        grant.fencing_token()
     }
 
     fn is_held(node: &RedisNode, grant: &RedisGrant) -> bool {

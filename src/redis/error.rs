@@ -83,7 +83,7 @@ impl std::error::Error for RedisStoreError {}
 /// What an error means for the command that met it: by what may have happened, not by what went
 /// wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Failure {
+pub(in crate::redis) enum Failure {
     /// It did not run, for there is no server to run it.
     Down(RedisStoreError),
     /// It did not run now, and may later.
@@ -98,11 +98,11 @@ pub(crate) enum Failure {
 
 impl Failure {
     /// Whether the same command, sent again as it is, would fail again.
-    pub(crate) fn is_final(&self) -> bool {
+    pub(in crate::redis) fn is_final(&self) -> bool {
         matches!(self, Self::Refused(_) | Self::NoScript)
     }
 
-    pub(crate) fn into_error(self) -> RedisStoreError {
+    pub(in crate::redis) fn into_error(self) -> RedisStoreError {
         match self {
             Self::Down(error) | Self::Later(error) | Self::Unsure(error) | Self::Refused(error) => error,
             Self::NoScript => RedisStoreError::Protocol("it forgets its scripts faster than they can be sent".into()),

@@ -138,8 +138,8 @@ impl RedisGrant {
         self.kind.mode
     }
 
-    pub(super) fn fence(&self) -> u64 {
-        self.lock.fence()
+    pub(super) fn fencing_token(&self) -> u64 {
+        self.lock.fencing_token()
     }
 }
 
@@ -153,6 +153,6 @@ impl fmt::Debug for RedisGrant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("RedisGrant");
         out.field("path", &self.lock.path).field("mode", &self.mode());
-        out.field("fence", &self.fence()).finish_non_exhaustive()
+        out.field("fencing_token", &self.fencing_token()).finish_non_exhaustive()
     }
 }

@@ -2,11 +2,11 @@
 //! are shuttle's, so that it can draw the order of threads.
 
 #[cfg(not(mutextree_shuttle))]
-pub(crate) use real::{Condvar, Mutex, MutexGuard};
+pub(in crate::redis) use real::{Condvar, Mutex, MutexGuard};
 #[cfg(mutextree_shuttle)]
-pub(crate) use shuffled::{Condvar, Mutex, MutexGuard};
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-pub(crate) use std::sync::{Arc, OnceLock, Weak};
+pub(in crate::redis) use shuffled::{Condvar, Mutex, MutexGuard};
+pub(in crate::redis) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+pub(in crate::redis) use std::sync::{Arc, OnceLock, Weak};
 
 #[cfg(not(mutextree_shuttle))]
 mod real;

@@ -2,7 +2,7 @@
 
 /// The answer to a command. An error is no value but a [`Failure`](super::error::Failure).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Value {
+pub(in crate::redis) enum Value {
     /// Nothing: a bulk string or a list that is not there.
     Nil,
     /// A number.

@@ -32,7 +32,7 @@ mod stream;
 mod tls;
 mod transport;
 
-pub(crate) use connection::Connection;
+pub(in crate::redis) use connection::Connection;
 
 #[cfg(all(test, not(mutextree_shuttle)))]
 mod tests;
@@ -47,21 +47,21 @@ const NO_ANSWER: &str = "no answer in time";
 ///
 /// Nothing of it may be used in a child of the process that made it, whose sockets these are.
 /// Dropping it sends nothing.
-pub(crate) struct Wire {
+pub(in crate::redis) struct Wire {
     pool: Pool<Connector>,
 }
 
 impl Wire {
     /// Of the URL of a server. `timeout`, in microseconds, is how long it may take for one command;
     /// `u64::MAX` is for ever. Nothing is opened yet.
-    pub(crate) fn new(url: &str, client_name: Option<String>, timeout: u64) -> Result<Self, RedisStoreError> {
+    pub(in crate::redis) fn new(url: &str, client_name: Option<String>, timeout: u64) -> Result<Self, RedisStoreError> {
         let config = |error| RedisStoreError::Config(format!("the URL of the Redis server cannot be used: {error}"));
         let info = url.into_connection_info().map_err(config)?;
         Ok(Self { pool: Pool::new(Connector::new(&info, client_name)?, timeout) })
     }
 
     /// Host and port, or the path of the socket, for messages.
-    pub(crate) fn address(&self) -> &str {
+    pub(in crate::redis) fn address(&self) -> &str {
         self.pool.connector().address()
     }
 
@@ -71,23 +71,23 @@ impl Wire {
     ///
     /// At the deadline a command that was sent is [`Failure::Unsure`], and one that was not is
     /// [`Failure::Down`].
-    pub(crate) fn call(&self, command: &[u8], deadline: u64) -> Result<Value, Failure> {
+    pub(in crate::redis) fn call(&self, command: &[u8], deadline: u64) -> Result<Value, Failure> {
         self.pool.call(command, deadline)
     }
 
     /// The error of a command that has had no answer in time.
-    pub(crate) fn too_late(&self) -> RedisStoreError {
+    pub(in crate::redis) fn too_late(&self) -> RedisStoreError {
         RedisStoreError::Unreachable { address: self.address().into(), reason: NO_ANSWER.into() }
     }
 
     /// Opens a connection of one's own by `deadline`.
-    pub(crate) fn open(&self, deadline: u64) -> Result<Connection, Failure> {
+    pub(in crate::redis) fn open(&self, deadline: u64) -> Result<Connection, Failure> {
         let connector = self.pool.connector();
         Ok(Connection::new(connector.connect(deadline)?, connector.address().clone()))
     }
 }
 
 /// The name by which a server that has run a script knows it.
-pub(crate) fn script_hash(text: &str) -> String {
+pub(in crate::redis) fn script_hash(text: &str) -> String {
     redis::Script::new(text).get_hash().to_owned()
 }

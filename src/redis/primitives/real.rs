@@ -9,23 +9,23 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 #[derive(Debug, Default)]
-pub(crate) struct Mutex<T>(std::sync::Mutex<T>);
+pub(in crate::redis) struct Mutex<T>(std::sync::Mutex<T>);
 
 /// `None` only while its thread waits on a [`Condvar`].
-pub(crate) struct MutexGuard<'a, T>(Option<std::sync::MutexGuard<'a, T>>);
+pub(in crate::redis) struct MutexGuard<'a, T>(Option<std::sync::MutexGuard<'a, T>>);
 
 #[derive(Debug, Default)]
-pub(crate) struct Condvar(std::sync::Condvar);
+pub(in crate::redis) struct Condvar(std::sync::Condvar);
 
 /// Whether a wait ended since its time was up.
-pub(crate) struct WaitTimeoutResult(bool);
+pub(in crate::redis) struct WaitTimeoutResult(bool);
 
 impl<T> Mutex<T> {
-    pub(crate) const fn new(value: T) -> Self {
+    pub(in crate::redis) const fn new(value: T) -> Self {
         Self(std::sync::Mutex::new(value))
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+    pub(in crate::redis) fn lock(&self) -> MutexGuard<'_, T> {
         MutexGuard(Some(self.0.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 }
@@ -45,37 +45,37 @@ impl<T> DerefMut for MutexGuard<'_, T> {
 }
 
 impl Condvar {
-    pub(crate) const fn new() -> Self {
+    pub(in crate::redis) const fn new() -> Self {
         Self(std::sync::Condvar::new())
     }
 
-    pub(crate) fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
+    pub(in crate::redis) fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
         let inner = guard.0.take().expect("its thread is awake");
         guard.0 = Some(self.0.wait(inner).unwrap_or_else(PoisonError::into_inner));
     }
 
-    pub(crate) fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, time: Duration) -> WaitTimeoutResult {
+    pub(in crate::redis) fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, time: Duration) -> WaitTimeoutResult {
         let inner = guard.0.take().expect("its thread is awake");
         let (inner, result) = self.0.wait_timeout(inner, time).unwrap_or_else(PoisonError::into_inner);
         guard.0 = Some(inner);
         WaitTimeoutResult(result.timed_out())
     }
 
-    pub(crate) fn wait_until<T>(&self, guard: &mut MutexGuard<'_, T>, end: Instant) -> WaitTimeoutResult {
+    pub(in crate::redis) fn wait_until<T>(&self, guard: &mut MutexGuard<'_, T>, end: Instant) -> WaitTimeoutResult {
         self.wait_for(guard, end.saturating_duration_since(Instant::now()))
     }
 
-    pub(crate) fn notify_one(&self) {
+    pub(in crate::redis) fn notify_one(&self) {
         self.0.notify_one();
     }
 
-    pub(crate) fn notify_all(&self) {
+    pub(in crate::redis) fn notify_all(&self) {
         self.0.notify_all();
     }
 }
 
 impl WaitTimeoutResult {
-    pub(crate) fn timed_out(&self) -> bool {
+    pub(in crate::redis) fn timed_out(&self) -> bool {
         self.0
     }
 }

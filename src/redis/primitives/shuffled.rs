@@ -7,26 +7,26 @@ use std::time::{Duration, Instant};
 const FOR_EVER: Duration = Duration::from_secs(366 * 24 * 3600);
 
 #[derive(Debug, Default)]
-pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
+pub(in crate::redis) struct Mutex<T>(shuttle::sync::Mutex<T>);
 
-pub(crate) struct MutexGuard<'a, T> {
+pub(in crate::redis) struct MutexGuard<'a, T> {
     mutex: &'a Mutex<T>,
     /// `None` only while its thread waits on a [`Condvar`].
     guard: Option<shuttle::sync::MutexGuard<'a, T>>,
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Condvar(shuttle::sync::Condvar);
+pub(in crate::redis) struct Condvar(shuttle::sync::Condvar);
 
 /// Whether a wait ended without a notification, as far as anybody can tell.
-pub(crate) struct WaitTimeoutResult;
+pub(in crate::redis) struct WaitTimeoutResult;
 
 impl<T> Mutex<T> {
-    pub(crate) fn new(value: T) -> Self {
+    pub(in crate::redis) fn new(value: T) -> Self {
         Self(shuttle::sync::Mutex::new(value))
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+    pub(in crate::redis) fn lock(&self) -> MutexGuard<'_, T> {
         MutexGuard { mutex: self, guard: Some(self.0.lock().expect("shuttle ends with the first panic")) }
     }
 }
@@ -46,18 +46,18 @@ impl<T> DerefMut for MutexGuard<'_, T> {
 }
 
 impl Condvar {
-    pub(crate) fn new() -> Self {
+    pub(in crate::redis) fn new() -> Self {
         Self::default()
     }
 
-    pub(crate) fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
+    pub(in crate::redis) fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
         let inner = guard.guard.take().expect("its thread is awake");
         guard.guard = Some(self.0.wait(inner).expect("shuttle ends with the first panic"));
     }
 
     /// One that ends at some time ends at once: its thread looks, and waits again. One for ever
     /// needs its notification, and shuttle tells if that never comes.
-    pub(crate) fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, time: Duration) -> WaitTimeoutResult {
+    pub(in crate::redis) fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, time: Duration) -> WaitTimeoutResult {
         if time > FOR_EVER {
             self.wait(guard);
         } else {
@@ -69,22 +69,22 @@ impl Condvar {
     }
 
     /// As [`Condvar::wait_for`] some time.
-    pub(crate) fn wait_until<T>(&self, guard: &mut MutexGuard<'_, T>, _: Instant) -> WaitTimeoutResult {
+    pub(in crate::redis) fn wait_until<T>(&self, guard: &mut MutexGuard<'_, T>, _: Instant) -> WaitTimeoutResult {
         self.wait_for(guard, Duration::ZERO)
     }
 
-    pub(crate) fn notify_one(&self) {
+    pub(in crate::redis) fn notify_one(&self) {
         self.0.notify_one();
     }
 
-    pub(crate) fn notify_all(&self) {
+    pub(in crate::redis) fn notify_all(&self) {
         self.0.notify_all();
     }
 }
 
 impl WaitTimeoutResult {
     /// Its thread looks at the clock itself.
-    pub(crate) fn timed_out(&self) -> bool {
+    pub(in crate::redis) fn timed_out(&self) -> bool {
         true
     }
 }

@@ -156,11 +156,11 @@ impl<W: Clone> Acquisition<W> {
             Ok(acquired) => {
                 (self.failures, self.hurries) = (0, false);
                 match acquired {
-                    Acquired::Granted { fence, more } => {
+                    Acquired::Granted { fencing_token, more } => {
                         agenda.left_over(more);
                         // If the answer took longer than the lease lasts, the guard says it is
                         // lost.
-                        self.lock.granted(fence, sent.saturating_add(self.lock.lease).max(1), !self.ends);
+                        self.lock.granted(fencing_token, sent.saturating_add(self.lock.lease).max(1), !self.ends);
                         agenda.held(&self.lock, now);
                         return Step::Over(Ok(()));
                     }
@@ -245,7 +245,7 @@ impl<W: Clone> Acquisition<W> {
     /// A lease that was asked for begins with the claim, so that one asks in any case.
     pub(in crate::redis) fn told(&mut self, news: News, now: u64, timing: &Timing, agenda: &mut Agenda<W>) -> bool {
         match news {
-            News::Granted(fence) if !self.ends => self.handed_over(fence, now, timing, agenda),
+            News::Granted(fencing_token) if !self.ends => self.handed_over(fencing_token, now, timing, agenda),
             News::Silent => {
                 self.hurries = true;
                 false
@@ -258,13 +258,13 @@ impl<W: Clone> Acquisition<W> {
     /// waits, and keeps it for a claim window: so that answer's time and a window is a safe
     /// deadline (P1). `false` if too little of that is left, or if the message is about an earlier
     /// grant, which has expired.
-    fn handed_over(&mut self, fence: u64, now: u64, timing: &Timing, agenda: &mut Agenda<W>) -> bool {
+    fn handed_over(&mut self, fencing_token: u64, now: u64, timing: &Timing, agenda: &mut Agenda<W>) -> bool {
         let window = timing.claim_window();
         let deadline = self.lock.waited_at().saturating_add(window);
-        if fence <= self.lock.arrival() || deadline < now.saturating_add(window / 4) {
+        if fencing_token <= self.lock.arrival() || deadline < now.saturating_add(window / 4) {
             return false;
         }
-        self.lock.granted(fence, deadline, true);
+        self.lock.granted(fencing_token, deadline, true);
         agenda.handed_over(&self.lock, now);
         true
     }

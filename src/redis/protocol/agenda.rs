@@ -345,9 +345,9 @@ impl<W: Clone> Agenda<W> {
                     (now + self.until_heartbeat(left), News::Nothing)
                 }
                 // As a message would say, which may have been lost. The window began anew then.
-                Ok(Some(&Found::Granted(fence))) => {
+                Ok(Some(&Found::Granted(fencing_token))) => {
                     lock.waits(sent);
-                    (now + self.timing.heartbeat, News::Granted(fence))
+                    (now + self.timing.heartbeat, News::Granted(fencing_token))
                 }
                 Ok(_) => (now + self.timing.heartbeat, News::Ask),
             };

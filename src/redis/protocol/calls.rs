@@ -155,7 +155,7 @@ pub(in crate::redis) struct InTheWay {
 #[derive(Debug)]
 pub(in crate::redis) enum Acquired {
     Granted {
-        fence: u64,
+        fencing_token: u64,
         more: More,
     },
     Blocked(InTheWay),
@@ -178,7 +178,7 @@ impl Reply for Acquired {
         };
         Some(match reply.int()? {
             0 => Self::Blocked(in_the_way(reply)?),
-            1 => Self::Granted { fence: reply.number()?, more: reply.more()? },
+            1 => Self::Granted { fencing_token: reply.number()?, more: reply.more()? },
             2 => Self::Queued { by: in_the_way(reply)?, arrival: reply.number()? },
             3 => Self::Clearing(in_the_way(reply)?),
             4 => Self::Cancelled,
@@ -326,7 +326,7 @@ pub(super) fn detach(lock: &Lock, target: &Target, length: u64, version: u64, ti
 #[derive(Debug)]
 pub(in crate::redis) struct Detached {
     pub(in crate::redis) kind: Kind,
-    pub(in crate::redis) fence: u64,
+    pub(in crate::redis) fencing_token: u64,
     pub(in crate::redis) lease: u64,
     pub(in crate::redis) left: u64,
 }
@@ -336,8 +336,8 @@ impl Reply for Option<Detached> {
         if reply.int()? == 0 {
             return Some(None);
         }
-        let (kind, fence) = (keys::kind(reply.number()?)?, reply.number()?);
-        Some(Some(Detached { kind, fence, lease: reply.number()?, left: reply.number()? }))
+        let (kind, fencing_token) = (keys::kind(reply.number()?)?, reply.number()?);
+        Some(Some(Detached { kind, fencing_token, lease: reply.number()?, left: reply.number()? }))
     }
 }
 

@@ -100,7 +100,7 @@ impl Refresh {
                     self.lock.was_set(version, deadline, self.renews, now) || deadline <= now && now < self.before
                 }
                 _ => {
-                    self.lock.attached(self.lock.fence(), deadline);
+                    self.lock.attached(self.lock.fencing_token(), deadline);
                     true
                 }
             };

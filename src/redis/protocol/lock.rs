@@ -35,7 +35,7 @@ pub(in crate::redis) struct Lock {
     /// Until when it is held; 0 before it is, and for good after it was lost. Changed only under
     /// `state`.
     deadline: AtomicU64,
-    fence: AtomicU64,
+    fencing_token: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -79,7 +79,7 @@ impl Lock {
             owner,
             lease,
             deadline: AtomicU64::new(0),
-            fence: AtomicU64::new(0),
+            fencing_token: AtomicU64::new(0),
             state: Mutex::new(state),
         }
     }
@@ -89,8 +89,8 @@ impl Lock {
         self.number == 0
     }
 
-    pub(in crate::redis) fn fence(&self) -> u64 {
-        self.fence.load(Ordering::Relaxed)
+    pub(in crate::redis) fn fencing_token(&self) -> u64 {
+        self.fencing_token.load(Ordering::Relaxed)
     }
 
     pub(in crate::redis) fn deadline(&self) -> u64 {
@@ -123,16 +123,16 @@ impl Lock {
     }
 
     /// It has been granted: its first deadline.
-    pub(super) fn granted(&self, fence: u64, deadline: u64, renews: bool) {
+    pub(super) fn granted(&self, fencing_token: u64, deadline: u64, renews: bool) {
         let mut state = self.state.lock();
         state.renews = renews;
-        self.fence.store(fence, Ordering::Relaxed);
+        self.fencing_token.store(fencing_token, Ordering::Relaxed);
         self.set(deadline);
     }
 
     /// The server says that a detached lock is held for so long.
-    pub(in crate::redis) fn attached(&self, fence: u64, deadline: u64) {
-        self.granted(fence, deadline.max(1), false);
+    pub(in crate::redis) fn attached(&self, fencing_token: u64, deadline: u64) {
+        self.granted(fencing_token, deadline.max(1), false);
     }
 
     /// It is not held any more.

@@ -7,9 +7,9 @@
 /// The number of the lock that a message is about, and its fencing token. The number is the end of
 /// the token that this client made.
 pub(in crate::redis) fn parse(message: &[u8]) -> Option<(u64, u64)> {
-    let (token, fence) = std::str::from_utf8(message).ok()?.split_once(',')?;
+    let (token, fencing_token) = std::str::from_utf8(message).ok()?.split_once(',')?;
     let (_, number) = token.rsplit_once('.')?;
-    Some((u64::from_str_radix(number, 16).ok()?, fence.parse().ok()?))
+    Some((u64::from_str_radix(number, 16).ok()?, fencing_token.parse().ok()?))
 }
 
 /// What a waiter is told. What comes before it waits is kept for it.

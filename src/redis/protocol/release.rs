@@ -61,7 +61,7 @@ impl Release {
         self.tries += 1;
         match answer {
             Ok(released) => {
-                let remembers = released.born.is_some_and(|born| born <= self.lock.fence());
+                let remembers = released.born.is_some_and(|born| born <= self.lock.fencing_token());
                 Outcome::Done { was_held: released.found || self.may_be_done && remembers }
             }
             Err(failure) => {

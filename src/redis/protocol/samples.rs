@@ -54,8 +54,8 @@ pub(super) fn in_the_way(left: Option<u64>) -> InTheWay {
     InTheWay { path: "a".parse().unwrap(), owner: None, left, more: More::None }
 }
 
-pub(super) fn granted(fence: u64) -> Result<Acquired, Failure> {
-    Ok(Acquired::Granted { fence, more: More::None })
+pub(super) fn granted(fencing_token: u64) -> Result<Acquired, Failure> {
+    Ok(Acquired::Granted { fencing_token, more: More::None })
 }
 
 pub(super) fn queued(arrival: u64) -> Result<Acquired, Failure> {

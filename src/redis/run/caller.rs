@@ -294,7 +294,7 @@ pub(in crate::redis) fn attach(engine: &Engine, token: &str, target: &Target) ->
 
 fn found(token: &str, target: &Target, detached: &Detached, sent: u64) -> (Arc<Lock>, Kind) {
     let lock = Lock::detached(token, target.path.clone(), detached.lease);
-    lock.attached(detached.fence, sent.saturating_add(detached.left));
+    lock.attached(detached.fencing_token, sent.saturating_add(detached.left));
     (Arc::new(lock), detached.kind)
 }
 

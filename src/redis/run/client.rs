@@ -174,7 +174,7 @@ impl Client {
 
     /// Tells all who listen that a lock was lost.
     pub(super) fn tell_loss(&self, lock: &Lock) {
-        self.losses.tell(&LostLock::new(lock.path.clone(), lock.owner.clone(), lock.fence()));
+        self.losses.tell(&LostLock::new(lock.path.clone(), lock.owner.clone(), lock.fencing_token()));
     }
 }
 

@@ -79,10 +79,10 @@ fn run(client: &Client) {
 }
 
 fn deliver(client: &Client, text: &[u8]) {
-    if let Some((number, fence)) = message::parse(text)
+    if let Some((number, fencing_token)) = message::parse(text)
         && let Some(waiter) = client.agenda(|agenda| agenda.waiter(number))
     {
-        waiter.tell(News::Granted(fence));
+        waiter.tell(News::Granted(fencing_token));
     }
 }
 

@@ -13,7 +13,7 @@ use super::transport::Halt;
 /// It has one command, or one pipeline, under way at a time. After any error that leaves an answer
 /// outstanding it is of no more use, so no late answer is ever taken for another command's; the
 /// same goes for an answer of a server that is not the master. Dropping it sends nothing.
-pub(crate) struct Connection {
+pub(in crate::redis) struct Connection {
     stream: RespStream,
     address: Arc<str>,
     is_good: bool,
@@ -26,12 +26,12 @@ impl Connection {
 
     /// Whether it is of any more use. If it is not, every further call fails with
     /// [`Failure::Down`].
-    pub(crate) fn is_good(&self) -> bool {
+    pub(in crate::redis) fn is_good(&self) -> bool {
         self.is_good
     }
 
     /// Sends one command, and waits for its answer until `deadline`.
-    pub(crate) fn call(&mut self, command: &[u8], deadline: u64) -> Result<Value, Failure> {
+    pub(in crate::redis) fn call(&mut self, command: &[u8], deadline: u64) -> Result<Value, Failure> {
         let mut answer = None;
         self.exchange(command, 1, deadline, |_, each| answer = Some(each));
         answer.unwrap_or_else(|| Err(self.down("the connection was given up".into())))
@@ -39,7 +39,7 @@ impl Connection {
 
     /// Sends so many commands as one pipeline, and gives out their answers in order, by `deadline`.
     /// Each has one, which may be a failure. Returns whether the connection is still good.
-    pub(crate) fn exchange(
+    pub(in crate::redis) fn exchange(
         &mut self,
         commands: &[u8],
         count: usize,

@@ -44,7 +44,7 @@ fn a_grant_counts_from_before_its_request_was_sent() {
     let (mut acquisition, mut agenda) = begun(Patience::None, 1);
     let step = acquisition.answered(granted(7), 100 * MS, 600 * MS, &TIMING, &mut agenda);
     assert!(matches!(step, Step::Over(Ok(()))));
-    assert_eq!((acquisition.lock().deadline(), acquisition.lock().fence()), (100 * MS + LEASE, 7));
+    assert_eq!((acquisition.lock().deadline(), acquisition.lock().fencing_token()), (100 * MS + LEASE, 7));
 }
 
 #[test]
