@@ -182,8 +182,10 @@ impl Request {
 /// assert!(!conflicts((&team, alone), (&file, whole)));
 /// # Ok::<(), mutextree::PathError>(())
 /// ```
-// This is the conflict table in words. The stores have it in bits (`memory/word.rs`) and in Lua;
-// `tests/conflict_table.rs` and `tests/redis/programs.rs` hold them against this one.
+// This is the conflict table in words. There are five copies: one in bits (`memory/word.rs`), and
+// four in Lua (`obstacle` and `earliest` in `redis/lua/tree.lua`, `acquire_fast.lua`,
+// `release_fast.lua`). `tests/conflict_table.rs` and `tests/redis/programs.rs` hold all of them
+// against this one.
 pub fn conflicts((path, kind): (&TreePath, Kind), (other, other_kind): (&TreePath, Kind)) -> bool {
     if kind.mode == Mode::Shared && other_kind.mode == Mode::Shared {
         return false;

@@ -1,4 +1,5 @@
-//! Every store keeps every promise: the suite in `common/conformance`, one line a store.
+//! Every store keeps every promise: the suite in `common/conformance`, one line a store. The store
+//! over Redis has its line in `redis/main.rs`, which needs a server.
 
 #[macro_use]
 mod common;

@@ -1,7 +1,8 @@
 //! Claim and look up: what an acquisition does first. And the end of a claim.
 //!
-//! The three steps, claim, look up and look down, are in `docs/algorithm.md`, "To acquire N". With
-//! `CLEAR`, and no children, the first step is all: a lock costs one compare-and-swap at any depth.
+//! The three steps, claim, look up and look down, are in `docs/algorithm.md`, "To acquire a node".
+//! With `CLEAR`, and no children, the first step is all: a lock costs one compare-and-swap at any
+//! depth.
 //!
 //! # Why it excludes
 //! Suppose that two conflicting acquisitions were both granted, of A and of D below it. D either

@@ -2,13 +2,13 @@
 //!
 //! A newcomer may claim a free word ahead of the queue. That is what makes a contended lock fast.
 //! So that no waiter is overtaken for ever, *gates* are closed for a waiter that has waited longer
-//! than the tree's patience (a millisecond). A gate is one bit for each kind of claim on a node.
-//! While it is closed, newcomers of that kind have to queue there.
+//! than the tree's patience (a millisecond). A node has four gates, a bit for each kind of
+//! claim on it. While one is closed, newcomers of that kind have to queue there.
 //!
 //! * **Where.** First on the node where the waiter sleeps, or from which it was woken and has not
-//!   yet run. If it must sleep a second time, it also closes the gates on its own node and on every
-//!   ancestor. After that, a new conflicting request can only arrive below the node. There the
-//!   waiter's claim, once made, will stop it.
+//!   yet run. If it is that old when it goes to sleep, it also closes the gates on its own node and
+//!   on every ancestor. After that, a new conflicting request can only arrive below the node. There
+//!   the waiter's claim, once made, will stop it.
 //! * **Whom it binds.** A waiter passes a gate if it arrived before the waiter that closed it. So
 //!   the oldest waiter passes all gates.
 //! * **For how long.** Until the waiter has its lock or gives up, also while another node holds it

@@ -135,8 +135,8 @@ impl Kind {
     }
 
     /// Whether another kind conflicts with this one if it is claimed at that place. The masks below
-    /// follow from it. This is one of four copies of the conflict table; `word_tests.rs` compares
-    /// it with the public one, `tests/conflict_table.rs` and `tests/redis/programs.rs` the stores.
+    /// follow from it. This is a copy of the conflict table in `request.rs`; `word/tests.rs`
+    /// compares the two, and `tests/conflict_table.rs` what the store does.
     const fn conflicts_with(self, other: Self, place: Place) -> bool {
         let reaches = match place {
             Place::Here => true,

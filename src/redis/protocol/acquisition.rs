@@ -6,11 +6,13 @@
 //! | `Ask` | the [call](Acquisition::call) is sent | [`answered`](Acquisition::answered) |
 //! | `Pause` | time passes; news cuts it short | nothing: then it asks |
 //! | `Settle` | the releases of this store's tasks reach the server | nothing: then it asks |
-//! | `Wait` | nothing, until there is news, or its time is up | [`told`](Acquisition::told); then, if need be, it asks |
+//! | `Wait` | nothing, until there is news, or its time is up | [`told`](Acquisition::told) |
 //! | `Over` | the caller gets it | |
 //!
-//! A thread runs it by itself (`run/caller.rs`). For tasks the driver does (`run/task.rs`), which
-//! has thousands of them.
+//! Where "nothing" is told, the next thing is to ask. Where the news is not the grant itself, too.
+//!
+//! A thread runs it by itself (`run/caller.rs`). A task has it in its stage (`run/task.rs`), and
+//! the driver sends for thousands of them.
 
 use super::agenda::Agenda;
 use super::calls::{self, Acquired, InTheWay};
@@ -69,9 +71,9 @@ pub(in crate::redis) struct Acquisition<W> {
 
 /// How long an acquisition may wait.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::redis) enum Patience {
+pub(in crate::redis) enum MayWait {
     /// It does not queue.
-    None,
+    No,
     /// Until this time, or [`NEVER`].
     Until(u64),
 }
@@ -81,15 +83,15 @@ impl<W: Clone> Acquisition<W> {
         target: Target,
         lock: Arc<Lock>,
         request: &Request,
-        patience: Patience,
+        may_wait: MayWait,
         waiter: W,
         client: &str,
         timing: &Timing,
     ) -> Self {
         let about = calls::about(&lock, &target, client, timing);
-        let (queues, deadline) = match patience {
-            Patience::None => (false, NEVER),
-            Patience::Until(deadline) => (true, deadline),
+        let (queues, deadline) = match may_wait {
+            MayWait::No => (false, NEVER),
+            MayWait::Until(deadline) => (true, deadline),
         };
         Self {
             target,

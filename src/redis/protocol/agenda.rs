@@ -1,7 +1,8 @@
 //! [`Agenda`]: what is due when. It renews what is held, shows that waiters live, tells of losses,
 //! and gives back what could not be given back at once.
 //!
-//! A short lock is never held up by it: it costs an insertion into a map and a removal.
+//! It holds up no lock that is held for a short time: that costs an insertion into a map and a
+//! removal.
 //!
 //! | stage of a lock | due | what is due | after it was taken, due again |
 //! |---|---|---|---|

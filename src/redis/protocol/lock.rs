@@ -1,8 +1,11 @@
-//! [`Lock`]: one lock of this process, from its first request to its release.
+//! [`Lock`]: one lock of this process, from its first request to its release; or one that was
+//! detached, from when it is taken up.
 //!
-//! Its token is the same all along, so that any request can be sent again. Two threads may look at
-//! it at once: a guard's, and the one that renews. What they share is under one small mutex, which
-//! is held for arithmetic only; whether the lock is held is one atomic load.
+//! Its token is the same all along, so that any request can be sent again. Several threads may look
+//! at it at once: the guard's, those that renew, the keeper. What they share is under one small
+//! mutex, which is held for arithmetic only. To ask whether the lock is held is one atomic load.
+//!
+//! What each event does; where a cell is empty, nothing changes:
 //!
 //! | event | deadline | renews | version |
 //! |---|---|---|---|
@@ -150,7 +153,8 @@ impl Lock {
         std::mem::replace(&mut self.state.lock().renews, false)
     }
 
-    /// The version to send a renewal with: an answer counts only while it is the youngest.
+    /// The version that a renewal is noted with here: its answer counts only while this is the
+    /// youngest. It is not sent.
     pub(super) fn version(&self) -> u64 {
         self.state.lock().version
     }

@@ -1,6 +1,6 @@
 //! Locks, answers and times for the tests of the protocol. Times are in milliseconds there.
 
-use super::acquisition::{Acquisition, Patience};
+use super::acquisition::{Acquisition, MayWait};
 use super::agenda::{Agenda, Room};
 use super::calls::{Acquired, Found, InTheWay, More, Refreshed};
 use super::keys::Target;
@@ -37,13 +37,13 @@ pub(super) fn held(number: u64, sent: u64) -> Arc<Lock> {
     lock
 }
 
-pub(super) fn acquisition(patience: Patience) -> Acquisition<Name> {
-    with_lease(None, patience)
+pub(super) fn acquisition(may_wait: MayWait) -> Acquisition<Name> {
+    with_lease(None, may_wait)
 }
 
-pub(super) fn with_lease(lease: Option<Duration>, patience: Patience) -> Acquisition<Name> {
+pub(super) fn with_lease(lease: Option<Duration>, may_wait: MayWait) -> Acquisition<Name> {
     let request = Request { lease, ..Request::default() };
-    Acquisition::new(Target::new(path()), lock(1), &request, patience, "waiter", "c1", &TIMING)
+    Acquisition::new(Target::new(path()), lock(1), &request, may_wait, "waiter", "c1", &TIMING)
 }
 
 pub(super) fn agenda() -> Agenda<Name> {

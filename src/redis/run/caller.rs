@@ -12,7 +12,7 @@ use crate::error::LockError;
 use crate::redis::clock::{clock, now, until};
 use crate::redis::error::Failure;
 use crate::redis::primitives::Arc;
-use crate::redis::protocol::acquisition::{Acquisition, Patience, Step};
+use crate::redis::protocol::acquisition::{Acquisition, MayWait, Step};
 use crate::redis::protocol::calls::{self, Answered, Detached, Listed, Refreshed, Released, Reply};
 use crate::redis::protocol::held::{self, Detach, Downgrade, Refresh};
 use crate::redis::protocol::keys::Target;
@@ -32,9 +32,9 @@ pub(in crate::redis) fn acquire(
     let client = &*engine.client;
     let lock = client.new_lock(target, request);
     let inbox = Arc::new(Inbox::of_thread());
-    let patience = patience(wait);
+    let may_wait = may_wait(wait);
     let mut acquisition =
-        Acquisition::new(target.clone(), lock, request, patience, inbox.clone(), &client.name, &client.timing);
+        Acquisition::new(target.clone(), lock, request, may_wait, inbox.clone(), &client.name, &client.timing);
     let owed = engine.driver.owes();
     client.agenda(|agenda| acquisition.begin(clock(), owed, agenda));
     loop {
@@ -61,12 +61,12 @@ pub(in crate::redis) fn acquire(
 }
 
 /// A wait, on this process' clock.
-fn patience(wait: Wait) -> Patience {
+fn may_wait(wait: Wait) -> MayWait {
     match wait {
-        Wait::Never => Patience::None,
-        Wait::Forever => Patience::Until(NEVER),
+        Wait::Never => MayWait::No,
+        Wait::Forever => MayWait::Until(NEVER),
         Wait::Until(deadline) => {
-            Patience::Until(clock().saturating_add(micros(deadline.saturating_duration_since(now()))))
+            MayWait::Until(clock().saturating_add(micros(deadline.saturating_duration_since(now()))))
         }
     }
 }

@@ -9,9 +9,10 @@
 //!
 //! * **D1**: what a task gives back reaches the server before what a task asks for afterwards.
 //! * **D2**: a [barrier](Driver::settle) completes when every release queued before it has reached
-//!   the server. If a thread's `try_lock` is refused while releases are [owed](Driver::owes), it
-//!   waits for a barrier and asks once more. So it never reports a lock that this store had already
-//!   given back. A release that failed and will be sent again goes to the front of the queue.
+//!   the server, or cannot. If a thread's `try_lock` is refused while releases are
+//!   [owed](Driver::owes), it waits for a barrier and asks once more. So it never reports a lock
+//!   that this store had already given back. A release that failed and will be sent again goes to
+//!   the front of the queue.
 //! * **D3**: no job waits for longer than a call may take. One that has is told that there was no
 //!   answer in time, as a thread would be. If no connection can be had all jobs are told so at
 //!   once.

@@ -1,10 +1,11 @@
 //! [`Engine`]: all of a store in one process: its client, and its threads.
 //!
-//! A forked child has the memory of its parent and none of its threads; its sockets are its
-//! parent's, and a lock may be taken for ever, by a thread that was not copied. So a child touches
-//! nothing of the parent's engine but what never changes. Its first call finds, by the process id,
-//! that the engine is another process', and starts one of its own, with a name and connections of
-//! its own. Guards of the parent are not held in the child: they neither refresh nor release.
+//! A forked child has the memory of its parent and none of its threads. Its sockets are its
+//! parent's. A mutex may stay locked for ever, by a thread that was not copied. So a child touches
+//! nothing of the parent's engine but what never changes, and `child`, which only it sets. Its
+//! first call finds, by the process id, that the engine is another process', and starts one of its
+//! own, with a name and connections of its own. Guards of the parent are not held in the child:
+//! they neither refresh nor release.
 
 use std::fmt;
 use std::{process, thread};

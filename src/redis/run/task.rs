@@ -53,7 +53,7 @@ use crate::error::LockError;
 use crate::redis::clock::clock;
 use crate::redis::error::{Failure, RedisStoreError};
 use crate::redis::primitives::{Arc, Mutex, MutexGuard, Weak};
-use crate::redis::protocol::acquisition::{Acquisition, Patience, Step};
+use crate::redis::protocol::acquisition::{Acquisition, MayWait, Step};
 use crate::redis::protocol::calls::Reply;
 use crate::redis::protocol::keys::Target;
 use crate::redis::protocol::lock::Lock;
@@ -120,7 +120,7 @@ impl Task {
             self.target.clone(),
             client.new_lock(&self.target, &self.request),
             &self.request,
-            Patience::Until(NEVER),
+            MayWait::Until(NEVER),
             inbox.clone(),
             &client.name,
             &client.timing,

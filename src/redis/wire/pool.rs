@@ -36,28 +36,28 @@
 //!
 //! # Invariants
 //!
-//! * **P1, bounded.** There are at most [`MOST`] connections: the idle ones, and one for each
+//! * **W1, bounded.** There are at most [`MOST`] connections: the idle ones, and one for each
 //!   *permit*. A thread has a permit while it owns a connection, opens one or closes one. It passes
 //!   the permit on, or gives it back, on every path.
-//! * **P2, nobody queues in vain.** While a command is `Queued` all permits are out: it was queued
+//! * **W2, nobody queues in vain.** While a command is `Queued` all permits are out: it was queued
 //!   under the lock under which that was seen, and a permit that comes back goes to the first in
 //!   the queue before it goes to the pool.
-//! * **P3, whose answer.** Commands are entered as outstanding in the order in which they are
+//! * **W3, whose answer.** Commands are entered as outstanding in the order in which they are
 //!   written, and before; the first answer is for the first entry. An entry goes with its answer,
 //!   or with its connection. A caller that leaves removes nothing. What was written in part is
 //!   finished before anything else is written or read.
-//! * **P4, deadlines.** No thread waits past its own deadline. A leader or reader that leaves hands
+//! * **W4, deadlines.** No thread waits past its own deadline. A leader or reader that leaves hands
 //!   the connection on, so nobody waits for it, either.
-//! * **P5, the reader.** While somebody waits for an answer on a connection, it is owned or handed
+//! * **W5, the reader.** While somebody waits for an answer on a connection, it is owned or handed
 //!   over, never idle: its owner hands it to the first follower that is still there. Only if there
 //!   is none is it idle.
-//! * **P6, age.** A connection whose oldest outstanding answer is overdue by the store's timeout is
+//! * **W6, age.** A connection whose oldest outstanding answer is overdue by the store's timeout is
 //!   given up, and all that is outstanding is `Unsure`.
-//! * **P7, wrong server.** A connection that breaks, or whose server is not the master, takes all
+//! * **W7, wrong server.** A connection that breaks, or whose server is not the master, takes all
 //!   idle ones with it at once, and those that are owned once their answers are there: each
 //!   connection is of a generation, and those of earlier ones are not used again. So the next call
 //!   opens one, and looks for the master anew.
-//! * **P8, bounded debts.** Nothing is sent over a connection with more than 64 outstanding
+//! * **W8, bounded debts.** Nothing is sent over a connection with more than 64 outstanding
 //!   answers: its owner reads first. So impatient callers cannot heap up work at the server that
 //!   patient ones would have to wait for, and no more than 128 answers are ever outstanding.
 //!
@@ -158,7 +158,7 @@ impl<C: Connect> Pool<C> {
         }
     }
 
-    /// No connection of today is used again (P7).
+    /// No connection of today is used again (W7).
     fn give_up(&self) {
         let idle = {
             let mut state = self.state.lock();
@@ -173,7 +173,7 @@ impl<C: Connect> Pool<C> {
     }
 
     /// Gives a permit, and the connection if there is one, to the first in the queue; if nobody
-    /// queues both go to the pool (P2).
+    /// queues both go to the pool (W2).
     fn pass_on(&self, mut connection: Option<Box<Shared<C::Transport>>>) {
         loop {
             let mut state = self.state.lock();

@@ -2,7 +2,8 @@
 //! store it runs on, and nothing expects one to be fast.
 //!
 //! Every promise is a function of a factory, which makes an empty tree at each call.
-//! [`conformance!`] makes them the tests of one store.
+//! [`conformance!`] makes them the tests of one store: it lists them by name, so a new one is added
+//! to its list.
 
 use mutextree::{LockError, LockStore, OwnedTreeMutexGuard, ToTreePath};
 

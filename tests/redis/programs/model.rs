@@ -1,5 +1,6 @@
 //! The steps of a program, and the list that does the same in the plainest way.
 
+use mutextree::{Kind, Mode, Scope, ToTreePath};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -102,12 +103,17 @@ pub(super) fn below(path: &str, ancestor: &str) -> bool {
     path.strip_prefix(ancestor).is_some_and(|rest| rest.is_empty() || rest.starts_with('\x01'))
 }
 
+/// What the crate says to its users, so that the scripts are held against that.
 pub(super) fn conflict(path: &str, kind: u8, other: &Lock) -> bool {
-    let subtree = |kind| kind % 2 == 1;
-    let reach = path == other.path
-        || subtree(kind) && below(other.path, path)
-        || subtree(other.kind) && below(path, other.path);
-    (kind <= 2 || other.kind <= 2) && reach
+    let tree_path = |text: &str| text.split('\x01').skip(1).collect::<Vec<_>>().to_tree_path().unwrap();
+    let kind_of = |kind| match kind {
+        1 => Kind::new(Mode::Exclusive, Scope::Subtree),
+        2 => Kind::new(Mode::Exclusive, Scope::Node),
+        3 => Kind::new(Mode::Shared, Scope::Subtree),
+        4 => Kind::new(Mode::Shared, Scope::Node),
+        _ => unreachable!("there are four kinds"),
+    };
+    mutextree::conflicts((&tree_path(path), kind_of(kind)), (&tree_path(other.path), kind_of(other.kind)))
 }
 
 pub(super) fn settle(locks: &mut [Lock]) {

@@ -21,8 +21,8 @@ fn may_queue(acquisition: &Acquisition<Name>, now: u64) -> bool {
     }
 }
 
-fn begun(patience: Patience, now: u64) -> (Acquisition<Name>, Agenda<Name>) {
-    let (mut acquisition, mut agenda) = (acquisition(patience), agenda());
+fn begun(may_wait: MayWait, now: u64) -> (Acquisition<Name>, Agenda<Name>) {
+    let (mut acquisition, mut agenda) = (acquisition(may_wait), agenda());
     acquisition.begin(now, false, &mut agenda);
     (acquisition, agenda)
 }
@@ -41,7 +41,7 @@ fn is_given_back(agenda: &mut Agenda<Name>) -> bool {
 
 #[test]
 fn a_grant_counts_from_before_its_request_was_sent() {
-    let (mut acquisition, mut agenda) = begun(Patience::None, 1);
+    let (mut acquisition, mut agenda) = begun(MayWait::No, 1);
     let step = acquisition.answered(granted(7), 100 * MS, 600 * MS, &TIMING, &mut agenda);
     assert!(matches!(step, Step::Over(Ok(()))));
     assert_eq!((acquisition.lock().deadline(), acquisition.lock().fencing_token()), (100 * MS + LEASE, 7));
@@ -49,14 +49,14 @@ fn a_grant_counts_from_before_its_request_was_sent() {
 
 #[test]
 fn a_grant_whose_answer_took_longer_than_the_lease_is_lost() {
-    let (mut acquisition, mut agenda) = begun(Patience::None, 1);
+    let (mut acquisition, mut agenda) = begun(MayWait::No, 1);
     acquisition.answered(granted(7), 100 * MS, 2 * LEASE, &TIMING, &mut agenda);
     assert!(!acquisition.lock().is_held(2 * LEASE));
 }
 
 #[test]
 fn a_message_counts_from_the_last_answer_that_said_it_waits() {
-    let (mut acquisition, mut agenda) = begun(Patience::Until(NEVER), 1);
+    let (mut acquisition, mut agenda) = begun(MayWait::Until(NEVER), 1);
     let step = acquisition.answered(queued(5), 100 * MS, 110 * MS, &TIMING, &mut agenda);
     assert!(matches!(step, Step::Wait));
     assert!(acquisition.told(News::Granted(9), 200 * MS, &TIMING, &mut agenda));
@@ -65,7 +65,7 @@ fn a_message_counts_from_the_last_answer_that_said_it_waits() {
 
 #[test]
 fn a_message_is_not_believed_if_it_is_late_or_about_an_earlier_grant() {
-    let (mut acquisition, mut agenda) = begun(Patience::Until(NEVER), 1);
+    let (mut acquisition, mut agenda) = begun(MayWait::Until(NEVER), 1);
     acquisition.answered(queued(5), 100 * MS, 110 * MS, &TIMING, &mut agenda);
     assert!(!acquisition.told(News::Granted(5), 120 * MS, &TIMING, &mut agenda), "from before it arrived");
     let nearly_over = 100 * MS + WINDOW * 3 / 4 + 1;
@@ -76,7 +76,7 @@ fn a_message_is_not_believed_if_it_is_late_or_about_an_earlier_grant() {
 
 #[test]
 fn a_lease_that_was_asked_for_begins_with_the_claim() {
-    let (mut acquisition, mut agenda) = (with_lease(Some(Duration::from_secs(1)), Patience::Until(NEVER)), agenda());
+    let (mut acquisition, mut agenda) = (with_lease(Some(Duration::from_secs(1)), MayWait::Until(NEVER)), agenda());
     acquisition.begin(1, false, &mut agenda);
     acquisition.answered(queued(5), 1, 2, &TIMING, &mut agenda);
     assert!(!acquisition.told(News::Granted(9), 3, &TIMING, &mut agenda), "so the server is asked");
@@ -86,7 +86,7 @@ fn a_lease_that_was_asked_for_begins_with_the_claim() {
 
 #[test]
 fn a_wait_queues_while_there_is_time_and_leaves_with_its_last_request() {
-    let (mut acquisition, mut agenda) = begun(Patience::Until(500 * MS), 1);
+    let (mut acquisition, mut agenda) = begun(MayWait::Until(500 * MS), 1);
     assert!(may_queue(&acquisition, 1));
     acquisition.answered(queued(5), 1, 2, &TIMING, &mut agenda);
     assert!(!may_queue(&acquisition, 500 * MS));
@@ -101,7 +101,7 @@ fn a_wait_queues_while_there_is_time_and_leaves_with_its_last_request() {
 #[test]
 fn a_wait_whose_last_request_fails_is_told_what_was_in_the_way() {
     for failure in [unsure(), down(), later()] {
-        let (mut acquisition, mut agenda) = begun(Patience::Until(500 * MS), 1);
+        let (mut acquisition, mut agenda) = begun(MayWait::Until(500 * MS), 1);
         acquisition.answered(queued(5), 1, 2, &TIMING, &mut agenda);
         let step = acquisition.answered(Err(failure), 500 * MS, 550 * MS, &TIMING, &mut agenda);
         assert!(matches!(error(step), LockError::TimedOut { .. }));
@@ -111,8 +111,8 @@ fn a_wait_whose_last_request_fails_is_told_what_was_in_the_way() {
 
 #[test]
 fn a_try_that_is_refused_asks_once_more_if_a_task_has_given_back() {
-    for patience in [Patience::None, Patience::Until(0)] {
-        let (mut acquisition, mut agenda) = (acquisition(patience), agenda());
+    for may_wait in [MayWait::No, MayWait::Until(0)] {
+        let (mut acquisition, mut agenda) = (acquisition(may_wait), agenda());
         acquisition.begin(1, true, &mut agenda);
         let blocked = || Ok(Acquired::Blocked(in_the_way(None)));
         assert!(matches!(acquisition.answered(blocked(), 1, 2, &TIMING, &mut agenda), Step::Settle));
@@ -123,7 +123,7 @@ fn a_try_that_is_refused_asks_once_more_if_a_task_has_given_back() {
 #[test]
 fn a_caller_that_does_not_wait_yet_hears_of_the_second_failure() {
     for failure in [unsure, down] {
-        let (mut acquisition, mut agenda) = begun(Patience::Until(NEVER), 1);
+        let (mut acquisition, mut agenda) = begun(MayWait::Until(NEVER), 1);
         assert!(matches!(acquisition.answered(Err(failure()), 1, 2, &TIMING, &mut agenda), Step::Ask));
         let step = acquisition.answered(Err(failure()), 3, 4, &TIMING, &mut agenda);
         assert!(matches!(error(step), LockError::Store(_)));
@@ -133,7 +133,7 @@ fn a_caller_that_does_not_wait_yet_hears_of_the_second_failure() {
 
 #[test]
 fn a_server_that_is_not_ready_is_asked_again_for_as_long_as_a_call_may_take() {
-    let (mut acquisition, mut agenda) = begun(Patience::Until(NEVER), 1);
+    let (mut acquisition, mut agenda) = begun(MayWait::Until(NEVER), 1);
     let mut pauses = Vec::new();
     let mut now = 1;
     while now <= TIMING.timeout {
@@ -153,7 +153,7 @@ fn a_server_that_is_not_ready_is_asked_again_for_as_long_as_a_call_may_take() {
 
 #[test]
 fn a_waiter_sits_out_a_lease_without_a_server_and_no_longer() {
-    let (mut acquisition, mut agenda) = begun(Patience::Until(NEVER), 1);
+    let (mut acquisition, mut agenda) = begun(MayWait::Until(NEVER), 1);
     acquisition.answered(queued(5), 100 * MS, 110 * MS, &TIMING, &mut agenda);
     let end = 100 * MS + LEASE;
     for _ in 0..5 {
@@ -171,13 +171,13 @@ fn a_waiter_sits_out_a_lease_without_a_server_and_no_longer() {
 #[test]
 fn a_caller_waits_for_the_clearing_of_what_is_dead_as_long_as_it_has_time() {
     let clearing = || Ok(Acquired::Clearing(in_the_way(None)));
-    let (mut acquisition, mut agenda) = begun(Patience::None, 1);
+    let (mut acquisition, mut agenda) = begun(MayWait::No, 1);
     assert!(matches!(acquisition.answered(clearing(), 1, 2, &TIMING, &mut agenda), Step::Ask));
     let step = acquisition.answered(clearing(), 40 * MS, 51 * MS, &TIMING, &mut agenda);
     assert!(matches!(error(step), LockError::WouldBlock { .. }));
     assert_eq!(agenda.take(60 * MS, ROOM).more, Some(More::Tidy), "the keeper goes on");
 
-    let (mut acquisition, mut agenda) = begun(Patience::Until(20 * MS), 1);
+    let (mut acquisition, mut agenda) = begun(MayWait::Until(20 * MS), 1);
     assert!(matches!(acquisition.answered(clearing(), 1, 19 * MS, &TIMING, &mut agenda), Step::Ask));
     let step = acquisition.answered(clearing(), 20 * MS, 21 * MS, &TIMING, &mut agenda);
     assert!(matches!(error(step), LockError::TimedOut { .. }));
@@ -185,12 +185,12 @@ fn a_caller_waits_for_the_clearing_of_what_is_dead_as_long_as_it_has_time() {
 
 #[test]
 fn what_nobody_wants_any_more_is_given_back_if_the_server_may_know_it() {
-    let (acquisition, mut agenda) = begun(Patience::Until(NEVER), 1);
+    let (acquisition, mut agenda) = begun(MayWait::Until(NEVER), 1);
     assert!(acquisition.give_up(&mut agenda).is_none(), "it was never sent");
-    let (mut acquisition, mut agenda) = begun(Patience::Until(NEVER), 1);
+    let (mut acquisition, mut agenda) = begun(MayWait::Until(NEVER), 1);
     acquisition.answered(Err(unsure()), 1, 2, &TIMING, &mut agenda);
     assert!(acquisition.give_up(&mut agenda).is_some());
-    let (mut acquisition, mut agenda) = begun(Patience::Until(NEVER), 1);
+    let (mut acquisition, mut agenda) = begun(MayWait::Until(NEVER), 1);
     acquisition.answered(queued(5), 1, 2, &TIMING, &mut agenda);
     assert!(acquisition.give_up(&mut agenda).is_some());
     assert!(agenda.waiter(1).is_none());

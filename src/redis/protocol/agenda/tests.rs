@@ -1,4 +1,4 @@
-use super::super::acquisition::Patience;
+use super::super::acquisition::MayWait;
 use super::super::samples::{MS, Name, ROOM, TIMING, acquisition, agenda, down, found, granted, held, lock, queued};
 use super::*;
 use std::slice;
@@ -107,7 +107,7 @@ fn a_lock_by_message_is_renewed_within_its_claim_window() {
 
 /// A waiter that the server has queued, as an answer says to a request sent at that time.
 fn waits(agenda: &mut Agenda<Name>, sent: u64) -> Arc<Lock> {
-    let mut acquisition = acquisition(Patience::Until(NEVER));
+    let mut acquisition = acquisition(MayWait::Until(NEVER));
     acquisition.begin(sent, false, agenda);
     acquisition.answered(queued(7), sent, sent, &TIMING, agenda);
     acquisition.lock().clone()
@@ -174,7 +174,7 @@ fn a_waiter_whose_heartbeats_are_answered_is_never_told_of_silence() {
 #[test]
 fn a_message_is_for_a_waiter_and_not_for_a_holder() {
     let mut agenda = agenda();
-    let mut acquisition = acquisition(Patience::Until(NEVER));
+    let mut acquisition = acquisition(MayWait::Until(NEVER));
     acquisition.begin(1, false, &mut agenda);
     assert_eq!(agenda.waiter(1), Some("waiter"), "before the first answer, too");
     acquisition.answered(granted(9), 1, 2, &TIMING, &mut agenda);

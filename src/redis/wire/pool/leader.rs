@@ -35,7 +35,7 @@ impl<C: Connect> Pool<C> {
             }
         };
         if let Err(halt) = self.make_room(&mut connection, deadline) {
-            // Nothing of the command has been sent, and nobody else waits on this connection (P5).
+            // Nothing of the command has been sent, and nobody else waits on this connection (W5).
             let failure = self.down(halt.clone().reason());
             if halt == Halt::TimedOut && !connection.is_overdue(self.timeout) {
                 self.let_go(connection);
@@ -45,7 +45,7 @@ impl<C: Connect> Pool<C> {
             return Err(failure);
         }
         let followers = self.take_followers();
-        // Entered before they are written (P3): if that fails, this is who has to be told.
+        // Entered before they are written (W3): if that fails, this is who has to be told.
         let sent_at = clock();
         connection.expect(To::Owner, sent_at);
         let pipeline = pipeline(own, &followers);
@@ -75,7 +75,7 @@ impl<C: Connect> Pool<C> {
         Err(failure)
     }
 
-    /// A connection to send over: the one that was given, unless too much is overdue on it (P6).
+    /// A connection to send over: the one that was given, unless too much is overdue on it (W6).
     fn usable(
         &self,
         given: Option<Box<Shared<C::Transport>>>,
@@ -93,7 +93,7 @@ impl<C: Connect> Pool<C> {
         Ok(Box::new(Shared::new(transport, generation)))
     }
 
-    /// Sends what was begun before, and reads what nobody waits for, if that is too much (P8).
+    /// Sends what was begun before, and reads what nobody waits for, if that is too much (W8).
     fn make_room(&self, connection: &mut Shared<C::Transport>, deadline: u64) -> Result<(), Halt> {
         connection.transport.flush(deadline.min(connection.overdue_at(self.timeout)))?;
         while connection.outstanding() > MOST_OUTSTANDING {

@@ -78,7 +78,7 @@ impl<C: Connect> Pool<C> {
     }
 
     /// Lets go of a connection, all of whose own answers are there or not waited for: somebody else
-    /// reads on (P5), or it is idle.
+    /// reads on (W5), or it is idle.
     pub(super) fn let_go(&self, mut connection: Box<Shared<C::Transport>>) {
         while let Some(follower) = connection.first_follower() {
             match follower.give(Turn::Read(connection), |turn| matches!(turn, Turn::Sent)) {
