@@ -1,6 +1,10 @@
 //! [`Backend`]: what a store of locks must do. What users call is [`LockStore`](crate::LockStore),
 //! which is implemented for every backend.
 //!
+//! A backend has two types, `Node` and `Grant`. Six functions do the work: `resolve`, `acquire`,
+//! `release`, `downgrade`, `refresh`, `is_locked`. Four answer a question: `path`, `mode`,
+//! `fencing_token`, `is_held`. The rest is provided.
+//!
 //! * `held.rs` what all stores say about locks: [`HeldLock`], [`LostLock`], [`LeaseToken`]
 //! * `loss.rs` telling listeners of locks that were lost
 //! * `offload.rs` waiting in a task for a store that can only block a thread

@@ -1,5 +1,9 @@
 //! What is asked of a store: [`Kind`], which is [`Mode`] and [`Scope`]; [`Wait`]; [`Request`]; and
-//! the conflict table as a function.
+//! the conflict table as a function, [`conflicts`].
+//!
+//! The table has five copies where speed wants them: one in bits (`memory/word.rs`), four in Lua
+//! (`obstacle` and `earliest` in `redis/lua/tree.lua`, `acquire_fast.lua`, `release_fast.lua`).
+//! `tests/conflict_table.rs` and `tests/redis/programs.rs` hold all of them against this one.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -182,10 +186,6 @@ impl Request {
 /// assert!(!conflicts((&team, alone), (&file, whole)));
 /// # Ok::<(), mutextree::PathError>(())
 /// ```
-// This is the conflict table in words. There are five copies: one in bits (`memory/word.rs`), and
-// four in Lua (`obstacle` and `earliest` in `redis/lua/tree.lua`, `acquire_fast.lua`,
-// `release_fast.lua`). `tests/conflict_table.rs` and `tests/redis/programs.rs` hold all of them
-// against this one.
 pub fn conflicts((path, kind): (&TreePath, Kind), (other, other_kind): (&TreePath, Kind)) -> bool {
     if kind.mode == Mode::Shared && other_kind.mode == Mode::Shared {
         return false;

@@ -146,9 +146,11 @@ impl Task {
         }
         let client = &self.engine.client;
         if client.agenda(|agenda| machine.told(news, clock(), &client.timing, agenda)) {
+            // The news is the grant: nothing is left to ask.
             let lock = machine.lock().clone();
             self.done(state, Ok(lock));
         } else {
+            // The server has to say what it means.
             self.queue(state, machine);
         }
     }
@@ -179,6 +181,7 @@ impl Hears for Task {
         let mut state = self.state.lock();
         match mem::replace(&mut state.stage, Stage::Over) {
             Stage::Waits(machine) => self.go_on(state, machine),
+            // A request is under way, or about to be: its answer tells. Or nobody waits any more.
             other => state.stage = other,
         }
     }
@@ -196,6 +199,7 @@ impl Asks for Task {
                 state.stage = Stage::Sent(machine);
                 Some(call)
             }
+            // Its future was dropped while it stood in the driver's queue.
             other => {
                 state.stage = other;
                 None
@@ -218,12 +222,15 @@ impl Asks for Task {
         if dropped {
             drop(state);
             let release = match step {
+                // Granted to a future that is gone.
                 Step::Over(Ok(())) => {
                     let was_held = caller::forget(client, machine.lock());
                     let kind = self.request.kind;
                     Some(Release::of_held(machine.lock().clone(), self.target.clone(), kind, was_held))
                 }
+                // An acquisition that fails has seen to what the server may know of it.
                 Step::Over(Err(_)) => None,
+                // The server may know it: in its queue, or by a request without an answer.
                 Step::Ask | Step::Pause(_) | Step::Settle | Step::Wait => {
                     client.agenda(|agenda| machine.give_up(agenda))
                 }
@@ -238,6 +245,7 @@ impl Asks for Task {
                 self.engine.driver.ask_later(self.clone(), pause);
             }
             Step::Wait => {
+                // From now on the grant comes by message.
                 self.engine.listener.start();
                 self.go_on(state, machine);
             }
@@ -312,6 +320,7 @@ impl Future for Acquiring<'_> {
         let mut state = task.state.lock();
         match mem::replace(&mut state.stage, Stage::Over) {
             Stage::Done(outcome) => Poll::Ready(outcome),
+            // It had its turn, and was not polled: it asks anew, behind those who wait by now.
             Stage::Lapsed => {
                 task.start(state, waker);
                 Poll::Pending
@@ -334,6 +343,7 @@ impl Drop for Acquiring<'_> {
         let (client, driver) = (&task.engine.client, &task.engine.driver);
         let mut state = task.state.lock();
         let stage = match mem::replace(&mut state.stage, Stage::Over) {
+            // The driver gives back what comes of the request that is under way (T3).
             Stage::Sent(machine) => {
                 driver.owe();
                 state.stage = Stage::Dropped(machine);
