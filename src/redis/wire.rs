@@ -38,7 +38,8 @@ pub(in crate::redis) use connection::Connection;
 mod tests;
 
 use connector::Connector;
-use pool::{Connect, Pool};
+use pool::Pool;
+use transport::Connect;
 
 /// The reason of a failure that is a time-out.
 const NO_ANSWER: &str = "no answer in time";

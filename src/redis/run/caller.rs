@@ -22,7 +22,7 @@ use crate::redis::protocol::script::Call;
 use crate::redis::protocol::timing::{NEVER, micros};
 use crate::request::{Kind, Request, Wait};
 
-/// Takes a lock. Returns it, and whether a lease was asked for.
+/// Takes a lock.
 pub(in crate::redis) fn acquire(
     engine: &Engine,
     target: &Target,
@@ -130,7 +130,7 @@ pub(in crate::redis) fn release(engine: &Engine, mut release: Release) -> Result
         |release, answer: Result<Released, Failure>, _, hopeless| {
             let outcome = release.answered(answer.as_ref().map_err(Failure::clone), hopeless);
             if let Ok(released) = answer {
-                client.agenda(|agenda| agenda.left_over(released.more));
+                client.left_over(released.more);
             }
             match outcome {
                 Outcome::Done { was_held } => Some(Ok(was_held)),
@@ -193,12 +193,8 @@ pub(in crate::redis) fn refresh(
         None => Err(not_held(lock)),
         Some(refresh) => send_refresh(client, lock, refresh),
     };
-    client.agenda(|agenda| {
-        agenda.reschedule(lock, clock());
-        if !lock.is_held(clock()) {
-            agenda.look_now();
-        }
-    });
+    // If the lock is lost, that is due now.
+    client.agenda(|agenda| agenda.reschedule(lock, clock()));
     result
 }
 
@@ -220,7 +216,7 @@ fn send_refresh(client: &Client, lock: &Lock, mut refresh: Refresh) -> Result<()
         |refresh, answer: Result<Refreshed, Failure>, sent, hopeless| {
             let looked = refresh.answered(answer.as_ref().map_err(Failure::clone), sent, clock(), hopeless);
             if let Ok(refreshed) = answer {
-                client.agenda(|agenda| agenda.left_over(refreshed.more));
+                client.left_over(refreshed.more);
             }
             outcome(lock, looked)
         },
@@ -239,7 +235,7 @@ pub(in crate::redis) fn downgrade(engine: &Engine, lock: &Arc<Lock>) -> (bool, R
         |downgrade, answer: Result<Answered, Failure>, _, hopeless| {
             let looked = downgrade.answered(answer.as_ref().map_err(Failure::clone), hopeless);
             if let Ok(answered) = answer {
-                client.agenda(|agenda| agenda.left_over(answered.more));
+                client.left_over(answered.more);
             }
             outcome(lock, looked)
         },
@@ -317,19 +313,11 @@ fn look_up(engine: &Engine, token: &str, target: &Target) -> Result<Option<Detac
 
 /// Asks for what changes nothing: once more, if there is no answer.
 fn twice<R: Reply>(client: &Client, call: &Call) -> Result<R, Failure> {
-    let mut again = false;
-    perform(
-        client,
-        &mut again,
-        |_| call.clone(),
-        |again, answer, _, hopeless| match answer {
-            Err(failure) if !failure.is_final() && !hopeless && !std::mem::replace(again, true) => {
-                let _ = failure;
-                None
-            }
-            answer => Some(answer),
-        },
-    )
+    let deadline = client.timing.call_deadline(clock());
+    match client.call(call, deadline) {
+        Err(failure) if !failure.is_final() && clock() < deadline => client.call(call, deadline),
+        answer => answer,
+    }
 }
 
 /// Whether an exclusive lock would be refused. A store that does not answer would refuse it, too.
@@ -339,7 +327,7 @@ pub(in crate::redis) fn is_locked(engine: &Engine, target: &Target, kind: Kind) 
     let (mut owed, until) = (engine.driver.owes(), client.timing.call_deadline(clock()));
     loop {
         let Ok(Answered { yes, more }) = twice(client, &call) else { return true };
-        client.agenda(|agenda| agenda.left_over(more));
+        client.left_over(more);
         match yes {
             // Every call takes away some of what has expired.
             None if clock() >= until => return true,

@@ -12,11 +12,12 @@ use crate::redis::command;
 use crate::redis::error::{Failure, RedisStoreError};
 use crate::redis::primitives::{Arc, AtomicBool, AtomicU64, Condvar, Mutex, Ordering};
 use crate::redis::protocol::agenda::{Agenda, Room, Work};
-use crate::redis::protocol::calls::Reply;
+use crate::redis::protocol::calls::{More, Reply};
 use crate::redis::protocol::keys::{Keys, Target};
 use crate::redis::protocol::lock::Lock;
 use crate::redis::protocol::script::{Call, Script};
 use crate::redis::protocol::timing::{NEVER, Timing, micros};
+use crate::redis::value::Value;
 use crate::redis::wire::{self, Connection, Wire};
 use crate::request::Request;
 
@@ -135,11 +136,7 @@ impl Client {
 
     /// Runs a script over the callers' connections.
     pub(super) fn call<T: Reply>(&self, call: &Call, deadline: u64) -> Result<T, Failure> {
-        let answer = match self.wire.call(&self.pack(call, false), deadline) {
-            Err(Failure::NoScript) => self.wire.call(&self.pack(call, true), deadline),
-            answer => answer,
-        };
-        T::from_answer(answer)
+        self.run(call, |bytes| self.wire.call(bytes, deadline))
     }
 
     /// Runs a script over a connection of the caller's own, opened when needed.
@@ -150,8 +147,13 @@ impl Client {
         deadline: u64,
     ) -> Result<T, Failure> {
         let connection = self.connected(own, deadline)?;
-        let answer = match connection.call(&self.pack(call, false), deadline) {
-            Err(Failure::NoScript) => connection.call(&self.pack(call, true), deadline),
+        self.run(call, |bytes| connection.call(bytes, deadline))
+    }
+
+    /// Runs a script: by its hash, and by its text if the server does not know it.
+    fn run<T: Reply>(&self, call: &Call, mut send: impl FnMut(&[u8]) -> Result<Value, Failure>) -> Result<T, Failure> {
+        let answer = match send(&self.pack(call, false)) {
+            Err(Failure::NoScript) => send(&self.pack(call, true)),
             answer => answer,
         };
         T::from_answer(answer)
@@ -169,6 +171,13 @@ impl Client {
         match own {
             Some(connection) => Ok(connection),
             None => Ok(own.insert(self.wire.open(deadline)?)),
+        }
+    }
+
+    /// Notes what a call has left to do, which is mostly nothing: then the agenda is left alone.
+    pub(super) fn left_over(&self, more: More) {
+        if more != More::None {
+            self.agenda(|agenda| agenda.left_over(more));
         }
     }
 

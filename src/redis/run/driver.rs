@@ -322,7 +322,7 @@ impl Shared {
             Outcome::Failed(_) => client.agenda(|agenda| agenda.give_up(release, clock())),
         }
         if let Ok(released) = answer {
-            client.agenda(|agenda| agenda.left_over(released.more));
+            client.left_over(released.more);
         }
         self.settle_owed(None);
     }

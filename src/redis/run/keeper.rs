@@ -111,7 +111,7 @@ fn give_back(client: &Client, connection: &mut Option<Connection>, (given_up, mo
         && let Ok(more) = client.call_over::<More>(connection, &call, deadline)
     {
         // If it failed the waiters' heartbeats do it.
-        client.agenda(|agenda| agenda.left_over(more));
+        client.left_over(more);
     }
     if given_up.is_empty() {
         return;
@@ -135,7 +135,7 @@ fn give_back(client: &Client, connection: &mut Option<Connection>, (given_up, mo
             Outcome::Again | Outcome::Failed(_) => failed.push(given_up),
         }
         if let Ok(released) = answer {
-            client.agenda(|agenda| agenda.left_over(released.more));
+            client.left_over(released.more);
         }
     }
     if !failed.is_empty() {

@@ -3,10 +3,9 @@
 use super::super::error::{Failure, RedisStoreError};
 use super::super::primitives::Arc;
 use super::super::value::Value;
-use super::pool::Transport;
 use super::refusal::Refusal;
 use super::resp::RespStream;
-use super::transport::Halt;
+use super::transport::{Halt, Transport};
 
 /// A connection that one thread has for itself.
 ///

@@ -84,7 +84,7 @@ use super::super::error::{Failure, RedisStoreError};
 use super::super::primitives::{Arc, Mutex};
 use super::super::value::Value;
 use super::NO_ANSWER;
-pub(super) use super::transport::{Connect, Transport};
+use super::transport::{Connect, Transport};
 use request::{Request, Turn};
 use shared::{Shared, Waiting};
 
