@@ -144,5 +144,7 @@ pub use mutex::TreeMutex;
 pub use path::{Components, PathError, PathRef, ToTreePath, TreePath};
 #[cfg(feature = "redis")]
 pub use redis::{RedisGrant, RedisNode, RedisStore, RedisStoreBuilder, RedisStoreError};
+#[cfg(mutextree_sim)]
+pub use redis::simulator;
 pub use request::{Kind, Mode, Owner, Request, Scope, Wait, conflicts};
 pub use store::LockStore;

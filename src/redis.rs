@@ -29,6 +29,11 @@ mod run;
 mod value;
 mod wire;
 
+// The package `tools/sim` compiles this crate once more, with its simulator in this place.
+#[cfg(mutextree_sim)]
+#[path = "../tools/sim/src/simulator.rs"]
+pub mod simulator;
+
 pub use builder::RedisStoreBuilder;
 pub use error::RedisStoreError;
 pub use node::{RedisGrant, RedisNode};

@@ -1,0 +1,3 @@
+//! Runs the simulator; see `scripts/sim`.
+
+fn main() {}
