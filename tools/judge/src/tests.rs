@@ -1,0 +1,170 @@
+//! Each rule on both sides: what it objects to, and what comes closest without being wrong.
+
+use std::fmt;
+
+use crate::{Claim, Judge, Rule};
+
+/// A part of a row of nodes, to be read or written.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Part {
+    from: u32,
+    to: u32,
+    writes: bool,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}..{}", if self.writes { "writes" } else { "reads" }, self.from, self.to)
+    }
+}
+
+impl Claim for Part {
+    fn conflicts_with(&self, other: &Self) -> bool {
+        (self.writes || other.writes) && self.from < other.to && other.from < self.to
+    }
+}
+
+const ALL: Part = Part { from: 0, to: 9, writes: true };
+const LEFT: Part = Part { from: 0, to: 5, writes: true };
+const RIGHT: Part = Part { from: 5, to: 9, writes: true };
+
+fn reads(part: Part) -> Part {
+    Part { writes: false, ..part }
+}
+
+fn rules(judge: &Judge<Part>) -> Vec<Rule> {
+    judge.violations().iter().map(|violation| violation.rule).collect()
+}
+
+#[test]
+fn an_overlap_is_told_once_and_names_both() {
+    let mut judge = Judge::new();
+    judge.granted(1, ALL, 10, 100, 200, 95);
+    judge.granted(2, LEFT, 11, 199, 300, 190);
+    judge.extended(1, 199, 210, 198);
+    assert_eq!(rules(&judge), [Rule::Overlap]);
+    let [violation] = judge.violations() else { panic!() };
+    assert_eq!((violation.at, violation.id, violation.other), (199, 2, Some(1)));
+    for part in ["1 (writes 0..9, token 10, since 100, until 200", "2 (writes 0..5, token 11", "at 199"] {
+        assert!(violation.text.contains(part), "{}", violation.text);
+    }
+    assert_eq!((judge.grants(), judge.losses()), (2, 0));
+}
+
+#[test]
+fn one_that_ends_as_the_next_begins_does_not_overlap() {
+    let mut judge = Judge::new();
+    judge.granted(1, ALL, 10, 100, 200, 95);
+    judge.granted(2, LEFT, 11, 200, 300, 190);
+    judge.granted(3, RIGHT, 11, 210, 900, 205);
+    judge.ended(2, 250);
+    judge.granted(4, LEFT, 12, 250, 300, 190);
+    // What is shorter now, and released after it had ended.
+    judge.extended(3, 260, 270, 255);
+    judge.granted(5, RIGHT, 12, 270, 300, 265);
+    judge.ended(3, 280);
+    judge.granted(6, reads(LEFT), 13, 300, 400, 295);
+    judge.granted(7, reads(ALL), 14, 301, 400, 295);
+    assert_eq!(rules(&judge), []);
+}
+
+#[test]
+fn what_is_extended_is_held_for_longer() {
+    let mut judge = Judge::new();
+    judge.granted(1, ALL, 10, 100, 200, 95);
+    judge.extended(1, 150, 250, 145);
+    judge.granted(2, LEFT, 11, 220, 300, 190);
+    assert_eq!(rules(&judge), [Rule::Overlap]);
+}
+
+#[test]
+fn a_downgrade_lets_readers_in_and_nobody_else() {
+    let mut judge = Judge::new();
+    judge.granted(1, ALL, 10, 100, 200, 95);
+    judge.changed(1, 110, reads(ALL));
+    judge.granted(2, reads(LEFT), 11, 120, 130, 115);
+    assert_eq!(rules(&judge), []);
+    judge.granted(3, RIGHT, 12, 140, 150, 135);
+    assert_eq!(rules(&judge), [Rule::Overlap]);
+    // The other way round.
+    judge.changed(2, 129, LEFT);
+    assert_eq!(rules(&judge), [Rule::Overlap, Rule::Overlap]);
+    // What has ended changes nothing.
+    judge.ended(1, 150);
+    judge.changed(1, 160, ALL);
+    judge.granted(4, RIGHT, 13, 170, 180, 165);
+    assert_eq!(rules(&judge), [Rule::Overlap, Rule::Overlap]);
+}
+
+#[test]
+fn tokens_rise_along_conflicts_and_nowhere_else() {
+    let mut judge = Judge::new();
+    judge.granted(1, LEFT, 10, 100, 110, 95);
+    judge.granted(2, RIGHT, 5, 120, 130, 115);
+    judge.granted(3, RIGHT, 6, 140, 150, 135);
+    assert_eq!(rules(&judge), [], "siblings draw as they like");
+    judge.granted(4, ALL, 10, 160, 170, 155);
+    assert_eq!(rules(&judge), [Rule::TokenNotRisen], "not greater, though greater than the last one");
+    assert!(judge.violations()[0].text.contains("1 (writes 0..5, token 10)"), "{}", judge.violations()[0].text);
+    judge.granted(5, ALL, 11, 180, 190, 175);
+    judge.granted(6, reads(ALL), 13, 191, 199, 190);
+    judge.granted(7, reads(ALL), 12, 192, 199, 190);
+    assert_eq!(rules(&judge).len(), 1, "readers may come in any order");
+    judge.granted(8, RIGHT, 13, 200, 210, 195);
+    assert_eq!(rules(&judge).len(), 2);
+    judge.tokens_may_fall();
+    judge.granted(9, ALL, 1, 220, 230, 215);
+    assert_eq!(rules(&judge).len(), 2);
+}
+
+#[test]
+fn what_has_ended_is_not_extended() {
+    let mut judge = Judge::new();
+    judge.granted(1, LEFT, 10, 100, 200, 95);
+    judge.extended(1, 200, 300, 195);
+    assert_eq!(rules(&judge), [], "at the last moment");
+    judge.extended(1, 301, 400, 299);
+    assert_eq!(rules(&judge), [Rule::HeldAfterLost]);
+    judge.granted(2, RIGHT, 10, 310, 900, 305);
+    judge.ended(2, 320);
+    judge.extended(2, 320, 900, 315); // at the same time, and afterwards
+    judge.extended(3, 340, 900, 335);
+    assert_eq!(rules(&judge), [Rule::HeldAfterLost; 3]);
+    // It is not held again by that.
+    judge.granted(4, ALL, 11, 350, 400, 345);
+    assert_eq!(rules(&judge), [Rule::HeldAfterLost; 3]);
+}
+
+#[test]
+fn a_loss_excuses_what_rests_on_the_time_before_it() {
+    let mut judge = Judge::new();
+    judge.granted(1, LEFT, 10, 100, 900, 95);
+    judge.granted(2, RIGHT, 10, 100, 900, 95);
+    judge.data_lost(200);
+    judge.granted(3, ALL, 11, 220, 300, 210);
+    assert_eq!((judge.losses(), rules(&judge)), (2, vec![]));
+    judge.extended(1, 230, 900, 199);
+    assert_eq!((judge.losses(), rules(&judge)), (2, vec![]), "the same two are counted once");
+    judge.extended(1, 240, 900, 200);
+    assert_eq!((judge.losses(), rules(&judge)), (2, vec![Rule::Overlap]), "both were confirmed");
+}
+
+#[test]
+fn a_loss_excuses_no_one_who_asked_after_it() {
+    let mut judge = Judge::new();
+    judge.data_lost(200);
+    judge.granted(1, LEFT, 10, 250, 900, 200);
+    judge.granted(2, ALL, 11, 260, 300, 255);
+    assert_eq!((judge.losses(), rules(&judge)), (0, vec![Rule::Overlap]));
+}
+
+#[test]
+fn a_late_grant_of_before_a_loss_may_have_a_smaller_token() {
+    let mut judge = Judge::new();
+    judge.data_lost(200);
+    judge.granted(1, LEFT, 10, 250, 260, 240);
+    judge.granted(2, LEFT, 9, 270, 300, 199);
+    assert_eq!(rules(&judge), []);
+    judge.granted(3, LEFT, 9, 300, 310, 290);
+    assert_eq!(rules(&judge), [Rule::TokenNotRisen]);
+}
