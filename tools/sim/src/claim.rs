@@ -46,10 +46,14 @@ impl Place {
         Some(place)
     }
 
+    /// As the scripts write it.
+    pub(super) fn text(&self) -> Vec<u8> {
+        self.steps().iter().flat_map(|step| [1, b'a' + step]).collect()
+    }
+
     pub(super) fn target(&self) -> Target {
-        let path = TreePath::root();
-        let path = if self.depth == 0 { path } else { path.join(self.to_string().as_str()).unwrap_or_default() };
-        Target::new(path)
+        let path: Result<TreePath, _> = self.to_string().parse();
+        Target::new(path.expect("letters and slashes are a path"))
     }
 }
 
@@ -107,5 +111,11 @@ impl fmt::Display for Claim {
         let mode = if self.is_exclusive() { "exclusive" } else { "shared" };
         let scope = if self.covers_subtree() { "" } else { " node only" };
         write!(f, "{} ({mode}{scope})", self.place)
+    }
+}
+
+impl mutextree_judge::Claim for Claim {
+    fn conflicts_with(&self, other: &Self) -> bool {
+        self.conflicts(*other)
     }
 }

@@ -1,0 +1,98 @@
+//! [`Cover`]: what was seen to happen, and how often. What never happens proves nothing.
+
+use std::collections::BTreeMap;
+
+use crate::redis::error::Failure;
+use crate::redis::protocol::acquisition::Step;
+use crate::redis::protocol::message::News;
+use crate::redis::protocol::script::Script;
+use crate::redis::value::Value;
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Cover {
+    seen: BTreeMap<&'static str, u64>,
+}
+
+impl Cover {
+    pub(super) fn see(&mut self, what: &'static str) {
+        *self.seen.entry(what).or_default() += 1;
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        for (what, count) in &other.seen {
+            *self.seen.entry(what).or_default() += count;
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.seen.iter().map(|(what, count)| (*what, *count))
+    }
+
+    /// What a script answered, by the table of states in docs/redis.md.
+    pub(super) fn answer(&mut self, script: Script, answer: &Value) {
+        let Value::List(list) = answer else { return };
+        let first = match list.first() {
+            Some(Value::Int(first)) => *first,
+            _ => 0,
+        };
+        self.see(match (script, first) {
+            (Script::Acquire, 0) => "acquire: refused",
+            (Script::Acquire, 1) => "acquire: granted",
+            (Script::Acquire, 2) => "acquire: waits",
+            (Script::Acquire, 3) => "acquire: what is in the way has expired, ask again",
+            (Script::Acquire, 4) => "acquire: finds a tombstone",
+            (Script::Release, 0) => "release: finds nothing",
+            (Script::Release, 1) => "release: found it",
+            (Script::Downgrade, 0) => "downgrade: finds nothing",
+            (Script::Downgrade, 1) => "downgrade: done",
+            (Script::Detached, 0) => "detached: finds nothing",
+            (Script::Detached, 1) => "detached: found it",
+            (Script::HandOver, _) => "handover",
+            (Script::Tidy, _) => "tidy",
+            (Script::Refresh, _) => "refresh",
+            _ => "another answer",
+        });
+        if script == Script::Refresh {
+            for found in &list[1..] {
+                self.see(match found {
+                    Value::Int(-1) => "refresh: held",
+                    Value::Int(-2) => "refresh: lost",
+                    Value::Int(..-2) => "refresh: granted",
+                    _ => "refresh: waits",
+                });
+            }
+        }
+        if list.iter().any(|it| matches!(it, Value::List(_))) {
+            self.see("more is left to hand over");
+        }
+    }
+
+    pub(super) fn failure(&mut self, failure: &Failure) {
+        self.see(match failure {
+            Failure::Down(_) => "a request fails: down",
+            Failure::Later(_) => "a request fails: later",
+            Failure::Unsure(_) => "a request fails: unsure",
+            Failure::Refused(_) => "a request fails: refused",
+            Failure::NoScript => "a request fails: no script",
+        });
+    }
+
+    pub(super) fn step(&mut self, step: &Step) {
+        self.see(match step {
+            Step::Ask => "an acquisition asks again",
+            Step::Pause(_) => "an acquisition pauses",
+            Step::Settle => "an acquisition waits for what tasks gave back",
+            Step::Wait => "an acquisition waits",
+            Step::Over(_) => "an acquisition is over",
+        });
+    }
+
+    pub(super) fn news(&mut self, news: News) {
+        self.see(match news {
+            News::Nothing => "a waiter's time is up",
+            News::Ask => "a heartbeat has a waiter ask",
+            News::Granted(_) => "a message has a waiter ask",
+            News::Silent => "a waiter is told of a silent server",
+        });
+    }
+}

@@ -1,0 +1,259 @@
+//! [`Ledger`]: what a server's data says, and whether that is allowed. After each script it looks
+//! at the records that the script touched; now and then it recounts everything (docs/redis.md, I1
+//! to I9). It reads records in its own way, and has its own conflict table.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::claim::{Claim, Place};
+use super::emulation::{Bytes, Data};
+use crate::redis::protocol::keys::Keys;
+
+/// Every so many scripts all is recounted.
+const RECOUNTS: u64 = 16;
+
+/// A holder, a waiter or (without a claim) a tombstone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Record {
+    pub(super) claim: Option<Claim>,
+    /// A fencing token or an arrival number.
+    pub(super) number: u64,
+    pub(super) owner: Bytes,
+}
+
+/// The names of a tree's keys.
+struct Names<'a> {
+    nodes: &'a str,
+    deadlines: &'a str,
+    holders: &'a str,
+    waiters: &'a str,
+    queues: &'a str,
+    waiting: &'a str,
+}
+
+fn names(keys: &Keys) -> Names<'_> {
+    let [nodes, deadlines, holders, waiters, queues, waiting, _] = keys.all() else { unreachable!("seven keys") };
+    Names { nodes, deadlines, holders, waiters, queues, waiting }
+}
+
+/// What the records of one server say.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ledger {
+    held: BTreeMap<Vec<u8>, Record>,
+    waits: BTreeMap<Vec<u8>, Record>,
+    /// The greatest number that was drawn.
+    greatest: u64,
+    scripts: u64,
+}
+
+/// `kind,number,version,lease,claim,client,length of owner,owner path`.
+fn read(text: &[u8]) -> Option<Record> {
+    let mut fields = text.splitn(8, |&byte| byte == b',');
+    let kind: u8 = number(fields.next()?)?;
+    let count: u64 = number(fields.next()?)?;
+    let length: usize = number(fields.nth(4)?)?;
+    let rest = fields.next()?;
+    let (owner, path) = rest.split_at_checked(length)?;
+    let claim = if kind == 0 { None } else { Some(Claim { place: Place::of_text(path)?, number: kind }) };
+    Some(Record { claim, number: count, owner: owner.into() })
+}
+
+fn number<N: std::str::FromStr>(text: &[u8]) -> Option<N> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+impl Ledger {
+    /// The data is another one: after a restart.
+    pub(super) fn reset(&mut self, keys: &Keys, data: &Data) {
+        let names = names(keys);
+        *self = Self::default();
+        let all = |key| data.hash(key).filter(|(field, _)| field.contains(&b'.'));
+        self.held = all(names.nodes).filter_map(|(token, it)| Some((token.to_vec(), read(it)?))).collect();
+        self.held.retain(|_, record| record.claim.is_some());
+        self.waits = all(names.waiters).filter_map(|(token, it)| Some((token.to_vec(), read(it)?))).collect();
+        self.greatest = data.field(names.nodes, b"tick").and_then(number).unwrap_or(0);
+    }
+
+    pub(super) fn holders(&self) -> impl Iterator<Item = (&Vec<u8>, &Record)> {
+        self.held.iter()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.held.is_empty() && self.waits.is_empty()
+    }
+
+    /// A script has run, and touched these tokens. `strict`: whether every waiter whose turn has
+    /// come must have been served by now.
+    pub(super) fn check(&mut self, keys: &Keys, data: &Data, touched: &[Bytes], strict: bool) -> Result<(), String> {
+        let names = names(keys);
+        let waited = self.read_waiters(&names, data)?;
+        for token in touched {
+            let now = data.field(names.nodes, token).map(|it| read(it).ok_or("a record that nobody can read"));
+            let now = now.transpose()?.filter(|record| record.claim.is_some());
+            match now {
+                None => _ = self.held.remove(&token[..]),
+                Some(record) if self.held.contains_key(&token[..]) => _ = self.held.insert(token.to_vec(), record),
+                Some(record) => self.grant(token, record, waited.get(&token[..]))?,
+            }
+        }
+        self.scripts += 1;
+        if self.scripts.is_multiple_of(RECOUNTS) {
+            self.recount(&names, data)?;
+        }
+        if strict { self.nobody_is_forgotten() } else { Ok(()) }
+    }
+
+    /// Returns those that waited before.
+    fn read_waiters(&mut self, names: &Names<'_>, data: &Data) -> Result<BTreeMap<Vec<u8>, Record>, String> {
+        let mut waits = BTreeMap::new();
+        for (token, it) in data.hash(names.waiters) {
+            let record = read(it).ok_or_else(|| format!("a waiter's record that nobody can read: {}", text(it)))?;
+            waits.insert(token.to_vec(), record);
+        }
+        for (token, record) in &waits {
+            if !self.waits.contains_key(token) {
+                self.draw("an arrival", record.number)?;
+            }
+        }
+        Ok(std::mem::replace(&mut self.waits, waits))
+    }
+
+    fn draw(&mut self, what: &str, number: u64) -> Result<(), String> {
+        if number <= self.greatest {
+            return Err(format!("{what} has number {number}, and {} was drawn before (I1)", self.greatest));
+        }
+        self.greatest = number;
+        Ok(())
+    }
+
+    /// A new holder, that waited before or did not (I3, I4).
+    fn grant(&mut self, token: &[u8], record: Record, waited: Option<&Record>) -> Result<(), String> {
+        let claim = record.claim.expect("a holder has one");
+        let held = |other: &&Record| other.claim.is_some_and(|other| other.conflicts(claim));
+        if let Some((other, it)) = self.held.iter().find(|(_, it)| held(it)) {
+            let (token, other, its) = (text(token), text(other), it.claim.expect("it conflicts"));
+            return Err(format!("the server grants {claim} to {token} while {other} has {its} (I3)"));
+        }
+        let arrival = waited.map_or(u64::MAX, |waited| waited.number);
+        let overtaken = self.waits.iter().find(|(_, it)| it.number < arrival && held(it));
+        if let Some((other, it)) = overtaken {
+            let (token, other, its) = (text(token), text(other), it.claim.expect("it conflicts"));
+            return Err(format!("the server grants {claim} to {token}, though {other} came earlier for {its} (I4)"));
+        }
+        // Several are granted in one call in any order, so each is compared with what was before.
+        self.greatest = self.greatest.max(record.number);
+        self.held.insert(token.to_vec(), record);
+        Ok(())
+    }
+
+    fn nobody_is_forgotten(&self) -> Result<(), String> {
+        for (token, waiter) in &self.waits {
+            let Some(claim) = waiter.claim else { continue };
+            let is_in_the_way = |it: &Record| it.claim.is_some_and(|other| other.conflicts(claim));
+            let held = self.held.values().any(is_in_the_way);
+            let earlier = self.waits.values().any(|it| it.number < waiter.number && is_in_the_way(it));
+            if !held && !earlier {
+                return Err(format!("{} waits for {claim}, and nothing is in its way (I5)", text(token)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a request for this, by this token, was refused with a cause: something that it
+    /// conflicts with, and whose time is not up.
+    pub(super) fn has_cause(&self, keys: &Keys, data: &Data, token: &[u8], claim: Claim, time: u64) -> bool {
+        let names = names(keys);
+        let lives = |it: &[u8]| data.score(names.deadlines, it).is_some_and(|end| end > time as f64);
+        let arrival = self.waits.get(token).map_or(u64::MAX, |it| it.number);
+        let conflicts = |it: &Record| it.claim.is_some_and(|other| other.conflicts(claim));
+        self.held.iter().any(|(other, it)| other != token && conflicts(it) && lives(other))
+            || self.waits.iter().any(|(other, it)| it.number < arrival && conflicts(it) && lives(other))
+    }
+
+    /// Everything agrees with the records (I2).
+    pub(super) fn recount(&self, names: &Names<'_>, data: &Data) -> Result<(), String> {
+        let (mut counts, mut records, mut tokens) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        let mut flag = false;
+        for (field, value) in data.hash(names.nodes) {
+            match field {
+                b"tick" | b"born" | b"offset" => {}
+                b"waiting" => flag = true,
+                _ if field.contains(&b'.') => {
+                    tokens.insert(field.to_vec());
+                    let record = read(value).ok_or("a record that nobody can read")?;
+                    if record.claim.is_some() {
+                        records.insert(field.to_vec(), record);
+                    }
+                }
+                _ => _ = counts.insert(field.to_vec(), value.to_vec()),
+            }
+        }
+        same("holders", &records, &self.held)?;
+        same("counts of holders", &counts, &count(&self.held))?;
+        let waiting = data.hash(names.waiting).map(|(path, value)| (path.to_vec(), value.to_vec())).collect();
+        same("counts of waiters", &waiting, &count(&self.waits))?;
+        same("the flag that somebody waits", &flag, &!self.waits.is_empty())?;
+        tokens.extend(self.waits.keys().cloned());
+        let ends = data.sorted(names.deadlines).map(|(token, _)| token.to_vec()).collect();
+        same("what has an end", &tokens, &ends)?;
+        let members = |key| data.sorted(key).map(|(member, _)| member.to_vec()).collect::<BTreeSet<_>>();
+        let places = self.held.iter().map(|(token, it)| entry(it.claim.expect("held"), token)).collect();
+        same("the index of holders", &members(names.holders), &places)?;
+        let tickets = self.waits.iter().flat_map(|(token, it)| tickets(it, token)).collect();
+        same("the queues", &members(names.queues), &tickets)
+    }
+
+    /// The same, from outside.
+    pub(super) fn recount_all(&self, keys: &Keys, data: &Data) -> Result<(), String> {
+        self.recount(&names(keys), data)
+    }
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, is: &T, should: &T) -> Result<(), String> {
+    if is == should { Ok(()) } else { Err(format!("{what} are {is:?} and should be {should:?} (I2)")) }
+}
+
+/// The nodes from the root down to this one, as the scripts write them.
+fn chain(place: &Place) -> Vec<Vec<u8>> {
+    let text = place.text();
+    (0..=text.len() / 2).map(|level| text[..2 * level].to_vec()).collect()
+}
+
+fn class(claim: Claim, is_own: bool) -> u8 {
+    match (is_own, claim.is_exclusive()) {
+        (true, _) => claim.number,
+        (false, true) => 5,
+        (false, false) => 6,
+    }
+}
+
+fn count(records: &BTreeMap<Vec<u8>, Record>) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let mut counts: BTreeMap<Vec<u8>, [u32; 6]> = BTreeMap::new();
+    for claim in records.values().filter_map(|it| it.claim) {
+        let nodes = chain(&claim.place);
+        let last = nodes.len() - 1;
+        for (level, node) in nodes.into_iter().enumerate() {
+            counts.entry(node).or_default()[usize::from(class(claim, level == last)) - 1] += 1;
+        }
+    }
+    let packed = |counts: [u32; 6]| counts.iter().flat_map(|count| count.to_le_bytes()).collect();
+    counts.into_iter().map(|(path, counts)| (path, packed(counts))).collect()
+}
+
+fn entry(claim: Claim, token: &[u8]) -> Vec<u8> {
+    [&claim.place.text()[..], &[0, b'0' + claim.number], token].concat()
+}
+
+fn tickets(record: &Record, token: &[u8]) -> Vec<Vec<u8>> {
+    let Some(claim) = record.claim else { return Vec::new() };
+    let nodes = chain(&claim.place);
+    let last = nodes.len() - 1;
+    let number = format!("{:016}", record.number);
+    let ticket = |(level, node): (usize, &Vec<u8>)| {
+        [&node[..], &[0, b'0' + class(claim, level == last)], number.as_bytes(), token].concat()
+    };
+    nodes.iter().enumerate().map(ticket).collect()
+}

@@ -1,0 +1,265 @@
+//! [`Plan`]: what one history is made of, drawn from its seed. Each kind of fault is on or off for
+//! the whole of it: a history with three faults finds what one with all of them hides.
+
+use std::collections::BTreeSet;
+
+use super::chance::Chance;
+use super::claim::{DEEPEST, Place};
+use super::emulation::Limits;
+use crate::redis::protocol::timing::Timing;
+
+pub(super) const MILLI: u64 = 1_000;
+pub(super) const SECOND: u64 = 1_000_000;
+
+/// What may go wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Fault {
+    // Drawn for each request.
+    RequestLost,
+    AnswerLost,
+    RequestLate,
+    AnswerLate,
+    CutBefore,
+    CutAfter,
+    Refused,
+    NoScript,
+    // They come at some time.
+    MailLost,
+    ListenerCut,
+    Frozen,
+    Unreachable,
+    Stalled,
+    Paused,
+    Killed,
+    ClockAhead,
+    ClockBack,
+    Restarted,
+    LostSome,
+    LostAll,
+    FailedOver,
+    // For the whole of a history.
+    Drift,
+}
+
+impl Fault {
+    pub(super) const ALL: [Self; 22] = [
+        Self::RequestLost,
+        Self::AnswerLost,
+        Self::RequestLate,
+        Self::AnswerLate,
+        Self::CutBefore,
+        Self::CutAfter,
+        Self::Refused,
+        Self::NoScript,
+        Self::MailLost,
+        Self::ListenerCut,
+        Self::Frozen,
+        Self::Unreachable,
+        Self::Stalled,
+        Self::Paused,
+        Self::Killed,
+        Self::ClockAhead,
+        Self::ClockBack,
+        Self::Restarted,
+        Self::LostSome,
+        Self::LostAll,
+        Self::FailedOver,
+        Self::Drift,
+    ];
+
+    /// Whether it is drawn for each request.
+    fn is_of_request(self) -> bool {
+        self <= Self::NoScript
+    }
+
+    /// Whether it comes at some time.
+    pub(super) fn is_timed(self) -> bool {
+        Self::MailLost <= self && self <= Self::FailedOver
+    }
+
+    /// As a person reads it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::RequestLost => "request lost",
+            Self::AnswerLost => "answer lost",
+            Self::RequestLate => "request late",
+            Self::AnswerLate => "answer late",
+            Self::CutBefore => "connection cut, request not carried out",
+            Self::CutAfter => "connection cut, request carried out",
+            Self::Refused => "refused for now",
+            Self::NoScript => "script unknown",
+            Self::MailLost => "messages lost",
+            Self::ListenerCut => "listener's connection cut",
+            Self::Frozen => "open connections silent",
+            Self::Unreachable => "server out of reach",
+            Self::Stalled => "server stalled",
+            Self::Paused => "process paused",
+            Self::Killed => "process killed",
+            Self::ClockAhead => "server's clock ahead",
+            Self::ClockBack => "server's clock set back",
+            Self::Restarted => "server restarted with its data",
+            Self::LostSome => "server restarted with older data",
+            Self::LostAll => "server restarted with no data",
+            Self::FailedOver => "failover to a replica that lags",
+            Self::Drift => "clocks of different rates",
+        }
+    }
+}
+
+/// What is left out of a history when it is shortened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Part {
+    /// All faults of a kind.
+    Kind(Fault),
+    /// The fault of this kind that comes at this place among those of the kind.
+    One(Fault, u32),
+    /// All that a caller of a process does.
+    Caller(usize, usize),
+    /// The operation of a caller that comes at this place.
+    Operation(usize, usize, u32),
+}
+
+/// One history.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) seed: u64,
+    pub(super) processes: usize,
+    pub(super) callers: usize,
+    /// How many of the callers are tasks: they may be dropped at any time.
+    pub(super) tasks: usize,
+    /// After this time no faults come any more, and nobody begins anything.
+    pub(super) duration: u64,
+    pub(super) timing: Timing,
+    pub(super) limits: Limits,
+    /// All nodes of the tree.
+    pub(super) places: Vec<Place>,
+    /// How likely the first place is, beside all of them.
+    pub(super) hot: f64,
+    pub(super) latency: (u64, u64),
+    /// How long callers think, hold, and wait; and the lease that they ask for.
+    pub(super) think: (u64, u64),
+    pub(super) hold: (u64, u64),
+    pub(super) wait: (u64, u64),
+    pub(super) lease: (u64, u64),
+    /// How likely a lock is shared, node only, has a lease of its own, is only tried.
+    pub(super) shared: f64,
+    pub(super) node_only: f64,
+    pub(super) leased: f64,
+    pub(super) tried: f64,
+    /// How likely a holder does something else before it releases.
+    pub(super) acts: f64,
+    /// How likely a task is dropped before it is done.
+    pub(super) dropped: f64,
+    /// Of each kind: a probability a request, or so many a simulated second; 0 is off.
+    rates: [f64; Fault::ALL.len()],
+    pub(super) left_out: BTreeSet<Part>,
+}
+
+impl Plan {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut chance = Chance::new(seed, 0);
+        let rates = Self::draw_rates(&mut chance);
+        let on = |fault: Fault| rates[fault as usize] > 0.0;
+        let any = rates.iter().any(|&rate| rate > 0.0);
+        let processes = if chance.hits(0.1) { 10 } else { chance.between(1, 5) as usize };
+        let callers = chance.between(1, 4) as usize;
+        let heartbeat = match any {
+            // Whatever a heartbeat would find must be told by message.
+            false if chance.hits(0.5) => 3600 * SECOND,
+            _ => chance.magnitude(100 * MILLI, 5 * SECOND),
+        };
+        let lease = chance.magnitude(600 * MILLI, 30 * SECOND);
+        let limits = match chance.hits(0.5) {
+            true => Limits([64, 16, 64, 128, 1000]),
+            false => {
+                let mut few = || chance.pick(&[1, 2, 3, 64]) as u32;
+                let [reaped, granted, visited] = [few(), few(), few()];
+                Limits([reaped, few().min(16), granted, visited, 1000])
+            }
+        };
+        let latency = chance.magnitude(30, 5 * MILLI);
+        let hold = chance.magnitude(MILLI, 2 * SECOND);
+        Self {
+            seed,
+            processes,
+            callers,
+            tasks: chance.between(0, callers as u64) as usize,
+            duration: chance.between(20, 120) * SECOND,
+            timing: Timing { lease, heartbeat, timeout: chance.magnitude(200 * MILLI, 5 * SECOND) },
+            limits,
+            places: Self::draw_places(&mut chance),
+            hot: if chance.hits(0.5) { 0.0 } else { 0.6 },
+            latency: (latency / 3, latency),
+            think: (MILLI, chance.magnitude(5 * MILLI, 2 * SECOND)),
+            hold: (MILLI.min(hold), hold),
+            wait: (MILLI, chance.magnitude(10 * MILLI, 20 * SECOND)),
+            lease: (chance.magnitude(20 * MILLI, SECOND), chance.magnitude(SECOND, 20 * SECOND)),
+            shared: chance.pick(&[0.0, 0.2, 0.5, 0.9]),
+            node_only: chance.pick(&[0.0, 0.2, 0.5]),
+            leased: chance.pick(&[0.0, 0.3, 0.6]),
+            tried: chance.pick(&[0.0, 0.2, 0.6]),
+            acts: chance.pick(&[0.0, 0.3, 0.6]),
+            dropped: chance.pick(&[0.0, 0.2, 0.5]),
+            rates,
+            left_out: BTreeSet::new(),
+        }
+    }
+
+    /// A tenth of all histories has no fault at all: then nothing may be lost, and nothing be slow.
+    fn draw_rates(chance: &mut Chance) -> [f64; Fault::ALL.len()] {
+        let mut rates = [0.0; Fault::ALL.len()];
+        if chance.hits(0.1) {
+            return rates;
+        }
+        let most = chance.pick(&[0.1, 0.25, 0.5]);
+        for fault in Fault::ALL {
+            let is_on = chance.hits(most);
+            let rate = if fault.is_of_request() {
+                chance.magnitude(1, 200) as f64 / 2000.0
+            } else {
+                chance.magnitude(5, 300) as f64 / 1000.0
+            };
+            if is_on {
+                rates[fault as usize] = rate;
+            }
+        }
+        rates
+    }
+
+    fn draw_places(chance: &mut Chance) -> Vec<Place> {
+        let depth = chance.between(1, DEEPEST as u64) as usize;
+        let fan_out = chance.between(1, 4) as u8;
+        let mut all = vec![Place::ROOT];
+        let mut level = all.clone();
+        for _ in 0..depth {
+            level = level.iter().flat_map(|place| (0..fan_out).map(|step| place.child(step))).collect();
+            level.truncate(12);
+            all.extend(&level);
+        }
+        all
+    }
+
+    /// How often this fault comes; 0 for never.
+    pub(super) fn rate(&self, fault: Fault) -> f64 {
+        if self.left_out.contains(&Part::Kind(fault)) { 0.0 } else { self.rates[fault as usize] }
+    }
+
+    pub(super) fn has(&self, fault: Fault) -> bool {
+        self.rate(fault) > 0.0
+    }
+
+    /// Whether anything may go wrong.
+    pub(super) fn has_faults(&self) -> bool {
+        Fault::ALL.iter().any(|&fault| self.has(fault))
+    }
+
+    /// Whether one call may leave something to be handed over by another.
+    pub(super) fn has_small_limits(&self) -> bool {
+        self.limits.0[2] < 64 || self.limits.0[3] < 64
+    }
+
+    /// The longest time that anything lasts on the server without a holder or waiter that lives.
+    pub(super) fn longest(&self) -> u64 {
+        self.timing.lease.max(self.lease.1).max(if self.has_faults() { self.timing.claim_window() } else { 0 })
+    }
+}

@@ -1,0 +1,51 @@
+//! [`Server`]: a simulated server: its data, its clock, and what becomes of both.
+
+use super::emulation::Data;
+use super::ledger::Ledger;
+
+/// The server's clock shows this at the beginning of a history.
+const BEGINNING: u64 = 1_700_000_000_000_000;
+
+/// How many earlier states are kept, for a restart or a replica that has an older one.
+const KEPT: usize = 8;
+
+#[derive(Clone, Debug)]
+pub(super) struct Server {
+    pub(super) data: Data,
+    pub(super) ledger: Ledger,
+    /// How far its clock is ahead of true time.
+    pub(super) ahead: i64,
+    pub(super) is_up: bool,
+    /// Counts starts: connections to an earlier one are broken.
+    pub(super) start: u64,
+    pub(super) stalled_until: u64,
+    /// Earlier states, the latest last.
+    pub(super) earlier: Vec<Data>,
+}
+
+impl Server {
+    pub(super) fn new() -> Self {
+        Self {
+            data: Data::default(),
+            ledger: Ledger::default(),
+            ahead: 0,
+            is_up: true,
+            start: 0,
+            stalled_until: 0,
+            earlier: Vec::new(),
+        }
+    }
+
+    /// What its clock shows, in microseconds since 1970.
+    pub(super) fn time(&self, now: u64) -> u64 {
+        (BEGINNING + now).saturating_add_signed(self.ahead)
+    }
+
+    /// Takes down its state, as a log that is written once a second would.
+    pub(super) fn remember(&mut self) {
+        if self.earlier.len() == KEPT {
+            self.earlier.remove(0);
+        }
+        self.earlier.push(self.data.clone());
+    }
+}
