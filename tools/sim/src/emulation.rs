@@ -4,40 +4,97 @@
 //! * `data.rs`: the keys and what they hold
 //! * `commands.rs`: what each command does, and its reply
 //! * `lua.rs`: the interpreter: how a script calls commands, and how its reply is read
+//! * `testing.rs`: what the tests use, which hold all of it against a real server
+
+use mlua::Function;
 
 use crate::redis::protocol::script::{Call, Script};
 use crate::redis::value::Value;
 
-/// Everything that a server holds. Cheap to clone: that is how a snapshot, a replica, or the state
-/// before a crash is made.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Data {}
+mod commands;
+mod data;
+mod lua;
+#[doc(hidden)]
+pub mod testing;
+
+pub(super) use data::{Bytes, Data};
+use lua::Engine;
 
 /// The limits of `lua/tree.lua`, in its order: MAX_REAPED, MAX_ASIDE, MAX_GRANTED, MAX_VISITED and
 /// MAX_SCANNED.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Limits(pub(super) [u32; 5]);
 
+impl Limits {
+    /// How the line that sets them begins.
+    const LINE: &str = "local MAX_REAPED, MAX_ASIDE, MAX_GRANTED, MAX_VISITED, MAX_SCANNED = ";
+
+    /// The text of a script with these limits. All but the probe have a line of them.
+    fn put_into(self, script: Script, text: &str) -> String {
+        let parts: Vec<&str> = text.split(Self::LINE).collect();
+        match &*parts {
+            [_] if script == Script::Probe => text.to_owned(),
+            [before, after] => {
+                let (_, rest) = after.split_once('\n').expect("the line of limits ends");
+                let [reaped, aside, granted, visited, scanned] = self.0;
+                let line = Self::LINE;
+                format!("{before}{line}{reaped}, {aside}, {granted}, {visited}, {scanned}\n{rest}")
+            }
+            _ => panic!("in {script:?} there is not one line `{}...`", Self::LINE),
+        }
+    }
+}
+
 /// Scripts, loaded with some limits. Made once a thread, and used for many histories.
 #[derive(Debug)]
-pub(super) struct Interpreter {}
+pub(super) struct Interpreter {
+    engine: Engine,
+    texts: [String; Script::ALL.len()],
+    /// What has been loaded with which limits.
+    loaded: Vec<(Limits, [Option<Function>; Script::ALL.len()])>,
+}
 
 impl Interpreter {
     /// `rewrite` may change a script's text before it is loaded: planted faults do.
-    pub(super) fn new(_rewrite: impl Fn(Script, &str) -> String) -> Self {
-        todo!()
+    pub(super) fn new(rewrite: impl Fn(Script, &str) -> String) -> Self {
+        let texts = Script::ALL.map(|script| rewrite(script, script.text()));
+        Self { engine: Engine::new(), texts, loaded: Vec::new() }
     }
 
     /// Runs a script as the server would at that time (microseconds since 1970, which stands still
     /// while it runs). The error is the text of an error reply: none of our scripts gives one.
+    ///
+    /// # Panics
+    /// If the text of the script has no line of limits, or is no Lua.
     pub(super) fn run(
         &mut self,
-        _call: &Call,
-        _keys: &[String],
-        _limits: Limits,
-        _data: &mut Data,
-        _time: u64,
+        call: &Call,
+        keys: &[String],
+        limits: Limits,
+        data: &mut Data,
+        time: u64,
     ) -> Result<Value, String> {
-        todo!()
+        let script = self.script(call.script, limits);
+        self.engine.run(&script, keys, &call.words, data, time)
+    }
+
+    /// The tokens whose records the last script set or deleted in the hash of its first key, in
+    /// that order; one may be there twice.
+    pub(super) fn touched(&self) -> std::cell::Ref<'_, [Bytes]> {
+        self.engine.touched()
+    }
+
+    fn script(&mut self, script: Script, limits: Limits) -> Function {
+        let at = self.loaded.iter().position(|(its, _)| *its == limits).unwrap_or_else(|| {
+            self.loaded.push((limits, Default::default()));
+            self.loaded.len() - 1
+        });
+        let place = script as usize;
+        if self.loaded[at].1[place].is_none() {
+            let text = limits.put_into(script, &self.texts[place]);
+            let function = self.engine.load(&text).unwrap_or_else(|error| panic!("{script:?} is no Lua: {error}"));
+            self.loaded[at].1[place] = Some(function);
+        }
+        self.loaded[at].1[place].clone().expect("it has been loaded")
     }
 }
