@@ -13,7 +13,7 @@ mod numbers;
 mod sorted;
 
 pub(super) use numbers::Digits;
-use numbers::{float, integer};
+use numbers::{integer, wide_float};
 
 /// A reply. An error is no reply but an [`Error`].
 #[derive(Clone, Debug)]
@@ -181,13 +181,6 @@ impl Server {
 
     /// In a script it waits for nothing.
     fn blmpop<W: AsRef<[u8]>>(&mut self, words: &[W]) -> Result {
-        let timeout = float(words[0].as_ref()).ok_or(NO_TIMEOUT)?;
-        let limit = i64::MAX as f64;
-        match timeout * 1000.0 {
-            late if late > limit => return Err("ERR timeout is out of range".into()),
-            early if early < 0.0 => return Err("ERR timeout is negative".into()),
-            _ => {}
-        }
         let numkeys = integer(words[1].as_ref()).filter(|&count| count >= 1);
         let numkeys = numkeys.ok_or("ERR numkeys should be greater than 0")?;
         let at = usize::try_from(numkeys).unwrap_or(usize::MAX).saturating_add(2);
@@ -206,6 +199,12 @@ impl Server {
             count = Some(number.ok_or("ERR count should be greater than 0")?);
         }
         let count = usize::try_from(count.unwrap_or(1)).unwrap_or(usize::MAX);
+        // In milliseconds it has to be a number of 64 bits. The server takes what is not for one
+        // below zero.
+        let timeout = wide_float(words[0].as_ref()).ok_or(NO_TIMEOUT)? * 1000.0;
+        if !(0.0..9_223_372_036_854_775_808.0).contains(&timeout.ceil()) {
+            return Err("ERR timeout is negative".into());
+        }
         for key in &words[2..at] {
             let key = key.as_ref();
             let Some(list): Option<&mut List> = self.data.get_mut(key)? else { continue };

@@ -77,45 +77,50 @@ impl Data {
     }
 
     /// The fields of a hash and their values, sorted by field; nothing if it is no hash.
-    pub(in crate::redis::simulator) fn hash(&self, key: &str) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let hash: Option<&BTreeMap<Bytes, Bytes>> = self.peek(key.as_bytes());
+    pub(in crate::redis::simulator) fn hash(&self, key: &(impl AsRef<[u8]> + ?Sized)) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let hash: Option<&BTreeMap<Bytes, Bytes>> = self.peek(key.as_ref());
         hash.into_iter().flatten().map(|(field, value)| (&**field, &**value))
     }
 
     /// A field of a hash.
-    pub(in crate::redis::simulator) fn field(&self, key: &str, field: &[u8]) -> Option<&[u8]> {
-        let hash: &BTreeMap<Bytes, Bytes> = self.peek(key.as_bytes())?;
+    pub(in crate::redis::simulator) fn field(&self, key: &(impl AsRef<[u8]> + ?Sized), field: &[u8]) -> Option<&[u8]> {
+        let hash: &BTreeMap<Bytes, Bytes> = self.peek(key.as_ref())?;
         hash.get(field).map(|value| &**value)
     }
 
     /// The members of a sorted set and their scores, by score and then by member; nothing if it is
     /// no sorted set.
-    pub(in crate::redis::simulator) fn sorted(&self, key: &str) -> impl Iterator<Item = (&[u8], f64)> {
-        let sorted: Option<&Sorted> = self.peek(key.as_bytes());
+    pub(in crate::redis::simulator) fn sorted(&self, key: &(impl AsRef<[u8]> + ?Sized)) -> impl Iterator<Item = (&[u8], f64)> {
+        let sorted: Option<&Sorted> = self.peek(key.as_ref());
         sorted.into_iter().flat_map(Sorted::iter).map(|(score, member)| (&**member, score))
     }
 
     /// The score of a member of a sorted set.
-    pub(in crate::redis::simulator) fn score(&self, key: &str, member: &[u8]) -> Option<f64> {
-        let sorted: &Sorted = self.peek(key.as_bytes())?;
+    pub(in crate::redis::simulator) fn score(&self, key: &(impl AsRef<[u8]> + ?Sized), member: &[u8]) -> Option<f64> {
+        let sorted: &Sorted = self.peek(key.as_ref())?;
         sorted.score(member)
     }
 
     /// What a list holds, from the left; nothing if it is no list.
-    pub(in crate::redis::simulator) fn list(&self, key: &str) -> impl Iterator<Item = &[u8]> {
-        let list: Option<&VecDeque<Bytes>> = self.peek(key.as_bytes());
+    pub(in crate::redis::simulator) fn list(&self, key: &(impl AsRef<[u8]> + ?Sized)) -> impl Iterator<Item = &[u8]> {
+        let list: Option<&VecDeque<Bytes>> = self.peek(key.as_ref());
         list.into_iter().flatten().map(|element| &**element)
+    }
+
+    /// Whether a key has a time to live.
+    pub(in crate::redis::simulator) fn has_end(&self, key: &(impl AsRef<[u8]> + ?Sized)) -> bool {
+        self.end(key.as_ref()).is_some()
     }
 
     /// Takes up to so many messages out of a mailbox, as `BLMPOP` from the left does that finds
     /// some. `time` is the server's, in microseconds: a mailbox whose time is up has none.
-    pub(in crate::redis::simulator) fn pop_messages(&mut self, key: &str, count: usize, time: u64) -> Vec<Vec<u8>> {
+    pub(in crate::redis::simulator) fn pop_messages(&mut self, key: &(impl AsRef<[u8]> + ?Sized), count: usize, time: u64) -> Vec<Vec<u8>> {
         self.purge(time);
-        let list: Result<Option<&mut VecDeque<Bytes>>, WrongType> = self.get_mut(key.as_bytes());
+        let list: Result<Option<&mut VecDeque<Bytes>>, WrongType> = self.get_mut(key.as_ref());
         let Ok(Some(list)) = list else { return Vec::new() };
         let count = count.min(list.len());
         let messages = list.drain(..count).map(|message| message.to_vec()).collect();
-        self.drop_if_empty(key.as_bytes());
+        self.drop_if_empty(key.as_ref());
         messages
     }
 }
@@ -235,7 +240,9 @@ impl Sorted {
         self.scores.get(member).copied()
     }
 
+    /// A minus before a zero is forgotten, as the server does in sets of up to 128 members.
     pub(super) fn insert(&mut self, member: &[u8], score: f64) {
+        let score = if score == 0.0 { 0.0 } else { score };
         let member = match self.scores.remove_entry(member) {
             Some((member, old)) => {
                 self.order.remove(&(Score(old), member.clone()));

@@ -17,6 +17,9 @@ pub struct Emulated {
     data: Data,
 }
 
+/// A key, what it holds, and whether it has a time to live.
+pub type Key = (Vec<u8>, Contents, bool);
+
 /// What a key holds, in the words of the commands that show it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Contents {
@@ -77,19 +80,18 @@ impl Emulated {
     }
 
     /// Every key, sorted, and what it holds.
-    pub fn contents(&self) -> Vec<(Vec<u8>, Contents)> {
+    pub fn contents(&self) -> Vec<Key> {
         let owned = |(first, second): (&[u8], &[u8])| (first.to_vec(), second.to_vec());
         let all = self.data.keys().map(|name| {
-            let key = std::str::from_utf8(name).expect("the tests name keys so");
-            let hash: Vec<_> = self.data.hash(key).map(owned).collect();
-            let sorted: Vec<_> = self.data.sorted(key).map(|(member, score)| (member.to_vec(), score)).collect();
-            let list: Vec<_> = self.data.list(key).map(<[u8]>::to_vec).collect();
+            let hash: Vec<_> = self.data.hash(name).map(owned).collect();
+            let sorted: Vec<_> = self.data.sorted(name).map(|(member, score)| (member.to_vec(), score)).collect();
+            let list: Vec<_> = self.data.list(name).map(<[u8]>::to_vec).collect();
             let contents = match () {
                 () if !hash.is_empty() => Contents::Hash(hash),
                 () if !sorted.is_empty() => Contents::Sorted(sorted),
                 () => Contents::List(list),
             };
-            (name.to_vec(), contents)
+            (name.to_vec(), contents, self.data.has_end(name))
         });
         all.collect()
     }

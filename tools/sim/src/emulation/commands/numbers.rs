@@ -77,10 +77,14 @@ pub(super) fn integer(text: &[u8]) -> Option<i64> {
 /// A number that fills the whole text, as the server takes a score: no space before it, and none
 /// that is too large or too small for a double.
 pub(super) fn float(text: &[u8]) -> Option<f64> {
+    wide_float(text).filter(|_| !strtod(text).out_of_range)
+}
+
+/// The same, read as a number of more than 64 bits: then it fits.
+pub(super) fn wide_float(text: &[u8]) -> Option<f64> {
     let read = strtod(text);
-    let fits = !(read.out_of_range && (read.number == 0.0 || read.number.is_infinite()));
     let whole = read.length == text.len() && !text.is_empty() && !is_space(text[0]);
-    (whole && fits && !read.number.is_nan()).then_some(read.number)
+    (whole && !read.number.is_nan()).then_some(read.number)
 }
 
 /// A number at the start of a range, as the server takes the end of a range of scores: it is C's

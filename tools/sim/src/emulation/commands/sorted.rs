@@ -173,8 +173,13 @@ impl Server {
             return Ok(Reply::List(vec![]));
         }
         let range = sorted.iter().map(|(_, member)| member);
-        let range = range.skip_while(|member| !from.starts(member)).take_while(|member| to.lasts(member));
-        Ok(Reply::List(page.of(range).cloned().map(Reply::Bytes).collect()))
+        let mut range = range.skip_while(|member| !from.starts(member)).peekable();
+        if !range.peek().is_some_and(|first| to.lasts(first)) {
+            return Ok(Reply::List(vec![]));
+        }
+        // What is passed over is not looked at.
+        let range = range.skip(page.offset()).take_while(|member| to.lasts(member)).take(page.count());
+        Ok(Reply::List(range.cloned().map(Reply::Bytes).collect()))
     }
 }
 
@@ -206,10 +211,18 @@ impl Page {
         Ok(page)
     }
 
-    /// A negative count is all; a negative offset is behind all.
     fn of<T>(&self, range: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
-        let offset = usize::try_from(self.offset).unwrap_or(usize::MAX);
-        range.skip(offset).take(usize::try_from(self.count).unwrap_or(usize::MAX))
+        range.skip(self.offset()).take(self.count())
+    }
+
+    /// A negative one is behind all.
+    fn offset(&self) -> usize {
+        usize::try_from(self.offset).unwrap_or(usize::MAX)
+    }
+
+    /// A negative one is all.
+    fn count(&self) -> usize {
+        usize::try_from(self.count).unwrap_or(usize::MAX)
     }
 }
 
