@@ -176,6 +176,10 @@ fn environment(lua: &Lua, server: &Rc<RefCell<Server>>, keys: &Table, arguments:
 
     let message = lua.create_function(|lua, error: LuaValue| match &error {
         LuaValue::Error(error) => Ok(LuaValue::String(lua.create_string(error_text(error))?)),
+        LuaValue::Table(table) => match table.raw_get("err")? {
+            LuaValue::String(text) => Ok(LuaValue::String(text)),
+            _ => Ok(error),
+        },
         _ => Ok(error),
     })?;
     names.raw_set("message", message)?;
@@ -196,18 +200,20 @@ fn environment(lua: &Lua, server: &Rc<RefCell<Server>>, keys: &Table, arguments:
     }
     let environment = lua.create_table()?;
     real.raw_set("_G", &environment)?;
-    let missing = lua.create_function(|_, (_, name): (LuaValue, LuaValue)| {
-        let name = name.to_string()?;
-        let text = format!("Script attempted to access nonexistent global variable '{name}'");
-        Err::<(), _>(mlua::Error::runtime(text))
-    })?;
+    let missing = lua.load(
+        "local error, format, tostring = error, string.format, tostring
+        return function(_, name)
+          error(format([[Script attempted to access nonexistent global variable '%s']], tostring(name)), 2)
+        end",
+    );
+    let missing: Function = missing.eval()?;
     let closed = lua.create_table()?;
     closed.raw_set("__index", missing)?;
     real.set_metatable(Some(closed))?;
     let outside = lua.create_table()?;
     outside.raw_set("__index", real)?;
-    let readonly = lua
-        .create_function(|_, _: MultiValue| Err::<(), _>(mlua::Error::runtime("Attempt to modify a readonly table")))?;
+    let readonly: Function =
+        lua.load("local error = error return function() error('Attempt to modify a readonly table', 2) end").eval()?;
     outside.raw_set("__newindex", readonly)?;
     environment.set_metatable(Some(outside))?;
     Ok(environment)
