@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
-use mlua::{BorrowedBytes, Function, Lua, LuaOptions, MultiValue, StdLib, Table, Value as LuaValue};
+use mlua::{BorrowedBytes, Function, IntoLua, Lua, LuaOptions, MultiValue, StdLib, Table, Value as LuaValue};
 
 use super::commands::{Digits, Reply, Server};
 use super::data::{Bytes, Data};
@@ -292,14 +292,17 @@ fn lua_value(lua: &Lua, reply: Reply) -> mlua::Result<LuaValue> {
         Reply::Int(number) => LuaValue::Integer(number),
         Reply::Bytes(bytes) => LuaValue::String(lua.create_string(&bytes)?),
         Reply::Digits(digits) => LuaValue::String(lua.create_string(digits.text())?),
-        Reply::List(elements) => {
-            let table = lua.create_table_with_capacity(elements.len(), 0)?;
-            for (at, element) in elements.into_iter().enumerate() {
-                table.raw_seti(at + 1, lua_value(lua, element)?)?;
-            }
-            LuaValue::Table(table)
-        }
+        Reply::List(elements) => LuaValue::Table(lua.create_sequence_from(elements.into_iter().map(Element))?),
     })
+}
+
+/// An element of a list.
+struct Element(Reply);
+
+impl IntoLua for Element {
+    fn into_lua(self, lua: &Lua) -> mlua::Result<LuaValue> {
+        lua_value(lua, self.0)
+    }
 }
 
 /// What a script returned, as its caller sees it.
