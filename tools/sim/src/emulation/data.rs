@@ -77,7 +77,10 @@ impl Data {
     }
 
     /// The fields of a hash and their values, sorted by field; nothing if it is no hash.
-    pub(in crate::redis::simulator) fn hash(&self, key: &(impl AsRef<[u8]> + ?Sized)) -> impl Iterator<Item = (&[u8], &[u8])> {
+    pub(in crate::redis::simulator) fn hash(
+        &self,
+        key: &(impl AsRef<[u8]> + ?Sized),
+    ) -> impl Iterator<Item = (&[u8], &[u8])> {
         let hash: Option<&BTreeMap<Bytes, Bytes>> = self.peek(key.as_ref());
         hash.into_iter().flatten().map(|(field, value)| (&**field, &**value))
     }
@@ -90,7 +93,10 @@ impl Data {
 
     /// The members of a sorted set and their scores, by score and then by member; nothing if it is
     /// no sorted set.
-    pub(in crate::redis::simulator) fn sorted(&self, key: &(impl AsRef<[u8]> + ?Sized)) -> impl Iterator<Item = (&[u8], f64)> {
+    pub(in crate::redis::simulator) fn sorted(
+        &self,
+        key: &(impl AsRef<[u8]> + ?Sized),
+    ) -> impl Iterator<Item = (&[u8], f64)> {
         let sorted: Option<&Sorted> = self.peek(key.as_ref());
         sorted.into_iter().flat_map(Sorted::iter).map(|(score, member)| (&**member, score))
     }
@@ -114,7 +120,12 @@ impl Data {
 
     /// Takes up to so many messages out of a mailbox, as `BLMPOP` from the left does that finds
     /// some. `time` is the server's, in microseconds: a mailbox whose time is up has none.
-    pub(in crate::redis::simulator) fn pop_messages(&mut self, key: &(impl AsRef<[u8]> + ?Sized), count: usize, time: u64) -> Vec<Vec<u8>> {
+    pub(in crate::redis::simulator) fn pop_messages(
+        &mut self,
+        key: &(impl AsRef<[u8]> + ?Sized),
+        count: usize,
+        time: u64,
+    ) -> Vec<Vec<u8>> {
         self.purge(time);
         let list: Result<Option<&mut VecDeque<Bytes>>, WrongType> = self.get_mut(key.as_ref());
         let Ok(Some(list)) = list else { return Vec::new() };

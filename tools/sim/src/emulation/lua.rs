@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
-use mlua::{BorrowedBytes, Function, Lua, LuaOptions, MultiValue, StdLib, Table, Value as LuaValue};
+use mlua::{BorrowedBytes, Function, IntoLua, Lua, LuaOptions, MultiValue, StdLib, Table, Value as LuaValue};
 
 use super::commands::{Digits, Reply, Server};
 use super::data::{Bytes, Data};
@@ -176,6 +176,10 @@ fn environment(lua: &Lua, server: &Rc<RefCell<Server>>, keys: &Table, arguments:
 
     let message = lua.create_function(|lua, error: LuaValue| match &error {
         LuaValue::Error(error) => Ok(LuaValue::String(lua.create_string(error_text(error))?)),
+        LuaValue::Table(table) => match table.raw_get("err")? {
+            LuaValue::String(text) => Ok(LuaValue::String(text)),
+            _ => Ok(error),
+        },
         _ => Ok(error),
     })?;
     names.raw_set("message", message)?;
@@ -196,18 +200,20 @@ fn environment(lua: &Lua, server: &Rc<RefCell<Server>>, keys: &Table, arguments:
     }
     let environment = lua.create_table()?;
     real.raw_set("_G", &environment)?;
-    let missing = lua.create_function(|_, (_, name): (LuaValue, LuaValue)| {
-        let name = name.to_string()?;
-        let text = format!("Script attempted to access nonexistent global variable '{name}'");
-        Err::<(), _>(mlua::Error::runtime(text))
-    })?;
+    let missing = lua.load(
+        "local error, format, tostring = error, string.format, tostring
+        return function(_, name)
+          error(format([[Script attempted to access nonexistent global variable '%s']], tostring(name)), 2)
+        end",
+    );
+    let missing: Function = missing.eval()?;
     let closed = lua.create_table()?;
     closed.raw_set("__index", missing)?;
     real.set_metatable(Some(closed))?;
     let outside = lua.create_table()?;
     outside.raw_set("__index", real)?;
-    let readonly = lua
-        .create_function(|_, _: MultiValue| Err::<(), _>(mlua::Error::runtime("Attempt to modify a readonly table")))?;
+    let readonly: Function =
+        lua.load("local error = error return function() error('Attempt to modify a readonly table', 2) end").eval()?;
     outside.raw_set("__newindex", readonly)?;
     environment.set_metatable(Some(outside))?;
     Ok(environment)
@@ -286,14 +292,17 @@ fn lua_value(lua: &Lua, reply: Reply) -> mlua::Result<LuaValue> {
         Reply::Int(number) => LuaValue::Integer(number),
         Reply::Bytes(bytes) => LuaValue::String(lua.create_string(&bytes)?),
         Reply::Digits(digits) => LuaValue::String(lua.create_string(digits.text())?),
-        Reply::List(elements) => {
-            let table = lua.create_table_with_capacity(elements.len(), 0)?;
-            for (at, element) in elements.into_iter().enumerate() {
-                table.raw_seti(at + 1, lua_value(lua, element)?)?;
-            }
-            LuaValue::Table(table)
-        }
+        Reply::List(elements) => LuaValue::Table(lua.create_sequence_from(elements.into_iter().map(Element))?),
     })
+}
+
+/// An element of a list.
+struct Element(Reply);
+
+impl IntoLua for Element {
+    fn into_lua(self, lua: &Lua) -> mlua::Result<LuaValue> {
+        lua_value(lua, self.0)
+    }
 }
 
 /// What a script returned, as its caller sees it.

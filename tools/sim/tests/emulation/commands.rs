@@ -16,30 +16,116 @@ const PCALL: &str = "local reply = redis.pcall(unpack(ARGV))
 const KEYS: [&[u8]; 5] = [b"hash", b"sorted", b"lex", b"list", b""];
 
 const TEXTS: [&[u8]; 18] = [
-    b"", b"a", b"b", b"ab", b"a.b", b"\x01a.b", b"a\0b", b"\0", b"\xff", b"\xfe\xff", b"10", b"-7", b"007", b"1.5",
-    b"tick", b"A", b"a b", b"9223372036854775807",
+    b"",
+    b"a",
+    b"b",
+    b"ab",
+    b"a.b",
+    b"\x01a.b",
+    b"a\0b",
+    b"\0",
+    b"\xff",
+    b"\xfe\xff",
+    b"10",
+    b"-7",
+    b"007",
+    b"1.5",
+    b"tick",
+    b"A",
+    b"a b",
+    b"9223372036854775807",
 ];
 
 const SCORES: [&[u8]; 40] = [
-    b"0", b"0", b"0", b"0", b"-0", b"1", b"2", b"-1", b"1.5", b"0.1", b"-0.25", b"3.14159265358979", b"1e5", b"1E+5",
-    b"1e-5", b"0.0001", b"0.00001234", b"1e16", b"1e17", b"123456789012345678", b"9007199254740993", b"1700000000123456",
-    b"1.7e308", b"5e-324", b"inf", b"-inf", b"+inf", b"Infinity", b".5", b"5.", b"+3", b"0x10", b"0x1.8p1", b"1e300",
-    b"12345.678901234567", b"-1e-7", b"1e22", b"99999999999999999", b"100000000000000000", b"-2.5e-10",
+    b"0",
+    b"0",
+    b"0",
+    b"0",
+    b"-0",
+    b"1",
+    b"2",
+    b"-1",
+    b"1.5",
+    b"0.1",
+    b"-0.25",
+    b"3.14159265358979",
+    b"1e5",
+    b"1E+5",
+    b"1e-5",
+    b"0.0001",
+    b"0.00001234",
+    b"1e16",
+    b"1e17",
+    b"123456789012345678",
+    b"9007199254740993",
+    b"1700000000123456",
+    b"1.7e308",
+    b"5e-324",
+    b"inf",
+    b"-inf",
+    b"+inf",
+    b"Infinity",
+    b".5",
+    b"5.",
+    b"+3",
+    b"0x10",
+    b"0x1.8p1",
+    b"1e300",
+    b"12345.678901234567",
+    b"-1e-7",
+    b"1e22",
+    b"99999999999999999",
+    b"100000000000000000",
+    b"-2.5e-10",
 ];
 
 const NO_SCORES: [&[u8]; 20] = [
-    b"", b"nan", b"NaN", b"-nan", b"abc", b"1x", b" 1", b"1 ", b"1\0", b"1e400", b"-1e400", b"1e-400", b"0x", b"e5", b".",
-    b"+", b"--1", b"1e", b"infx", b"\0",
+    b"", b"nan", b"NaN", b"-nan", b"abc", b"1x", b" 1", b"1 ", b"1\0", b"1e400", b"-1e400", b"1e-400", b"0x", b"e5",
+    b".", b"+", b"--1", b"1e", b"infx", b"\0",
 ];
 
 const INTEGERS: [&[u8]; 18] = [
-    b"0", b"1", b"2", b"3", b"-1", b"-5", b"64", b"1000", b"-0", b"+1", b"01", b"", b" 1", b"1.0", b"abc",
-    b"9223372036854775807", b"9223372036854775808", b"-9223372036854775808",
+    b"0",
+    b"1",
+    b"2",
+    b"3",
+    b"-1",
+    b"-5",
+    b"64",
+    b"1000",
+    b"-0",
+    b"+1",
+    b"01",
+    b"",
+    b" 1",
+    b"1.0",
+    b"abc",
+    b"9223372036854775807",
+    b"9223372036854775808",
+    b"-9223372036854775808",
 ];
 
 const LEX: [&[u8]; 20] = [
-    b"-", b"+", b"-", b"+", b"[", b"(", b"[a", b"(a", b"[b", b"(b", b"[ab", b"(\xff", b"[\0", b"", b"a", b"+x", b"-x", b"-\0x",
-    b"[\xff\xff", b"(10",
+    b"-",
+    b"+",
+    b"-",
+    b"+",
+    b"[",
+    b"(",
+    b"[a",
+    b"(a",
+    b"[b",
+    b"(b",
+    b"[ab",
+    b"(\xff",
+    b"[\0",
+    b"",
+    b"a",
+    b"+x",
+    b"-x",
+    b"-\0x",
+    b"[\xff\xff",
+    b"(10",
 ];
 
 struct Drawing<'a> {
@@ -197,7 +283,10 @@ impl Drawing<'_> {
             }
             26 | 27 => {
                 self.name("BLMPOP");
-                self.from(&[b"0", b"0", b"1", b"0.5"], &[b"-1", b"abc", b"", b"inf", b"nan", b"1e400", b"1e17", b"-0", b"1e16"]);
+                self.from(
+                    &[b"0", b"0", b"1", b"0.5"],
+                    &[b"-1", b"abc", b"", b"inf", b"nan", b"1e400", b"1e17", b"-0", b"1e16"],
+                );
                 let count = self.rng.usize(1..3);
                 let told = count.to_string();
                 self.from(&[told.as_bytes()], &INTEGERS);
@@ -215,7 +304,10 @@ impl Drawing<'_> {
                 let key = one_of(self.rng, &KEYS);
                 self.key(key);
                 let span = self.spans.swap_remove(self.rng.usize(..self.spans.len())).to_string();
-                self.from(&[span.as_bytes()], &[b"0", b"-1", b"abc", b"", b"9223372036854775807", b"-9223372036854775808"]);
+                self.from(
+                    &[span.as_bytes()],
+                    &[b"0", b"-1", b"abc", b"", b"9223372036854775807", b"-9223372036854775808"],
+                );
                 self.flags(&["NX", "XX", "GT", "LT", "GT", "LT", "KEEP"]);
             }
             29 => {
@@ -226,7 +318,8 @@ impl Drawing<'_> {
                 });
             }
             _ => {
-                let all = ["TIME", "HSET", "HGET", "HDEL", "ZADD", "ZREM", "RPUSH", "BLMPOP", "DEL", "PEXPIRE", "NONE", ""];
+                let all =
+                    ["TIME", "HSET", "HGET", "HDEL", "ZADD", "ZREM", "RPUSH", "BLMPOP", "DEL", "PEXPIRE", "NONE", ""];
                 let name = one_of(self.rng, &all);
                 self.name(name);
                 (0..self.rng.usize(..3)).for_each(|_| self.text());

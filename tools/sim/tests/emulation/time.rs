@@ -44,7 +44,9 @@ fn a_mailbox_ends_at_its_time() {
         Value::Array(vec![Value::BulkString(b"message".to_vec())]),
     ]));
 
-    for (passed, message) in [(0, true), (49_999, true), (50_000, true), (50_999, true), (51_000, false), (90_000, false)] {
+    for (passed, message) in
+        [(0, true), (49_999, true), (50_000, true), (50_999, true), (51_000, false), (90_000, false)]
+    {
         assert_eq!(emulated.eval(PUSH, &keys, &[b"50"], begin), Ok(Value::Int(1)));
         let answer = emulated.eval(POP, &keys, &[], begin + passed);
         assert_eq!(answer, if message { there.clone() } else { Ok(Value::Nil) }, "after {passed} microseconds");
