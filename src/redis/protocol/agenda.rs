@@ -16,7 +16,7 @@
 //! Renewals, heartbeats and releases are taken apart: none waits behind another (`run/keeper.rs`).
 //! A loss needs no server, and is told when it happens.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use super::calls::{self, Extent, Found, More, Refreshed};
 use super::lock::Lock;
@@ -39,7 +39,8 @@ const RELEASES: usize = 64;
 /// What there is to do for the locks of one store. `W` is how a waiter is told.
 pub(in crate::redis) struct Agenda<W> {
     timing: Timing,
-    kept: HashMap<u64, Kept<W>>,
+    /// By number, so that what is done when is the same in each run of a simulation.
+    kept: BTreeMap<u64, Kept<W>>,
     given_up: Vec<GivenUp>,
     hand_overs: VecDeque<More>,
     /// Whether more has expired than a call has cleared away, and when the last call to do so
@@ -92,7 +93,7 @@ impl<W: Clone> Agenda<W> {
     pub(in crate::redis) fn new(timing: Timing) -> Self {
         Self {
             timing,
-            kept: HashMap::new(),
+            kept: BTreeMap::new(),
             given_up: Vec::new(),
             hand_overs: VecDeque::new(),
             untidy: false,

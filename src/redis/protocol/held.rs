@@ -167,7 +167,8 @@ impl Detach {
             return None;
         }
         let length = if lock.stop_renewing() { lock.lease } else { 0 };
-        let version = lock.begin_to_set(length.max(lock.deadline().saturating_sub(now)), now);
+        let left = if length > 0 { length } else { lock.deadline().saturating_sub(now) };
+        let version = lock.begin_to_set(left, now);
         Some(Self { lock: lock.clone(), target: target.clone(), length, version, tries: Tries::default() })
     }
 

@@ -102,6 +102,9 @@ impl World<'_> {
         let part = Part::Operation(process, caller, number);
         let attaches = it.chance.hits(0.3) && !self.detached.is_empty();
         let is_left_out = self.plan.left_out.contains(&part);
+        if !is_left_out {
+            self.begun.push((process, caller, number));
+        }
         if attaches {
             let at = it.chance.between(0, self.detached.len() as u64 - 1) as usize;
             let (token, place) = self.detached.swap_remove(at);
@@ -109,7 +112,7 @@ impl World<'_> {
                 return self.attach(process, caller, token, place);
             }
         } else {
-            let operation = self.draw(process, caller);
+            let operation = self.draw_operation(process, caller);
             if !is_left_out {
                 return self.acquire(process, caller, operation);
             }
@@ -117,7 +120,7 @@ impl World<'_> {
         self.rest(process, caller);
     }
 
-    fn draw(&mut self, process: usize, caller: usize) -> Operation {
+    fn draw_operation(&mut self, process: usize, caller: usize) -> Operation {
         let (plan, it) = (&self.plan, &mut self.processes[process].callers[caller]);
         let chance = &mut it.chance;
         let hot = plan.places.len() as u64 / 2;
@@ -283,7 +286,7 @@ impl World<'_> {
 
     fn granted(&mut self, process: usize, caller: usize, lock: Arc<Lock>, (place, kind): (Place, Kind), sent: u64) {
         let id = self.processes[process].incarnation << 32 | lock.number;
-        let judged = self.when(process, lock.deadline());
+        let judged = self.judged(process, lock.deadline(), sent);
         let claim = Claim::new(place, kind);
         let token = lock.fencing_token();
         self.note_caller(process, caller, || format!("has {claim}, token {token}, until {judged}"));

@@ -8,6 +8,9 @@ use crate::redis::protocol::message::News;
 use crate::redis::protocol::script::Script;
 use crate::redis::value::Value;
 
+/// What has to happen in ten thousand histories, beside every kind of fault.
+const ALL: [&str; 0] = [];
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cover {
     seen: BTreeMap<&'static str, u64>,
@@ -22,6 +25,11 @@ impl Cover {
         for (what, count) in &other.seen {
             *self.seen.entry(what).or_default() += count;
         }
+    }
+
+    /// What [`ALL`] has and was not seen.
+    pub(super) fn missing(&self) -> Vec<&'static str> {
+        ALL.into_iter().filter(|what| !self.seen.contains_key(what)).collect()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {

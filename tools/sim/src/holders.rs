@@ -42,14 +42,20 @@ impl World<'_> {
             }
             _ if held.is_detached => Some(Act::Refresh(Refresh::of_detached(&held.lock, length, now))),
             0..3 => Refresh::new(&held.lock, held.lock.lease, true, now).map(Act::Refresh),
-            3..6 => Refresh::new(&held.lock, length, false, now).map(Act::Refresh),
+            3..6 if self.plan.ends => Refresh::new(&held.lock, length, false, now).map(Act::Refresh),
             6..8 if held.kind.mode == Mode::Exclusive => Some(Act::Downgrade(Downgrade::new(&held.lock))),
+            _ if !self.plan.ends => Refresh::new(&held.lock, held.lock.lease, true, now).map(Act::Refresh),
             6..8 => None,
             _ => Detach::new(&held.lock, &self.targets[&held.place], now).map(Act::Detach),
         };
         let Some(act) = act else { return self.give_back(process, caller, held) };
         // A request that may shorten the lease cuts the deadline before it is sent (P1).
         self.sync(process, &mut held, None);
+        if matches!(act, Act::Downgrade(_)) {
+            // From now on its holder must be content with a shared lock.
+            let shared = Kind { mode: Mode::Shared, ..held.kind };
+            self.judge.changed(held.id, self.now, Claim::new(held.place, shared));
+        }
         self.send_act(process, caller, held, act, timing.call_deadline(now));
     }
 
@@ -61,7 +67,7 @@ impl World<'_> {
             Act::Detach(detach) => detach.call(timing),
         };
         let request = self.send(process, caller, call, deadline, Purpose::Caller(caller));
-        self.set_state(process, caller, State::Acts { held, act, request, sent: self.now, deadline });
+        self.set_state(process, caller, State::Acts { held, act, request, deadline });
     }
 
     /// The answer to something that a holder did.
@@ -115,8 +121,8 @@ impl World<'_> {
                 if is_done {
                     self.cover.see("a lock is downgraded");
                     held.kind = Kind { mode: Mode::Shared, ..held.kind };
-                    self.judge.changed(held.id, self.now, Claim::new(held.place, held.kind));
                 }
+                self.judge.changed(held.id, self.now, Claim::new(held.place, held.kind));
                 self.sync(process, &mut held, None);
             }
             Act::Detach(detach) => {
@@ -244,7 +250,7 @@ impl World<'_> {
         }
         let until = match held.lock.deadline() {
             0 => 0,
-            deadline => self.when(process, deadline),
+            deadline => self.judged(process, deadline, sent.unwrap_or(held.rests_on).max(held.rests_on)),
         };
         if let Some(sent) = sent {
             held.rests_on = held.rests_on.max(sent);

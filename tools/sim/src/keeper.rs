@@ -2,7 +2,6 @@
 //! `run/keeper.rs` does, and the listener empties the mailbox, as `run/listener.rs` does.
 
 use super::plan::{MILLI, SECOND};
-use super::process::State;
 use super::sends::{Answer, Purpose};
 use super::world::{Event, World};
 use crate::redis::error::Failure;
@@ -54,6 +53,7 @@ impl World<'_> {
             return self.arrange(process);
         }
         let work = agenda.take(now, room);
+        self.check_told(process);
         for lock in work.lost {
             lock.lose();
             self.loss_told(process, &lock);
@@ -282,7 +282,8 @@ impl World<'_> {
                 continue;
             }
             let mailbox = self.keys.mailbox(&it.name);
-            let messages = self.servers[server].data.pop_messages(&mailbox, 64);
+            let it = &mut self.servers[server];
+            let messages = it.data.pop_messages(&mailbox, 64, it.time(self.now));
             if messages.is_empty() {
                 continue;
             }
@@ -314,11 +315,5 @@ impl World<'_> {
         self.arrange(process);
         let at = self.now + self.delay();
         self.schedule(at, Event::Parks { process, serial });
-    }
-
-    /// Whether a caller of a process waits.
-    pub(super) fn anyone_waits(&self) -> bool {
-        let callers = self.processes.iter().flat_map(|it| &it.callers);
-        callers.into_iter().any(|caller| !matches!(caller.state, State::Idle | State::Over))
     }
 }

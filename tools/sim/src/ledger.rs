@@ -90,13 +90,20 @@ impl Ledger {
     pub(super) fn check(&mut self, keys: &Keys, data: &Data, touched: &[Bytes], strict: bool) -> Result<(), String> {
         let names = names(keys);
         let waited = self.read_waiters(&names, data)?;
+        let mut granted = Vec::new();
         for token in touched {
             let now = data.field(names.nodes, token).map(|it| read(it).ok_or("a record that nobody can read"));
-            let now = now.transpose()?.filter(|record| record.claim.is_some());
-            match now {
+            match now.transpose()?.filter(|record| record.claim.is_some()) {
                 None => _ = self.held.remove(&token[..]),
-                Some(record) if self.held.contains_key(&token[..]) => _ = self.held.insert(token.to_vec(), record),
-                Some(record) => self.grant(token, record, waited.get(&token[..]))?,
+                Some(record) => granted.push((token, record)),
+            }
+        }
+        // A hand-over may write the new holder's record before it removes the old one's.
+        for (token, record) in granted {
+            if self.held.contains_key(&token[..]) {
+                self.held.insert(token.to_vec(), record);
+            } else {
+                self.grant(token, record, waited.get(&token[..]))?;
             }
         }
         self.scripts += 1;
@@ -174,7 +181,7 @@ impl Ledger {
     }
 
     /// Everything agrees with the records (I2).
-    pub(super) fn recount(&self, names: &Names<'_>, data: &Data) -> Result<(), String> {
+    fn recount(&self, names: &Names<'_>, data: &Data) -> Result<(), String> {
         let (mut counts, mut records, mut tokens) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         let mut flag = false;
         for (field, value) in data.hash(names.nodes) {

@@ -2,6 +2,7 @@
 //! the whole of it: a history with three faults finds what one with all of them hides.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use super::chance::Chance;
 use super::claim::{DEEPEST, Place};
@@ -148,6 +149,9 @@ pub(super) struct Plan {
     pub(super) tried: f64,
     /// How likely a holder does something else before it releases.
     pub(super) acts: f64,
+    /// Whether a lease may end while its holder lives: nobody sends a message about that, so
+    /// waiters find it by their heartbeats.
+    pub(super) ends: bool,
     /// How likely a task is dropped before it is done.
     pub(super) dropped: f64,
     /// Of each kind: a probability a request, or so many a simulated second; 0 is off.
@@ -159,15 +163,15 @@ impl Plan {
     pub(super) fn new(seed: u64) -> Self {
         let mut chance = Chance::new(seed, 0);
         let rates = Self::draw_rates(&mut chance);
-        let on = |fault: Fault| rates[fault as usize] > 0.0;
         let any = rates.iter().any(|&rate| rate > 0.0);
         let processes = if chance.hits(0.1) { 10 } else { chance.between(1, 5) as usize };
         let callers = chance.between(1, 4) as usize;
         let heartbeat = match any {
             // Whatever a heartbeat would find must be told by message.
             false if chance.hits(0.5) => 3600 * SECOND,
-            _ => chance.magnitude(100 * MILLI, 5 * SECOND),
+            _ => chance.magnitude(200 * MILLI, 5 * SECOND),
         };
+        let ends = heartbeat < 100 * SECOND;
         let lease = chance.magnitude(600 * MILLI, 30 * SECOND);
         let limits = match chance.hits(0.5) {
             true => Limits([64, 16, 64, 128, 1000]),
@@ -184,7 +188,7 @@ impl Plan {
             processes,
             callers,
             tasks: chance.between(0, callers as u64) as usize,
-            duration: chance.between(20, 120) * SECOND,
+            duration: chance.magnitude(2 * SECOND, 60 * SECOND),
             timing: Timing { lease, heartbeat, timeout: chance.magnitude(200 * MILLI, 5 * SECOND) },
             limits,
             places: Self::draw_places(&mut chance),
@@ -196,9 +200,10 @@ impl Plan {
             lease: (chance.magnitude(20 * MILLI, SECOND), chance.magnitude(SECOND, 20 * SECOND)),
             shared: chance.pick(&[0.0, 0.2, 0.5, 0.9]),
             node_only: chance.pick(&[0.0, 0.2, 0.5]),
-            leased: chance.pick(&[0.0, 0.3, 0.6]),
+            leased: if ends { chance.pick(&[0.0, 0.3, 0.6]) } else { 0.0 },
             tried: chance.pick(&[0.0, 0.2, 0.6]),
             acts: chance.pick(&[0.0, 0.3, 0.6]),
+            ends,
             dropped: chance.pick(&[0.0, 0.2, 0.5]),
             rates,
             left_out: BTreeSet::new(),
@@ -261,5 +266,25 @@ impl Plan {
     /// The longest time that anything lasts on the server without a holder or waiter that lives.
     pub(super) fn longest(&self) -> u64 {
         self.timing.lease.max(self.lease.1).max(if self.has_faults() { self.timing.claim_window() } else { 0 })
+    }
+}
+
+/// What the history is made of, on a few lines.
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Timing { lease, heartbeat, timeout } = self.timing;
+        let milli = |time: u64| time / MILLI;
+        writeln!(f, "{} processes with {} callers each, {} of them tasks", self.processes, self.callers, self.tasks)?;
+        writeln!(
+            f,
+            "lease {} ms, heartbeat {} ms, timeout {} ms, limits of the scripts {:?}",
+            milli(lease),
+            milli(heartbeat),
+            milli(timeout),
+            self.limits.0
+        )?;
+        let faults: Vec<&str> = Fault::ALL.into_iter().filter(|&fault| self.has(fault)).map(Fault::name).collect();
+        let faults = if faults.is_empty() { "none".into() } else { faults.join("; ") };
+        write!(f, "faults: {faults}; {} parts left out", self.left_out.len())
     }
 }

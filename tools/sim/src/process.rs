@@ -92,7 +92,7 @@ pub(super) enum State {
     Settles { machine: Machine, place: Place, kind: Kind },
     Waits { machine: Machine, place: Place, kind: Kind },
     Holds(Held),
-    Acts { held: Held, act: Act, request: u64, sent: u64, deadline: u64 },
+    Acts { held: Held, act: Act, request: u64, deadline: u64 },
     GivesBack { release: Release, request: u64, deadline: u64, held: Held },
     /// It takes up a lock that outlives its guard.
     Attaches { token: String, place: Place, request: u64 },
@@ -147,7 +147,6 @@ pub(super) struct Listener {
     pub(super) is_silent: bool,
 }
 
-#[derive(Debug)]
 pub(super) struct Process {
     /// Unique in a history: a process that is started again is another one.
     pub(super) incarnation: u64,

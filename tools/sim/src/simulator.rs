@@ -1,5 +1,37 @@
-//! The simulator of the store over Redis.
+//! The simulator of the store over Redis: histories of processes, a network and a server, drawn by
+//! a seed, in which the protocol and the scripts run as they ship.
 //!
+//! * `plan.rs`, `chance.rs`: what a history is made of, drawn from its seed
+//! * `world.rs`: one history: its queue of events; the list there goes on with its parts
 //! * `emulation.rs`: the server: its data, the few commands that the scripts use, and the scripts
+//! * `ledger.rs`, `claim.rs`: what the server's data says, and whether that is allowed
+//! * `runner.rs`, `shrink.rs`: many histories; one that fails, made shorter
+//! * `planted.rs`: faults that are put in on purpose
+//! * `cover.rs`, `trace.rs`: what was seen to happen, counted, and written down
+//!
+//! One seed makes one history, always the same: there is one thread, one source of chance, and
+//! nothing that depends on an address or on the order of a hash.
 
+mod callers;
+mod chance;
+mod claim;
+mod cover;
 pub mod emulation;
+mod faults;
+mod holders;
+mod keeper;
+mod ledger;
+mod network;
+mod plan;
+mod planted;
+mod process;
+mod runner;
+mod sends;
+mod server;
+mod shrink;
+mod trace;
+mod verdict;
+mod world;
+
+pub use planted::Planted;
+pub use runner::{Extent, Story, Summary, run, tell};

@@ -70,9 +70,11 @@ pub(super) struct Outcome {
     pub(super) violation: Option<String>,
     pub(super) cover: Cover,
     pub(super) rows: Vec<Row>,
+    /// What could be left out: faults, and operations.
+    pub(super) struck: Vec<(Fault, u32)>,
+    pub(super) begun: Vec<(usize, usize, u32)>,
 }
 
-#[derive(Debug)]
 pub(super) struct World<'a> {
     pub(super) plan: Plan,
     pub(super) now: u64,
@@ -97,6 +99,7 @@ pub(super) struct World<'a> {
     pub(super) losses_told: BTreeSet<u64>,
     /// Faults that came, and which of their kind.
     pub(super) struck: Vec<(Fault, u32)>,
+    pub(super) begun: Vec<(usize, usize, u32)>,
     /// Locks that outlive their guards: any caller may take one up.
     pub(super) detached: Vec<(String, Place)>,
     /// Whether the first phase is over.
@@ -130,6 +133,7 @@ impl<'a> World<'a> {
             judge: Judge::new(),
             losses_told: BTreeSet::new(),
             struck: Vec::new(),
+            begun: Vec::new(),
             detached: Vec::new(),
             is_calm: false,
             faults: 0,
@@ -197,6 +201,8 @@ impl<'a> World<'a> {
             violation: self.violation,
             cover: self.cover,
             rows: self.trace.into_rows(),
+            struck: self.struck,
+            begun: self.begun,
         }
     }
 
@@ -301,6 +307,15 @@ impl<'a> World<'a> {
     /// What a process' clock shows.
     pub(super) fn clock(&self, process: usize) -> u64 {
         self.processes[process].clock.at(self.now)
+    }
+
+    /// Up to when a belief counts that lasts until the process' clock shows this. Two clocks of
+    /// different rates may be apart by so much at the end of a lease: that is not held against
+    /// anybody.
+    pub(super) fn judged(&self, process: usize, deadline: u64, rests_on: u64) -> u64 {
+        let until = self.when(process, deadline);
+        let apart = if self.plan.has(Fault::Drift) { until.saturating_sub(rests_on) / 2_000 } else { 0 };
+        until - apart
     }
 
     /// When a process' clock shows this.
