@@ -113,19 +113,18 @@ impl Ledger {
         if strict { self.nobody_is_forgotten() } else { Ok(()) }
     }
 
-    /// Returns those that waited before.
+    /// Returns those that waited before, and do not any more.
     fn read_waiters(&mut self, names: &Names<'_>, data: &Data) -> Result<BTreeMap<Vec<u8>, Record>, String> {
-        let mut waits = BTreeMap::new();
+        let gone: Vec<Vec<u8>> =
+            self.waits.keys().filter(|token| data.field(names.waiters, token).is_none()).cloned().collect();
         for (token, it) in data.hash(names.waiters) {
-            let record = read(it).ok_or_else(|| format!("a waiter's record that nobody can read: {}", text(it)))?;
-            waits.insert(token.to_vec(), record);
-        }
-        for (token, record) in &waits {
             if !self.waits.contains_key(token) {
+                let record = read(it).ok_or_else(|| format!("a waiter's record that nobody can read: {}", text(it)))?;
                 self.draw("an arrival", record.number)?;
+                self.waits.insert(token.to_vec(), record);
             }
         }
-        Ok(std::mem::replace(&mut self.waits, waits))
+        Ok(gone.into_iter().filter_map(|token| self.waits.remove_entry(&token)).collect())
     }
 
     fn draw(&mut self, what: &str, number: u64) -> Result<(), String> {

@@ -6,6 +6,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use comfy_table::{Table, presets};
 use mutextree_sim::simulator::{Extent, Planted, Summary, run, tell};
 
+/// Lua allocates and frees all the time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 struct Options {
     extent: Option<Extent>,
     seed: Option<u64>,

@@ -169,7 +169,7 @@ impl Plan {
         let heartbeat = match any {
             // Whatever a heartbeat would find must be told by message.
             false if chance.hits(0.5) => 3600 * SECOND,
-            _ => chance.magnitude(200 * MILLI, 5 * SECOND),
+            _ => chance.magnitude(500 * MILLI, 5 * SECOND),
         };
         let ends = heartbeat < 100 * SECOND;
         let lease = chance.magnitude(600 * MILLI, 30 * SECOND);
@@ -194,7 +194,7 @@ impl Plan {
             places: Self::draw_places(&mut chance),
             hot: if chance.hits(0.5) { 0.0 } else { 0.6 },
             latency: (latency / 3, latency),
-            think: (MILLI, chance.magnitude(5 * MILLI, 2 * SECOND)),
+            think: (MILLI, chance.magnitude(5 * MILLI, 500 * MILLI)),
             hold: (MILLI.min(hold), hold),
             wait: (MILLI, chance.magnitude(10 * MILLI, 20 * SECOND)),
             lease: (chance.magnitude(20 * MILLI, SECOND), chance.magnitude(SECOND, 20 * SECOND)),
