@@ -68,6 +68,23 @@ fn crashed(tree: &mut Tree, kind: u8, many: usize) {
 }
 
 #[test]
+fn a_waiter_that_asks_after_its_time_was_up_has_its_turn() {
+    for wait in [true, false] {
+        let mut tree = tree();
+        granted(&mut tree, &ask("holder.1", 1, NODE));
+        queued(&mut tree, &waits("waiter.1", 1, NODE));
+        for at in 0..100 {
+            granted(&mut tree, &ask(&token(at), 1, &format!("\x01dead\x01n{at}")));
+        }
+        // Of these the call takes away sixteen, and then the holder, as that is in the way: so it is
+        // the waiter's turn.
+        assert_eq!(tree.expire_all(), 102);
+        granted(&mut tree, &Ask { wait, ..ask("waiter.1", 1, NODE) });
+        assert!(is_held(&mut tree, "waiter.1"));
+    }
+}
+
+#[test]
 fn dead_locks_elsewhere_stop_nobody() {
     let mut tree = tree();
     crashed(&mut tree, 1, 300);

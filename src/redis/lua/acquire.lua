@@ -37,6 +37,11 @@ if text then
 end
 text = anyone_waits and call('HGET', WAITERS, token)
 local it, list = text and parse(text), chain(path)
+if it then
+  -- Whoever asks lives. With an end that had passed, its turn, if it came now, would be taken away
+  -- like any that comes too late.
+  set_end(token, now + claim)
+end
 local held, waiting, at, owner, left, expired = look(list, kind, it and it.number)
 
 if it and reaped > 0 then
@@ -51,9 +56,6 @@ if not at then
     dequeue(list, waiting, token, it)
   end
   return { GRANTED, grant(list, held, token, kind, about, lease), rest() }
-end
-if it and (wait or expired) then
-  set_end(token, now + claim)
 end
 if expired then
   return { AGAIN, at, owner, left, rest() }

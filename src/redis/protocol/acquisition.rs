@@ -257,11 +257,12 @@ impl<W: Clone> Acquisition<W> {
     }
 
     /// The message says that the server granted it. It did so after the last answer that said it
-    /// waits, and keeps it for a claim window: so that answer's time and a window is a safe
-    /// deadline (P1). `false` if too little of that is left, or if the message is about an earlier
-    /// grant, which has expired.
+    /// waits, and keeps it for a claim window. A request of before that arrives late claims it, and
+    /// then the server keeps it for a lease from that time on, which may be shorter. So the time of
+    /// that answer and the shorter of both is a safe deadline (P1). `false` if too little of that
+    /// is left, or if the message is about an earlier grant, which has expired.
     fn handed_over(&mut self, fencing_token: u64, now: u64, timing: &Timing, agenda: &mut Agenda<W>) -> bool {
-        let window = timing.claim_window();
+        let window = timing.claim_window().min(self.lock.lease);
         let deadline = self.lock.waited_at().saturating_add(window);
         if fencing_token <= self.lock.arrival() || deadline < now.saturating_add(window / 4) {
             return false;

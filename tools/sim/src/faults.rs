@@ -68,11 +68,13 @@ impl World<'_> {
             Fault::Frozen => self.silence(process),
             Fault::Unreachable => {
                 self.silence(process);
-                self.processes[process].unreachable_until = self.now + long;
+                let it = &mut self.processes[process];
+                it.unreachable_until = it.unreachable_until.max(self.now + long);
             }
             Fault::Stalled => self.servers[self.master].stalled_until = self.now + long,
             Fault::Paused => {
-                self.processes[process].paused_until = self.now + long;
+                let it = &mut self.processes[process];
+                it.paused_until = it.paused_until.max(self.now + long);
                 self.note_process(process, format!("stands still for {long}"));
             }
             Fault::Killed => self.kill(process, short),

@@ -8,7 +8,7 @@ use super::claim::{Claim, Place};
 use super::emulation::{Bytes, Data};
 use crate::redis::protocol::keys::Keys;
 
-/// Every so many scripts all is recounted.
+/// Every so many scripts all is recounted, where many histories are run.
 const RECOUNTS: u64 = 16;
 
 /// A holder, a waiter or (without a claim) a tombstone.
@@ -18,6 +18,15 @@ pub(super) struct Record {
     /// A fencing token or an arrival number.
     pub(super) number: u64,
     pub(super) owner: Bytes,
+}
+
+/// How much is looked at after a script.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Strict {
+    /// Whether every waiter whose turn has come must have been served by now.
+    pub(super) serves: bool,
+    /// Whether everything is recounted.
+    pub(super) recounts: bool,
 }
 
 /// The names of a tree's keys.
@@ -85,9 +94,8 @@ impl Ledger {
         self.held.is_empty() && self.waits.is_empty()
     }
 
-    /// A script has run, and touched these tokens. `strict`: whether every waiter whose turn has
-    /// come must have been served by now.
-    pub(super) fn check(&mut self, keys: &Keys, data: &Data, touched: &[Bytes], strict: bool) -> Result<(), String> {
+    /// A script has run, and touched these tokens.
+    pub(super) fn check(&mut self, keys: &Keys, data: &Data, touched: &[Bytes], strict: Strict) -> Result<(), String> {
         let names = names(keys);
         let waited = self.read_waiters(&names, data)?;
         let mut granted = Vec::new();
@@ -107,10 +115,10 @@ impl Ledger {
             }
         }
         self.scripts += 1;
-        if self.scripts.is_multiple_of(RECOUNTS) {
+        if strict.recounts || self.scripts.is_multiple_of(RECOUNTS) {
             self.recount(&names, data)?;
         }
-        if strict { self.nobody_is_forgotten() } else { Ok(()) }
+        if strict.serves { self.nobody_is_forgotten() } else { Ok(()) }
     }
 
     /// Returns those that waited before, and do not any more.

@@ -157,6 +157,8 @@ pub(super) struct Plan {
     /// Of each kind: a probability a request, or so many a simulated second; 0 is off.
     rates: [f64; Fault::ALL.len()],
     pub(super) left_out: BTreeSet<Part>,
+    /// Whether the server's data is recounted after each script.
+    pub(super) recounts: bool,
 }
 
 impl Plan {
@@ -207,6 +209,7 @@ impl Plan {
             dropped: chance.pick(&[0.0, 0.2, 0.5]),
             rates,
             left_out: BTreeSet::new(),
+            recounts: false,
         }
     }
 

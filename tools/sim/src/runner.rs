@@ -114,6 +114,7 @@ pub fn tell(seed: u64, shorten: bool, planted: Option<&Planted>) -> Story {
     let mut interpreter =
         Interpreter::new(|script, text| planted.map_or_else(|| text.to_owned(), |it| it.plant(script, text)));
     let mut plan = Plan::new(seed);
+    plan.recounts = true;
     let fails = World::new(plan.clone(), &mut interpreter, Trace::default()).run().violation.is_some();
     if fails && shorten {
         plan = Shrinker::new(&mut interpreter).shorten(plan);

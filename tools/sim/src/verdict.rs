@@ -2,6 +2,7 @@
 
 use super::claim::{Claim, Place};
 use super::emulation::Limits;
+use super::ledger::Strict;
 use super::plan::{Fault, MILLI};
 use super::process::State;
 use super::world::World;
@@ -25,7 +26,7 @@ impl World<'_> {
 
     /// A script has run.
     pub(super) fn check_call(&mut self, call: &Call, answer: &Value, server: usize, time: u64) {
-        let strict = !self.plan.has_small_limits();
+        let strict = Strict { serves: !self.plan.has_small_limits(), recounts: self.plan.recounts };
         let it = &mut self.servers[server];
         let checked = it.ledger.check(&self.keys, &it.data, &self.interpreter.touched(), strict);
         if let Err(what) = checked {
@@ -112,7 +113,7 @@ impl World<'_> {
             if let Err(error) = self.interpreter.run(&call, self.keys.all(), limits, &mut it.data, time) {
                 return self.violate(format!("Tidy failed: {error}"));
             }
-            let checked = it.ledger.check(&self.keys, &it.data, &self.interpreter.touched(), false);
+            let checked = it.ledger.check(&self.keys, &it.data, &self.interpreter.touched(), Strict { serves: false, recounts: true });
             if let Err(what) = checked {
                 return self.violate(what);
             }

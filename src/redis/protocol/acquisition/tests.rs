@@ -1,7 +1,7 @@
 use super::super::agenda::Room;
 use super::super::calls::More;
 use super::super::samples::{
-    MS, Name, ROOM, TIMING, acquisition, agenda, down, granted, in_the_way, later, queued, unsure, with_lease,
+    MS, Name, ROOM, TIMING, acquisition, agenda, down, granted, in_the_way, later, path, queued, unsure, with_lease,
 };
 use super::*;
 use std::time::Duration;
@@ -61,6 +61,20 @@ fn a_message_counts_from_the_last_answer_that_said_it_waits() {
     assert!(matches!(step, Step::Wait));
     assert!(acquisition.told(News::Granted(9), 200 * MS, &TIMING, &mut agenda));
     assert_eq!(acquisition.lock().deadline(), 100 * MS + WINDOW);
+}
+
+#[test]
+fn a_lease_shorter_than_the_claim_window_ends_first() {
+    let timing = Timing { lease: WINDOW / 2, ..TIMING };
+    let lock = Arc::new(Lock::new(1, "c1", path(), None, timing.lease));
+    let (request, waits) = (Request::default(), MayWait::Until(NEVER));
+    let mut acquisition = Acquisition::new(Target::new(path()), lock, &request, waits, "waiter", "c1", &timing);
+    let mut agenda = Agenda::new(timing);
+    acquisition.begin(1, false, &mut agenda);
+    acquisition.answered(queued(5), 100 * MS, 110 * MS, &timing, &mut agenda);
+    assert!(acquisition.told(News::Granted(9), 120 * MS, &timing, &mut agenda));
+    // A request of before that arrives now claims the lock, and with that begins a lease.
+    assert_eq!(acquisition.lock().deadline(), 100 * MS + timing.lease);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use super::super::calls::More;
-use super::super::samples::{MS, TIMING, down, found, held, path, unsure};
+use super::super::samples::{MS, TIMING, down, found, held, lock, path, unsure};
 use super::*;
 
 const LEASE: u64 = TIMING.lease;
@@ -77,6 +77,14 @@ fn a_downgrade_without_an_answer_may_be_done() {
     assert!(matches!(unknown.answered(Err(unsure()), false), Outcome::Again));
     assert!(matches!(unknown.answered(Err(down()), false), Outcome::Failed(_)));
     assert!(unknown.may_be_done(), "one of the tries may have been carried out");
+}
+
+#[test]
+fn a_lock_that_is_detached_is_believed_in_for_no_longer_than_is_asked_for() {
+    let lock = lock(1);
+    lock.granted(100, 5 * LEASE, true); // as after a hand-over, if the claim window is that long
+    assert!(Detach::new(&lock, &Target::new(path()), MS).is_some());
+    assert_eq!(lock.deadline(), MS + LEASE);
 }
 
 #[test]
