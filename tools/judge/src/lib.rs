@@ -171,6 +171,12 @@ impl<C: Claim> Judge<C> {
         self.compares_tokens = false;
     }
 
+    /// Data that is a little older took the place of what there was: a grant of before may come
+    /// back, with its token. So no later token is compared with those that there were so far.
+    pub fn forget_tokens(&mut self) {
+        self.tokens.clear();
+    }
+
     /// How many grants there were.
     pub fn grants(&self) -> u64 {
         self.grants

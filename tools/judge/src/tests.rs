@@ -168,3 +168,14 @@ fn a_late_grant_of_before_a_loss_may_have_a_smaller_token() {
     judge.granted(3, LEFT, 9, 300, 310, 290);
     assert_eq!(rules(&judge), [Rule::TokenNotRisen]);
 }
+
+#[test]
+fn after_older_data_has_come_back_tokens_begin_anew() {
+    let mut judge = Judge::new();
+    judge.granted(1, LEFT, 10, 100, 110, 90);
+    judge.forget_tokens();
+    judge.granted(2, LEFT, 9, 200, 210, 190);
+    assert_eq!(rules(&judge), []);
+    judge.granted(3, LEFT, 9, 300, 310, 290);
+    assert_eq!(rules(&judge), [Rule::TokenNotRisen]);
+}

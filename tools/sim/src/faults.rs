@@ -95,6 +95,9 @@ impl World<'_> {
                 it.earlier.clear();
                 it.ledger.reset(&self.keys, &it.data);
                 self.judge.data_lost(self.now);
+                if fault == Fault::LostSome {
+                    self.judge.forget_tokens();
+                }
                 self.restart(short);
             }
             Fault::FailedOver => self.fail_over(which, short),
@@ -137,10 +140,12 @@ impl World<'_> {
         self.master = self.servers.len() - 1;
         // What the old one goes on granting is not known to the new one.
         self.judge.data_lost(self.now + after);
+        self.judge.forget_tokens();
         self.schedule(self.now + after, Event::Retires { server: old });
     }
 
     pub(super) fn retires(&mut self, server: usize) {
+        self.judge.forget_tokens();
         self.servers[server].is_up = false;
         self.cut_listeners(server);
     }
