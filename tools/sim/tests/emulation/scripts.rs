@@ -5,7 +5,7 @@
 //! keys behind their own for it, by a change of their text.
 
 use fastrand::Rng;
-use mutextree_sim::simulator::emulation::testing::{Contents, Emulated, scripts};
+use mutextree_sim::simulator::emulation::testing::{Contents, Emulated, Key, scripts};
 use redis::Value;
 
 use crate::drawing::{one_of, shown};
@@ -50,6 +50,8 @@ struct Run<'a> {
     /// Where the last answer said that there is more to hand over.
     more: Option<Words>,
     told: String,
+    /// What was held after the last call.
+    contents: Vec<Key>,
 }
 
 fn keys() -> Vec<String> {
@@ -191,7 +193,7 @@ impl Run<'_> {
     }
 
     fn call(&mut self, name: &str, words: &Words) {
-        let before = self.emulated.contents();
+        let before = std::mem::take(&mut self.contents);
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
         let ours = self.emulated.run(name, self.limits, &keys(), &words, self.time);
         let (_, text) = self.texts.iter().find(|(its, _)| its == name).expect("there is such a script");
@@ -209,10 +211,11 @@ impl Run<'_> {
             self.more = more.or(self.more.take());
         }
         self.touched(&before, &contents);
+        self.contents = contents;
     }
 
     /// Each token whose record is another one than before is among those that were touched.
-    fn touched(&self, before: &[(Vec<u8>, Contents, bool)], after: &[(Vec<u8>, Contents, bool)]) {
+    fn touched(&self, before: &[Key], after: &[Key]) {
         let touched = self.emulated.touched();
         let (before, after) = (records(before), records(after));
         let changed = |(token, text): &&(Vec<u8>, Vec<u8>), there: &[(Vec<u8>, Vec<u8>)]| {
@@ -249,7 +252,7 @@ impl Run<'_> {
 }
 
 /// The records in the hash of nodes.
-fn records(contents: &[(Vec<u8>, Contents, bool)]) -> Vec<(Vec<u8>, Vec<u8>)> {
+fn records(contents: &[Key]) -> Vec<(Vec<u8>, Vec<u8>)> {
     let nodes = contents.iter().find(|(key, ..)| key == b"{tree}:n");
     let Some((_, Contents::Hash(fields), _)) = nodes else { return Vec::new() };
     fields.iter().filter(|(field, _)| field.contains(&b'.') && !field.starts_with(b"\x01")).cloned().collect()
@@ -290,7 +293,18 @@ fn scripts_do_as_on_a_real_server() {
         let told = format!("  seed {seed}, limits {limits:?}\n");
         let time = 1_700_000_000_000_000 + rng.u64(..10_000_000);
         let steps = rng.usize(1..80);
-        let mut run = Run { rng, limits, texts, server, emulated, time, locks: Vec::new(), more: None, told };
+        let mut run = Run {
+            rng,
+            limits,
+            texts,
+            server,
+            emulated,
+            time,
+            locks: Vec::new(),
+            more: None,
+            told,
+            contents: Vec::new(),
+        };
         (0..steps).for_each(|_| run.step());
     });
 }

@@ -112,34 +112,51 @@ impl Server {
         }
     }
 
-    /// Every key, sorted, and what it holds.
+    /// Every key, sorted, and what it holds; in three round trips.
     pub(crate) fn contents(&mut self) -> Vec<Key> {
         let mut names = list(self.command(&[b"KEYS", b"*"]));
         names.sort();
-        names.into_iter().filter_map(|name| self.key(name)).collect()
+        let questions: Vec<[&[u8]; 2]> = names.iter().flat_map(|name| [[b"TYPE", &**name], [b"PTTL", name]]).collect();
+        self.send(&questions.iter().map(|words| &words[..]).collect::<Vec<_>>());
+        let about: Vec<(Value, Value)> = names.iter().map(|_| (self.sound(), self.sound())).collect();
+        let all = |name, (kind, _): &(Value, Value)| -> Vec<&[u8]> {
+            let Value::SimpleString(kind) = kind else { panic!("{kind:?} is no type") };
+            match &**kind {
+                "hash" => vec![b"HGETALL", name],
+                "zset" => vec![b"ZRANGE", name, b"0", b"-1", b"WITHSCORES"],
+                "list" => vec![b"LRANGE", name, b"0", b"-1"],
+                // It went in between.
+                "none" => vec![b"PING", name],
+                other => panic!("nothing makes a {other}"),
+            }
+        };
+        let questions: Vec<Vec<&[u8]>> = names.iter().zip(&about).map(|(name, about)| all(name, about)).collect();
+        self.send(&questions.iter().map(|words| &words[..]).collect::<Vec<_>>());
+        let mut keys = Vec::new();
+        for (words, (_, left)) in questions.iter().zip(&about) {
+            let answer = self.answer();
+            let contents = match words[0] {
+                b"HGETALL" => {
+                    let mut pairs = pairs(list(answer));
+                    pairs.sort();
+                    Contents::Hash(pairs)
+                }
+                b"ZRANGE" => {
+                    let score = |text: Vec<u8>| String::from_utf8_lossy(&text).parse().expect("a score");
+                    let all = pairs(list(answer)).into_iter().map(|(member, text)| (member, score(text)));
+                    Contents::Sorted(all.collect())
+                }
+                b"LRANGE" => Contents::List(list(answer)),
+                _ => continue,
+            };
+            keys.push((words[1].to_vec(), contents, *left != Value::Int(-1)));
+        }
+        keys
     }
 
-    /// Nothing, if it went in between.
-    fn key(&mut self, name: Vec<u8>) -> Option<Key> {
-        self.send(&[&[b"TYPE", &name], &[b"PTTL", &name]]);
-        let (kind, left) = (self.answer().expect("a type"), self.answer().expect("a time"));
-        let Value::SimpleString(kind) = kind else { panic!("{kind:?} is no type") };
-        let contents = match &*kind {
-            "hash" => {
-                let mut pairs = pairs(list(self.command(&[b"HGETALL", &name])));
-                pairs.sort();
-                Contents::Hash(pairs)
-            }
-            "zset" => {
-                let all = pairs(list(self.command(&[b"ZRANGE", &name, b"0", b"-1", b"WITHSCORES"])));
-                let score = |text: Vec<u8>| String::from_utf8_lossy(&text).parse().expect("a score");
-                Contents::Sorted(all.into_iter().map(|(member, text)| (member, score(text))).collect())
-            }
-            "list" => Contents::List(list(self.command(&[b"LRANGE", &name, b"0", b"-1"]))),
-            "none" => return None,
-            other => panic!("nothing makes a {other}"),
-        };
-        Some((name, contents, left != Value::Int(-1)))
+    /// An answer that is no error.
+    fn sound(&mut self) -> Value {
+        self.answer().expect("the server knows the command")
     }
 }
 

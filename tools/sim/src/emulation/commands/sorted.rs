@@ -87,7 +87,7 @@ impl Server {
         if nx && xx {
             return Err("ERR XX and NX options at the same time are not compatible".into());
         }
-        if gt && nx || lt && nx || gt && lt {
+        if nx && (gt || lt) || gt && lt {
             return Err("ERR GT, LT, and/or NX options at the same time are not compatible".into());
         }
         if incr && pairs.len() > 2 {
