@@ -191,7 +191,11 @@ pub(in crate::redis) fn refresh(
     let length = length.map_or(lock.lease, micros);
     let result = match Refresh::new(lock, length, renews, clock()) {
         None => Err(not_held(lock)),
-        Some(refresh) => send_refresh(client, lock, refresh),
+        Some(refresh) => {
+            // The deadline may be earlier now, and may come before the answer.
+            client.agenda(|agenda| agenda.reschedule(lock, clock()));
+            send_refresh(client, lock, refresh)
+        }
     };
     // If the lock is lost, that is due now.
     client.agenda(|agenda| agenda.reschedule(lock, clock()));
@@ -257,14 +261,17 @@ pub(in crate::redis) fn detach(
     let sent = clock();
     let result = match Detach::new(lock, target, sent) {
         None => Err(not_held(lock)),
-        Some(mut detach) => perform(
-            client,
-            &mut detach,
-            |detach| detach.call(&client.timing),
-            |detach, answer: Result<Option<Detached>, Failure>, _, hopeless| {
-                outcome(lock, detach.answered(answer, hopeless))
-            },
-        ),
+        Some(mut detach) => {
+            client.agenda(|agenda| agenda.reschedule(lock, clock()));
+            perform(
+                client,
+                &mut detach,
+                |detach| detach.call(&client.timing),
+                |detach, answer: Result<Option<Detached>, Failure>, _, hopeless| {
+                    outcome(lock, detach.answered(answer, hopeless))
+                },
+            )
+        }
     };
     match result {
         Ok(detached) => {

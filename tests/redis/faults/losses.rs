@@ -80,6 +80,24 @@ fn a_loss_is_told_in_time_while_a_refresh_hangs() {
     });
 }
 
+/// The guard's deadline is earlier from when its request is sent, and not from its answer.
+#[test]
+fn a_loss_by_a_shorter_lease_is_told_in_time_while_the_request_for_it_hangs() {
+    let server = Server::start();
+    let proxy = Proxy::start(server.port());
+    let store = connect(&proxy.url(), |builder| builder);
+    let lost = store.lost_locks();
+    let guard = store.lock("a").unwrap();
+    proxy.freeze_all();
+    let began = Instant::now();
+    thread::scope(|scope| {
+        scope.spawn(|| _ = guard.refresh_for(millis(100)));
+        assert_eq!(lost.recv_timeout(SOON).unwrap().path.to_string(), "a");
+        assert!(began.elapsed() < millis(100) + LATE, "{:?}", began.elapsed());
+        proxy.cut();
+    });
+}
+
 /// The first that is heard of it is the answer to the release.
 #[test]
 fn a_loss_that_is_found_at_the_release_is_told() {

@@ -3,7 +3,7 @@
 
 use super::callers::LONGEST_DETACHED;
 use super::claim::{Claim, Place};
-use super::plan::MILLI;
+use super::plan::{Fault, MILLI};
 use super::process::{Act, Held, State};
 use super::sends::{Answer, Purpose};
 use super::world::World;
@@ -51,6 +51,9 @@ impl World<'_> {
         let Some(act) = act else { return self.give_back(process, caller, held) };
         // A request that may shorten the lease cuts the deadline before it is sent (P1).
         self.sync(process, &mut held, None);
+        if matches!(act, Act::Refresh(_) | Act::Detach(_)) && !held.is_detached {
+            self.agenda(process).reschedule(&held.lock, now);
+        }
         if matches!(act, Act::Downgrade(_)) {
             // From now on its holder must be content with a shared lock.
             let shared = Kind { mode: Mode::Shared, ..held.kind };
@@ -259,6 +262,8 @@ impl World<'_> {
         }
         match until {
             0 => self.judge.ended(held.id, self.now),
+            // It was extended in the time that is left aside for clocks of different rates.
+            _ if held.judged < self.now && self.plan.has(Fault::Drift) => return held.judged = 0,
             _ if held.judged > 0 => self.judge.extended(held.id, self.now, until, held.rests_on),
             _ => {}
         }
