@@ -3,13 +3,13 @@
 //!
 //! `cargo run --release -p mutextree-fencing [-- --without-tokens] [--redis URL]`
 //!
-//! Without a URL it starts a Redis server of its own and ends it afterwards. The database is SQLite,
-//! in a file that goes with the example. The workers are copies of this program, and each gives
-//! numbers to orders: it locks, reads the last number, and writes the next one.
+//! Without a URL it starts a Redis server of its own and ends it afterwards. The database is
+//! SQLite, in a file that goes with the example. The workers are copies of this program, and each
+//! gives numbers to orders: it locks, reads the last number, and writes the next one.
 //!
 //! * `ann` and `ben` give three numbers each, at the same time.
-//! * `eve` locks, reads, sees that her lock is held, and is stopped (as by `kill -STOP`) just before
-//!   she writes. Her lease ends.
+//! * `eve` locks, reads, sees that her lock is held, and is stopped (as by `kill -STOP`) before she
+//!   writes. Her lease ends.
 //! * `dan` gets the lock, and gives the next number.
 //! * `eve` goes on, and writes what she was about to write.
 //!

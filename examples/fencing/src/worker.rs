@@ -35,7 +35,7 @@ pub(crate) fn work(name: &str, options: &Options) -> Outcome<()> {
         let Some(last) = orders.read(PATH, token)? else { continue };
         let next = last + 1;
         if mem::take(&mut hesitates) {
-            println!("has locked {PATH} with token {token}, and reads that the last number is {last}");
+            println!("has locked {PATH} with token {token}; the last number is {last}");
             println!("{ABOUT_TO_WRITE} {next}: `is_held` says {}", guard.is_held());
             // The story stops this process here, and says when to go on.
             io::stdin().read_line(&mut String::new())?;
