@@ -13,18 +13,15 @@
 //!
 //! The number behind each lock is its fencing token. It rises with every lock in the tree.
 
-use std::error::Error;
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Sender, channel};
+#[path = "shared/processes.rs"]
+mod processes;
+
+use std::thread;
 use std::time::{Duration, Instant};
-use std::{env, thread};
 
 use lexopt::ValueExt;
 use mutextree::{LockStore, OwnedTreeMutexGuard, RedisStore};
-
-type Outcome<T> = Result<T, Box<dyn Error>>;
+use processes::{Cast, Copy, Outcome, Server};
 
 const LEASE: Duration = Duration::from_secs(3);
 
@@ -44,10 +41,7 @@ fn main() -> Outcome<()> {
     }
     let directory = tempfile::tempdir()?;
     let server = if url.is_none() { Some(Server::start(directory.path())?) } else { None };
-    let own = format!("unix://{}", directory.path().join("socket").display());
-    let story = tell(url.as_deref().unwrap_or(&own));
-    drop(server);
-    story
+    tell(&server.as_ref().map(Server::url).or(url).unwrap_or_default())
 }
 
 /// What one copy does. It says what it sees on its standard output.
@@ -85,88 +79,22 @@ fn work(role: &str, url: &str) -> Outcome<()> {
 
 /// Starts the copies, one after the other as the story goes, and prints what they say.
 fn tell(url: &str) -> Outcome<()> {
-    let began = Instant::now();
-    let say = |who: &str, what: &str| println!("{:5.2} s  {who:<6} {what}", began.elapsed().as_secs_f64());
-    let (speaks, heard) = channel();
-    let until = |who: &[&str], what: &str| -> Outcome<()> {
-        let mut open = who.len();
-        while open > 0 {
-            let (speaker, line): (String, String) = heard.recv_timeout(Duration::from_secs(30))?;
-            say(&speaker, &line);
-            open -= usize::from(who.contains(&speaker.as_str()) && line.starts_with(what));
-        }
-        Ok(())
-    };
+    let cast = Cast::new();
+    let start = |role: &str| cast.start(role, &["--role", role, "--redis", url]);
 
-    let mut siblings = [Copy::start("ann", url, &speaks)?, Copy::start("ben", url, &speaks)?];
-    until(&["ann", "ben"], "done")?;
+    let mut siblings = [start("ann")?, start("ben")?];
+    cast.until(&["ann", "ben"], "done")?;
     siblings.iter_mut().try_for_each(Copy::succeeds)?;
 
-    let mut eve = Copy::start("eve", url, &speaks)?;
-    until(&["eve"], "holds")?;
-    let mut dan = Copy::start("dan", url, &speaks)?;
-    until(&["dan"], "waits")?;
+    let mut eve = start("eve")?;
+    cast.until(&["eve"], "holds")?;
+    let mut dan = start("dan")?;
+    cast.until(&["dan"], "waits")?;
     eve.0.kill()?;
     let killed = Instant::now();
-    say("eve", &format!("is killed; her lease of {LEASE:?} goes on without her"));
-    until(&["dan"], "done")?;
+    cast.say("eve", &format!("is killed; her lease of {LEASE:?} goes on without her"));
+    cast.until(&["dan"], "done")?;
     dan.succeeds()?;
-    say("", &format!("the lock was handed on {:.1?} after its holder died", killed.elapsed()));
+    cast.say("", &format!("the lock was handed on {:.1?} after its holder died", killed.elapsed()));
     Ok(())
-}
-
-/// This program once more, in a process of its own. It does not outlive us.
-struct Copy(Child);
-
-impl Copy {
-    fn start(role: &str, url: &str, speaks: &Sender<(String, String)>) -> Outcome<Self> {
-        let mut command = Command::new(env::current_exe()?);
-        let mut child = command.args(["--role", role, "--redis", url]).stdout(Stdio::piped()).spawn()?;
-        let (said, speaks, role) = (child.stdout.take(), speaks.clone(), role.to_owned());
-        thread::spawn(move || {
-            for line in said.into_iter().flat_map(|said| BufReader::new(said).lines()).map_while(Result::ok) {
-                let _ = speaks.send((role.clone(), line));
-            }
-        });
-        Ok(Self(child))
-    }
-
-    fn succeeds(&mut self) -> Outcome<()> {
-        if self.0.wait()?.success() { Ok(()) } else { Err("a copy failed".into()) }
-    }
-}
-
-impl Drop for Copy {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A Redis server of our own, on a socket, without a port.
-struct Server(Child);
-
-impl Server {
-    fn start(directory: &Path) -> Outcome<Self> {
-        let socket = directory.join("socket");
-        let mut command = Command::new("redis-server");
-        command.args(["--port", "0", "--save", "", "--unixsocket"]).arg(&socket).arg("--dir").arg(directory);
-        let child = command.stdout(Stdio::null()).spawn();
-        let server =
-            Self(child.map_err(|error| format!("`redis-server` cannot be run ({error}); or give --redis URL"))?);
-        for _ in 0..500 {
-            if socket.exists() {
-                return Ok(server);
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-        Err("the Redis server does not start".into())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }

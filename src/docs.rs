@@ -4,6 +4,7 @@
 //!
 //! * [`patterns`]: renaming, a job for a whole tenant, several locks at once
 //! * [`tasks`]: locks in async code
+//! * [`distributed`]: locks across machines: setups, times, fencing tokens, errors
 //! * [`algorithm`]: the store in memory, with the glossary and the numbered invariants
 //! * [`redis`]: the store over Redis, with its own invariants
 //! * [`proof`]: what checks each promise, and how far that was run
@@ -19,6 +20,13 @@ pub mod patterns {}
 #[doc = include_str!("../docs/async.md")]
 pub mod tasks {}
 
+/// [redis]: redis
+/// [crate]: crate#what-is-promised
+/// [tasks]: tasks#over-redis
+///
+#[doc = include_str!("../docs/distributed.md")]
+pub mod distributed {}
+
 #[doc = include_str!("../docs/algorithm.md")]
 pub mod algorithm {}
 
@@ -30,6 +38,7 @@ pub mod redis {}
 
 /// [crate]: crate#what-is-promised
 /// [algorithm]: algorithm#invariants
+/// [redis]: redis#invariants
 ///
 #[doc = include_str!("../docs/proof.md")]
 pub mod proof {}

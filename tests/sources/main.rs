@@ -268,3 +268,29 @@ fn named_files_are_found() {
     let found: Vec<_> = named_files(text).collect();
     assert_eq!(found, ["tests/run", "scripts/loom", "docs/proof.md", "tests/redis/main.rs"]);
 }
+
+/// `docs/proof.md` names tests by their functions.
+#[test]
+fn tests_that_are_named_are_there() {
+    let proof = documents().into_iter().find(|file| file.name == "docs/proof.md").expect("the page is there");
+    let sources = sources(&["src", "tests", "examples", "tools"]);
+    let words = sources.iter().flat_map(|file| file.text.split(|char: char| !char.is_alphanumeric() && char != '_'));
+    let words: std::collections::HashSet<_> = words.collect();
+    let named: Vec<_> = named_tests(&proof.text).collect();
+    assert!(named.len() > 100, "the names were found, not {}", named.len());
+    let complaints: Vec<_> = named.iter().filter(|name| !words.contains(*name)).map(|name| name.to_string()).collect();
+    assert_none("tests that docs/proof.md names are there", &complaints);
+}
+
+/// Names in backquotes that are long enough to be sentences.
+fn named_tests(text: &str) -> impl Iterator<Item = &str> {
+    let is_name =
+        |word: &&str| word.chars().all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '_');
+    text.split('`').skip(1).step_by(2).filter(is_name).filter(|word| word.matches('_').count() > 1)
+}
+
+#[test]
+fn named_tests_are_found() {
+    let text = "`a_lost_lock_is_told`, `programs`, `random_steps`, a_word_not_quoted, `src/a_b_c.rs`, `is_it_so`.";
+    assert_eq!(named_tests(text).collect::<Vec<_>>(), ["a_lost_lock_is_told", "is_it_so"]);
+}
