@@ -19,11 +19,13 @@ struct Options {
     repeat: Option<u64>,
     planted: Option<Planted>,
     cover: bool,
+    /// Whether a violation's history is left out.
+    brief: bool,
 }
 
 fn options() -> Result<Options, lexopt::Error> {
     use lexopt::prelude::*;
-    let mut options = Options { extent: None, seed: None, whole: None, repeat: None, planted: None, cover: false };
+    let mut options = Options { extent: None, seed: None, whole: None, repeat: None, planted: None, cover: false, brief: false };
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
@@ -36,6 +38,7 @@ fn options() -> Result<Options, lexopt::Error> {
                 let (from, to) = (parser.value()?.string()?, parser.value()?.string()?);
                 options.planted = Some(Planted::new(&from, &to)?);
             }
+            Long("brief") => options.brief = true,
             Long("cover") => options.cover = true,
             _ => return Err(argument.unexpected()),
         }
@@ -68,7 +71,9 @@ fn main() -> ExitCode {
     let summary = run(seed, extent, options.planted.as_ref());
     if let Some((seed, what)) = summary.violations.first() {
         println!("seed {seed}: {what}");
-        story(*seed, true, options.planted.as_ref());
+        if !options.brief {
+            story(*seed, true, options.planted.as_ref());
+        }
     }
     if options.cover {
         summary.seen().for_each(|(what, count)| println!("{count:>12} {what}"));
