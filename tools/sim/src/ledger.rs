@@ -17,7 +17,8 @@ pub(super) struct Record {
     pub(super) claim: Option<Claim>,
     /// A fencing token or an arrival number.
     pub(super) number: u64,
-    pub(super) owner: Bytes,
+    /// All of it, as the server has it.
+    text: Box<[u8]>,
 }
 
 /// How much is looked at after a script.
@@ -61,9 +62,9 @@ fn read(text: &[u8]) -> Option<Record> {
     let count: u64 = number(fields.next()?)?;
     let length: usize = number(fields.nth(4)?)?;
     let rest = fields.next()?;
-    let (owner, path) = rest.split_at_checked(length)?;
+    let path = rest.get(length..)?;
     let claim = if kind == 0 { None } else { Some(Claim { place: Place::of_text(path)?, number: kind }) };
-    Some(Record { claim, number: count, owner: owner.into() })
+    Some(Record { claim, number: count, text: text.into() })
 }
 
 fn number<N: std::str::FromStr>(text: &[u8]) -> Option<N> {
@@ -126,7 +127,8 @@ impl Ledger {
         let gone: Vec<Vec<u8>> =
             self.waits.keys().filter(|token| data.field(names.waiters, token).is_none()).cloned().collect();
         for (token, it) in data.hash(names.waiters) {
-            if !self.waits.contains_key(token) {
+            // It may have been taken away and queued anew in one call.
+            if self.waits.get(token).is_none_or(|known| *known.text != *it) {
                 let record = read(it).ok_or_else(|| format!("a waiter's record that nobody can read: {}", text(it)))?;
                 self.draw("an arrival", record.number)?;
                 self.waits.insert(token.to_vec(), record);
