@@ -163,7 +163,7 @@ impl<W: Clone> Acquisition<W> {
                         // If the answer took longer than the lease lasts, the guard says it is
                         // lost.
                         self.lock.granted(fencing_token, sent.saturating_add(self.lock.lease).max(1), !self.ends);
-                        agenda.held(&self.lock, now);
+                        agenda.held(&self.lock);
                         return Step::Over(Ok(()));
                     }
                     Acquired::Queued { by, arrival } => {

@@ -129,9 +129,8 @@ impl<W: Clone> Agenda<W> {
         left.max(RETRY).min(self.timing.heartbeat)
     }
 
-    pub(super) fn held(&mut self, lock: &Arc<Lock>, now: u64) {
-        let due = due(lock, now);
-        self.keep(lock, Stage::Held { renewing: false }, due);
+    pub(super) fn held(&mut self, lock: &Arc<Lock>) {
+        self.keep(lock, Stage::Held { renewing: false }, due(lock));
     }
 
     /// It is held until its first deadline, and by no more than the word of a message: the renewal
@@ -142,9 +141,9 @@ impl<W: Clone> Agenda<W> {
     }
 
     /// Its holder has set another deadline.
-    pub(in crate::redis) fn reschedule(&mut self, lock: &Lock, now: u64) {
+    pub(in crate::redis) fn reschedule(&mut self, lock: &Lock) {
         if let Some(kept) = self.kept.get_mut(&lock.number) {
-            kept.due = due(lock, now);
+            kept.due = due(lock);
             self.next = self.next.min(kept.due).min(lock.deadline());
         }
     }
@@ -376,9 +375,11 @@ impl<W: Clone> Agenda<W> {
     }
 }
 
-/// When a held lock is due next: for its renewal, or for its end.
-fn due(lock: &Lock, now: u64) -> u64 {
-    if lock.renews() { now + lock.lease / 3 } else { lock.deadline() }
+/// When a held lock is due next: for its renewal (P6), or for its end. If the answer that granted it
+/// was late the first has passed already, and it is renewed at once.
+fn due(lock: &Lock) -> u64 {
+    let deadline = lock.deadline();
+    if lock.renews() { deadline.saturating_sub(lock.lease - lock.lease / 3) } else { deadline }
 }
 
 #[cfg(test)]

@@ -193,12 +193,12 @@ pub(in crate::redis) fn refresh(
         None => Err(not_held(lock)),
         Some(refresh) => {
             // The deadline may be earlier now, and may come before the answer.
-            client.agenda(|agenda| agenda.reschedule(lock, clock()));
+            client.agenda(|agenda| agenda.reschedule(lock));
             send_refresh(client, lock, refresh)
         }
     };
     // If the lock is lost, that is due now.
-    client.agenda(|agenda| agenda.reschedule(lock, clock()));
+    client.agenda(|agenda| agenda.reschedule(lock));
     result
 }
 
@@ -262,7 +262,7 @@ pub(in crate::redis) fn detach(
     let result = match Detach::new(lock, target, sent) {
         None => Err(not_held(lock)),
         Some(mut detach) => {
-            client.agenda(|agenda| agenda.reschedule(lock, clock()));
+            client.agenda(|agenda| agenda.reschedule(lock));
             perform(
                 client,
                 &mut detach,

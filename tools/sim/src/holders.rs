@@ -52,7 +52,7 @@ impl World<'_> {
         // A request that may shorten the lease cuts the deadline before it is sent (P1).
         self.sync(process, &mut held, None);
         if matches!(act, Act::Refresh(_) | Act::Detach(_)) && !held.is_detached {
-            self.agenda(process).reschedule(&held.lock, now);
+            self.agenda(process).reschedule(&held.lock);
         }
         if matches!(act, Act::Downgrade(_)) {
             // From now on its holder must be content with a shared lock.
@@ -92,7 +92,7 @@ impl World<'_> {
                     self.left_over(process, refreshed.more);
                 }
                 if !held.is_detached {
-                    self.agenda(process).reschedule(&held.lock, now);
+                    self.agenda(process).reschedule(&held.lock);
                 }
                 match outcome {
                     Outcome::Again => return self.send_act(process, caller, held, act, deadline),

@@ -8,7 +8,7 @@ const LEASE: u64 = TIMING.lease;
 /// A lock that holds, on an agenda.
 fn holds(agenda: &mut Agenda<Name>, number: u64, sent: u64) -> Arc<Lock> {
     let lock = held(number, sent);
-    agenda.held(&lock, sent);
+    agenda.held(&lock);
     lock
 }
 
@@ -78,7 +78,7 @@ fn a_loss_is_told_at_the_deadline_and_once() {
     let mut agenda = agenda();
     let lock = holds(&mut agenda, 1, 0);
     lock.stop_renewing();
-    agenda.reschedule(&lock, 0);
+    agenda.reschedule(&lock);
     assert!(due(&mut agenda, LEASE - 1).is_empty());
     assert_eq!(agenda.next(), LEASE, "though nobody renews it");
     assert_eq!(due(&mut agenda, LEASE).lost.len(), 1);
@@ -93,6 +93,15 @@ fn what_the_server_does_not_know_any_more_is_lost_at_once() {
     agenda.renewed(&batch, &found(&[Found::Lost]), 300 * MS, 310 * MS);
     assert!(!lock.is_held(310 * MS));
     assert_eq!(due(&mut agenda, 310 * MS).lost.len(), 1);
+}
+
+#[test]
+fn a_lock_whose_answer_was_late_is_renewed_at_once() {
+    let (mut agenda, lock) = (agenda(), held(1, 0));
+    agenda.held(&lock); // some time later: most of the lease may be over
+    assert_eq!(agenda.next(), LEASE / 3);
+    assert_eq!(agenda.take(LEASE - MS, ROOM).renewals.len(), 1);
+    assert_eq!(agenda.next(), LEASE, "the loss is told in time, whatever becomes of that");
 }
 
 #[test]
