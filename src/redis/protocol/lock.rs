@@ -11,8 +11,8 @@
 //! |---|---|---|---|
 //! | granted, or handed over | set | unless a lease was asked for | 0 |
 //! | a request to set the end begins | cut to what it asks for | not, if it asks for less than the lease | one more |
-//! | its answer, if it is the youngest | set, from before it was sent | as asked for | |
-//! | a renewal's answer, if no such request began since | set, from before it was sent | | |
+//! | its answer, if it is the youngest | raised, from before it was sent | as asked for | |
+//! | a renewal's answer, if no such request began since | raised, from before it was sent | | |
 //! | the deadline passes, or the server does not know it | 0, for good | | |
 
 use crate::path::TreePath;
@@ -182,7 +182,8 @@ impl Lock {
         }
         if state.version == version {
             state.renews = renews;
-            self.set(deadline.max(1));
+            // What is later than this is a renewal's that began after it.
+            self.set(deadline.max(self.deadline()));
         }
         true
     }

@@ -63,6 +63,15 @@ fn a_renewal_counts_only_if_no_request_that_sets_the_end_began_since() {
 }
 
 #[test]
+fn an_answer_that_is_late_does_not_undo_the_renewals_since_its_request() {
+    let lock = held(1, 0);
+    let version = lock.begin_to_set(LEASE, 5 * MS);
+    assert!(lock.renewed(lock.version(), 800 * MS + LEASE, 810 * MS));
+    assert!(lock.was_set(version, 5 * MS + LEASE, true, 6 * MS + LEASE));
+    assert_eq!(lock.deadline(), 800 * MS + LEASE);
+}
+
+#[test]
 fn of_two_requests_that_set_the_end_the_younger_counts() {
     let lock = held(1, 0);
     let (first, second) = (lock.begin_to_set(5 * LEASE, 0), lock.begin_to_set(10 * MS, 0));
