@@ -10,6 +10,7 @@ mod connection;
 mod frame;
 /// What is to go wrong.
 mod rules;
+#[cfg(test)]
 mod tests;
 
 use std::net::TcpListener;
