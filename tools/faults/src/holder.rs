@@ -40,10 +40,10 @@ impl<'a> Holder<'a> {
             tell(at, ask.id, What::Granted { claim, token, before, lease, renews: ask.lease.is_none() });
         }
         let long = shared.setup.lease;
-        let stays = match random.u8(..60) {
-            0..45 => random.u64(..5 * MILLI),
-            45..57 => random.u64(..50 * MILLI),
-            57..59 => random.u64(..long),
+        let stays = match random.u8(..240) {
+            0..200 => random.u64(..3 * MILLI),
+            200..235 => random.u64(..30 * MILLI),
+            235..239 => random.u64(..long),
             _ => random.u64(long..=long + long / 2),
         };
         Self {
@@ -51,7 +51,7 @@ impl<'a> Holder<'a> {
             guard: Some(guard),
             shared,
             until: at + stays,
-            pause: if stays < 50 * MILLI { MILLI } else { 8 * MILLI },
+            pause: if stays < 30 * MILLI { MILLI } else { 8 * MILLI },
             lease,
             may_be_weaker: !ask.claim.is_shared(),
             looks: (!is_held).then_some(0),
@@ -87,7 +87,7 @@ impl<'a> Holder<'a> {
 
     fn do_something(&mut self) {
         let (Some(guard), id) = (&mut self.guard, self.id) else { return };
-        let done = match self.random.u8(..60) {
+        let done = match self.random.u8(..100) {
             0 => {
                 tell_now(id, What::Refreshes { length: 0 });
                 guard.refresh()

@@ -51,6 +51,20 @@ impl Kind {
         matches!(self, Delay | Freeze | Cut | LoseAnswers | LoseRequests | LoseMessages)
     }
 
+    /// Their names, with commas between them; an empty text is none.
+    pub(crate) fn parse(names: &str) -> Result<Vec<Self>, String> {
+        let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
+        names
+            .map(|name| {
+                let kind = Self::ALL.into_iter().find(|kind| kind.to_string() == name);
+                kind.ok_or_else(|| {
+                    let all: Vec<String> = Self::ALL.iter().map(Self::to_string).collect();
+                    format!("{name} is no kind of fault; there are: {}", all.join(", "))
+                })
+            })
+            .collect()
+    }
+
     /// One in four: a round with few kinds finds what one with all of them hides.
     pub(crate) fn draw(random: &mut fastrand::Rng) -> Vec<Self> {
         let mut kinds: Vec<Self> = Self::ALL.into_iter().filter(|_| random.u8(..4) == 0).collect();

@@ -40,6 +40,8 @@ mod user;
 mod verdict;
 mod worker;
 
+use kinds::Kind;
+
 /// A violation more of one round says little.
 const SHOWN: usize = 3;
 
@@ -49,6 +51,8 @@ struct Options {
     workers: u64,
     /// The first round, to begin with one that was of interest.
     first: u64,
+    /// The kinds of every round; drawn, if none.
+    kinds: Option<Vec<Kind>>,
 }
 
 enum Job {
@@ -59,7 +63,7 @@ enum Job {
 fn job() -> Result<Job, lexopt::Error> {
     use lexopt::prelude::*;
     let mut parser = lexopt::Parser::from_env();
-    let (mut numbers, mut workers, mut first) = (Vec::new(), 3, 0);
+    let (mut numbers, mut workers, mut first, mut kinds) = (Vec::new(), 3, 0, None);
     while let Some(argument) = parser.next()? {
         match argument {
             Long("worker") => {
@@ -68,6 +72,7 @@ fn job() -> Result<Job, lexopt::Error> {
             }
             Long("workers") => workers = parser.value()?.parse()?,
             Long("first") => first = parser.value()?.parse()?,
+            Long("kinds") => kinds = Some(Kind::parse(&parser.value()?.string()?)?),
             Value(number) => numbers.push(number.parse()?),
             _ => return Err(argument.unexpected()),
         }
@@ -77,7 +82,7 @@ fn job() -> Result<Job, lexopt::Error> {
         [seconds, seed] => (seconds, seed),
         _ => return Err("how many seconds, and perhaps a seed?".into()),
     };
-    Ok(Job::Run(Options { seconds, seed, workers, first }))
+    Ok(Job::Run(Options { seconds, seed, workers, first, kinds }))
 }
 
 fn main() -> ExitCode {
@@ -114,7 +119,7 @@ fn run(options: &Options) -> ExitCode {
     }
     let mut round = options.first;
     while totals.violations == 0 && (Instant::now() < end || totals.histories == 0) {
-        let outcome = round::run(seed, round, options.workers);
+        let outcome = round::run(seed, round, options.workers, options.kinds.as_deref());
         report(round, &outcome, &mut totals);
         round += 1;
     }

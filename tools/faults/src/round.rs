@@ -69,9 +69,12 @@ pub(crate) struct Outcome {
     pub(crate) verdict: Verdict,
 }
 
-pub(crate) fn run(seed: u64, round: u64, workers: u64) -> Outcome {
+pub(crate) fn run(seed: u64, round: u64, workers: u64, kinds: Option<&[Kind]>) -> Outcome {
     let mut random = fastrand::Rng::with_seed(seed.wrapping_mul(1_000_003).wrapping_add(round));
-    let plan = Plan::draw(&mut random);
+    let mut plan = Plan::draw(&mut random);
+    if let Some(kinds) = kinds {
+        plan.kinds = kinds.to_vec();
+    }
     let mut scene = Scene::new(plan.persistence, plan.lease, round * 1000 + 1);
     let monitor = Monitor::start(&scene.server.url());
     let through_proxy = if plan.kinds.iter().any(|kind| kind.is_of_network()) { 3 } else { 1 };
@@ -93,7 +96,7 @@ pub(crate) fn run(seed: u64, round: u64, workers: u64) -> Outcome {
     let mut next = now() + random.u64(100 * MILLI..400 * MILLI);
     while now() < end {
         scene.undo_until(now());
-        if now() >= next {
+        if now() >= next && !plan.kinds.is_empty() {
             let kind = plan.kinds[random.usize(..plan.kinds.len())];
             scene.strike(kind, &mut random);
             next = now() + random.u64(10 * MILLI..600 * MILLI);
