@@ -22,6 +22,14 @@ use crate::worker::Setup;
 /// much again, in microseconds. It takes about a lease; the rest is for busy machines.
 const SOON: u64 = 30 * SECOND;
 
+/// Leases that are this long outlast a round: what is not given back shows. Where workers are killed
+/// they would hold up the others, and are not asked for.
+const LONG: u64 = 20 * SECOND;
+
+/// All is given back this long after all is well and nobody holds or waits any more, also what could
+/// not be given back at once.
+const GIVEN_BACK: u64 = 10 * SECOND;
+
 const TREE: &str = "mutextree";
 
 /// What is drawn for a round.
@@ -47,6 +55,11 @@ impl Plan {
             timeout: random.u64(lease / 5..=2 * lease),
             length: random.u64(3 * SECOND..6 * SECOND),
         }
+    }
+
+    fn longest(&self) -> u64 {
+        let kills = [Kind::KillHolder, Kind::KillWaiter, Kind::KillGranted];
+        if self.kinds.iter().any(|kind| kills.contains(kind)) { self.lease } else { LONG }
     }
 
     pub(crate) fn text(&self) -> String {
@@ -84,6 +97,7 @@ pub(crate) fn run(seed: u64, round: u64, workers: u64, kinds: Option<&[Kind]>) -
             url: String::new(),
             seed: random.u64(..),
             lease: plan.lease,
+            longest: plan.longest(),
             heartbeat: plan.heartbeat,
             timeout: plan.timeout,
             threads: 2,
@@ -110,11 +124,17 @@ pub(crate) fn run(seed: u64, round: u64, workers: u64, kinds: Option<&[Kind]>) -
     scene.incidents.note(None, "all is well from now on");
     wrongs.extend(recount(&scene).err());
     let still_there = get_through(&mut scene);
-    wrongs.extend(empty(&scene, &plan));
+    let limit = if plan.longest() > plan.lease && still_there.is_empty() { GIVEN_BACK } else { SOON };
+    if limit < SOON {
+        wrongs.extend(empty(&scene, &plan, limit).map(|wrong| Wrong { rule: "NotGivenBack".into(), ..wrong }));
+    }
+    scene.posts.clear(); // and all their lines are read
+    if wrongs.is_empty() && still_there.is_empty() {
+        wrongs.extend(empty(&scene, &plan, SOON));
+    }
     for (from, until) in monitor.finish() {
         scene.incidents.disturbed(None, from, until);
     }
-    scene.posts.clear(); // and all their lines are read
     let events = scene.log.take();
     wrongs.extend(still_there.into_iter().map(|wrong| with_cause(wrong, &events)));
     for event in &events {
@@ -156,11 +176,11 @@ fn recount(scene: &Scene) -> Result<Option<Contents>, Wrong> {
     }
 }
 
-/// Everybody who waits gets through, and releases; the processes end.
+/// Everybody who waits gets through, and releases.
 fn get_through(scene: &mut Scene) -> Vec<Wrong> {
     scene.posts.iter_mut().for_each(|post| post.worker.finish());
     let end = now() + SOON;
-    while now() < end && scene.posts.iter().any(|post| !post.worker.has_ended()) {
+    while now() < end && scene.posts.iter().any(|post| !post.worker.is_idle() && !post.worker.has_ended()) {
         thread::sleep(Duration::from_millis(2));
     }
     let posts = scene.posts.iter().filter(|post| !post.worker.is_idle());
@@ -195,14 +215,14 @@ fn with_cause(stuck: Wrong, events: &[Event]) -> Wrong {
 }
 
 /// Nobody holds or waits for anything any more: by the store's listing and by the keys.
-fn empty(scene: &Scene, plan: &Plan) -> Option<Wrong> {
+fn empty(scene: &Scene, plan: &Plan, limit: u64) -> Option<Wrong> {
     let micros = Duration::from_micros;
     let builder = RedisStore::builder(&scene.server.url()).lease(micros(plan.lease)).heartbeat(micros(plan.heartbeat));
     let store = match builder.connect() {
         Ok(store) => store,
         Err(error) => return Some(wrong("NotEmpty", format!("no store can connect though all is well: {error}"))),
     };
-    let end = now() + SOON;
+    let end = now() + limit;
     loop {
         // What a dead client left goes when somebody meets it.
         let all = store.try_lock_for("/", micros(end.saturating_sub(now())));

@@ -116,8 +116,12 @@ impl User {
     fn draw(&mut self) -> Ask {
         let random = &mut self.random;
         let claim = Locked::draw(random);
-        let full = self.shared.setup.lease;
-        let lease = (random.u8(..4) == 0).then(|| random.u64(full / 4..=full));
+        let (full, longest) = (self.shared.setup.lease, self.shared.setup.longest);
+        let lease = match random.u8(..6) {
+            0 => Some(random.u64(full / 4..=full)),
+            1 => Some(longest),
+            _ => None,
+        };
         let how = match random.u8(..10) {
             0..5 => How::Waits,
             5..7 => How::Tries,

@@ -48,7 +48,8 @@ pub(crate) struct Verdict {
     pub(crate) grants: u64,
     /// How many holders found their lock lost.
     pub(crate) told: u64,
-    pub(crate) errors: u64,
+    /// What users were told, without numbers, and how often.
+    pub(crate) errors: BTreeMap<String, u64>,
     /// Overlaps by what lost the data.
     pub(crate) losses: BTreeMap<&'static str, u64>,
     pub(crate) wrongs: Vec<Wrong>,
@@ -130,7 +131,8 @@ fn lives(events: &[Event], verdict: &mut Verdict) -> BTreeMap<u64, Life> {
                 lives.insert(event.id, life);
             }
             What::Failed { text } => {
-                verdict.errors += 1;
+                let kind = text.split(|char: char| char.is_ascii_digit()).collect::<Vec<_>>().join("#");
+                *verdict.errors.entry(kind.replace("##", "#")).or_default() += 1;
                 // Scripts are sent with their text when the server has forgotten them.
                 if text.contains("makes no sense") || text.contains("forgets its scripts") {
                     verdict.wrongs.push(wrong(event, "Error", format!("{} was told: {text}", name(event.id))));

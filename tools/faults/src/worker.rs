@@ -22,6 +22,8 @@ pub(crate) struct Setup {
     pub(crate) seed: u64,
     /// In microseconds.
     pub(crate) lease: u64,
+    /// The longest lease that is asked for.
+    pub(crate) longest: u64,
     pub(crate) heartbeat: u64,
     pub(crate) timeout: u64,
     pub(crate) threads: u64,
@@ -30,15 +32,16 @@ pub(crate) struct Setup {
 
 impl Setup {
     pub(crate) fn to_arguments(&self) -> Vec<String> {
-        let numbers = [self.number, self.seed, self.lease, self.heartbeat, self.timeout, self.threads, self.tasks];
+        let Self { number, url: _, seed, lease, longest, heartbeat, timeout, threads, tasks } = *self;
+        let numbers = [number, seed, lease, longest, heartbeat, timeout, threads, tasks];
         [self.url.clone()].into_iter().chain(numbers.map(|number| number.to_string())).collect()
     }
 
     pub(crate) fn of_arguments(arguments: &[String]) -> Option<Self> {
         let (url, numbers) = arguments.split_first()?;
         let numbers: Vec<u64> = numbers.iter().map(|text| text.parse().ok()).collect::<Option<_>>()?;
-        let [number, seed, lease, heartbeat, timeout, threads, tasks] = numbers[..] else { return None };
-        Some(Self { number, url: url.clone(), seed, lease, heartbeat, timeout, threads, tasks })
+        let [number, seed, lease, longest, heartbeat, timeout, threads, tasks] = numbers[..] else { return None };
+        Some(Self { number, url: url.clone(), seed, lease, longest, heartbeat, timeout, threads, tasks })
     }
 
     fn connect(&self) -> RedisStore {
@@ -85,6 +88,7 @@ pub(crate) fn run(setup: Setup) -> ! {
     thread::spawn(move || obey(&watched));
     thread::spawn(move || watch_for_stalls(me));
     let store = shared.setup.connect();
+    let what_is_left = store.clone(); // it is given back by threads of the store
     let users: Vec<User> = (0..threads + tasks).map(|number| User::new(number, &store, &shared)).collect();
     drop(store);
     let (of_threads, of_tasks): (Vec<_>, Vec<_>) =
@@ -97,7 +101,10 @@ pub(crate) fn run(setup: Setup) -> ! {
     }));
     running.into_iter().for_each(|thread| thread.join().expect("a panic ends the process"));
     tell_now(me, What::Idle);
-    exit(0)
+    loop {
+        thread::park();
+        std::hint::black_box(&what_is_left);
+    }
 }
 
 /// A line of the parent: finish. The end of its lines: it is gone.
