@@ -1,5 +1,8 @@
 //! [`Locked`]: what is locked and how; and which of those conflict, written down once more.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::str::FromStr;
 

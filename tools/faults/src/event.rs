@@ -1,5 +1,8 @@
 //! [`Event`]: what a worker tells its parent, one line each.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::io::Write;
 use std::str::FromStr;

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 #[path = "../../../tests/redis/checker.rs"]
-#[allow(dead_code)] // of these three only a part is used
+#[allow(dead_code)] // only a part is used, as of the proxy
 mod checker;
 mod claim;
 mod clock;
@@ -33,7 +33,6 @@ mod proxy;
 mod round;
 mod scene;
 #[path = "../../../tests/redis/server.rs"]
-#[allow(dead_code)]
 mod server;
 mod table;
 mod user;

@@ -6,6 +6,9 @@
 //! sent after t less its longest lease. So the judge is told at a lease after a loss of data: what
 //! is believed from now on rests on a request since.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use mutextree_judge::Judge;
