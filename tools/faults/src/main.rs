@@ -2,12 +2,14 @@
 //! network fail; a judge looks at what the holders believed. `scripts/faults` runs it, and says
 //! what its arguments and its last line are.
 //!
-//! * `round.rs`: one round; `kinds.rs`: which faults it has; `scene.rs`: does them, and undoes them
+//! * `round.rs`: one round; `kinds.rs`: which faults it has; `scene.rs`, `post.rs`: do them, and
+//!   undo them
 //! * `worker.rs`, `user.rs`, `holder.rs`: a worker process, and what its threads and tasks do
 //! * `event.rs`, `crew.rs`: what a worker tells, and how its parent hears it
 //! * `claim.rs`, `incidents.rs`, `verdict.rs`: what the judge has to know, and what it finds
 //! * `table.rs`: a violation, for people
-//! * `monitor.rs`, `flusher.rs`: threads that ask the server all the time
+//! * `monitor.rs`, `flusher.rs`: threads that ask the server all the time; `watch.rs`: none is left
+//!   behind
 //! * `many.rs`: ten thousand locks
 
 use std::collections::BTreeMap;
@@ -27,6 +29,7 @@ mod incidents;
 mod kinds;
 mod many;
 mod monitor;
+mod post;
 #[path = "../../../tests/redis/proxy/mod.rs"]
 #[allow(dead_code)]
 mod proxy;
@@ -37,6 +40,7 @@ mod server;
 mod table;
 mod user;
 mod verdict;
+mod watch;
 mod worker;
 
 use kinds::Kind;

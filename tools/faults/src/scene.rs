@@ -1,33 +1,23 @@
-//! [`Scene`]: the server, the workers and their proxies, of one round; what is done to them, and
-//! how it is undone.
+//! [`Scene`]: the server and the workers of one round; what is done to them, and how it is undone.
 
 use std::time::Duration;
 
 use redis::{Connection, RedisResult};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::clock::{MILLI, now};
-use crate::crew::{KillAt, Log, Worker};
-use crate::incidents::{Incidents, Loss, Stop};
+use crate::crew::{KillAt, Log};
+use crate::flusher::Flusher;
+use crate::incidents::{Incidents, Loss};
 use crate::kinds::{Kind, Persistence};
+use crate::post::{BLINK, Post};
 use crate::proxy::Proxy;
 use crate::server::Server;
+use crate::watch::Watch;
 use crate::worker::Setup;
 
-/// After a fault that a request sent again makes good, for so long one may be missing.
-const BLINK: u64 = 60 * MILLI;
-
-/// One worker, its proxy, and what is the matter with them.
-pub(crate) struct Post {
-    pub(crate) setup: Setup,
-    pub(crate) worker: Worker,
-    pub(crate) proxy: Proxy,
-    /// Whether it goes to the server through the proxy.
-    is_proxied: bool,
-    /// Since when it is stopped.
-    stopped: Option<u64>,
-    /// Since when its network is not well.
-    sick: Option<u64>,
-}
+/// The server is not away for longer than this at a time, in microseconds: nothing happens then.
+const LONGEST_OUTAGE: u64 = 1500 * MILLI;
 
 /// What is undone later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,24 +33,27 @@ pub(crate) enum Undo {
 
 pub(crate) struct Scene {
     pub(crate) server: Server,
-    pub(crate) persistence: Persistence,
+    persistence: Persistence,
     pub(crate) posts: Vec<Post>,
     pub(crate) log: Log,
     pub(crate) incidents: Incidents,
-    pub(crate) undo: Vec<(u64, Undo)>,
-    /// The longest lease.
-    pub(crate) lease: u64,
-    pub(crate) next_number: u64,
+    undo: Vec<(u64, Undo)>,
+    /// That of the workers' stores.
+    lease: u64,
+    next_number: u64,
     server_killed: Option<u64>,
     server_stopped: bool,
-    flusher: Option<crate::flusher::Flusher>,
+    flusher: Option<Flusher>,
     connection: Option<Connection>,
+    watch: Watch,
 }
 
 impl Scene {
     pub(crate) fn new(persistence: Persistence, lease: u64, first_number: u64) -> Self {
+        let (server, mut watch) = (Server::with(persistence.options()), Watch::start());
+        watch.over(server.pid());
         Self {
-            server: Server::with(persistence.options()),
+            server,
             persistence,
             posts: Vec::new(),
             log: Log::default(),
@@ -72,6 +65,7 @@ impl Scene {
             server_stopped: false,
             flusher: None,
             connection: None,
+            watch,
         }
     }
 
@@ -80,8 +74,7 @@ impl Scene {
         let url = if is_proxied { proxy.url() } else { self.server.url() };
         let setup = Setup { number: self.next_number, url, ..setup };
         self.next_number += 1;
-        let worker = Worker::start(&setup, &self.log);
-        self.posts.push(Post { setup, worker, proxy, is_proxied, stopped: None, sick: None });
+        self.posts.push(Post::start(setup, proxy, is_proxied, &self.log));
     }
 
     pub(crate) fn server_is_well(&self) -> bool {
@@ -128,14 +121,14 @@ impl Scene {
             }
             Kind::StopServer => {
                 self.incidents.note(None, "the server is stopped");
-                signal(self.server.pid(), rustix::process::Signal::STOP);
+                signal(self.server.pid(), Signal::STOP);
                 self.server_stopped = true;
-                self.later(random.u64(10 * MILLI..self.lease), Undo::ServerGoesOn);
+                self.later(random.u64(10 * MILLI..self.lease.min(LONGEST_OUTAGE)), Undo::ServerGoesOn);
                 true
             }
             Kind::FlushScripts => {
                 self.incidents.note(None, "SCRIPT FLUSH, again and again");
-                self.flusher = Some(crate::flusher::Flusher::start(&self.server.url()));
+                self.flusher = Some(Flusher::start(&self.server.url()));
                 self.later(random.u64(100 * MILLI..2000 * MILLI), Undo::FlushScripts);
                 true
             }
@@ -153,7 +146,7 @@ impl Scene {
     fn kill_worker(&mut self, at: usize, event: KillAt, random: &mut fastrand::Rng) -> bool {
         let post = &self.posts[at];
         let dies = self.undo.iter().any(|(_, undo)| *undo == Undo::Respawn(at));
-        if dies || post.stopped.is_some() || post.worker.has_ended() {
+        if dies || !post.runs() {
             return false;
         }
         post.worker.kill_at(event);
@@ -164,14 +157,11 @@ impl Scene {
     }
 
     fn stop_worker(&mut self, at: usize, random: &mut fastrand::Rng) -> bool {
-        let lease = self.lease;
-        let post = &mut self.posts[at];
-        if post.stopped.is_some() || post.worker.has_ended() {
+        let (lease, post) = (self.lease, &mut self.posts[at]);
+        if !post.runs() {
             return false;
         }
-        post.worker.stop();
-        post.stopped = Some(now());
-        self.incidents.note(Some(post.worker.number), "SIGSTOP");
+        post.stop(&mut self.incidents);
         // Shorter than its leases, and longer.
         let time = if random.u8(..3) == 0 { random.u64(MILLI..lease) } else { lease + random.u64(..lease / 2) };
         self.later(time, Undo::GoOn(at));
@@ -179,61 +169,10 @@ impl Scene {
     }
 
     fn disturb(&mut self, kind: Kind, at: usize, random: &mut fastrand::Rng) -> bool {
-        let lease = self.lease;
-        let post = &mut self.posts[at];
-        if !post.is_proxied {
-            return false;
-        }
-        let number = post.setup.number;
-        let lasts = random.u64(50 * MILLI..lease + lease / 2);
-        let (text, lasts) = match kind {
-            Kind::Delay => {
-                let delay = Duration::from_micros(random.u64(MILLI..lease / 2));
-                if random.bool() {
-                    post.proxy.delay_requests(delay);
-                    (format!("requests delayed by {delay:?}"), lasts)
-                } else {
-                    post.proxy.delay_answers(delay);
-                    (format!("answers delayed by {delay:?}"), lasts)
-                }
-            }
-            Kind::Freeze if random.bool() => {
-                post.proxy.freeze_existing();
-                ("connections frozen".into(), lasts)
-            }
-            Kind::Freeze => {
-                post.proxy.freeze_all();
-                ("network frozen".into(), lasts)
-            }
-            Kind::Cut if random.bool() => {
-                post.proxy.cut_existing();
-                ("connections cut".into(), BLINK)
-            }
-            Kind::Cut => {
-                post.proxy.cut();
-                ("network cut".into(), lasts)
-            }
-            Kind::LoseRequests => {
-                post.proxy.lose_requests(random.u64(1..6));
-                ("requests lost".into(), BLINK)
-            }
-            Kind::LoseMessages => {
-                post.proxy.lose_messages(random.u64(1..4));
-                ("messages lost".into(), BLINK)
-            }
-            _ => {
-                post.proxy.lose_answers(random.u64(1..6));
-                ("carried out, and answers lost".into(), BLINK)
-            }
-        };
-        let from = now();
-        if lasts == BLINK {
-            self.incidents.disturbed(Some(number), from, from + BLINK);
-        } else {
-            post.sick.get_or_insert(from);
+        let Some(lasts) = self.posts[at].disturb(kind, self.lease, random, &mut self.incidents) else { return false };
+        if let Some(lasts) = lasts {
             self.later(lasts, Undo::Mend(at));
         }
-        self.incidents.note(Some(number), text);
         true
     }
 
@@ -246,7 +185,7 @@ impl Scene {
                 self.incidents.disturbed(None, from, now() + BLINK);
             }
             Kind::PauseClients => {
-                let time = random.u64(10..self.lease / MILLI).to_string();
+                let time = random.u64(10..self.lease.min(LONGEST_OUTAGE) / MILLI).to_string();
                 let what = if random.bool() { "ALL" } else { "WRITE" };
                 self.incidents.note(None, format!("CLIENT PAUSE {time} {what}"));
                 self.ask::<()>(&["CLIENT", "PAUSE", &time, what])?;
@@ -279,48 +218,17 @@ impl Scene {
 
     fn undo_one(&mut self, undo: Undo) {
         match undo {
-            Undo::GoOn(at) => {
-                let post = &mut self.posts[at];
-                let (number, until) = (post.worker.number, now());
-                if let Some(from) = post.stopped.take() {
-                    self.incidents.stops.push(Stop { from, until, worker: number });
-                    self.incidents.disturbed(Some(number), from, until + BLINK);
-                }
-                self.incidents.note(Some(number), "SIGCONT");
-                self.posts[at].worker.go_on();
-            }
+            Undo::GoOn(at) => self.posts[at].go_on(&mut self.incidents),
             Undo::Respawn(at) => {
-                // If the event never came it is killed without one.
-                let number = self.next_number;
-                self.next_number += 1;
-                let (log, post) = (self.log.clone(), &mut self.posts[at]);
-                post.worker.kill();
-                let old = post.worker.number;
-                if let Some(from) = post.stopped.take() {
-                    self.incidents.stops.push(Stop { from, until: now(), worker: old });
-                }
                 self.undo.retain(|(_, undo)| *undo != Undo::GoOn(at));
-                post.setup = Setup { number, seed: post.setup.seed.wrapping_add(7919), ..post.setup.clone() };
-                post.worker = Worker::start(&post.setup, &log);
-                if let Some(sick) = post.sick {
-                    self.incidents.disturbed(Some(old), sick, now()); // and of the new one, when it is well
-                }
-                self.incidents.note(Some(number), "a new process");
+                // If the event at which it was to be killed never came it is killed now.
+                self.posts[at].respawn(self.next_number, &self.log, &mut self.incidents);
+                self.next_number += 1;
             }
-            Undo::Mend(at) => {
-                let post = &mut self.posts[at];
-                post.proxy.mend();
-                post.proxy.thaw();
-                post.proxy.delay_requests(Duration::ZERO);
-                post.proxy.delay_answers(Duration::ZERO);
-                let number = post.setup.number;
-                if let Some(from) = post.sick.take() {
-                    self.incidents.disturbed(Some(number), from, now() + BLINK);
-                }
-                self.incidents.note(Some(number), "its network is well again");
-            }
+            Undo::Mend(at) => self.posts[at].mend(&mut self.incidents),
             Undo::StartServer => {
                 self.server.restart();
+                self.watch.over(self.server.pid());
                 let until = now();
                 if let (Some(from), Some(by)) = (self.server_killed.take(), self.persistence.loses()) {
                     self.incidents.losses.push(Loss { from, until, by });
@@ -328,7 +236,7 @@ impl Scene {
                 self.incidents.note(None, "the server is back");
             }
             Undo::ServerGoesOn => {
-                signal(self.server.pid(), rustix::process::Signal::CONT);
+                signal(self.server.pid(), Signal::CONT);
                 self.server_stopped = false;
                 self.incidents.note(None, "the server goes on");
             }
@@ -345,12 +253,8 @@ impl Scene {
 
     /// All is well again from now on.
     pub(crate) fn undo_all(&mut self) {
-        // What is lost is lost by what comes next: no longer.
         for at in 0..self.posts.len() {
-            let proxy = &self.posts[at].proxy;
-            proxy.lose_answers(0);
-            proxy.lose_requests(0);
-            proxy.lose_messages(0);
+            self.posts[at].lose_no_more();
             self.later(0, Undo::Mend(at));
         }
         self.flusher = None;
@@ -365,14 +269,14 @@ impl Scene {
     }
 }
 
-fn signal(pid: u32, signal: rustix::process::Signal) {
-    if let Some(pid) = rustix::process::Pid::from_raw(pid as i32) {
-        let _ = rustix::process::kill_process(pid, signal);
+fn signal(pid: u32, signal: Signal) {
+    if let Some(pid) = Pid::from_raw(pid as i32) {
+        let _ = kill_process(pid, signal);
     }
 }
 
 impl Drop for Scene {
     fn drop(&mut self) {
-        signal(self.server.pid(), rustix::process::Signal::CONT);
+        signal(self.server.pid(), Signal::CONT);
     }
 }

@@ -116,7 +116,11 @@ fn a_renewed_lock_is_lost_only_if_it_was_disturbed() {
 
 #[test]
 fn what_ends_a_worker_is_told() {
-    found(&[event(T, id(1, 0), What::Panicked { text: "index out of range".into() })], &Incidents::default(), &["Panic"]);
+    found(
+        &[event(T, id(1, 0), What::Panicked { text: "index out of range".into() })],
+        &Incidents::default(),
+        &["Panic"],
+    );
     let text = "the lock store failed: the Redis server answered what makes no sense here: 7".into();
     found(&[event(T, id(1, 5), What::Failed { text })], &Incidents::default(), &["Error"]);
     let text = "the lock store failed: the Redis server at localhost:5 cannot be reached: gone".into();
