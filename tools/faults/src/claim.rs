@@ -17,6 +17,10 @@ const BELOW: [&str; 5] = ["", "/x", "/x/1", "/x/2", "/y"];
 /// One request in so many is for the root.
 const ROOT: u32 = 60;
 
+/// Nodes of another tree, in which locks are held for long without holding up those of the first.
+/// Their names begin with a character that no other has.
+const KEPT: [&str; 2] = ["+1", "+2"];
+
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Locked {
     path: String,
@@ -31,6 +35,11 @@ impl Locked {
             _ => [BRANCHES[random.usize(..BRANCHES.len())], BELOW[random.usize(..BELOW.len())]].concat(),
         };
         Self { path, is_shared: random.u8(..5) < 2, is_subtree: random.u8(..10) < 7 }
+    }
+
+    /// Of the other tree.
+    pub(crate) fn draw_kept(random: &mut fastrand::Rng) -> Self {
+        Self { path: KEPT[random.usize(..KEPT.len())].into(), is_shared: false, is_subtree: true }
     }
 
     pub(crate) fn mutex(&self, store: &RedisStore) -> TreeMutex<RedisStore> {
@@ -50,7 +59,7 @@ impl Locked {
 
     fn is_above(&self, other: &Self) -> bool {
         let below = other.path.strip_prefix(&self.path).is_some_and(|rest| rest.starts_with('/'));
-        below || self.path == "/" && other.path != "/"
+        below || self.path == "/" && other.path != "/" && !other.path.starts_with('+')
     }
 }
 

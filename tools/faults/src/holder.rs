@@ -25,6 +25,8 @@ pub(crate) struct Holder<'a> {
     /// The full length of its lease.
     lease: u64,
     may_be_weaker: bool,
+    /// It does something to the lock at one look in so many.
+    rarely: u32,
     /// How many looks are left, once it was lost.
     looks: Option<u32>,
 }
@@ -41,6 +43,7 @@ impl<'a> Holder<'a> {
         }
         let long = shared.setup.lease;
         let stays = match random.u8(..240) {
+            _ if ask.keeps => random.u64(long..=3 * long),
             0..200 => random.u64(..3 * MILLI),
             200..235 => random.u64(..30 * MILLI),
             235..239 => random.u64(..long),
@@ -51,9 +54,14 @@ impl<'a> Holder<'a> {
             guard: Some(guard),
             shared,
             until: at + stays,
-            pause: if stays < 30 * MILLI { MILLI } else { 8 * MILLI },
+            pause: match stays {
+                _ if ask.keeps => 2 * MILLI,
+                ..30_000 => MILLI,
+                _ => 8 * MILLI,
+            },
             lease,
-            may_be_weaker: !ask.claim.is_shared(),
+            may_be_weaker: !ask.claim.is_shared() && !ask.keeps,
+            rarely: if ask.keeps { 1000 } else { 100 },
             looks: (!is_held).then_some(0),
             random,
         }
@@ -87,7 +95,7 @@ impl<'a> Holder<'a> {
 
     fn do_something(&mut self) {
         let (Some(guard), id) = (&mut self.guard, self.id) else { return };
-        let done = match self.random.u8(..100) {
+        let done = match self.random.u32(..self.rarely) {
             0 => {
                 tell_now(id, What::Refreshes { length: 0 });
                 guard.refresh()

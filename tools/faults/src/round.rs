@@ -16,21 +16,19 @@ use crate::kinds::{Kind, Persistence};
 use crate::monitor::Monitor;
 use crate::scene::Scene;
 use crate::verdict::{Verdict, Wrong, judge};
-use crate::worker::Setup;
+use crate::worker::{Setup, TREES};
 
 /// Once all is well, everybody who waits gets through within this, and the tree is empty within as
 /// much again, in microseconds. It takes about a lease; the rest is for busy machines.
 const SOON: u64 = 30 * SECOND;
 
-/// Leases that are this long outlast a round: what is not given back shows. Where workers are killed
-/// they would hold up the others, and are not asked for.
-const LONG: u64 = 20 * SECOND;
+/// A lease that is longer than a round takes, and than `SOON`: what is not given back shows. Where
+/// workers are killed it would hold up the others, and is not asked for.
+const LONG: u64 = 100 * SECOND;
 
 /// All is given back this long after all is well and nobody holds or waits any more, also what could
 /// not be given back at once.
 const GIVEN_BACK: u64 = 10 * SECOND;
-
-const TREE: &str = "mutextree";
 
 /// What is drawn for a round.
 #[derive(Clone, Debug)]
@@ -115,22 +113,23 @@ pub(crate) fn run(seed: u64, round: u64, workers: u64, kinds: Option<&[Kind]>) -
             scene.strike(kind, &mut random);
             next = now() + random.u64(10 * MILLI..600 * MILLI);
             if random.u8(..4) == 0 && scene.server_is_well() {
-                wrongs.extend(recount(&scene).err());
+                wrongs.extend(TREES.into_iter().filter_map(|tree| recount(&scene, tree).err()));
             }
         }
         thread::sleep(Duration::from_millis(5));
     }
     scene.undo_all();
     scene.incidents.note(None, "all is well from now on");
-    wrongs.extend(recount(&scene).err());
+    wrongs.extend(TREES.into_iter().filter_map(|tree| recount(&scene, tree).err()));
     let still_there = get_through(&mut scene);
     let limit = if plan.longest() > plan.lease && still_there.is_empty() { GIVEN_BACK } else { SOON };
     if limit < SOON {
-        wrongs.extend(empty(&scene, &plan, limit).map(|wrong| Wrong { rule: "NotGivenBack".into(), ..wrong }));
+        let left = TREES.into_iter().filter_map(|tree| empty(&scene, &plan, tree, limit));
+        wrongs.extend(left.map(|wrong| Wrong { rule: "NotGivenBack".into(), ..wrong }));
     }
     scene.posts.clear(); // and all their lines are read
     if wrongs.is_empty() && still_there.is_empty() {
-        wrongs.extend(empty(&scene, &plan, SOON));
+        wrongs.extend(TREES.into_iter().filter_map(|tree| empty(&scene, &plan, tree, SOON)));
     }
     for (from, until) in monitor.finish() {
         scene.incidents.disturbed(None, from, until);
@@ -153,12 +152,12 @@ fn wrong(rule: &str, text: String) -> Wrong {
 
 /// Recounts all counts and queues of the tree from its records. Nothing, if the server cannot be
 /// asked.
-fn recount(scene: &Scene) -> Result<Option<Contents>, Wrong> {
+fn recount(scene: &Scene, tree: &str) -> Result<Option<Contents>, Wrong> {
     let client = redis::Client::open(scene.server.url()).expect("the URL is one");
     let Ok(mut connection) = client.get_connection_with_timeout(Duration::from_secs(5)) else { return Ok(None) };
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
-    let contents = catch_unwind(AssertUnwindSafe(|| check(&mut connection, TREE)));
+    let contents = catch_unwind(AssertUnwindSafe(|| check(&mut connection, tree)));
     std::panic::set_hook(hook);
     match contents {
         Ok(contents) => Ok(Some(contents)),
@@ -215,10 +214,10 @@ fn with_cause(stuck: Wrong, events: &[Event]) -> Wrong {
 }
 
 /// Nobody holds or waits for anything any more: by the store's listing and by the keys.
-fn empty(scene: &Scene, plan: &Plan, limit: u64) -> Option<Wrong> {
+fn empty(scene: &Scene, plan: &Plan, tree: &str, limit: u64) -> Option<Wrong> {
     let micros = Duration::from_micros;
-    let builder = RedisStore::builder(&scene.server.url()).lease(micros(plan.lease)).heartbeat(micros(plan.heartbeat));
-    let store = match builder.connect() {
+    let builder = RedisStore::builder(&scene.server.url()).tree(tree);
+    let store = match builder.lease(micros(plan.lease)).heartbeat(micros(plan.heartbeat)).connect() {
         Ok(store) => store,
         Err(error) => return Some(wrong("NotEmpty", format!("no store can connect though all is well: {error}"))),
     };
@@ -226,7 +225,7 @@ fn empty(scene: &Scene, plan: &Plan, limit: u64) -> Option<Wrong> {
     loop {
         // What a dead client left goes when somebody meets it.
         let all = store.try_lock_for("/", micros(end.saturating_sub(now())));
-        let left = match (all.and_then(|all| all.unlock()), store.locks(), recount(scene)) {
+        let left = match (all.and_then(|all| all.unlock()), store.locks(), recount(scene, tree)) {
             (Err(error), ..) => format!("the whole tree cannot be locked: {error}"),
             (_, Err(error), _) => format!("the locks cannot be listed: {error}"),
             (.., Err(wrong)) => return Some(wrong),

@@ -23,6 +23,8 @@ pub(crate) struct User {
     store: RedisStore,
     shared: Arc<Shared>,
     random: fastrand::Rng,
+    /// Whether it holds each lock for long: until its lease is over, or for several renewals.
+    keeps: bool,
 }
 
 /// How a lock is asked for.
@@ -42,6 +44,7 @@ pub(crate) struct Ask {
     /// A lease that does not renew itself; else the store's.
     pub(crate) lease: Option<u64>,
     pub(crate) before: u64,
+    pub(crate) keeps: bool,
 }
 
 /// The error with what caused it.
@@ -50,9 +53,9 @@ pub(crate) fn text(error: &LockError) -> String {
 }
 
 impl User {
-    pub(crate) fn new(number: u64, store: &RedisStore, shared: &Arc<Shared>) -> Self {
+    pub(crate) fn new(number: u64, store: &RedisStore, shared: &Arc<Shared>, keeps: bool) -> Self {
         let random = fastrand::Rng::with_seed(shared.setup.seed.wrapping_mul(31).wrapping_add(number));
-        Self { store: store.clone(), shared: shared.clone(), random }
+        Self { store: store.clone(), shared: shared.clone(), random, keeps }
     }
 
     pub(crate) fn run(mut self) {
@@ -115,6 +118,14 @@ impl User {
 
     fn draw(&mut self) -> Ask {
         let random = &mut self.random;
+        if self.keeps {
+            let claim = Locked::draw_kept(random);
+            let full = self.shared.setup.lease;
+            let lease = random.bool().then(|| random.u64(full / 4..=full));
+            let mutex = claim.mutex(&self.store);
+            let mutex = lease.map_or(mutex.clone(), |lease| mutex.lease(Duration::from_micros(lease)));
+            return Ask { id: 0, claim, mutex, how: How::Waits, lease, before: 0, keeps: true };
+        }
         let claim = Locked::draw(random);
         let (full, longest) = (self.shared.setup.lease, self.shared.setup.longest);
         let lease = match random.u8(..6) {
@@ -129,7 +140,7 @@ impl User {
         };
         let mutex = claim.mutex(&self.store);
         let mutex = lease.map_or(mutex.clone(), |lease| mutex.lease(Duration::from_micros(lease)));
-        Ask { id: 0, claim, mutex, how, lease, before: 0 }
+        Ask { id: 0, claim, mutex, how, lease, before: 0, keeps: false }
     }
 }
 

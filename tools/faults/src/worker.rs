@@ -14,6 +14,9 @@ use crate::clock::{MILLI, now};
 use crate::event::{What, id, tell, tell_now};
 use crate::user::{self, User};
 
+/// In the second one a thread of each worker holds a lock for long.
+pub(crate) const TREES: [&str; 2] = ["mutextree", "kept"];
+
 /// How a worker is set up: its arguments.
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
@@ -44,10 +47,11 @@ impl Setup {
         Some(Self { number, url: url.clone(), seed, lease, longest, heartbeat, timeout, threads, tasks })
     }
 
-    fn connect(&self) -> RedisStore {
+    fn connect(&self, tree: &str) -> RedisStore {
         let micros = Duration::from_micros;
         loop {
-            let builder = RedisStore::builder(&self.url).lease(micros(self.lease)).heartbeat(micros(self.heartbeat));
+            let builder =
+                RedisStore::builder(&self.url).tree(tree).lease(micros(self.lease)).heartbeat(micros(self.heartbeat));
             match builder.timeout(micros(self.timeout)).connect() {
                 Ok(store) => return store,
                 Err(error) => {
@@ -87,13 +91,14 @@ pub(crate) fn run(setup: Setup) -> ! {
     let watched = shared.clone();
     thread::spawn(move || obey(&watched));
     thread::spawn(move || watch_for_stalls(me));
-    let store = shared.setup.connect();
-    let what_is_left = store.clone(); // it is given back by threads of the store
-    let users: Vec<User> = (0..threads + tasks).map(|number| User::new(number, &store, &shared)).collect();
-    drop(store);
+    let (store, kept) = (shared.setup.connect(TREES[0]), shared.setup.connect(TREES[1]));
+    let what_is_left = [store.clone(), kept.clone()]; // it is given back by threads of the stores
+    let users: Vec<User> = (0..threads + tasks).map(|number| User::new(number, &store, &shared, false)).collect();
+    let keeper = User::new(threads + tasks, &kept, &shared, true);
     let (of_threads, of_tasks): (Vec<_>, Vec<_>) =
         users.into_iter().enumerate().partition(|(at, _)| *at < threads as usize);
     let mut running: Vec<_> = of_threads.into_iter().map(|(_, user)| thread::spawn(move || user.run())).collect();
+    running.push(thread::spawn(move || keeper.run()));
     running.push(thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime starts");
         let tasks: Vec<_> = of_tasks.into_iter().map(|(_, user)| runtime.spawn(user.run_as_task())).collect();

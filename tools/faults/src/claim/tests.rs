@@ -1,7 +1,7 @@
 use mutextree::{MemoryStore, TreeMutex};
 use mutextree_judge::Claim;
 
-use super::{BELOW, BRANCHES, Locked};
+use super::{BELOW, BRANCHES, KEPT, Locked};
 
 fn all() -> Vec<Locked> {
     let mut paths = vec!["/".to_owned()];
@@ -29,6 +29,13 @@ fn what_conflicts_is_what_the_store_in_memory_refuses() {
         }
         drop(guard);
     }
+}
+
+#[test]
+fn what_is_kept_is_in_another_tree() {
+    let kept = || Locked { path: KEPT[0].into(), is_shared: false, is_subtree: true };
+    assert!(kept().conflicts_with(&kept()));
+    assert!(all().iter().all(|locked| !locked.conflicts_with(&kept()) && !kept().conflicts_with(locked)));
 }
 
 #[test]
