@@ -61,7 +61,7 @@ impl<'a> Holder<'a> {
             },
             lease,
             may_be_weaker: !ask.claim.is_shared() && !ask.keeps,
-            rarely: if ask.keeps { 1000 } else { 100 },
+            rarely: if ask.keeps { 400 } else { 100 },
             looks: (!is_held).then_some(0),
             random,
         }

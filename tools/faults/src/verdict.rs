@@ -210,10 +210,10 @@ fn lost_without_cause(id: u64, life: &Life, incidents: &Incidents, window: u64) 
     if lost - life.from < window {
         return None;
     }
-    // Within the shorter of these it has the time for several.
-    let time = window.min(life.lease);
+    // It was renewed before, for a whole lease. Of that it had two thirds for the next time.
+    let time = life.lease / 3 * 2;
     let disturbed = incidents.disturbed_within(worker, lost.saturating_sub(time + 50 * MILLI), lost);
-    if disturbed > time / 10 {
+    if disturbed > time / 8 {
         return None;
     }
     let text = format!(

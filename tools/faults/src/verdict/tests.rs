@@ -107,10 +107,11 @@ fn a_renewed_lock_is_lost_only_if_it_was_disturbed() {
     let history = [granted(T, one, "exclusive:subtree:a", 1, true), event(lost, one, What::Lost)];
     let mut incidents = Incidents::default();
     found(&history, &incidents, &["LostWithoutCause"]);
-    incidents.disturbed(Some(1), lost - 2 * WINDOW, lost - WINDOW - 60 * MILLI);
-    incidents.disturbed(Some(2), lost - WINDOW, lost);
+    incidents.disturbed(Some(1), lost - LEASE, lost - LEASE / 3 * 2 - 50 * MILLI);
+    incidents.disturbed(Some(2), lost - LEASE, lost);
+    incidents.disturbed(Some(1), lost - LEASE / 2, lost - LEASE / 2 + LEASE / 13);
     found(&history, &incidents, &["LostWithoutCause"]);
-    incidents.disturbed(None, lost - WINDOW, lost - WINDOW / 2);
+    incidents.disturbed(None, lost - LEASE / 13, lost);
     found(&history, &incidents, &[]);
 }
 
