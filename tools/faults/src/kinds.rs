@@ -51,6 +51,10 @@ impl Kind {
         matches!(self, Delay | Freeze | Cut | LoseAnswers | LoseRequests | LoseMessages)
     }
 
+    pub(crate) fn kills_workers(self) -> bool {
+        matches!(self, KillHolder | KillWaiter | KillGranted)
+    }
+
     /// Their names, with commas between them; an empty text is none.
     pub(crate) fn parse(names: &str) -> Result<Vec<Self>, String> {
         let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
@@ -65,9 +69,11 @@ impl Kind {
             .collect()
     }
 
-    /// One in four: a round with few kinds finds what one with all of them hides.
+    /// One in four, and of those that kill workers one in six: a round with few kinds finds what one
+    /// with all of them hides.
     pub(crate) fn draw(random: &mut fastrand::Rng) -> Vec<Self> {
-        let mut kinds: Vec<Self> = Self::ALL.into_iter().filter(|_| random.u8(..4) == 0).collect();
+        let rarely = |kind: Self| if kind.kills_workers() { 6 } else { 4 };
+        let mut kinds: Vec<Self> = Self::ALL.into_iter().filter(|&kind| random.u8(..rarely(kind)) == 0).collect();
         if kinds.is_empty() {
             kinds.push(Self::ALL[random.usize(..Self::ALL.len())]);
         }

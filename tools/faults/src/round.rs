@@ -56,8 +56,7 @@ impl Plan {
     }
 
     fn longest(&self) -> u64 {
-        let kills = [Kind::KillHolder, Kind::KillWaiter, Kind::KillGranted];
-        if self.kinds.iter().any(|kind| kills.contains(kind)) { self.lease } else { LONG }
+        if self.kinds.iter().any(|kind| kind.kills_workers()) { self.lease } else { LONG }
     }
 
     pub(crate) fn text(&self) -> String {
@@ -175,6 +174,15 @@ fn recount(scene: &Scene, tree: &str) -> Result<Option<Contents>, Wrong> {
     }
 }
 
+/// Who holds what, as the keys say.
+fn held(contents: &Contents) -> String {
+    let holders = contents.held.iter().map(|(token, holder)| {
+        let path = String::from_utf8_lossy(&holder.path).replace('\x01', "/");
+        format!("{token} on {path} (kind {}, fencing token {})", holder.kind, holder.number)
+    });
+    holders.collect::<Vec<_>>().join(", ")
+}
+
 /// Everybody who waits gets through, and releases.
 fn get_through(scene: &mut Scene) -> Vec<Wrong> {
     scene.posts.iter_mut().for_each(|post| post.worker.finish());
@@ -182,6 +190,11 @@ fn get_through(scene: &mut Scene) -> Vec<Wrong> {
     while now() < end && scene.posts.iter().any(|post| !post.worker.is_idle() && !post.worker.has_ended()) {
         thread::sleep(Duration::from_millis(2));
     }
+    if scene.posts.iter().all(|post| post.worker.is_idle()) {
+        return Vec::new();
+    }
+    let held: Vec<String> = TREES.iter().filter_map(|tree| Some(held(&recount(scene, tree).ok()??))).collect();
+    let held = held.join(" ");
     let posts = scene.posts.iter().filter(|post| !post.worker.is_idle());
     posts
         .map(|post| {
@@ -189,7 +202,10 @@ fn get_through(scene: &mut Scene) -> Vec<Wrong> {
             let text = if post.worker.has_ended() {
                 format!("worker {number} ended by itself")
             } else {
-                format!("worker {number} is not done {} s after all was well:", SOON / SECOND)
+                format!(
+                    "worker {number} is not done {} s after all was well; the server says that there are: {held}; and of its requests that had no end:",
+                    SOON / SECOND
+                )
             };
             Wrong { ids: vec![id(number, 0)], ..wrong("Stuck", text) }
         })
