@@ -69,8 +69,8 @@ impl Kind {
             .collect()
     }
 
-    /// One in four, and of those that kill workers one in six: a round with few kinds finds what one
-    /// with all of them hides.
+    /// One in four, and of those that kill workers one in six: a round with few kinds finds what
+    /// one with all of them hides.
     pub(crate) fn draw(random: &mut fastrand::Rng) -> Vec<Self> {
         let rarely = |kind: Self| if kind.kills_workers() { 6 } else { 4 };
         let mut kinds: Vec<Self> = Self::ALL.into_iter().filter(|&kind| random.u8(..rarely(kind)) == 0).collect();

@@ -26,8 +26,8 @@ const SOON: u64 = 30 * SECOND;
 /// workers are killed it would hold up the others, and is not asked for.
 const LONG: u64 = 100 * SECOND;
 
-/// All is given back this long after all is well and nobody holds or waits any more, also what could
-/// not be given back at once.
+/// All is given back this long after all is well and nobody holds or waits any more, also what
+/// could not be given back at once.
 const GIVEN_BACK: u64 = 10 * SECOND;
 
 /// What is drawn for a round.
