@@ -102,8 +102,11 @@ fn spawn(port: u16, dir: &TempDir, options: &[String]) -> Child {
     })
 }
 
+/// Below those that the system gives to connections by itself: a client that connects to a server
+/// that is away is now and then given that server's own port, and is then connected to itself.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    let mut drawn = (0..1000).map(|_| fastrand::u16(10_000..32_000));
+    drawn.find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok()).expect("a port is free")
 }
 
 /// A new tree on a server that all tests of this program share.

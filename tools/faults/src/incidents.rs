@@ -1,6 +1,9 @@
 //! [`Incidents`]: what was done to workers, server and network in a round, as the judge needs it.
 
+use std::collections::BTreeMap;
+
 use crate::clock::now;
+use crate::kinds::Kind;
 
 /// Something that was done.
 #[derive(Clone, Debug)]
@@ -42,7 +45,7 @@ pub(crate) struct Incidents {
     pub(crate) disturbances: Vec<Disturbance>,
     pub(crate) losses: Vec<Loss>,
     pub(crate) stops: Vec<Stop>,
-    pub(crate) faults: u64,
+    pub(crate) faults: BTreeMap<Kind, u64>,
 }
 
 impl Incidents {

@@ -104,7 +104,7 @@ fn main() -> ExitCode {
 struct Totals {
     histories: u64,
     grants: u64,
-    faults: u64,
+    faults: BTreeMap<Kind, u64>,
     violations: u64,
     losses: BTreeMap<&'static str, u64>,
     errors: BTreeMap<String, u64>,
@@ -130,6 +130,8 @@ fn run(options: &Options) -> ExitCode {
         report(round, &outcome, &mut totals);
         round += 1;
     }
+    let faults: Vec<String> = totals.faults.iter().map(|(kind, times)| format!("{kind} {times}")).collect();
+    println!("faults: {}", faults.join(", "));
     for (error, times) in &totals.errors {
         println!("told {times} times: {error}");
     }
@@ -140,7 +142,7 @@ fn run(options: &Options) -> ExitCode {
     if violations > 0 {
         println!("the seed was {seed}: scripts/faults {} {seed} --first {}", options.seconds, round.saturating_sub(1));
     }
-    let losses: u64 = losses.values().sum();
+    let (faults, losses): (u64, u64) = (faults.values().sum(), losses.values().sum());
     println!("histories {histories}, acquisitions {grants}, faults {faults}, losses {losses}, violations {violations}");
     if violations > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
@@ -152,7 +154,7 @@ fn report(round: u64, outcome: &round::Outcome, totals: &mut Totals) {
         "round {round}: {}: acquisitions {}, faults {}, errors {}, told lost {}, losses {losses}",
         outcome.plan.text(),
         verdict.grants,
-        outcome.incidents.faults,
+        outcome.incidents.faults.values().sum::<u64>(),
         verdict.errors.values().sum::<u64>(),
         verdict.told,
     );
@@ -161,7 +163,9 @@ fn report(round: u64, outcome: &round::Outcome, totals: &mut Totals) {
     }
     totals.histories += 1;
     totals.grants += verdict.grants;
-    totals.faults += outcome.incidents.faults;
+    for (&kind, times) in &outcome.incidents.faults {
+        *totals.faults.entry(kind).or_default() += times;
+    }
     totals.violations += verdict.wrongs.len() as u64;
     for (by, losses) in &verdict.losses {
         *totals.losses.entry(by).or_default() += losses;

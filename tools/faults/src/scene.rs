@@ -71,7 +71,7 @@ impl Scene {
 
     pub(crate) fn add(&mut self, setup: Setup, is_proxied: bool) {
         let proxy = Proxy::start(self.server.port());
-        let url = if is_proxied { proxy.url() } else { self.server.url() };
+        let url = if is_proxied { proxy.url() } else { format!("unix://{}", self.server.socket().display()) };
         let setup = Setup { number: self.next_number, url, ..setup };
         self.next_number += 1;
         self.posts.push(Post::start(setup, proxy, is_proxied, &self.log));
@@ -134,7 +134,9 @@ impl Scene {
             }
             _ => self.command(kind, random).is_ok(),
         };
-        self.incidents.faults += u64::from(done);
+        if done {
+            *self.incidents.faults.entry(kind).or_default() += 1;
+        }
         done
     }
 
