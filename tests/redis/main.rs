@@ -14,6 +14,7 @@ mod paths;
 mod processes;
 mod programs;
 mod proxy;
+mod proxy_tests;
 mod refusals;
 mod scripts;
 mod server;

@@ -2,6 +2,7 @@
 //! it.
 #![allow(dead_code)] // each test program uses a part
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -102,8 +103,12 @@ fn spawn(port: u16, dir: &TempDir, options: &[String]) -> Child {
     })
 }
 
+/// Below those that the system gives to connections by itself: a client that connects to a server
+/// that is away is now and then given that server's own port, and is then connected to itself.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    let random = || RandomState::new().build_hasher().finish();
+    let mut drawn = (0..1000).map(|_| 10_000 + (random() % 22_000) as u16);
+    drawn.find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok()).expect("a port is free")
 }
 
 /// A new tree on a server that all tests of this program share.

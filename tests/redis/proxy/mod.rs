@@ -1,4 +1,5 @@
-//! A proxy between a store and its server, which does to their connections what networks do.
+//! A proxy between a store and its server, which does to their connections what networks do. Two
+//! programs use it: these tests and `tools/faults`.
 //!
 //! It reads both streams command by command and answer by answer, so a pipeline is as many commands
 //! as it holds. A command or an answer that is read is delivered later by a thread of its own: so a
@@ -10,7 +11,6 @@ mod connection;
 mod frame;
 /// What is to go wrong.
 mod rules;
-mod tests;
 
 use std::net::TcpListener;
 use std::sync::Arc;

@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use redis::{Connection, RedisResult, Value};
 
-use super::Proxy;
+use crate::proxy::Proxy;
 use crate::server::Server;
 
 fn connect(proxy: &Proxy) -> RedisResult<Connection> {

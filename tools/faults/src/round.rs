@@ -1,0 +1,261 @@
+//! One round, which is one history: a server, some workers, faults of some kinds for some seconds.
+//! Then all is well again: who waits gets through, all is released, and the tree is empty.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+use std::time::Duration;
+
+use mutextree::{LockStore, RedisStore};
+
+use crate::checker::{Contents, check};
+use crate::clock::{MILLI, SECOND, now};
+use crate::event::{Event, What, id, name, worker_of};
+use crate::incidents::Incidents;
+use crate::kinds::{Kind, Persistence};
+use crate::monitor::Monitor;
+use crate::scene::Scene;
+use crate::verdict::{Verdict, Wrong, judge};
+use crate::worker::{Setup, TREES};
+
+/// Once all is well, everybody who waits gets through within this, and the tree is empty within as
+/// much again, in microseconds. It takes about a lease; the rest is for busy machines.
+const SOON: u64 = 30 * SECOND;
+
+/// A lease that is longer than a round takes, and than `SOON`: what is not given back shows. Where
+/// workers are killed it would hold up the others, and is not asked for.
+const LONG: u64 = 100 * SECOND;
+
+/// All is given back this long after all is well and nobody holds or waits any more, also what
+/// could not be given back at once.
+const GIVEN_BACK: u64 = 10 * SECOND;
+
+/// What is drawn for a round.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) persistence: Persistence,
+    pub(crate) kinds: Vec<Kind>,
+    pub(crate) lease: u64,
+    pub(crate) heartbeat: u64,
+    pub(crate) timeout: u64,
+    pub(crate) length: u64,
+}
+
+impl Plan {
+    fn draw(random: &mut fastrand::Rng) -> Self {
+        let lease = [600, 800, 1000, 1000, 1500, 2500][random.usize(..6)] * MILLI;
+        Self {
+            persistence: Persistence::draw(random),
+            kinds: Kind::draw(random),
+            lease,
+            // So a lock that was handed over is held for less than a lease at first.
+            heartbeat: random.u64(100 * MILLI..=lease / 4),
+            timeout: random.u64(lease / 5..=2 * lease),
+            length: random.u64(3 * SECOND..6 * SECOND),
+        }
+    }
+
+    fn longest(&self) -> u64 {
+        if self.kinds.iter().any(|kind| kind.kills_workers()) { self.lease } else { LONG }
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let kinds: Vec<String> = self.kinds.iter().map(Kind::to_string).collect();
+        let milli = |time: u64| time / MILLI;
+        let (lease, heartbeat, timeout) = (milli(self.lease), milli(self.heartbeat), milli(self.timeout));
+        format!(
+            "{}; lease {lease} ms, heartbeat {heartbeat} ms, timeout {timeout} ms; {}",
+            self.persistence,
+            kinds.join(", ")
+        )
+    }
+}
+
+/// What came of a round.
+pub(crate) struct Outcome {
+    pub(crate) plan: Plan,
+    pub(crate) events: Vec<Event>,
+    pub(crate) incidents: Incidents,
+    pub(crate) verdict: Verdict,
+}
+
+pub(crate) fn run(seed: u64, round: u64, workers: u64, kinds: Option<&[Kind]>) -> Outcome {
+    let mut random = fastrand::Rng::with_seed(seed.wrapping_mul(1_000_003).wrapping_add(round));
+    let mut plan = Plan::draw(&mut random);
+    if let Some(kinds) = kinds {
+        plan.kinds = kinds.to_vec();
+    }
+    let mut scene = Scene::new(plan.persistence, plan.lease, round * 1000 + 1);
+    let monitor = Monitor::start(&scene.server.url());
+    let through_proxy = if plan.kinds.iter().any(|kind| kind.is_of_network()) { 3 } else { 1 };
+    for _ in 0..workers {
+        let setup = Setup {
+            number: 0,
+            url: String::new(),
+            seed: random.u64(..),
+            lease: plan.lease,
+            longest: plan.longest(),
+            heartbeat: plan.heartbeat,
+            timeout: plan.timeout,
+            threads: 2,
+            tasks: 2,
+        };
+        scene.add(setup, random.u8(..4) < through_proxy);
+    }
+    let mut wrongs = Vec::new();
+    let end = now() + plan.length;
+    let mut next = now() + random.u64(100 * MILLI..400 * MILLI);
+    while now() < end {
+        scene.undo_until(now());
+        if now() >= next && !plan.kinds.is_empty() {
+            let kind = plan.kinds[random.usize(..plan.kinds.len())];
+            scene.strike(kind, &mut random);
+            next = now() + random.u64(10 * MILLI..600 * MILLI);
+            if random.u8(..4) == 0 && scene.server_is_well() {
+                wrongs.extend(TREES.into_iter().filter_map(|tree| recount(&scene, tree).err()));
+            }
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    scene.undo_all();
+    scene.incidents.note(None, "all is well from now on");
+    wrongs.extend(TREES.into_iter().filter_map(|tree| recount(&scene, tree).err()));
+    let still_there = get_through(&mut scene);
+    let limit = if plan.longest() > plan.lease && still_there.is_empty() { GIVEN_BACK } else { SOON };
+    if limit < SOON {
+        let left = TREES.into_iter().filter_map(|tree| empty(&scene, &plan, tree, limit));
+        wrongs.extend(left.map(|wrong| Wrong { rule: "NotGivenBack".into(), ..wrong }));
+    }
+    scene.posts.clear(); // and all their lines are read
+    if wrongs.is_empty() && still_there.is_empty() {
+        wrongs.extend(TREES.into_iter().filter_map(|tree| empty(&scene, &plan, tree, SOON)));
+    }
+    for (from, until) in monitor.finish() {
+        scene.incidents.disturbed(None, from, until);
+    }
+    let events = scene.log.take();
+    wrongs.extend(still_there.into_iter().map(|wrong| with_cause(wrong, &events)));
+    for event in &events {
+        if let What::Stalled { since } = event.what {
+            scene.incidents.disturbed(Some(worker_of(event.id)), since, event.at);
+        }
+    }
+    let mut verdict = judge(&events, &scene.incidents, plan.heartbeat * 7 / 2);
+    verdict.wrongs.extend(wrongs);
+    Outcome { plan, events, incidents: std::mem::take(&mut scene.incidents), verdict }
+}
+
+fn wrong(rule: &str, text: String) -> Wrong {
+    Wrong { at: now(), rule: rule.into(), text, ids: Vec::new() }
+}
+
+/// Recounts all counts and queues of the tree from its records. Nothing, if the server cannot be
+/// asked.
+fn recount(scene: &Scene, tree: &str) -> Result<Option<Contents>, Wrong> {
+    let client = redis::Client::open(scene.server.url()).expect("the URL is one");
+    let Ok(mut connection) = client.get_connection_with_timeout(Duration::from_secs(5)) else { return Ok(None) };
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let contents = catch_unwind(AssertUnwindSafe(|| check(&mut connection, tree)));
+    std::panic::set_hook(hook);
+    match contents {
+        Ok(contents) => Ok(Some(contents)),
+        Err(panic) => {
+            let text = panic
+                .downcast_ref::<String>()
+                .cloned()
+                .or_else(|| panic.downcast_ref().map(|text: &&str| (*text).into()));
+            let text = text.unwrap_or_default();
+            if text.contains("`Result::unwrap()`") {
+                return Ok(None);
+            }
+            Err(wrong("Recount", format!("what the tree holds does not agree: {text}")))
+        }
+    }
+}
+
+/// Who holds what, as the keys say.
+fn held(contents: &Contents) -> String {
+    let holders = contents.held.iter().map(|(token, holder)| {
+        let path = String::from_utf8_lossy(&holder.path).replace('\x01', "/");
+        format!("{token} on {path} (kind {}, fencing token {})", holder.kind, holder.number)
+    });
+    holders.collect::<Vec<_>>().join(", ")
+}
+
+/// Everybody who waits gets through, and releases.
+fn get_through(scene: &mut Scene) -> Vec<Wrong> {
+    scene.posts.iter_mut().for_each(|post| post.worker.finish());
+    let end = now() + SOON;
+    while now() < end && scene.posts.iter().any(|post| !post.worker.is_idle() && !post.worker.has_ended()) {
+        thread::sleep(Duration::from_millis(2));
+    }
+    if scene.posts.iter().all(|post| post.worker.is_idle()) {
+        return Vec::new();
+    }
+    let held: Vec<String> = TREES.iter().filter_map(|tree| Some(held(&recount(scene, tree).ok()??))).collect();
+    let held = held.join(" ");
+    let posts = scene.posts.iter().filter(|post| !post.worker.is_idle());
+    posts
+        .map(|post| {
+            let number = post.worker.number;
+            let text = if post.worker.has_ended() {
+                format!("worker {number} ended by itself")
+            } else {
+                format!(
+                    "worker {number} is not done {} s after all was well; the server says that there are: {held}; and of its requests that had no end:",
+                    SOON / SECOND
+                )
+            };
+            Wrong { ids: vec![id(number, 0)], ..wrong("Stuck", text) }
+        })
+        .collect()
+}
+
+/// Which requests of a worker have no end.
+fn with_cause(stuck: Wrong, events: &[Event]) -> Wrong {
+    let worker = worker_of(stuck.ids[0]);
+    let mut open: BTreeMap<u64, String> = BTreeMap::new();
+    for event in events.iter().filter(|event| worker_of(event.id) == worker) {
+        match &event.what {
+            What::Asks { claim, .. } => _ = open.insert(event.id, format!("{} asks for {claim}", name(event.id))),
+            What::Granted { claim, .. } => _ = open.insert(event.id, format!("{} holds {claim}", name(event.id))),
+            What::Refused | What::Failed { .. } | What::Releases => _ = open.remove(&event.id),
+            _ => {}
+        }
+    }
+    let what: Vec<String> = open.values().cloned().collect();
+    let ids = open.into_keys().collect();
+    Wrong { ids, text: format!("{} {}", stuck.text, what.join(", ")), ..stuck }
+}
+
+/// Nobody holds or waits for anything any more: by the store's listing and by the keys.
+fn empty(scene: &Scene, plan: &Plan, tree: &str, limit: u64) -> Option<Wrong> {
+    let micros = Duration::from_micros;
+    let builder = RedisStore::builder(&scene.server.url()).tree(tree);
+    let store = match builder.lease(micros(plan.lease)).heartbeat(micros(plan.heartbeat)).connect() {
+        Ok(store) => store,
+        Err(error) => return Some(wrong("NotEmpty", format!("no store can connect though all is well: {error}"))),
+    };
+    let end = now() + limit;
+    loop {
+        // What a dead client left goes when somebody meets it.
+        let all = store.try_lock_for("/", micros(end.saturating_sub(now())));
+        let left = match (all.and_then(|all| all.unlock()), store.locks(), recount(scene, tree)) {
+            (Err(error), ..) => format!("the whole tree cannot be locked: {error}"),
+            (_, Err(error), _) => format!("the locks cannot be listed: {error}"),
+            (.., Err(wrong)) => return Some(wrong),
+            (_, Ok(locks), Ok(contents)) => {
+                let contents = contents.unwrap_or_default();
+                if locks.is_empty() && contents.held.is_empty() && contents.waits.is_empty() {
+                    return None;
+                }
+                format!("listed: {locks:?}; in the keys: {:?}, {:?}", contents.held, contents.waits)
+            }
+        };
+        if now() > end {
+            return Some(wrong("NotEmpty", left));
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+}
