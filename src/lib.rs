@@ -142,9 +142,9 @@ pub use lease::Lease;
 pub use memory::{MemoryGrant, MemoryNode, MemoryStore, MemoryStoreBuilder};
 pub use mutex::TreeMutex;
 pub use path::{Components, PathError, PathRef, ToTreePath, TreePath};
-#[cfg(feature = "redis")]
-pub use redis::{RedisGrant, RedisNode, RedisStore, RedisStoreBuilder, RedisStoreError};
 #[cfg(mutextree_sim)]
 pub use redis::simulator;
+#[cfg(feature = "redis")]
+pub use redis::{RedisGrant, RedisNode, RedisStore, RedisStoreBuilder, RedisStoreError};
 pub use request::{Kind, Mode, Owner, Request, Scope, Wait, conflicts};
 pub use store::LockStore;

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::chance::Chance;
 use super::claim::{Claim, Place};
 use super::plan::{Part, SECOND};
 use super::process::{Held, State, Waiter};
@@ -96,14 +97,16 @@ impl World<'_> {
         if self.is_calm {
             return self.set_state(process, caller, State::Over);
         }
+        let incarnation = self.processes[process].incarnation;
         let it = &mut self.processes[process].callers[caller];
         it.operations += 1;
         let number = it.operations;
+        it.chance = Chance::about(self.plan.seed, &[5, incarnation, caller as u64, number.into()]);
         let part = Part::Operation(process, caller, number);
         let attaches = it.chance.hits(0.3) && !self.detached.is_empty();
         let is_left_out = self.plan.left_out.contains(&part);
         if !is_left_out {
-            self.begun.push((process, caller, number));
+            self.begun.insert((process, caller, number), self.now);
         }
         if attaches {
             let at = it.chance.between(0, self.detached.len() as u64 - 1) as usize;
@@ -118,6 +121,9 @@ impl World<'_> {
             }
         }
         self.rest(process, caller);
+        if let Some(&next) = self.plan.begins.get(&(process, caller, number + 1)) {
+            self.wake(process, caller, next);
+        }
     }
 
     fn draw_operation(&mut self, process: usize, caller: usize) -> Operation {

@@ -1,5 +1,7 @@
-//! [`Chance`]: the only source of what is drawn. One seed has many streams, each for one purpose,
-//! so that leaving out a fault does not change what all others draw.
+//! [`Chance`]: the only source of what is drawn. One seed has many streams, each for one purpose: an
+//! operation of a caller, a fault that may befall one request, the delay of a message. Which stream
+//! it is follows from who, what and when. So what is left out of a history changes little of the
+//! rest, and a failing one can be made shorter.
 
 use fastrand::Rng;
 
@@ -9,7 +11,12 @@ pub(super) struct Chance(Rng);
 
 impl Chance {
     pub(super) fn new(seed: u64, stream: u64) -> Self {
-        Self(Rng::with_seed(mix(mix(seed) ^ mix(stream.wrapping_add(0x51ab)))))
+        Self::about(seed, &[stream])
+    }
+
+    /// A stream of its own for what all these say together.
+    pub(super) fn about(seed: u64, what: &[u64]) -> Self {
+        Self(Rng::with_seed(what.iter().fold(mix(seed), |mixed, &number| mix(mixed ^ mix(number)))))
     }
 
     /// A number from `low` to `high`, both included.

@@ -8,27 +8,20 @@ use super::world::{Event, World};
 use crate::redis::protocol::timing::NEVER;
 
 impl World<'_> {
-    pub(super) fn chance(&mut self, fault: Fault) -> &mut Chance {
-        &mut self.strikes[fault as usize].0
-    }
-
-    /// Whether a fault befalls a request.
-    pub(super) fn draw(&mut self, fault: Fault, rate: f64) -> bool {
-        self.chance(fault).hits(rate) && self.count(fault)
+    /// What is drawn about a fault that may befall the request that is sent now over this line.
+    pub(super) fn chance_of(&self, fault: Fault, process: usize, line: usize, sent: u64) -> Chance {
+        Chance::about(self.plan.seed, &[4, fault as u64, process as u64, line as u64, sent])
     }
 
     /// Counts a fault. Whether it is not left out.
-    fn count(&mut self, fault: Fault) -> bool {
-        let count = &mut self.strikes[fault as usize].1;
-        *count += 1;
-        let number = *count;
-        if self.plan.left_out.contains(&Part::One(fault, number)) {
+    pub(super) fn count(&mut self, fault: Fault) -> bool {
+        if self.plan.left_out.contains(&Part::One(fault, self.now)) {
             return false;
         }
         self.faults += 1;
         self.cover.see(fault.name());
-        self.struck.push((fault, number));
-        self.trace.note(self.now, || "fault".into(), || format!("{} ({number})", fault.name()));
+        self.struck.push((fault, self.now));
+        self.trace.note(self.now, || "fault".into(), || fault.name().into());
         true
     }
 

@@ -25,7 +25,8 @@ struct Options {
 
 fn options() -> Result<Options, lexopt::Error> {
     use lexopt::prelude::*;
-    let mut options = Options { extent: None, seed: None, whole: None, repeat: None, planted: None, cover: false, brief: false };
+    let mut options =
+        Options { extent: None, seed: None, whole: None, repeat: None, planted: None, cover: false, brief: false };
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
@@ -92,10 +93,7 @@ fn finish(summary: &Summary) -> ExitCode {
     }
     let Summary { histories, acquisitions, faults, losses, time, violations, .. } = summary;
     println!("{} simulated seconds, {losses} locks held twice as data was lost", time.as_secs());
-    println!(
-        "histories {histories}, acquisitions {acquisitions}, faults {faults}, violations {}",
-        violations.len()
-    );
+    println!("histories {histories}, acquisitions {acquisitions}, faults {faults}, violations {}", violations.len());
     if violations.is_empty() && !lacks { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -74,7 +74,7 @@ impl World<'_> {
         let id = self.last_request;
         let time_up = self.when(process, deadline);
         let (connection, opens) = self.connect(process, line);
-        let fate = if connection.is_some() { self.fate() } else { None };
+        let fate = if connection.is_some() { self.fate(process, line) } else { None };
         let mut request = InFlight {
             process,
             incarnation: self.processes[process].incarnation,
@@ -94,7 +94,11 @@ impl World<'_> {
             }
             None => {}
             Some(connection) if fate != Some(Fault::RequestLost) => {
-                let late = if fate == Some(Fault::RequestLate) { self.lateness(Fault::RequestLate) } else { 0 };
+                let late = if fate == Some(Fault::RequestLate) {
+                    self.lateness(Fault::RequestLate, process, line, self.now)
+                } else {
+                    0
+                };
                 let arrival = self.now + opens + self.delay();
                 let connection = self.connections.get_mut(&connection);
                 let arrival = connection.map_or(arrival, |connection| {
@@ -136,14 +140,15 @@ impl World<'_> {
         (Some(self.last_request), opens)
     }
 
-    fn fate(&mut self) -> Option<Fault> {
+    fn fate(&mut self, process: usize, line: usize) -> Option<Fault> {
         if self.is_calm {
             return None;
         }
         let mut fate = None;
         for fault in OF_REQUESTS {
             let rate = self.plan.rate(fault);
-            if rate > 0.0 && self.draw(fault, rate) && fate.is_none() {
+            let hits = rate > 0.0 && fate.is_none() && self.chance_of(fault, process, line, self.now).hits(rate);
+            if hits && self.count(fault) {
                 fate = Some(fault);
             }
         }
@@ -151,9 +156,11 @@ impl World<'_> {
     }
 
     /// How late something is: up to twice as long as anything lasts.
-    fn lateness(&mut self, fault: Fault) -> u64 {
+    fn lateness(&self, fault: Fault, process: usize, line: usize, sent: u64) -> u64 {
         let most = 2 * self.plan.longest().max(self.plan.timing.timeout);
-        self.chance(fault).magnitude(MILLI, most)
+        let mut chance = self.chance_of(fault, process, line, sent);
+        chance.hits(0.5); // this one decided whether it is late at all
+        chance.magnitude(MILLI, most)
     }
 
     /// A request gets to the server.
@@ -169,13 +176,14 @@ impl World<'_> {
         if connection.is_silent {
             return self.drop_if_done(id);
         }
-        let fate = request.fate;
+        let (fate, process, line, sent) = (request.fate, request.process, request.line, request.sent);
         let is_out_of_memory = request.call.script == Script::Acquire;
         let answer = match fate {
             _ if is_broken || !self.servers[server].is_up => Err(unsure()),
             Some(Fault::CutBefore) => Err(unsure()),
             Some(Fault::Refused) => {
-                let reason = self.chance(Fault::Refused).pick(&["LOADING", "READONLY", "BUSY", "OOM"]);
+                let reason =
+                    self.chance_of(Fault::Refused, line, process, sent).pick(&["LOADING", "READONLY", "BUSY", "OOM"]);
                 let reason = if reason == "OOM" && !is_out_of_memory { "BUSY" } else { reason };
                 Err(Failure::Later(RedisStoreError::Busy { reason: reason.into() }))
             }
@@ -190,7 +198,8 @@ impl World<'_> {
         if fate == Some(Fault::AnswerLost) {
             return self.drop_if_done(id);
         }
-        let late = if fate == Some(Fault::AnswerLate) { self.lateness(Fault::AnswerLate) } else { 0 };
+        let late =
+            if fate == Some(Fault::AnswerLate) { self.lateness(Fault::AnswerLate, process, line, sent) } else { 0 };
         let at = self.now + self.delay();
         let connection = self.requests[&id].connection.and_then(|it| self.connections.get_mut(&it));
         let at = connection.map_or(at, |connection| {

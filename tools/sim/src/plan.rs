@@ -1,7 +1,7 @@
 //! [`Plan`]: what one history is made of, drawn from its seed. Each kind of fault is on or off for
 //! the whole of it: a history with three faults finds what one with all of them hides.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::chance::Chance;
@@ -112,8 +112,8 @@ impl Fault {
 pub(super) enum Part {
     /// All faults of a kind.
     Kind(Fault),
-    /// The fault of this kind that comes at this place among those of the kind.
-    One(Fault, u32),
+    /// The fault of this kind that comes at this time.
+    One(Fault, u64),
     /// All that a caller of a process does.
     Caller(usize, usize),
     /// The operation of a caller that comes at this place.
@@ -157,6 +157,9 @@ pub(super) struct Plan {
     /// Of each kind: a probability a request, or so many a simulated second; 0 is off.
     rates: [f64; Fault::ALL.len()],
     pub(super) left_out: BTreeSet<Part>,
+    /// When callers began their operations in a longer history that this one was made from: what
+    /// comes after something that is left out begins when it did there.
+    pub(super) begins: BTreeMap<(usize, usize, u32), u64>,
     /// Whether the server's data is recounted after each script.
     pub(super) recounts: bool,
 }
@@ -184,7 +187,10 @@ impl Plan {
             }
         };
         let latency = chance.magnitude(30, 5 * MILLI);
-        let hold = chance.magnitude(MILLI, 2 * SECOND);
+        // A history with little contention has many more acquisitions.
+        let is_light = chance.hits(0.4);
+        let busy = if is_light { 20 * MILLI } else { 2 * SECOND };
+        let hold = chance.magnitude(MILLI, busy);
         Self {
             seed,
             processes,
@@ -193,10 +199,10 @@ impl Plan {
             duration: chance.magnitude(2 * SECOND, 60 * SECOND),
             timing: Timing { lease, heartbeat, timeout: chance.magnitude(200 * MILLI, 5 * SECOND) },
             limits,
-            places: Self::draw_places(&mut chance),
-            hot: if chance.hits(0.5) { 0.0 } else { 0.6 },
+            places: Self::draw_places(&mut chance, is_light),
+            hot: if is_light || chance.hits(0.5) { 0.0 } else { 0.6 },
             latency: (latency / 3, latency),
-            think: (MILLI, chance.magnitude(5 * MILLI, 500 * MILLI)),
+            think: (MILLI, chance.magnitude(5 * MILLI, busy.min(500 * MILLI))),
             hold: (MILLI.min(hold), hold),
             wait: (MILLI, chance.magnitude(10 * MILLI, 20 * SECOND)),
             lease: (chance.magnitude(20 * MILLI, SECOND), chance.magnitude(SECOND, 20 * SECOND)),
@@ -209,6 +215,7 @@ impl Plan {
             dropped: chance.pick(&[0.0, 0.2, 0.5]),
             rates,
             left_out: BTreeSet::new(),
+            begins: BTreeMap::new(),
             recounts: false,
         }
     }
@@ -234,14 +241,14 @@ impl Plan {
         rates
     }
 
-    fn draw_places(chance: &mut Chance) -> Vec<Place> {
-        let depth = chance.between(1, DEEPEST as u64) as usize;
-        let fan_out = chance.between(1, 4) as u8;
+    fn draw_places(chance: &mut Chance, is_light: bool) -> Vec<Place> {
+        let depth = chance.between(if is_light { 3 } else { 1 }, DEEPEST as u64) as usize;
+        let fan_out = if is_light { 6 } else { chance.between(1, 4) as u8 };
         let mut all = vec![Place::ROOT];
         let mut level = all.clone();
         for _ in 0..depth {
             level = level.iter().flat_map(|place| (0..fan_out).map(|step| place.child(step))).collect();
-            level.truncate(12);
+            level.truncate(if is_light { 40 } else { 12 });
             all.extend(&level);
         }
         all

@@ -87,15 +87,47 @@ type Machine = Box<Acquisition<Waiter>>;
 pub(super) enum State {
     /// It begins something when it wakes.
     Idle,
-    Asks { machine: Machine, place: Place, kind: Kind, request: u64, sent: u64 },
-    Pauses { machine: Machine, place: Place, kind: Kind },
-    Settles { machine: Machine, place: Place, kind: Kind },
-    Waits { machine: Machine, place: Place, kind: Kind },
+    Asks {
+        machine: Machine,
+        place: Place,
+        kind: Kind,
+        request: u64,
+        sent: u64,
+    },
+    Pauses {
+        machine: Machine,
+        place: Place,
+        kind: Kind,
+    },
+    Settles {
+        machine: Machine,
+        place: Place,
+        kind: Kind,
+    },
+    Waits {
+        machine: Machine,
+        place: Place,
+        kind: Kind,
+    },
     Holds(Held),
-    Acts { held: Held, act: Act, request: u64, deadline: u64 },
-    GivesBack { release: Release, request: u64, deadline: u64, held: Held },
+    Acts {
+        held: Held,
+        act: Act,
+        request: u64,
+        deadline: u64,
+    },
+    GivesBack {
+        release: Release,
+        request: u64,
+        deadline: u64,
+        held: Held,
+    },
     /// It takes up a lock that outlives its guard.
-    Attaches { token: String, place: Place, request: u64 },
+    Attaches {
+        token: String,
+        place: Place,
+        request: u64,
+    },
     Over,
 }
 

@@ -79,7 +79,9 @@ pub fn run(first: u64, extent: Extent, planted: Option<&Planted>) -> Summary {
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
-                let mut interpreter = Interpreter::new(|script, text| planted.map_or_else(|| text.to_owned(), |it| it.plant(script, text)));
+                let mut interpreter = Interpreter::new(|script, text| {
+                    planted.map_or_else(|| text.to_owned(), |it| it.plant(script, text))
+                });
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     if is_over(seed) || !lock(&summary).violations.is_empty() {

@@ -3,12 +3,12 @@
 use super::process::Waiter;
 use super::world::World;
 use crate::redis::error::Failure;
+use crate::redis::primitives::Arc;
 use crate::redis::protocol::acquisition::{Acquisition, Step};
 use crate::redis::protocol::agenda::{GivenUp, Renewal};
 use crate::redis::protocol::calls::{More, Released, Reply};
 use crate::redis::protocol::lock::Lock;
 use crate::redis::protocol::release::{Outcome, Release};
-use crate::redis::primitives::Arc;
 use crate::redis::value::Value;
 use crate::request::Kind;
 
@@ -21,11 +21,21 @@ pub(super) enum Purpose {
     /// The caller that waits for it; its state says what for.
     Caller(usize),
     /// A task was dropped while its request was under way: what comes of it is given back.
-    Dropped { machine: Box<Acquisition<Waiter>>, place: Place, kind: Kind },
+    Dropped {
+        machine: Box<Acquisition<Waiter>>,
+        place: Place,
+        kind: Kind,
+    },
     /// A task's lock on its way back.
     Driver(Release),
-    Renewals { batch: Vec<Renewal>, rest: Vec<Vec<Renewal>> },
-    Heartbeats { batch: Vec<Arc<Lock>>, rest: Vec<Vec<Arc<Lock>>> },
+    Renewals {
+        batch: Vec<Renewal>,
+        rest: Vec<Vec<Renewal>>,
+    },
+    Heartbeats {
+        batch: Vec<Arc<Lock>>,
+        rest: Vec<Vec<Arc<Lock>>>,
+    },
     /// One of the releases that go as one pipeline.
     Clean(GivenUp),
     /// What a call has left to do.

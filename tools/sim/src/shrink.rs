@@ -1,6 +1,7 @@
 //! Makes a failing history shorter: leaves out kinds of faults, callers, operations and single
 //! faults, each for as long as it still fails. What is left is what a person has to look at.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::emulation::Interpreter;
@@ -60,17 +61,24 @@ impl<'a> Shrinker<'a> {
                 self.keep_if_fails(&mut plan, &mut time, &[Part::Caller(process, caller)]);
             }
             let outcome = self.run(&plan);
+            plan.begins.extend(outcome.begun.iter().map(|(operation, at)| (*operation, *at)));
+            self.leave_out_operations(&mut plan, &mut time, &outcome.begun);
+            let outcome = self.run(&plan);
             let faults = outcome.struck.iter().map(|&(fault, number)| Part::One(fault, number)).collect();
             self.halves(&mut plan, &mut time, faults);
-            let outcome = self.run(&plan);
-            let operations = outcome.begun.iter().map(|&(process, caller, number)| {
-                Part::Operation(process, caller, number)
-            });
-            self.halves(&mut plan, &mut time, operations.collect());
             if plan.left_out.len() == before || self.is_over() {
                 return plan;
             }
         }
+    }
+
+    /// Earlier ones first: most often it is the last that matter.
+    fn leave_out_operations(&mut self, plan: &mut Plan, time: &mut u64, begun: &BTreeMap<(usize, usize, u32), u64>) {
+        let mut operations: Vec<_> = begun.iter().map(|(operation, at)| (*at, *operation)).collect();
+        operations.sort_unstable();
+        let parts =
+            operations.into_iter().map(|(_, (process, caller, number))| Part::Operation(process, caller, number));
+        self.halves(plan, time, parts.collect());
     }
 
     /// Tries to leave out all of them, then each half, and so on.
@@ -79,8 +87,8 @@ impl<'a> Shrinker<'a> {
             return;
         }
         let (first, second) = parts.split_at(parts.len() / 2);
-        self.halves(plan, time, second.to_vec());
         self.halves(plan, time, first.to_vec());
+        self.halves(plan, time, second.to_vec());
     }
 }
 

@@ -113,7 +113,12 @@ impl World<'_> {
             if let Err(error) = self.interpreter.run(&call, self.keys.all(), limits, &mut it.data, time) {
                 return self.violate(format!("Tidy failed: {error}"));
             }
-            let checked = it.ledger.check(&self.keys, &it.data, &self.interpreter.touched(), Strict { serves: false, recounts: true });
+            let checked = it.ledger.check(
+                &self.keys,
+                &it.data,
+                &self.interpreter.touched(),
+                Strict { serves: false, recounts: true },
+            );
             if let Err(what) = checked {
                 return self.violate(what);
             }

@@ -38,20 +38,44 @@ pub(super) enum Event {
     /// Nobody waits for the answer any longer.
     TimeUp(u64),
     /// A caller of a process goes on, unless it has done so since.
-    Wake { process: usize, incarnation: u64, caller: usize, ticket: u64 },
+    Wake {
+        process: usize,
+        incarnation: u64,
+        caller: usize,
+        ticket: u64,
+    },
     /// The keeper looks at the agenda.
-    Look { process: usize, incarnation: u64 },
+    Look {
+        process: usize,
+        incarnation: u64,
+    },
     /// The listener of a process connects; its command gets to the server; messages get to it.
-    Listens { process: usize, serial: u64 },
-    Parks { process: usize, serial: u64 },
-    Mail { process: usize, serial: u64, messages: Vec<Vec<u8>> },
+    Listens {
+        process: usize,
+        serial: u64,
+    },
+    Parks {
+        process: usize,
+        serial: u64,
+    },
+    Mail {
+        process: usize,
+        serial: u64,
+        messages: Vec<Vec<u8>>,
+    },
     /// A fault comes.
     Strikes(Fault),
     /// A process is started again; a server, too.
-    Starts { process: usize },
-    Recovers { server: usize },
+    Starts {
+        process: usize,
+    },
+    Recovers {
+        server: usize,
+    },
     /// A server that a replica has replaced goes away.
-    Retires { server: usize },
+    Retires {
+        server: usize,
+    },
     /// The server takes down its state.
     Remembers,
     /// The second phase begins; its time is over.
@@ -71,8 +95,8 @@ pub(super) struct Outcome {
     pub(super) cover: Cover,
     pub(super) rows: Vec<Row>,
     /// What could be left out: faults, and operations.
-    pub(super) struck: Vec<(Fault, u32)>,
-    pub(super) begun: Vec<(usize, usize, u32)>,
+    pub(super) struck: Vec<(Fault, u64)>,
+    pub(super) begun: BTreeMap<(usize, usize, u32), u64>,
 }
 
 pub(super) struct World<'a> {
@@ -91,15 +115,16 @@ pub(super) struct World<'a> {
     pub(super) interpreter: &'a mut Interpreter,
     pub(super) keys: Keys,
     pub(super) targets: BTreeMap<Place, Target>,
-    pub(super) latency: Chance,
-    /// A stream for each kind of fault, and how many of the kind there were.
-    pub(super) strikes: Vec<(Chance, u32)>,
+    /// When a delay was last drawn, and how many at that time.
+    delays: (u64, u64),
+    /// A stream for each kind of fault that comes at some time.
+    strikes: Vec<Chance>,
     pub(super) judge: Judge<Claim>,
     /// Locks whose loss was told.
     pub(super) losses_told: BTreeSet<u64>,
     /// Faults that came, and which of their kind.
-    pub(super) struck: Vec<(Fault, u32)>,
-    pub(super) begun: Vec<(usize, usize, u32)>,
+    pub(super) struck: Vec<(Fault, u64)>,
+    pub(super) begun: BTreeMap<(usize, usize, u32), u64>,
     /// Locks that outlive their guards: any caller may take one up.
     pub(super) detached: Vec<(String, Place)>,
     /// Whether the first phase is over.
@@ -113,7 +138,7 @@ pub(super) struct World<'a> {
 impl<'a> World<'a> {
     pub(super) fn new(plan: Plan, interpreter: &'a mut Interpreter, trace: Trace) -> Self {
         let targets = plan.places.iter().map(|place| (*place, place.target())).collect();
-        let strikes = Fault::ALL.iter().map(|&fault| (Chance::new(plan.seed, 100 + fault as u64), 0)).collect();
+        let strikes = Fault::ALL.iter().map(|&fault| Chance::new(plan.seed, 100 + fault as u64)).collect();
         let mut world = Self {
             now: 0,
             queue: BTreeMap::new(),
@@ -128,12 +153,12 @@ impl<'a> World<'a> {
             interpreter,
             keys: Keys::new("t"),
             targets,
-            latency: Chance::new(plan.seed, 1),
+            delays: (0, 0),
             strikes,
             judge: Judge::new(),
             losses_told: BTreeSet::new(),
             struck: Vec::new(),
-            begun: Vec::new(),
+            begun: BTreeMap::new(),
             detached: Vec::new(),
             is_calm: false,
             faults: 0,
@@ -166,7 +191,8 @@ impl<'a> World<'a> {
 
     pub(super) fn new_process(&mut self, at: usize) -> Process {
         self.incarnations += 1;
-        let fast = if self.plan.has(Fault::Drift) { self.latency.between(0, 400) as i64 - 200 } else { 0 };
+        let mut chance = Chance::about(self.plan.seed, &[2, self.incarnations]);
+        let fast = if self.plan.has(Fault::Drift) { chance.between(0, 400) as i64 - 200 } else { 0 };
         Process::new(at, self.incarnations, &self.plan, fast)
     }
 
@@ -272,7 +298,7 @@ impl<'a> World<'a> {
             for caller in 0..self.plan.callers {
                 let state = &self.processes[at].callers[caller].state;
                 if matches!(state, State::Idle | State::Holds(_)) {
-                    self.wake(at, caller, self.now + self.latency.clone().between(0, 10 * MILLI));
+                    self.wake(at, caller, self.now + MILLI * caller as u64);
                 }
             }
         }
@@ -324,7 +350,13 @@ impl<'a> World<'a> {
     }
 
     pub(super) fn delay(&mut self) -> u64 {
-        let (least, most) = self.plan.latency;
-        self.latency.between(least, most)
+        let ((least, most), (then, drawn)) = (self.plan.latency, self.delays);
+        self.delays = (self.now, if then == self.now { drawn + 1 } else { 0 });
+        Chance::about(self.plan.seed, &[3, self.now, self.delays.1]).between(least, most)
+    }
+
+    /// What is drawn about a kind of fault, for all that comes at some time.
+    pub(super) fn chance(&mut self, fault: Fault) -> &mut Chance {
+        &mut self.strikes[fault as usize]
     }
 }
