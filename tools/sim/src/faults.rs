@@ -4,6 +4,7 @@ use super::chance::Chance;
 use super::plan::{Fault, MILLI, Part, SECOND};
 use super::process::State;
 use super::server::Server;
+use super::turns::Turns;
 use super::world::{Event, World};
 use crate::redis::protocol::timing::NEVER;
 
@@ -87,6 +88,7 @@ impl World<'_> {
                 };
                 it.earlier.clear();
                 it.ledger.reset(&self.keys, &it.data);
+                it.turns = Turns::default();
                 self.judge.data_lost(self.now);
                 if fault == Fault::LostSome {
                     self.judge.forget_tokens();

@@ -17,6 +17,8 @@ pub(super) struct Record {
     pub(super) claim: Option<Claim>,
     /// A fencing token or an arrival number.
     pub(super) number: u64,
+    /// How long a lock that is handed to it is kept for it.
+    window: u64,
     /// All of it, as the server has it.
     text: Box<[u8]>,
 }
@@ -28,6 +30,14 @@ pub(super) struct Strict {
     pub(super) serves: bool,
     /// Whether everything is recounted.
     pub(super) recounts: bool,
+}
+
+/// A lock that a script has granted.
+#[derive(Clone, Debug)]
+pub(super) struct Granted {
+    pub(super) token: Vec<u8>,
+    /// If it waited: its claim window.
+    pub(super) window: Option<u64>,
 }
 
 /// The names of a tree's keys.
@@ -60,11 +70,12 @@ fn read(text: &[u8]) -> Option<Record> {
     let mut fields = text.splitn(8, |&byte| byte == b',');
     let kind: u8 = number(fields.next()?)?;
     let count: u64 = number(fields.next()?)?;
-    let length: usize = number(fields.nth(4)?)?;
+    let window: u64 = number(fields.nth(2)?)?;
+    let length: usize = number(fields.nth(1)?)?;
     let rest = fields.next()?;
     let path = rest.get(length..)?;
     let claim = if kind == 0 { None } else { Some(Claim { place: Place::of_text(path)?, number: kind }) };
-    Some(Record { claim, number: count, text: text.into() })
+    Some(Record { claim, number: count, window, text: text.into() })
 }
 
 fn number<N: std::str::FromStr>(text: &[u8]) -> Option<N> {
@@ -91,13 +102,23 @@ impl Ledger {
         self.held.iter()
     }
 
+    pub(super) fn waiters(&self) -> impl Iterator<Item = &Vec<u8>> {
+        self.waits.keys()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.held.is_empty() && self.waits.is_empty()
     }
 
-    /// A script has run, and touched these tokens.
-    pub(super) fn check(&mut self, keys: &Keys, data: &Data, touched: &[Bytes], strict: Strict) -> Result<(), String> {
-        let names = names(keys);
+    /// A script has run, and touched these tokens. Returns what it granted.
+    pub(super) fn check(
+        &mut self,
+        keys: &Keys,
+        data: &Data,
+        touched: &[Bytes],
+        strict: Strict,
+    ) -> Result<Vec<Granted>, String> {
+        let (names, before) = (names(keys), self.greatest);
         let waited = self.read_waiters(&names, data)?;
         let mut granted = Vec::new();
         for token in touched {
@@ -107,19 +128,25 @@ impl Ledger {
                 Some(record) => granted.push((token, record)),
             }
         }
+        let mut new = Vec::new();
         // A hand-over may write the new holder's record before it removes the old one's.
         for (token, record) in granted {
             if self.held.contains_key(&token[..]) {
                 self.held.insert(token.to_vec(), record);
             } else {
-                self.grant(token, record, waited.get(&token[..]))?;
+                let waited = waited.get(&token[..]);
+                new.push(Granted { token: token.to_vec(), window: waited.map(|it| it.window) });
+                self.grant(token, record, waited, before)?;
             }
         }
         self.scripts += 1;
         if strict.recounts || self.scripts.is_multiple_of(RECOUNTS) {
             self.recount(&names, data)?;
         }
-        if strict.serves { self.nobody_is_forgotten() } else { Ok(()) }
+        if strict.serves {
+            self.nobody_is_forgotten()?;
+        }
+        Ok(new)
     }
 
     /// Returns those that waited before, and do not any more.
@@ -146,8 +173,13 @@ impl Ledger {
     }
 
     /// A new holder, that waited before or did not (I3, I4).
-    fn grant(&mut self, token: &[u8], record: Record, waited: Option<&Record>) -> Result<(), String> {
+    fn grant(&mut self, token: &[u8], record: Record, waited: Option<&Record>, before: u64) -> Result<(), String> {
         let claim = record.claim.expect("a holder has one");
+        // Several are granted in one call in any order, so each is compared with what was before.
+        if record.number <= before {
+            let (token, number) = (text(token), record.number);
+            return Err(format!("{token} is granted {claim} with token {number}, and {before} was drawn before (I1)"));
+        }
         let held = |other: &&Record| other.claim.is_some_and(|other| other.conflicts(claim));
         if let Some((other, it)) = self.held.iter().find(|(_, it)| held(it)) {
             let (token, other, its) = (text(token), text(other), it.claim.expect("it conflicts"));
@@ -159,7 +191,6 @@ impl Ledger {
             let (token, other, its) = (text(token), text(other), it.claim.expect("it conflicts"));
             return Err(format!("the server grants {claim} to {token}, though {other} came earlier for {its} (I4)"));
         }
-        // Several are granted in one call in any order, so each is compared with what was before.
         self.greatest = self.greatest.max(record.number);
         self.held.insert(token.to_vec(), record);
         Ok(())
@@ -219,7 +250,10 @@ impl Ledger {
         let places = self.held.iter().map(|(token, it)| entry(it.claim.expect("held"), token)).collect();
         same("the index of holders", &members(names.holders), &places)?;
         let tickets = self.waits.iter().flat_map(|(token, it)| tickets(it, token)).collect();
-        same("the queues", &members(names.queues), &tickets)
+        same("the queues", &members(names.queues), &tickets)?;
+        // A mailbox that nobody empties goes away.
+        let stays = data.keys().find(|key| data.list(key).next().is_some() && !data.has_end(key));
+        stays.map_or(Ok(()), |key| Err(format!("the mailbox {} has no end", text(key))))
     }
 
     /// The same, from outside.

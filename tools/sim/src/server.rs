@@ -2,6 +2,7 @@
 
 use super::emulation::Data;
 use super::ledger::Ledger;
+use super::turns::Turns;
 
 /// The server's clock shows this at the beginning of a history.
 const BEGINNING: u64 = 1_700_000_000_000_000;
@@ -13,6 +14,7 @@ const KEPT: usize = 8;
 pub(super) struct Server {
     pub(super) data: Data,
     pub(super) ledger: Ledger,
+    pub(super) turns: Turns,
     /// How far its clock is ahead of true time.
     pub(super) ahead: i64,
     pub(super) is_up: bool,
@@ -28,6 +30,7 @@ impl Server {
         Self {
             data: Data::default(),
             ledger: Ledger::default(),
+            turns: Turns::default(),
             ahead: 0,
             is_up: true,
             start: 0,

@@ -4,7 +4,7 @@
 //! * `plan.rs`, `chance.rs`: what a history is made of, drawn from its seed
 //! * `world.rs`: one history: its queue of events; the list there goes on with its parts
 //! * `emulation.rs`: the server: its data, the few commands that the scripts use, and the scripts
-//! * `ledger.rs`, `claim.rs`: what the server's data says, and whether that is allowed
+//! * `ledger.rs`, `turns.rs`, `claim.rs`: what the server's data says, and whether that is allowed
 //! * `runner.rs`, `shrink.rs`: many histories; one that fails, made shorter
 //! * `planted.rs`: faults that are put in on purpose
 //! * `cover.rs`, `trace.rs`: what was seen to happen, counted, and written down
@@ -30,6 +30,7 @@ mod sends;
 mod server;
 mod shrink;
 mod trace;
+mod turns;
 mod verdict;
 mod world;
 

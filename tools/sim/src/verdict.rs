@@ -5,6 +5,7 @@ use super::emulation::Limits;
 use super::ledger::Strict;
 use super::plan::{Fault, MILLI};
 use super::process::State;
+use super::turns::Ran;
 use super::world::World;
 use crate::redis::protocol::lock::Lock;
 use crate::redis::protocol::script::{Call, Script};
@@ -27,13 +28,25 @@ impl World<'_> {
     /// A script has run.
     pub(super) fn check_call(&mut self, call: &Call, answer: &Value, server: usize, time: u64) {
         let strict = Strict { serves: !self.plan.has_small_limits(), recounts: self.plan.recounts };
+        let words = words(call);
+        let time = self.tree_time(server, time);
+        let released = if call.script == Script::Release { words.get(2) } else { None };
+        let released = released.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
         let it = &mut self.servers[server];
-        let checked = it.ledger.check(&self.keys, &it.data, &self.interpreter.touched(), strict);
+        let ran = Ran {
+            words: &words,
+            released,
+            deadlines: &self.keys.all()[1],
+            time: time as f64,
+            now: self.now,
+            is_steady: !self.plan.has(Fault::ClockAhead),
+        };
+        let granted = it.ledger.check(&self.keys, &it.data, &self.interpreter.touched(), strict);
+        let checked = granted.and_then(|granted| it.turns.check(&ran, &granted, &it.ledger, &it.data));
         if let Err(what) = checked {
             self.violate(what);
         }
         self.cover.answer(call.script, answer);
-        let words = words(call);
         if self.trace.is_on() {
             let what = format!("{:?} {} -> {}", call.script, show_words(&words), show(answer));
             self.trace.note(self.now, || format!("server {server}"), || what);
@@ -41,6 +54,13 @@ impl World<'_> {
         if call.script == Script::Acquire {
             self.check_cause(&words, answer, server, time);
         }
+    }
+
+    /// The time in the tree, when the server's clock shows this.
+    fn tree_time(&self, server: usize, time: u64) -> u64 {
+        let offset = self.servers[server].data.field(&self.keys.all()[0], b"offset");
+        let offset = offset.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+        time + offset.unwrap_or(0)
     }
 
     /// Whoever is refused, or has to wait, is in conflict with something that lives.
@@ -52,8 +72,6 @@ impl World<'_> {
         let it = &self.servers[server];
         let (Some(place), [digit]) = (Place::of_text(path), *kind) else { return };
         let claim = Claim { place, number: digit - b'0' };
-        let offset = it.data.field(&self.keys.all()[0], b"offset").and_then(|text| std::str::from_utf8(text).ok());
-        let time = time + offset.and_then(|text| text.parse().ok()).unwrap_or(0);
         if !it.ledger.has_cause(&self.keys, &it.data, token, claim, time) {
             self.violate(format!("{claim} is refused, and nothing that lives is in its way"));
         }

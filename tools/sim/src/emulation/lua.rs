@@ -85,8 +85,6 @@ impl Engine {
     pub(super) fn new() -> Self {
         let libraries = StdLib::STRING | StdLib::TABLE | StdLib::MATH;
         let lua = Lua::new_with(libraries, LuaOptions::default()).expect(SOUND);
-        // Scripts leave much behind, and there is room for it.
-        lua.gc_set_pause(1000);
         let server = Rc::new(RefCell::new(Server::default()));
         let (keys, arguments) = (lua.create_table().expect(SOUND), lua.create_table().expect(SOUND));
         let environment = environment(&lua, &server, &keys, &arguments).expect(SOUND);

@@ -1,0 +1,85 @@
+//! [`Turns`]: for how long a lock is handed over, to whom, and whether what was given back stays
+//! given back (docs/redis.md, I5, I6, and what has expired).
+
+use std::collections::BTreeMap;
+
+use super::emulation::Data;
+use super::ledger::{Granted, Ledger};
+
+/// A script that has run.
+pub(super) struct Ran<'a> {
+    /// Its arguments.
+    pub(super) words: &'a [&'a [u8]],
+    /// For how long the token was to be a tombstone, in microseconds, if it was a release.
+    pub(super) released: Option<u64>,
+    /// The key of the ends.
+    pub(super) deadlines: &'a str,
+    /// The time in the tree.
+    pub(super) time: f64,
+    /// True time.
+    pub(super) now: u64,
+    /// Whether a tombstone lasts for as long as it was asked for.
+    pub(super) is_steady: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Turns {
+    /// When the time of each waiter is up.
+    ends: BTreeMap<Vec<u8>, f64>,
+    /// What was given back, and up to when it must not come back.
+    gone: BTreeMap<Vec<u8>, u64>,
+}
+
+fn text(token: &[u8]) -> String {
+    String::from_utf8_lossy(token).into_owned()
+}
+
+impl Turns {
+    /// After a script, with what it granted.
+    pub(super) fn check(
+        &mut self,
+        ran: &Ran<'_>,
+        granted: &[Granted],
+        ledger: &Ledger,
+        data: &Data,
+    ) -> Result<(), String> {
+        for it in granted {
+            self.is_not_gone(&it.token, "granted", ran)?;
+            let asked = ran.words.contains(&&it.token[..]);
+            let (Some(window), false) = (it.window, asked) else { continue };
+            let end = data.score(ran.deadlines, &it.token).unwrap_or(0.0);
+            let was_dead = self.ends.get(&it.token).is_some_and(|&end| end <= ran.time);
+            if was_dead && end > ran.time {
+                return Err(format!("{} is handed a lock, and its heartbeat was over (I5)", text(&it.token)));
+            }
+            if end > ran.time + window as f64 {
+                return Err(format!("{} is handed a lock for longer than a claim window (I5)", text(&it.token)));
+            }
+        }
+        let mut ends = BTreeMap::new();
+        for token in ledger.waiters() {
+            if !self.ends.contains_key(token) {
+                self.is_not_gone(token, "queued", ran)?;
+            }
+            ends.insert(token.clone(), data.score(ran.deadlines, token).unwrap_or(0.0));
+        }
+        self.ends = ends;
+        if let (Some(tombstone), Some(token)) = (ran.released, ran.words.get(1)) {
+            let until = match tombstone {
+                // Its client knows that no request for it is under way.
+                0 => u64::MAX,
+                _ if ran.is_steady => ran.now + tombstone,
+                _ => 0,
+            };
+            self.gone.insert(token.to_vec(), until);
+        }
+        Ok(())
+    }
+
+    fn is_not_gone(&self, token: &[u8], what: &str, ran: &Ran<'_>) -> Result<(), String> {
+        match self.gone.get(token) {
+            Some(&until) if until > ran.now => Err(format!("{} is {what}, and was given back (I6)", text(token))),
+            _ => Ok(()),
+        }
+    }
+}
