@@ -55,7 +55,8 @@ impl<S: Backend, N: Borrow<S::Node>> Drop for Held<S, N> {
     #[inline(always)]
     fn drop(&mut self) {
         if let Some(grant) = self.grant.take() {
-            let _ = observe::release::<S>(self.node.borrow(), grant); // `unlock` reports what this cannot
+            // `unlock` reports what this cannot.
+            let _ = observe::release::<S>(self.node.borrow(), grant);
         }
     }
 }

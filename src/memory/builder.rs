@@ -36,9 +36,9 @@ impl MemoryStoreBuilder {
     }
 
     /// Whether each lock is counted and timed, also one that was free: how many were acquired, how
-    /// many are held, and for how long. Off by default, as to count and to read the clock twice takes
-    /// many times as long as to take a free lock. Waits, refusals and losses are measured in any
-    /// case: see [what is measured](crate::docs::observability#metrics).
+    /// many are held, and for how long. Off by default, as that takes many times as long as to take
+    /// a free lock. Waits, refusals and losses are measured in any case: see
+    /// [what is measured](crate::docs::observability#metrics).
     ///
     /// ```
     /// use mutextree::{LockStore, MemoryStore};

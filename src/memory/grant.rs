@@ -49,8 +49,8 @@ pub(super) fn acquire_slow(
     result
 }
 
-/// An acquisition sleeps for the first time. If it gets the lock before that, while it spins, it does
-/// not show as a wait.
+/// An acquisition sleeps for the first time. One that gets the lock before that, while it spins,
+/// does not show as a wait.
 #[inline]
 pub(super) fn begin_to_wait(node: &Node, kind: Kind, request: &Request, at: Option<&PlainArc<Node>>) -> Waiting {
     Waiting::begin(Store::Memory, &node.path, request, || at.map(|in_the_way| blocker(node, kind, in_the_way)))

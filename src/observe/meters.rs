@@ -1,9 +1,9 @@
 //! What is counted with `metrics`: the names, and the calls. The table of them is in
 //! `docs/observability.md`.
 //!
-//! The names follow Prometheus, with the unit at the end and `_total` for counters, as those of most
-//! crates do that count with `metrics`. An exporter for Prometheus would have made underscores of
-//! dots, and adds no unit by itself.
+//! The names follow Prometheus, with the unit at the end and `_total` for counters, as those of
+//! most crates do that count with `metrics`. An exporter for Prometheus would have made underscores
+//! of dots, and adds no unit by itself.
 
 use std::time::{Duration, Instant};
 
@@ -135,8 +135,8 @@ fn renewals(store: Store, outcome: &'static str, count: usize) {
 #[cfg(feature = "redis")]
 pub(crate) use server::{RoundTrip, reconnected, renewed, retried};
 
-/// What only a store with a server counts. All of it may be called on the store's own threads, which
-/// a recorder that panics does not end.
+/// What only a store with a server counts. All of it may be called on the store's own threads,
+/// which a recorder that panics does not end.
 #[cfg(feature = "redis")]
 mod server {
     use metrics::histogram;

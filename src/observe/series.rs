@@ -25,7 +25,7 @@ impl Series {
         Self { name, outcomes, keys: OnceLock::new() }
     }
 
-    /// The key of these labels; `outcome` is a place in the list of outcomes, or 0 if there is none.
+    /// The key of these labels. `outcome` is a place in the list of outcomes; 0 if there is none.
     fn key(&self, store: Store, kind: Kind, outcome: usize) -> &Key {
         let at = ((store as usize * 2 + kind.mode as usize) * 2 + kind.scope as usize) * self.outcomes.len().max(1);
         &self.keys.get_or_init(|| self.all())[at + outcome]

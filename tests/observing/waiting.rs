@@ -164,8 +164,8 @@ pub(crate) fn a_wait_has_the_span_around_it_as_its_parent<S: Watched>() {
     assert_eq!(seen.spans()[1].parent.as_deref(), Some("a task's"));
 }
 
-/// Threads and tasks, some of which give up: every attempt has one outcome, and the gauges end where
-/// they began.
+/// Threads and tasks, some of which give up: every attempt has one outcome, and the gauges end
+/// where they began.
 pub(crate) fn many_at_once_add_up<S: Watched>() {
     let (mut seen, store) = (Seen::from_now(), S::make());
     let threads: Vec<_> = (0..4)
@@ -232,7 +232,8 @@ fn in_memory_only_waits_are_measured_by_default() {
     assert!(seen.times("mutextree_lock_hold_seconds", &[]).is_empty());
 }
 
-/// A store with an `acquire_async` of its own, which is not ready at its first poll if it is told so.
+/// A store with an `acquire_async` of its own, which is not ready at its first poll if it is told
+/// so.
 #[derive(Clone)]
 struct OfItsOwn(MemoryStore);
 

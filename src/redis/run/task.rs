@@ -40,7 +40,6 @@
 use std::fmt;
 use std::future::Future;
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -48,7 +47,7 @@ use super::caller;
 use super::client::store_error;
 use super::driver::Asks;
 use super::engine::Engine;
-use super::inbox::{Hears, Inbox};
+use super::inbox::{Hears, Inbox, wake};
 use crate::error::LockError;
 use crate::observe::meters::retried;
 use crate::observe::{News as Waits, SEES_WAITS, Store, Waiting};
@@ -180,13 +179,6 @@ impl Task {
 
     fn hand_back(&self, lock: &Arc<Lock>) {
         let _ = caller::hand_back(&self.engine, lock, &self.target, self.request.kind);
-    }
-}
-
-/// A user's code: its panic is not the driver's.
-fn wake(waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
     }
 }
 
@@ -337,10 +329,7 @@ impl Future for Acquiring<'_> {
         let waker = context.waker().clone();
         let this = &mut *self;
         let Some(task) = &this.task else {
-            return match this.begin(waker) {
-                Ok(()) => Poll::Pending,
-                Err(error) => Poll::Ready(Err(error)),
-            };
+            return this.begin(waker).map_or_else(|error| Poll::Ready(Err(error)), |()| Poll::Pending);
         };
         let mut state = task.state.lock();
         let waits = state.waits.take();
