@@ -1,6 +1,7 @@
-//! What the features `tracing` and `metrics` cost: a handle's lock + unlock, free and contended,
-//! against `parking_lot::Mutex`. Features are chosen when it is built, so each state of them is a
-//! run, and the ratios are compared:
+//! What the features `tracing` and `metrics` cost: a free handle's lock + unlock against that of a
+//! `parking_lot::Mutex`. Features are chosen when it is built, so each state of them is a run, and
+//! the ratios are compared. Both take turns in short slices, and the fastest slice of each counts:
+//! that is the one in which nothing else ran.
 //!
 //! ```text
 //! cargo run --release -p mutextree-benches --bin observed
@@ -9,30 +10,19 @@
 //! cargo run --release -p mutextree-benches --bin observed --features metrics,tracing
 //! ```
 
+#[cfg(feature = "metrics")]
 use std::hint::black_box;
+use std::time::Duration;
 
+#[cfg(feature = "metrics")]
 use mutextree::{LockStore, MemoryStore, TreeMutex};
-use mutextree_benches::measure::{Effort, Versus, all_in_turns, crowd, uncounted};
+use mutextree_benches::measure::{Effort, lone, uncounted};
 use mutextree_benches::ours::Handle;
 use mutextree_benches::peers::ParkingLot;
-use mutextree_benches::unit::{nanos, rate};
+use mutextree_benches::unit::nanos;
 use mutextree_benches::{Site, Subject};
 
-/// Several workers on one node.
-struct OneNode(TreeMutex);
-
-impl Subject for OneNode {
-    const NAME: &'static str = "mutextree, one node";
-
-    fn workers(site: &Site) -> Vec<Self> {
-        let mutex = MemoryStore::new().mutex(site.leaf(0)).unwrap();
-        (0..site.workers).map(|_| Self(mutex.clone())).collect()
-    }
-
-    fn cycle(&mut self) {
-        drop(black_box(&self.0).lock().unwrap());
-    }
-}
+const SLICES: usize = 1500;
 
 /// A handle of a store that measures each lock.
 #[cfg(feature = "metrics")]
@@ -52,23 +42,21 @@ impl Subject for Measured {
     }
 }
 
-fn lone<S: Subject>(what: &str) {
-    let versus = Versus::lone::<S, ParkingLot>(&Effort::FULL, &Site::LONE);
-    let (ours, theirs) = (nanos(versus.a), nanos(versus.b));
-    println!("{what:<62} {:>6.2}x   {ours} / {theirs}", versus.ratio);
-}
-
-fn contended(what: &str) {
-    let effort = Effort { rounds: 21, ..Effort::FULL };
-    let mut contestants = [crowd::<OneNode>(&effort, &Site::siblings(2))];
-    println!("{what:<62} {}", rate(all_in_turns(effort.rounds, &mut contestants)[0]));
+fn row<S: Subject>(what: &str) {
+    let effort = Effort { slice: Duration::from_micros(300), ..Effort::FULL };
+    let (mut ours, mut flat) = (lone::<S>(&effort, &Site::LONE), lone::<ParkingLot>(&effort, &Site::LONE));
+    let (mut fastest, mut fastest_flat) = (f64::INFINITY, f64::INFINITY);
+    for _ in 0..SLICES {
+        fastest = fastest.min(ours());
+        fastest_flat = fastest_flat.min(flat());
+    }
+    println!("{what:<58} {:>6.2}x   {} / {}", fastest / fastest_flat, nanos(fastest), nanos(fastest_flat));
 }
 
 fn rows(installed: &str) {
-    lone::<Handle>(&format!("handle / parking_lot::Mutex{installed}"));
-    contended(&format!("two threads on one handle{installed}"));
+    row::<Handle>(&format!("handle / parking_lot::Mutex{installed}"));
     #[cfg(feature = "metrics")]
-    lone::<Measured>(&format!("the same with metrics(true){installed}"));
+    row::<Measured>(&format!("the same with metrics(true){installed}"));
 }
 
 fn main() {
