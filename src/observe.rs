@@ -25,9 +25,8 @@
 //! 1. **The uncontended path is left alone.** A wait is begun once the lock has been seen not to be
 //!    free. What counts each lock ([`Meter`]) is one branch where it is off.
 //! 2. **A wait is begun and ended by the one who waits**: by the thread, or in a poll or the drop
-//!    of the future. So its span has the right parent, and no subscriber or recorder runs on a thread
-//!    of a store while a task waits. A store that finds out on another thread that a task has to
-//!    wait leaves [`News`] for the future, and wakes it.
+//!    of the future. So its span has the right parent. A store that finds out on another thread
+//!    that a task has to wait leaves [`News`] for the future, and wakes it.
 //! 3. **No code of users under a lock of ours.** Subscribers and recorders are code of users.
 //! 4. **What goes up comes down.** A gauge goes down when the value is dropped that made it go up,
 //!    by the same handle: after a time-out, a cancelled future, a panic and a loss, too.

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A shop has tenants with orders. Threads change single orders, tasks read all orders of a tenant,
-//! and a report locks a whole tenant if it gets it within 20 ms. An import works for longer than its
+//! and a report locks a whole tenant if it gets it within 2 ms. An import works for longer than its
 //! lease, so it loses its lock. With `--redis URL` the locks are in a Redis server.
 
 mod options;
@@ -38,13 +38,17 @@ fn main() -> Result<(), Box<dyn Error>> {
 async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     // Before the first lock: what is counted before there is a recorder is lost.
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("mutextree=info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_span_events(FmtSpan::CLOSE).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_span_events(FmtSpan::CLOSE)
+        .with_writer(std::io::stderr)
+        .init();
     let (recorder, exporter) = PrometheusBuilder::new()
         .with_http_listener(options.listen)
         .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &BUCKETS)?
         .build()?;
     let rendered = recorder.handle();
-    metrics_exporter(recorder)?;
+    install(recorder)?;
     mutextree::describe_metrics();
     let exporter = tokio::spawn(exporter);
     eprintln!("metrics: http://{}/metrics", options.listen);
@@ -58,7 +62,7 @@ async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn metrics_exporter(recorder: metrics_exporter_prometheus::PrometheusRecorder) -> Result<(), Box<dyn Error>> {
+fn install(recorder: metrics_exporter_prometheus::PrometheusRecorder) -> Result<(), Box<dyn Error>> {
     metrics::set_global_recorder(recorder).map_err(|error| error.to_string().into())
 }
 

@@ -77,7 +77,7 @@ async fn read_the_orders<S: LockStore>(store: &S, tenant: u16) -> Result<(), Loc
 fn report<S: LockStore>(store: &S, tenant: u16) -> Result<(), LockError> {
     thread::sleep(Duration::from_millis(150));
     let tenant = store.mutex(format!("shop/{tenant}"))?.owner("the report");
-    match tenant.try_lock_for(Duration::from_millis(20)) {
+    match tenant.try_lock_for(Duration::from_millis(2)) {
         Ok(_guard) => thread::sleep(Duration::from_millis(30)),
         Err(LockError::TimedOut { .. }) => {}
         Err(error) => return Err(error),
