@@ -145,7 +145,7 @@ pub use lease::Lease;
 pub use memory::{MemoryGrant, MemoryNode, MemoryStore, MemoryStoreBuilder};
 pub use mutex::TreeMutex;
 #[cfg(feature = "metrics")]
-pub use observe::meters::describe_metrics;
+pub use observe::describe_metrics;
 pub use path::{Components, PathError, PathRef, ToTreePath, TreePath};
 #[cfg(feature = "redis")]
 pub use redis::{RedisGrant, RedisNode, RedisStore, RedisStoreBuilder, RedisStoreError};

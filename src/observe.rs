@@ -65,6 +65,8 @@ mod spans;
 mod waiting;
 
 pub(crate) use hold::{Hold, Meter};
+#[cfg(feature = "metrics")]
+pub use meters::describe_metrics;
 pub(crate) use waiting::{
     News, SEES_WAITS, Waiting, acquire, acquire_async, ends_itself, lost, refreshed, release, watch,
 };
