@@ -155,6 +155,15 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn watch_losses(&self) -> LostLocks {
         LostLocks::never()
     }
+
+    /// Whether each lock is counted and timed, also one that was free: see
+    /// [what is measured](crate::docs::observability#metrics). Without the feature `metrics` nobody
+    /// asks. The answer must not change, as a [`TreeMutex`](crate::TreeMutex) keeps it.
+    ///
+    /// What is provided says yes. Say no if a lock that is free takes less than a microsecond.
+    fn measures_locks(&self) -> bool {
+        true
+    }
 }
 
 #[cold]

@@ -7,6 +7,7 @@
 //! * [`distributed`]: locks across machines: setups, times, fencing tokens, errors
 //! * [`algorithm`]: the store in memory, with the glossary and the numbered invariants
 //! * [`redis`]: the store over Redis, with its own invariants
+//! * [`observability`]: what the features `tracing` and `metrics` show
 //! * [`proof`]: what checks each promise, and how far that was run
 
 // A page links to another by the other's file name, which is what a code host follows. In rustdoc a
@@ -35,6 +36,9 @@ pub mod algorithm {}
 ///
 #[doc = include_str!("../docs/redis.md")]
 pub mod redis {}
+
+#[doc = include_str!("../docs/observability.md")]
+pub mod observability {}
 
 /// [crate]: crate#what-is-promised
 /// [algorithm]: algorithm#invariants

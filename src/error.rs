@@ -23,6 +23,12 @@ impl Blocker {
         Self(Box::new(Parts { wanted, path, owner }))
     }
 
+    /// The node that was asked for.
+    #[cfg_attr(not(feature = "tracing"), allow(dead_code))]
+    pub(crate) fn wanted(&self) -> &TreePath {
+        &self.0.wanted
+    }
+
     /// The node on which the conflicting lock sits.
     pub fn path(&self) -> &TreePath {
         &self.0.path

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::backend::Backend;
 use crate::error::LockError;
 use crate::memory::MemoryStore;
+use crate::observe::{self, Hold};
 use crate::path::TreePath;
 use crate::request::Mode;
 
@@ -16,12 +17,14 @@ struct Held<S: Backend, N: Borrow<S::Node>> {
     node: N,
     /// `None` once the lock is released, or kept without a guard.
     grant: Option<S::Grant>,
+    /// Ends after the release.
+    hold: Hold,
 }
 
 impl<S: Backend, N: Borrow<S::Node>> Held<S, N> {
     #[inline]
-    fn new(node: N, grant: S::Grant) -> Self {
-        Self { node, grant: Some(grant) }
+    fn new(node: N, grant: S::Grant, hold: Hold) -> Self {
+        Self { node, grant: Some(grant), hold }
     }
 
     #[inline]
@@ -31,11 +34,13 @@ impl<S: Backend, N: Borrow<S::Node>> Held<S, N> {
 
     fn downgrade(&mut self) -> Result<(), LockError> {
         let grant = self.grant.as_mut().expect("a guard has its grant until it is dropped");
-        S::downgrade(self.node.borrow(), grant)
+        let result = S::downgrade(self.node.borrow(), grant);
+        self.hold.became(S::mode(grant));
+        result
     }
 
     fn release(&mut self) -> Result<(), LockError> {
-        self.grant.take().map_or(Ok(()), |grant| S::release(self.node.borrow(), grant))
+        self.grant.take().map_or(Ok(()), |grant| observe::release::<S>(self.node.borrow(), grant))
     }
 
     fn debug(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -50,7 +55,8 @@ impl<S: Backend, N: Borrow<S::Node>> Drop for Held<S, N> {
     #[inline(always)]
     fn drop(&mut self) {
         if let Some(grant) = self.grant.take() {
-            let _ = S::release(self.node.borrow(), grant); // `unlock` reports what this cannot
+            // `unlock` reports what this cannot.
+            let _ = observe::release::<S>(self.node.borrow(), grant);
         }
     }
 }
@@ -94,7 +100,7 @@ macro_rules! held_methods {
         /// [`LockError::NotHeld`] if the lock is not held any more; [`LockError::Store`] if the
         /// store fails.
         pub fn refresh(&self) -> Result<(), LockError> {
-            S::refresh(self.node(), self.grant(), None)
+            crate::observe::refreshed::<S>(S::refresh(self.node(), self.grant(), None))
         }
 
         /// Sets the time until the lease ends to exactly `remaining`, which may also be less than
@@ -103,7 +109,7 @@ macro_rules! held_methods {
         /// # Errors
         /// As [`refresh`](Self::refresh).
         pub fn refresh_for(&self, remaining: Duration) -> Result<(), LockError> {
-            S::refresh(self.node(), self.grant(), Some(remaining))
+            crate::observe::refreshed::<S>(S::refresh(self.node(), self.grant(), Some(remaining)))
         }
     };
 }
@@ -165,8 +171,8 @@ pub struct TreeMutexGuard<'a, S: Backend = MemoryStore> {
 
 impl<'a, S: Backend> TreeMutexGuard<'a, S> {
     #[inline]
-    pub(crate) fn new(node: &'a S::Node, grant: S::Grant) -> Self {
-        Self { held: Held::new(node, grant) }
+    pub(crate) fn new(node: &'a S::Node, grant: S::Grant, hold: Hold) -> Self {
+        Self { held: Held::new(node, grant, hold) }
     }
 
     held_methods!();
@@ -197,8 +203,8 @@ pub struct OwnedTreeMutexGuard<S: Backend = MemoryStore> {
 
 impl<S: Backend> OwnedTreeMutexGuard<S> {
     #[inline]
-    pub(crate) fn new(node: S::Node, grant: S::Grant) -> Self {
-        Self { held: Held::new(node, grant) }
+    pub(crate) fn new(node: S::Node, grant: S::Grant, hold: Hold) -> Self {
+        Self { held: Held::new(node, grant, hold) }
     }
 
     /// The lock without its guard: the caller has to release it.

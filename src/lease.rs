@@ -7,6 +7,7 @@ use crate::backend::{Backend, LeaseToken};
 use crate::error::LockError;
 use crate::guard::{OwnedTreeMutexGuard, held_methods};
 use crate::memory::MemoryStore;
+use crate::observe::Hold;
 use crate::path::TreePath;
 use crate::request::Mode;
 
@@ -75,7 +76,7 @@ impl<S: Backend> Lease<S> {
 
     /// A guard for the lock, which releases it when it is dropped.
     pub fn into_guard(self) -> OwnedTreeMutexGuard<S> {
-        OwnedTreeMutexGuard::new(self.node, self.grant)
+        OwnedTreeMutexGuard::new(self.node, self.grant, Hold::unknown())
     }
 }
 

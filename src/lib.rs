@@ -100,6 +100,8 @@
 //!
 //! * `redis`: [`RedisStore`].
 //! * `redis-tls`: `rediss://`, with the system's root certificates.
+//! * `tracing`: spans of waits, and events.
+//! * `metrics`: counters and histograms. [Both](docs::observability) have a page.
 //!
 #![cfg_attr(feature = "redis", doc = "[`RedisStore`]: RedisStore")]
 #![cfg_attr(
@@ -126,6 +128,7 @@ mod guard;
 mod lease;
 mod memory;
 mod mutex;
+mod observe;
 mod path;
 #[cfg(feature = "redis")]
 mod redis;
@@ -141,6 +144,8 @@ pub use guard::{OwnedTreeMutexGuard, TreeMutexGuard};
 pub use lease::Lease;
 pub use memory::{MemoryGrant, MemoryNode, MemoryStore, MemoryStoreBuilder};
 pub use mutex::TreeMutex;
+#[cfg(feature = "metrics")]
+pub use observe::describe_metrics;
 pub use path::{Components, PathError, PathRef, ToTreePath, TreePath};
 #[cfg(mutextree_sim)]
 pub use redis::simulator;

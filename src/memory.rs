@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use crate::backend::{Backend, HeldLock, LeaseToken, LostLocks};
 use crate::error::LockError;
+use crate::observe::{self, Meter};
 use crate::path::{PathRef, TreePath};
 use crate::request::{Mode, Request, Scope, Wait};
 use crate::sync::{AtomicU64, Ordering, PlainArc};
@@ -82,6 +83,7 @@ mod models;
 #[derive(Clone)]
 pub struct MemoryStore {
     tree: PlainArc<Tree>,
+    meter: Meter,
 }
 
 impl MemoryStore {
@@ -210,7 +212,8 @@ impl Backend for MemoryStore {
     async fn acquire_async(node: &MemoryNode, request: &Request) -> Result<MemoryGrant, LockError> {
         let kind = Kind::new(request.kind.mode, request.kind.scope);
         if !node.0.claim_fast(kind) && !node.0.claim_looking(kind) {
-            Acquiring::new(&node.0, kind).await;
+            let begin = |wait: &Acquiring<'_>| grant::begin_to_wait(&node.0, kind, request, wait.sleeps_at());
+            observe::watch(Acquiring::new(&node.0, kind), begin, |waiting, ()| waiting.ended(request, &Ok(()))).await;
         }
         Ok(grant::grant(&node.0, kind, request))
     }
@@ -298,6 +301,10 @@ impl Backend for MemoryStore {
 
     fn watch_losses(&self) -> LostLocks {
         self.tree.lost_locks()
+    }
+
+    fn measures_locks(&self) -> bool {
+        self.meter.is_on()
     }
 
     fn is_locked(node: &MemoryNode, scope: Scope) -> bool {

@@ -8,6 +8,7 @@ use crate::backend::Backend;
 use crate::error::LockError;
 use crate::guard::{OwnedTreeMutexGuard, TreeMutexGuard};
 use crate::memory::MemoryStore;
+use crate::observe::{self, Hold, Meter};
 use crate::path::{PathError, ToTreePath, TreePath};
 use crate::request::{Mode, Owner, Request, Scope, Wait};
 
@@ -42,6 +43,7 @@ use crate::request::{Mode, Owner, Request, Scope, Wait};
 pub struct TreeMutex<S: Backend = MemoryStore> {
     node: S::Node,
     request: Request,
+    meter: Meter,
 }
 
 impl<S: Backend> TreeMutex<S> {
@@ -60,7 +62,8 @@ impl<S: Backend> TreeMutex<S> {
     /// # Ok::<(), mutextree::PathError>(())
     /// ```
     pub fn new(store: &S, path: impl ToTreePath) -> Result<Self, PathError> {
-        Ok(Self { node: store.resolve(path.to_path_ref()?), request: Request::default() })
+        let node = store.resolve(path.to_path_ref()?);
+        Ok(Self { node, request: Request::default(), meter: Meter::of(store) })
     }
 
     /// Locks are shared from now on: any number of them may be held at once, and no exclusive one.
@@ -242,8 +245,8 @@ impl<S: Backend> TreeMutex<S> {
     /// # }
     /// ```
     pub async fn lock_async(&self) -> Result<TreeMutexGuard<'_, S>, LockError> {
-        let grant = S::acquire_async(&self.node, &self.request).await?;
-        Ok(TreeMutexGuard::new(&self.node, grant))
+        let grant = observe::acquire_async::<S>(&self.node, &self.request).await?;
+        Ok(TreeMutexGuard::new(&self.node, grant, self.hold()))
     }
 
     /// [`lock_async`](Self::lock_async), with a guard that borrows nothing.
@@ -251,8 +254,8 @@ impl<S: Backend> TreeMutex<S> {
     /// # Errors
     /// As [`lock`](Self::lock).
     pub async fn lock_owned_async(&self) -> Result<OwnedTreeMutexGuard<S>, LockError> {
-        let grant = S::acquire_async(&self.node, &self.request).await?;
-        Ok(OwnedTreeMutexGuard::new(self.node.clone(), grant))
+        let grant = observe::acquire_async::<S>(&self.node, &self.request).await?;
+        Ok(OwnedTreeMutexGuard::new(self.node.clone(), grant, self.hold()))
     }
 
     /// Locks, runs `f`, and releases, also if `f` panics. Blocks as [`lock`](Self::lock) does.
@@ -288,21 +291,27 @@ impl<S: Backend> TreeMutex<S> {
     #[inline(always)]
     fn acquire(&self, wait: Wait) -> Result<TreeMutexGuard<'_, S>, LockError> {
         // Not `?`, which would convert the error by `From`: this is inlined into every caller.
-        match S::acquire(&self.node, &self.request, wait) {
-            Ok(grant) => Ok(TreeMutexGuard::new(&self.node, grant)),
+        match observe::acquire::<S>(&self.node, &self.request, wait) {
+            Ok(grant) => Ok(TreeMutexGuard::new(&self.node, grant, self.hold())),
             Err(error) => Err(error),
         }
     }
 
     fn acquire_owned(&self, wait: Wait) -> Result<OwnedTreeMutexGuard<S>, LockError> {
-        let grant = S::acquire(&self.node, &self.request, wait)?;
-        Ok(OwnedTreeMutexGuard::new(self.node.clone(), grant))
+        let grant = observe::acquire::<S>(&self.node, &self.request, wait)?;
+        Ok(OwnedTreeMutexGuard::new(self.node.clone(), grant, self.hold()))
+    }
+
+    /// For a lock that has just been acquired.
+    #[inline(always)]
+    fn hold(&self) -> Hold {
+        Hold::begin::<S>(self.meter, self.request.kind)
     }
 }
 
 impl<S: Backend> Clone for TreeMutex<S> {
     fn clone(&self) -> Self {
-        Self { node: self.node.clone(), request: self.request.clone() }
+        Self { node: self.node.clone(), request: self.request.clone(), meter: self.meter }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::error::LockError;
 use crate::guard::OwnedTreeMutexGuard;
 use crate::lease::Lease;
 use crate::mutex::TreeMutex;
+use crate::observe::{self, Hold, Meter};
 use crate::path::{PathError, ToTreePath};
 use crate::request::{Request, Wait};
 
@@ -142,11 +143,11 @@ pub trait LockStore: Backend {
         &self,
         path: P,
     ) -> impl Future<Output = Result<OwnedTreeMutexGuard<Self>, LockError>> + Send + use<Self, P> {
-        let node = path.to_path_ref().map(|path| self.resolve(path));
+        let (node, meter) = (path.to_path_ref().map(|path| self.resolve(path)), Meter::of(self));
         async move {
             let node = node?;
-            let grant = Self::acquire_async(&node, PLAIN).await?;
-            Ok(OwnedTreeMutexGuard::new(node, grant))
+            let grant = observe::acquire_async::<Self>(&node, PLAIN).await?;
+            Ok(OwnedTreeMutexGuard::new(node, grant, Hold::begin::<Self>(meter, PLAIN.kind)))
         }
     }
 
@@ -201,6 +202,6 @@ impl<B: Backend> LockStore for B {}
 #[inline]
 fn acquire<S: Backend>(store: &S, path: impl ToTreePath, wait: Wait) -> Result<OwnedTreeMutexGuard<S>, LockError> {
     let node = store.resolve(path.to_path_ref()?);
-    let grant = S::acquire(&node, PLAIN, wait)?;
-    Ok(OwnedTreeMutexGuard::new(node, grant))
+    let grant = observe::acquire::<S>(&node, PLAIN, wait)?;
+    Ok(OwnedTreeMutexGuard::new(node, grant, Hold::begin::<S>(Meter::of(store), PLAIN.kind)))
 }

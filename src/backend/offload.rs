@@ -20,7 +20,8 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use super::Backend;
-use crate::error::LockError;
+use crate::error::{Blocker, LockError};
+use crate::observe::{self, News, SEES_WAITS, Store};
 use crate::request::{Request, Wait};
 use crate::sync::{Deadline, Mutex, MutexGuard, OnceLock, Parker, PlainArc, contain, now};
 
@@ -30,6 +31,8 @@ struct Meeting<S: Backend> {
     state: Mutex<State<S>>,
     /// How to wake the thread; set before it first sleeps.
     thread: OnceLock<Parker>,
+    /// Whether the lock has to be waited for, for the future to say so.
+    waits: Mutex<News>,
 }
 
 enum State<S: Backend> {
@@ -71,9 +74,14 @@ impl<S: Backend> Meeting<S> {
 
     /// Waits for the lock: `None` if the future is gone.
     fn wait(&self, request: &Request) -> Option<Outcome<S>> {
+        let mut is_try = SEES_WAITS;
         while matches!(*self.state.lock(), State::Waiting(_)) {
-            let acquire = AssertUnwindSafe(|| S::acquire(&self.node, request, Wait::timeout(SLICE)));
-            match catch_unwind(acquire) {
+            let wait = if is_try { Wait::Never } else { Wait::timeout(SLICE) };
+            match catch_unwind(AssertUnwindSafe(|| S::acquire(&self.node, request, wait))) {
+                Ok(Err(LockError::WouldBlock { blocker })) if is_try => {
+                    is_try = false;
+                    self.has_to_wait(blocker);
+                }
                 Ok(Err(LockError::TimedOut { .. })) => {}
                 Ok(Err(error)) => return Some(Outcome::Failed(error)),
                 Ok(Ok(grant)) => return Some(Outcome::Granted(grant)),
@@ -81,6 +89,34 @@ impl<S: Backend> Meeting<S> {
             }
         }
         None
+    }
+
+    /// What the future does when it is polled.
+    fn poll(&self, waker: Waker) -> Poll<Outcome<S>> {
+        let mut state = self.state.lock();
+        if let State::Waiting(there) = &mut *state {
+            let old = there.replace(waker);
+            drop(state);
+            drop(old); // somebody else's code, not under our lock
+            return Poll::Pending;
+        }
+        let next = if matches!(*state, State::Lapsed) { State::Waiting(Some(waker)) } else { State::Over };
+        match self.replace(state, next) {
+            State::Done(outcome) => Poll::Ready(outcome),
+            State::Waiting(_) | State::Lapsed | State::Over => Poll::Pending,
+        }
+    }
+
+    /// Has the future polled, so that it says what it waits for.
+    fn has_to_wait(&self, blocker: Blocker) {
+        self.waits.lock().tell(Some(blocker));
+        let waker = match &mut *self.state.lock() {
+            State::Waiting(waker) => waker.take(),
+            _ => None,
+        };
+        if let Some(waker) = waker {
+            contain(|| waker.wake());
+        }
     }
 
     /// Leaves the outcome for the future to collect. Whether it is a lock, which may have to be
@@ -155,31 +191,30 @@ impl<S: Backend> Drop for Leaving<S> {
 
 pub(super) async fn acquire<S: Backend>(node: S::Node, request: Request) -> Result<S::Grant, LockError> {
     let state = Mutex::new(State::Waiting(None));
-    let meeting = PlainArc::new(Meeting::<S> { node, state, thread: OnceLock::new() });
+    let meeting = PlainArc::new(Meeting::<S> { node, state, thread: OnceLock::new(), waits: Mutex::default() });
+    observe::ends_itself();
+    let (mut waiting, asked) = (None, SEES_WAITS.then(|| request.clone()));
     let leaving = Leaving(meeting.clone());
     std::thread::Builder::new()
         .name("mutextree-acquire".into())
         .spawn(move || meeting.run(&request))
         .map_err(|error| LockError::Store(Box::new(error)))?;
     let outcome = poll_fn(|context| {
-        let waker = context.waker().clone();
-        let mut state = leaving.0.state.lock();
-        if let State::Waiting(there) = &mut *state {
-            let old = there.replace(waker);
-            drop(state);
-            drop(old); // somebody else's code, not under our lock
-            return Poll::Pending;
+        let polled = leaving.0.poll(context.waker().clone());
+        if let Some(asked) = &asked {
+            let waits = leaving.0.waits.lock().take();
+            waits.begin(&mut waiting, Store::Other, S::path(&leaving.0.node), asked);
         }
-        let next = if matches!(*state, State::Lapsed) { State::Waiting(Some(waker)) } else { State::Over };
-        match leaving.0.replace(state, next) {
-            State::Done(outcome) => Poll::Ready(outcome),
-            State::Waiting(_) | State::Lapsed | State::Over => Poll::Pending,
-        }
+        polled
     })
     .await;
-    match outcome {
+    let result = match outcome {
         Outcome::Granted(grant) => Ok(grant),
         Outcome::Failed(error) => Err(error),
         Outcome::Panicked(panic) => resume_unwind(panic),
+    };
+    if let (Some(waiting), Some(asked)) = (waiting, asked) {
+        waiting.ended(&asked, &result);
     }
+    result
 }

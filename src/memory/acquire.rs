@@ -229,6 +229,14 @@ impl<'a> Acquisition<'a> {
         };
     }
 
+    /// The node in whose queue it is, which is in its way.
+    fn sleeps_at(&self) -> Option<&PlainArc<Node>> {
+        match &self.stage {
+            Stage::Asleep(asleep) => Some(&asleep.at),
+            _ => None,
+        }
+    }
+
     /// Whether a sleeper may step on.
     pub(super) fn is_woken(&self) -> bool {
         match &self.stage {
@@ -296,10 +304,17 @@ impl Drop for Acquisition<'_> {
 }
 
 /// Acquires, and blocks the calling thread until it has the lock, or until the deadline. The error
-/// is the node that was in the way.
-pub(super) fn block_on(node: &PlainArc<Node>, kind: Kind, deadline: Option<&Deadline>) -> Result<(), PlainArc<Node>> {
+/// is the node that was in the way. `sleeps` is called each time that it is about to sleep,
+/// with the node where it does.
+pub(super) fn block_on(
+    node: &PlainArc<Node>,
+    kind: Kind,
+    deadline: Option<&Deadline>,
+    mut sleeps: impl FnMut(&PlainArc<Node>),
+) -> Result<(), PlainArc<Node>> {
     let mut acquisition = Acquisition::new(node, kind);
     while acquisition.step() == Step::Asleep {
+        acquisition.sleeps_at().into_iter().for_each(&mut sleeps);
         while !acquisition.is_woken() {
             if deadline.is_some_and(Deadline::has_passed) {
                 return Err(acquisition.cancel());
@@ -318,6 +333,11 @@ pub(super) struct Acquiring<'a>(Acquisition<'a>);
 impl<'a> Acquiring<'a> {
     pub(super) fn new(node: &'a PlainArc<Node>, kind: Kind) -> Self {
         Self(Acquisition::new(node, kind))
+    }
+
+    /// The node in whose queue it is, which is in its way.
+    pub(super) fn sleeps_at(&self) -> Option<&PlainArc<Node>> {
+        self.0.sleeps_at()
     }
 }
 

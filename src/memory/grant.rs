@@ -7,6 +7,7 @@ use super::node::Node;
 use super::word::{Kind, Place};
 use super::{MemoryGrant, RECORDED};
 use crate::error::{Blocker, LockError};
+use crate::observe::{Store, Waiting};
 use crate::request::{Request, Wait};
 use crate::sync::{AtomicU64, Deadline, PlainArc};
 
@@ -24,9 +25,15 @@ pub(super) fn acquire_slow(
     let deadline = Deadline::from_end(end_of(wait));
     // A wait of no time is a try: another try in mid-air must not make it fail.
     let tries_once = wait == Wait::Never || deadline.as_ref().is_some_and(Deadline::has_passed);
-    let claimed =
-        if tries_once { unless_expired(|| node.try_claim(kind)) } else { block_on(node, kind, deadline.as_ref()) };
-    match claimed {
+    let mut waiting = None;
+    let claimed = if tries_once {
+        unless_expired(|| node.try_claim(kind))
+    } else {
+        block_on(node, kind, deadline.as_ref(), |at| {
+            waiting.get_or_insert_with(|| begin_to_wait(node, kind, request, Some(at)));
+        })
+    };
+    let result = match claimed {
         Ok(()) => Ok(grant(node, kind, request)),
         Err(in_the_way) => {
             let blocker = blocker(node, kind, &in_the_way);
@@ -35,7 +42,18 @@ pub(super) fn acquire_slow(
                 Wait::Until(_) | Wait::Forever => LockError::TimedOut { blocker },
             })
         }
+    };
+    if let Some(waiting) = waiting {
+        waiting.ended(request, &result);
     }
+    result
+}
+
+/// An acquisition sleeps for the first time. One that gets the lock before that, while it spins,
+/// does not show as a wait.
+#[inline]
+pub(super) fn begin_to_wait(node: &Node, kind: Kind, request: &Request, at: Option<&PlainArc<Node>>) -> Waiting {
+    Waiting::begin(Store::Memory, &node.path, request, || at.map(|in_the_way| blocker(node, kind, in_the_way)))
 }
 
 fn end_of(wait: Wait) -> Option<Instant> {

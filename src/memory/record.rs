@@ -20,6 +20,7 @@ use super::node::{Node, Slow, is_roomy};
 use super::sleeper::unpark;
 use super::word::{Kind, Place};
 use crate::backend::{HeldLock, LostLock};
+use crate::observe::{self, Store};
 use crate::request::Owner;
 use crate::sync::{Deadline, PlainArc, Timeout, later, now};
 
@@ -158,7 +159,13 @@ impl Node {
         let record = self.cold().slow.lock().records.take(token).ok_or(Lost)?;
         let expired = record.has_expired();
         self.end(&record);
-        if expired { Err(Lost) } else { Ok(()) }
+        if !expired {
+            return Ok(());
+        }
+        if !record.detached {
+            self.lost(&record);
+        }
+        Err(Lost)
     }
 
     /// Makes a recorded exclusive claim a shared one, unless it was lost.
@@ -196,11 +203,16 @@ impl Node {
         for record in &expired {
             self.end(record);
             if !record.detached {
+                self.lost(record);
                 let lost = LostLock::new(self.path.clone(), record.owner.clone(), record.token);
                 self.shared().losses.tell(&lost);
             }
         }
         !expired.is_empty()
+    }
+
+    fn lost(&self, record: &Record) {
+        observe::lost(Store::Memory, &self.path, record.owner.as_ref(), Some(record.token));
     }
 
     /// Ends the claim of a record that has been taken off the list.

@@ -102,6 +102,11 @@ impl Failure {
         matches!(self, Self::Refused(_) | Self::NoScript)
     }
 
+    /// Whether the server has not answered.
+    pub(in crate::redis) fn is_silence(&self) -> bool {
+        matches!(self, Self::Down(_) | Self::Unsure(_))
+    }
+
     pub(in crate::redis) fn into_error(self) -> RedisStoreError {
         match self {
             Self::Down(error) | Self::Later(error) | Self::Unsure(error) | Self::Refused(error) => error,

@@ -84,7 +84,8 @@ impl Wire {
     /// Opens a connection of one's own by `deadline`.
     pub(in crate::redis) fn open(&self, deadline: u64) -> Result<Connection, Failure> {
         let connector = self.pool.connector();
-        Ok(Connection::new(connector.connect(deadline)?, connector.address().clone()))
+        let stream = connector.connect(deadline)?;
+        Ok(Connection::new(stream, connector.address().clone(), connector.link().clone()))
     }
 }
 

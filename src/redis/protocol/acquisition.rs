@@ -115,6 +115,11 @@ impl<W: Clone> Acquisition<W> {
         &self.lock
     }
 
+    /// What stood in the way when last heard of.
+    pub(in crate::redis) fn blocker(&self) -> Option<&Blocker> {
+        self.blocker.as_ref()
+    }
+
     pub(in crate::redis) fn deadline(&self) -> u64 {
         self.deadline
     }

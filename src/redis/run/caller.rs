@@ -9,6 +9,8 @@ use super::engine::Engine;
 use super::inbox::Inbox;
 use crate::backend::HeldLock;
 use crate::error::LockError;
+use crate::observe::meters::retried;
+use crate::observe::{Store, Waiting};
 use crate::redis::clock::{clock, now, until};
 use crate::redis::error::Failure;
 use crate::redis::primitives::Arc;
@@ -29,6 +31,21 @@ pub(in crate::redis) fn acquire(
     request: &Request,
     wait: Wait,
 ) -> Result<Arc<Lock>, LockError> {
+    let mut waiting = None;
+    let result = take(engine, target, request, wait, &mut waiting);
+    if let Some(waiting) = waiting {
+        waiting.ended(request, &result);
+    }
+    result
+}
+
+fn take(
+    engine: &Engine,
+    target: &Target,
+    request: &Request,
+    wait: Wait,
+    waiting: &mut Option<Waiting>,
+) -> Result<Arc<Lock>, LockError> {
     let client = &*engine.client;
     let lock = client.new_lock(target, request);
     let inbox = Arc::new(Inbox::of_thread());
@@ -41,7 +58,12 @@ pub(in crate::redis) fn acquire(
         let sent = clock();
         let (call, deadline) = acquisition.call(&client.timing, sent);
         let answer = client.call(&call, deadline);
-        match client.agenda(|agenda| acquisition.answered(answer, sent, clock(), &client.timing, agenda)) {
+        let failed = answer.is_err();
+        let step = client.agenda(|agenda| acquisition.answered(answer, sent, clock(), &client.timing, agenda));
+        if failed && !matches!(step, Step::Over(_)) {
+            retried(1);
+        }
+        match step {
             Step::Ask => {}
             Step::Settle => engine.driver.settle(client.timing.call_deadline(clock())),
             Step::Pause(pause) => {
@@ -50,6 +72,9 @@ pub(in crate::redis) fn acquire(
             }
             Step::Wait => {
                 engine.listener.start();
+                waiting.get_or_insert_with(|| {
+                    Waiting::begin(Store::Redis, &target.path, request, || acquisition.blocker().cloned())
+                });
                 let news = inbox.sleep(instant(acquisition.deadline()));
                 if client.agenda(|agenda| acquisition.told(news, clock(), &client.timing, agenda)) {
                     return Ok(acquisition.lock().clone());
@@ -88,9 +113,11 @@ fn perform<O, R: Reply, T>(
     loop {
         let sent = clock();
         let answer = client.call(&call(operation), deadline);
+        let failed = answer.is_err();
         if let Some(outcome) = look(operation, answer, sent, clock() >= deadline) {
             return outcome;
         }
+        retried(usize::from(failed));
     }
 }
 
@@ -322,7 +349,10 @@ fn look_up(engine: &Engine, token: &str, target: &Target) -> Result<Option<Detac
 fn twice<R: Reply>(client: &Client, call: &Call) -> Result<R, Failure> {
     let deadline = client.timing.call_deadline(clock());
     match client.call(call, deadline) {
-        Err(failure) if !failure.is_final() && clock() < deadline => client.call(call, deadline),
+        Err(failure) if !failure.is_final() && clock() < deadline => {
+            retried(1);
+            client.call(call, deadline)
+        }
         answer => answer,
     }
 }

@@ -7,6 +7,8 @@ use super::inbox::Inbox;
 use crate::backend::LostLock;
 use crate::backend::loss::Losses;
 use crate::error::LockError;
+use crate::observe::meters::RoundTrip;
+use crate::observe::{self, Store};
 use crate::redis::clock::{clock, until};
 use crate::redis::command;
 use crate::redis::error::{Failure, RedisStoreError};
@@ -152,8 +154,14 @@ impl Client {
 
     /// Runs a script: by its hash, and by its text if the server does not know it.
     fn run<T: Reply>(&self, call: &Call, mut send: impl FnMut(&[u8]) -> Result<Value, Failure>) -> Result<T, Failure> {
-        let answer = match send(&self.pack(call, false)) {
-            Err(Failure::NoScript) => send(&self.pack(call, true)),
+        let mut send = |by_text| {
+            let round_trip = RoundTrip::begin();
+            let answer = send(&self.pack(call, by_text));
+            round_trip.end(!answer.as_ref().is_err_and(Failure::is_silence));
+            answer
+        };
+        let answer = match send(false) {
+            Err(Failure::NoScript) => send(true),
             answer => answer,
         };
         T::from_answer(answer)
@@ -183,6 +191,7 @@ impl Client {
 
     /// Tells all who listen that a lock was lost.
     pub(super) fn tell_loss(&self, lock: &Lock) {
+        observe::lost(Store::Redis, &lock.path, lock.owner.as_ref(), Some(lock.fencing_token()));
         self.losses.tell(&LostLock::new(lock.path.clone(), lock.owner.clone(), lock.fencing_token()));
     }
 }

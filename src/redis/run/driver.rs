@@ -23,6 +23,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::thread::{self, ThreadId};
 
 use super::client::Client;
+use crate::observe::meters::{RoundTrip, retried};
 use crate::redis::clock::{clock, until};
 use crate::redis::error::Failure;
 use crate::redis::primitives::{Arc, AtomicU64, Condvar, Mutex, OnceLock, Ordering, Weak};
@@ -316,6 +317,7 @@ impl Shared {
                 }
             }
             Outcome::Again => {
+                retried(1);
                 let deadline = client.timing.call_deadline(clock());
                 return self.settle_owed(Some((release, deadline)));
             }
@@ -369,12 +371,15 @@ fn exchange(
     let connection = client.connected(own, deadline)?;
     let mut answers = Vec::with_capacity(sends.len());
     let bytes: Vec<u8> = sends.iter().flat_map(|send| client.pack(&send.call, false)).collect();
+    let round_trip = RoundTrip::begin();
     let good = connection.exchange(&bytes, sends.len(), deadline, |_, answer| answers.push(answer));
+    round_trip.end(good);
     let unknown = |answer: &Result<Value, Failure>| matches!(answer, Err(Failure::NoScript));
     let again: Vec<usize> = (0..answers.len()).filter(|&at| unknown(&answers[at])).collect();
     if good && !again.is_empty() {
         let bytes: Vec<u8> = again.iter().flat_map(|&at| client.pack(&sends[at].call, true)).collect();
-        connection.exchange(&bytes, again.len(), deadline, |at, answer| answers[again[at]] = answer);
+        let round_trip = RoundTrip::begin();
+        round_trip.end(connection.exchange(&bytes, again.len(), deadline, |at, answer| answers[again[at]] = answer));
     }
     Ok(answers)
 }

@@ -1,15 +1,24 @@
 //! [`Inbox`]: how a waiter is told. News that comes before the waiter looks is kept for it.
 
 use std::fmt;
+use std::task::Waker;
 use std::time::Instant;
 
 use crate::redis::primitives::{Arc, Condvar, Mutex, Weak};
 use crate::redis::protocol::message::News;
+use crate::sync::contain;
 
 /// A waiting task, as far as its inbox knows it.
 pub(in crate::redis) trait Hears: Send + Sync {
     /// There is news in its inbox. Called under no lock.
     fn hears(self: Arc<Self>);
+}
+
+/// A user's code: its panic is not the caller's.
+pub(super) fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        contain(|| waker.wake());
+    }
 }
 
 /// Where the news for one waiter is left.

@@ -8,6 +8,7 @@
 
 use super::client::Client;
 use super::lanes::Lanes;
+use crate::observe::meters::{self, RoundTrip};
 use crate::redis::clock::clock;
 use crate::redis::error::Failure;
 use crate::redis::primitives::Arc;
@@ -60,9 +61,12 @@ pub(super) fn run(client: &Arc<Client>) {
 }
 
 fn not_given_back(client: &Client, given_up: impl IntoIterator<Item = GivenUp>) {
+    let mut count = 0;
+    let given_up = given_up.into_iter().inspect(|_| count += 1);
     client.agenda(|agenda| {
-        given_up.into_iter().for_each(|given_up| agenda.not_given_back(given_up, clock()));
+        given_up.for_each(|given_up| agenda.not_given_back(given_up, clock()));
     });
+    meters::retried(count);
 }
 
 /// Sends renewals, a batch a call. After a failure the rest of them fails with it.
@@ -74,6 +78,7 @@ fn renew(client: &Client, connection: &mut Option<Connection>, batches: Vec<Vec<
         let deadline = sent + client.timing.renewal_limit(first.saturating_sub(sent));
         let call = agenda::renewal_call(&batch, &client.timing);
         let answer = failed.clone().map_or_else(|| client.call_over(connection, &call, deadline), Err);
+        let answered = answer.is_ok();
         client.agenda(|agenda| {
             agenda.renewed(&batch, &answer, sent, clock());
             match answer {
@@ -81,6 +86,13 @@ fn renew(client: &Client, connection: &mut Option<Connection>, batches: Vec<Vec<
                 Err(failure) => failed = Some(failure),
             }
         });
+        if answered {
+            let lost = batch.iter().filter(|renewal| renewal.lock.deadline() == 0).count();
+            meters::renewed(batch.len() - lost, lost, 0);
+        } else {
+            meters::renewed(0, 0, batch.len());
+            meters::retried(batch.len());
+        }
     }
 }
 
@@ -120,7 +132,8 @@ fn give_back(client: &Client, connection: &mut Option<Connection>, (given_up, mo
     let calls: Vec<_> = given_up.iter().map(|given_up| given_up.release.call(&client.timing)).collect();
     let mut answers = Vec::with_capacity(calls.len());
     let bytes: Vec<u8> = calls.iter().flat_map(|call| client.pack(call, false)).collect();
-    open.exchange(&bytes, calls.len(), deadline, |_, answer| answers.push(answer));
+    let round_trip = RoundTrip::begin();
+    round_trip.end(open.exchange(&bytes, calls.len(), deadline, |_, answer| answers.push(answer)));
     let mut failed = Vec::new();
     for ((mut given_up, call), answer) in given_up.into_iter().zip(&calls).zip(answers) {
         let answer: Result<Released, Failure> = match answer {

@@ -40,7 +40,6 @@
 use std::fmt;
 use std::future::Future;
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -48,8 +47,10 @@ use super::caller;
 use super::client::store_error;
 use super::driver::Asks;
 use super::engine::Engine;
-use super::inbox::{Hears, Inbox};
+use super::inbox::{Hears, Inbox, wake};
 use crate::error::LockError;
+use crate::observe::meters::retried;
+use crate::observe::{News as Waits, SEES_WAITS, Store, Waiting};
 use crate::redis::clock::clock;
 use crate::redis::error::{Failure, RedisStoreError};
 use crate::redis::primitives::{Arc, Mutex, MutexGuard, Weak};
@@ -88,6 +89,8 @@ struct State {
     inbox: Arc<Inbox>,
     /// How often it has lapsed.
     lapses: u32,
+    /// Whether it has to wait, for the future to say so.
+    waits: Waits,
 }
 
 enum Stage {
@@ -102,7 +105,13 @@ enum Stage {
 
 impl Task {
     fn new(engine: &Arc<Engine>, target: &Target, request: &Request) -> Arc<Self> {
-        let state = State { stage: Stage::Over, waker: None, inbox: Arc::new(Inbox::of_thread()), lapses: 0 };
+        let state = State {
+            stage: Stage::Over,
+            waker: None,
+            inbox: Arc::new(Inbox::of_thread()),
+            lapses: 0,
+            waits: Waits::default(),
+        };
         Arc::new(Self {
             engine: engine.clone(),
             target: target.clone(),
@@ -165,10 +174,7 @@ impl Task {
             let task: Weak<dyn Asks> = Arc::<Self>::downgrade(self);
             self.engine.driver.look_after_later(task, lapses, UNPOLLED << lapses.min(MOST_DOUBLED));
         }
-        if let Some(waker) = waker {
-            // A user's code: its panic is not the driver's.
-            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
-        }
+        wake(waker);
     }
 
     fn hand_back(&self, lock: &Arc<Lock>) {
@@ -209,6 +215,7 @@ impl Asks for Task {
 
     fn answered(self: Arc<Self>, answer: Result<Value, Failure>, sent: u64) {
         let (client, answer) = (&self.engine.client, Reply::from_answer(answer));
+        let failed = Result::is_err(&answer);
         let mut state = self.state.lock();
         let (mut machine, dropped) = match mem::replace(&mut state.stage, Stage::Over) {
             Stage::Sent(machine) => (machine, false),
@@ -219,6 +226,7 @@ impl Asks for Task {
             }
         };
         let step = client.agenda(|agenda| machine.answered(answer, sent, clock(), &client.timing, agenda));
+        let again = failed && !matches!(step, Step::Over(_));
         if dropped {
             drop(state);
             let release = match step {
@@ -247,13 +255,20 @@ impl Asks for Task {
             Step::Wait => {
                 // From now on the grant comes by message.
                 self.engine.listener.start();
+                // T2: if this takes the waker, it is called after what `go_on` may set.
+                let waker = SEES_WAITS.then(|| {
+                    state.waits.tell(machine.blocker().cloned());
+                    state.waker.take()
+                });
                 self.go_on(state, machine);
+                wake(waker.flatten());
             }
             Step::Over(outcome) => {
                 let lock = machine.lock().clone();
                 self.done(state, outcome.map(|()| lock));
             }
         }
+        retried(usize::from(again));
     }
 
     /// The grant that came after so many lapses had its time: if it is still there nobody polls the
@@ -278,11 +293,12 @@ pub(in crate::redis) struct Acquiring<'a> {
     request: &'a Request,
     /// From the first poll on.
     task: Option<Arc<Task>>,
+    waiting: Option<Waiting>,
 }
 
 impl<'a> Acquiring<'a> {
     pub(in crate::redis) fn new(engine: &'a Arc<Engine>, target: &'a Target, request: &'a Request) -> Self {
-        Self { engine, target, request, task: None }
+        Self { engine, target, request, task: None, waiting: None }
     }
 
     /// A forked child leaves the task to its parent, and begins anew.
@@ -311,15 +327,17 @@ impl Future for Acquiring<'_> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         self.leave_to_parent();
         let waker = context.waker().clone();
-        let Some(task) = &self.task else {
-            return match self.begin(waker) {
-                Ok(()) => Poll::Pending,
-                Err(error) => Poll::Ready(Err(error)),
-            };
+        let this = &mut *self;
+        let Some(task) = &this.task else {
+            return this.begin(waker).map_or_else(|error| Poll::Ready(Err(error)), |()| Poll::Pending);
         };
         let mut state = task.state.lock();
-        match mem::replace(&mut state.stage, Stage::Over) {
-            Stage::Done(outcome) => Poll::Ready(outcome),
+        let waits = state.waits.take();
+        let polled = match mem::replace(&mut state.stage, Stage::Over) {
+            Stage::Done(outcome) => {
+                drop(state);
+                Poll::Ready(outcome)
+            }
             // It had its turn, and was not polled: it asks anew, behind those who wait by now.
             Stage::Lapsed => {
                 task.start(state, waker);
@@ -332,7 +350,14 @@ impl Future for Acquiring<'_> {
                 drop(old); // T5
                 Poll::Pending
             }
+        };
+        waits.begin(&mut this.waiting, Store::Redis, &this.target.path, this.request);
+        if let Poll::Ready(result) = &polled
+            && let Some(waiting) = this.waiting.take()
+        {
+            waiting.ended(this.request, result);
         }
+        polled
     }
 }
 

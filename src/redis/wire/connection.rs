@@ -6,6 +6,7 @@ use super::super::value::Value;
 use super::refusal::Refusal;
 use super::resp::RespStream;
 use super::transport::{Halt, Transport};
+use crate::observe::link::Link;
 
 /// A connection that one thread has for itself.
 ///
@@ -16,11 +17,12 @@ pub(in crate::redis) struct Connection {
     stream: RespStream,
     address: Arc<str>,
     is_good: bool,
+    link: Link,
 }
 
 impl Connection {
-    pub(super) fn new(stream: RespStream, address: Arc<str>) -> Self {
-        Self { stream, address, is_good: true }
+    pub(super) fn new(stream: RespStream, address: Arc<str>, link: Link) -> Self {
+        Self { stream, address, is_good: true, link }
     }
 
     /// Whether it is of any more use. If it is not, every further call fails with
@@ -68,6 +70,9 @@ impl Connection {
         }
         // What nobody asked for would be taken for an answer of the next command.
         self.is_good &= !self.stream.has_more();
+        if !self.is_good {
+            self.link.broke();
+        }
         self.is_good
     }
 

@@ -18,6 +18,7 @@ use super::resp::RespStream;
 use super::stream::Stream;
 use super::tls::Trust;
 use super::transport::{Connect, Halt, Transport};
+use crate::observe::link::Link;
 
 /// One server, and how to log in there.
 pub(super) struct Connector {
@@ -27,17 +28,27 @@ pub(super) struct Connector {
     login: RedisConnectionInfo,
     /// What the server's `CLIENT LIST` is to call the connection.
     name: Option<String>,
+    link: Link,
 }
 
 impl Connect for Connector {
     type Transport = RespStream;
 
     fn connect(&self, deadline: u64) -> Result<RespStream, Failure> {
-        self.log_in(deadline)
+        let opened = self.log_in(deadline);
+        match &opened {
+            Ok(stream) => self.link.opened(&self.address, || stream.peer()),
+            Err(_) => self.link.broke(),
+        }
+        opened
     }
 
     fn address(&self) -> &Arc<str> {
         &self.address
+    }
+
+    fn broke(&self) {
+        self.link.broke();
     }
 }
 
@@ -54,7 +65,12 @@ impl Connector {
     pub(super) fn new(info: &ConnectionInfo, name: Option<String>) -> Result<Self, RedisStoreError> {
         let master = Master::new(info)?;
         let address = master.address().into();
-        Ok(Self { master, address, trust: Trust::new(), login: info.redis_settings().clone(), name })
+        let login = info.redis_settings().clone();
+        Ok(Self { master, address, trust: Trust::new(), login, name, link: Link::default() })
+    }
+
+    pub(super) fn link(&self) -> &Link {
+        &self.link
     }
 
     /// Opens a connection by `deadline`.

@@ -21,6 +21,11 @@ impl RespStream {
     pub(super) fn new(stream: Stream) -> Self {
         Self { stream, inbox: Inbox::default(), outbox: Vec::new() }
     }
+
+    /// The address of the other side, if it has one.
+    pub(super) fn peer(&self) -> Option<String> {
+        self.stream.peer()
+    }
 }
 
 impl Transport for RespStream {

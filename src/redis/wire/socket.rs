@@ -82,6 +82,11 @@ impl Socket {
         Self { socket, told: os::Told::default(), deadline: 0 }
     }
 
+    /// The address of the other side, if it has one.
+    pub(super) fn peer(&self) -> Option<String> {
+        self.socket.peer_addr().ok()?.as_socket().map(|address| address.to_string())
+    }
+
     /// The time left until the deadline, which is not zero.
     fn left(&self) -> io::Result<Duration> {
         let left = until(self.deadline);

@@ -21,6 +21,14 @@ impl Stream {
         }
     }
 
+    /// The address of the other side, if it has one.
+    pub(super) fn peer(&self) -> Option<String> {
+        match self {
+            Self::Plain(socket) => socket.peer(),
+            Self::Tls(session) => session.peer(),
+        }
+    }
+
     /// Writes some of `bytes`, which may wait until `deadline`.
     pub(super) fn write(&mut self, bytes: &[u8], deadline: u64) -> io::Result<usize> {
         match self {

@@ -28,6 +28,10 @@ impl Session {
         Ok(Self { socket, tls })
     }
 
+    pub(super) fn peer(&self) -> Option<String> {
+        self.socket.peer()
+    }
+
     pub(super) fn write(&mut self, bytes: &[u8], deadline: u64) -> io::Result<usize> {
         self.socket.deadline = deadline;
         // What was taken before goes out first, so that what is taken is bounded.

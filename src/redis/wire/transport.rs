@@ -14,6 +14,9 @@ pub(super) trait Connect {
 
     /// The server, for messages.
     fn address(&self) -> &Arc<str>;
+
+    /// A connection has been given up.
+    fn broke(&self) {}
 }
 
 /// What a connection can do.
