@@ -2,6 +2,7 @@
 //! and small limits do to them. The random programs (`programs.rs`) have the rest.
 
 mod clock;
+mod order;
 
 use redis::Value;
 
@@ -85,6 +86,22 @@ fn dead_locks_elsewhere_stop_nobody() {
     assert!(check(&mut tree.server, &tree.name).held.len() > 100, "they have not all been waited for");
     assert!(tree.tidy() <= 1 + 300 / 64);
     assert_eq!(check(&mut tree.server, &tree.name).held.len(), 4);
+}
+
+/// The fast paths look only at what is in their way. Still, what a dead client left where nobody
+/// asks goes at some time: now and then an acquisition looks after that.
+#[test]
+fn a_dead_lock_that_is_in_nobodys_way_goes() {
+    let mut tree = tree();
+    crashed(&mut tree, 1, 1);
+    for at in 0.. {
+        granted(&mut tree, &ask("live.1", 1, NODE));
+        tree.release(&ask("live.1", 1, NODE), 0);
+        if tree.end(&token(0)).is_none() {
+            break;
+        }
+        assert!(at < 1000, "a thousand acquisitions went by it");
+    }
 }
 
 #[test]
