@@ -252,6 +252,23 @@ fn a_call_grants_no_more_than_its_limit() {
     assert!(check(&mut tree.server, &tree.name).waits.is_empty());
 }
 
+/// Nor does it look at more nodes, if nobody there can be served.
+#[test]
+fn a_call_visits_no_more_than_its_limit() {
+    let mut tree = tree();
+    granted(&mut tree, &ask("live.1", 3, "\x01a"));
+    for at in 0..200 {
+        let path = format!("\x01a\x01n{at:03}");
+        granted(&mut tree, &ask(&format!("one.{at:x}"), 3, &path));
+        queued(&mut tree, &waits(&format!("two.{at:x}"), 1, &path));
+    }
+    let reply = tree.release(&ask("live.1", 3, "\x01a"), 0);
+    let More::HandOver(at) = more("release", &reply) else { panic!("{reply:?}") };
+    let at: Vec<&[u8]> = at.iter().map(Vec::as_slice).collect();
+    assert_eq!(tree.call("handover", &at), [Value::Nil], "the rest is fewer");
+    assert_eq!(check(&mut tree.server, &tree.name).waits.len(), 200);
+}
+
 /// The heartbeats of many in one call have one limit, too. An exclusive lock comes when it has just
 /// been reached, and readers after that.
 #[test]
