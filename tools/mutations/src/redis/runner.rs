@@ -1,7 +1,7 @@
 //! What runs the tests that have to notice a fault.
 
 /// Folders of the repository that a broken copy has beside `src/`.
-pub(super) const FOLDERS: [&str; 2] = ["tests/redis", "tests/common"];
+pub(super) const FOLDERS: [&str; 3] = ["docs", "tests/redis", "tests/common"];
 
 /// A way to build and run tests of a broken copy. A test is named as its program names it.
 ///
