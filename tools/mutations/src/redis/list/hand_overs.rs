@@ -160,7 +160,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a wait that is given up lets nobody through",
         edits: &[(ACQUIRE_LUA, "  hand_over(path, kind % 2 == 1, '')\n", "")],
         runner: Servers,
-        fails: &["suite::who_gives_up_lets_those_behind_through"],
+        fails: &["programs::the_scripts_do_as_the_list"],
     },
     Fault {
         what: "a listener that is back does not have all waiters beat",
