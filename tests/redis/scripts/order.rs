@@ -56,3 +56,35 @@ fn who_came_first_gets_in_first() {
         }
     }
 }
+
+/// One that leaves the queue, be it by a last request or by a release, was all that kept out the
+/// one behind it.
+#[test]
+fn who_gives_up_lets_the_next_one_in() {
+    let pairs = conflicting();
+    let conflict = |one, other| pairs.contains(&[one, other]);
+    let mut tree = tree();
+    let mut tried = 0;
+    for [first, second] in &pairs {
+        for held in requests().filter(|&held| conflict(held, *first) && !conflict(held, *second)) {
+            for asks in [true, false] {
+                granted(&mut tree, &ask("held.0", held.1, held.0));
+                queued(&mut tree, &waits("one.1", first.1, first.0));
+                queued(&mut tree, &waits("two.2", second.1, second.0));
+                let gives_up = ask("one.1", first.1, first.0);
+                if asks {
+                    assert_eq!(int(&tree.acquire(&gives_up)[0]), 0);
+                } else {
+                    tree.release(&gives_up, 0);
+                }
+                let what = format!("{second:?} behind {first:?}, which waited for {held:?}; asks: {asks}");
+                assert!(is_held(&mut tree, "two.2") && !is_held(&mut tree, "one.1"), "{what}");
+                tree.release(&ask("two.2", second.1, second.0), 0);
+                tree.release(&ask("held.0", held.1, held.0), 0);
+                tree.messages();
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 100, "{tried}");
+}

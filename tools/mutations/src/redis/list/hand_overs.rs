@@ -160,7 +160,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a wait that is given up lets nobody through",
         edits: &[(ACQUIRE_LUA, "  hand_over(path, kind % 2 == 1, '')\n", "")],
         runner: Servers,
-        fails: &["programs::the_scripts_do_as_the_list"],
+        fails: &["scripts::order::who_gives_up_lets_the_next_one_in"],
     },
     Fault {
         what: "a listener that is back does not have all waiters beat",
