@@ -129,3 +129,22 @@ fn what_renewed_itself_is_told_once() {
     lock.lose();
     assert!(!lock.is_held(0));
 }
+
+#[test]
+fn a_lock_that_was_refreshed_is_renewed_as_before() {
+    let lock = held(1, 0);
+    let version = lock.begin_to_set(LEASE, 10 * MS);
+    assert!(lock.was_set(version, 10 * MS + LEASE, true, 20 * MS));
+    assert!(lock.renewed(lock.version(), 300 * MS + LEASE, 310 * MS));
+    assert_eq!(lock.deadline(), 300 * MS + LEASE);
+}
+
+#[test]
+fn what_was_set_to_end_is_not_renewed_by_an_answer_that_was_on_its_way() {
+    let lock = held(1, 0);
+    let version = lock.begin_to_set(2 * LEASE, 10 * MS);
+    let renewal = lock.version();
+    assert!(lock.was_set(version, 10 * MS + 2 * LEASE, false, 20 * MS));
+    assert!(lock.renewed(renewal, 20 * MS + 3 * LEASE, 30 * MS));
+    assert_eq!(lock.deadline(), 10 * MS + 2 * LEASE);
+}
