@@ -1,14 +1,14 @@
-//! Breaks the code on purpose, one rule at a time, and sees tests fail: the loom models of the store
-//! in memory, or, after the word `redis`, the tests of the store over Redis ([`redis`]).
+//! Breaks the code on purpose, one rule at a time, and sees tests fail: the loom models of the
+//! store in memory, or, after the word `redis`, the tests of the store over Redis ([`redis`]).
 //!
 //! A model that passes proves nothing unless it would fail on wrong code. Each [`Mutation`] in
 //! `list/` leaves one rule out, and names the models that have to fail then. `scripts/mutations`
 //! runs this program and lists its arguments.
 //!
-//! The exit code is 1 if something is not as it should be: a model or test passes on a mutation that
-//! names it, or is not there; the text to replace is not there exactly once; the mutated code does not compile; no
-//! mutation names some model; the doc comment of the model named first does not say what makes it
-//! fail. It is 2 if the arguments are wrong.
+//! The exit code is 1 if something is not as it should be: a model or test passes on a mutation
+//! that names it, or is not there; the text to replace is not there exactly once; the mutated code
+//! does not compile; no mutation names some model; the doc comment of the model named first does
+//! not say what makes it fail. It is 2 if the arguments are wrong.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
