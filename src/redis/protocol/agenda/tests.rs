@@ -337,3 +337,21 @@ fn what_the_server_cannot_hold_any_more_is_not_given_back() {
         assert_eq!(agenda.take(now, ROOM).releases.len(), usize::from(is_tried));
     }
 }
+
+/// Or the keeper would drop it.
+#[test]
+fn work_of_any_kind_is_some() {
+    let nothing = || agenda().take(0, ROOM);
+    assert!(nothing().is_empty());
+    let mut gives_back = agenda();
+    gives_back.give_up(Release::of_unwanted(lock(1)), 0);
+    let all = [
+        Work { renewals: vec![vec![]], ..nothing() },
+        Work { heartbeats: vec![vec![]], ..nothing() },
+        gives_back.take(0, ROOM),
+        Work { more: Some(More::Tidy), ..nothing() },
+        Work { lost: vec![lock(1)], ..nothing() },
+        Work { silent: vec!["waiter"], ..nothing() },
+    ];
+    all.iter().for_each(|work| assert!(!work.is_empty(), "{work:?}"));
+}
