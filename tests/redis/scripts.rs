@@ -2,6 +2,7 @@
 //! and small limits do to them. The random programs (`programs.rs`) have the rest.
 
 mod clock;
+mod order;
 
 use redis::Value;
 
@@ -102,6 +103,22 @@ fn dead_locks_elsewhere_stop_nobody() {
     assert!(check(&mut tree.server, &tree.name).held.len() > 100, "they have not all been waited for");
     assert!(tree.tidy() <= 1 + 300 / 64);
     assert_eq!(check(&mut tree.server, &tree.name).held.len(), 4);
+}
+
+/// The fast paths look only at what is in their way. Still, what a dead client left where nobody
+/// asks goes at some time: now and then an acquisition looks after that.
+#[test]
+fn a_dead_lock_that_is_in_nobodys_way_goes() {
+    let mut tree = tree();
+    crashed(&mut tree, 1, 1);
+    for at in 0.. {
+        granted(&mut tree, &ask("live.1", 1, NODE));
+        tree.release(&ask("live.1", 1, NODE), 0);
+        if tree.end(&token(0)).is_none() {
+            break;
+        }
+        assert!(at < 1000, "a thousand acquisitions went by it");
+    }
 }
 
 #[test]
@@ -250,6 +267,23 @@ fn a_call_grants_no_more_than_its_limit() {
     assert_eq!(check(&mut tree.server, &tree.name).held.len(), 264);
 
     assert!(check(&mut tree.server, &tree.name).waits.is_empty());
+}
+
+/// Nor does it look at more nodes, if nobody there can be served.
+#[test]
+fn a_call_visits_no_more_than_its_limit() {
+    let mut tree = tree();
+    granted(&mut tree, &ask("live.1", 3, "\x01a"));
+    for at in 0..200 {
+        let path = format!("\x01a\x01n{at:03}");
+        granted(&mut tree, &ask(&format!("one.{at:x}"), 3, &path));
+        queued(&mut tree, &waits(&format!("two.{at:x}"), 1, &path));
+    }
+    let reply = tree.release(&ask("live.1", 3, "\x01a"), 0);
+    let More::HandOver(at) = more("release", &reply) else { panic!("{reply:?}") };
+    let at: Vec<&[u8]> = at.iter().map(Vec::as_slice).collect();
+    assert_eq!(tree.call("handover", &at), [Value::Nil], "the rest is fewer");
+    assert_eq!(check(&mut tree.server, &tree.name).waits.len(), 200);
 }
 
 /// The heartbeats of many in one call have one limit, too. An exclusive lock comes when it has just

@@ -390,3 +390,6 @@ impl Reply for Denied {
         Some(Self(denied))
     }
 }
+
+#[cfg(test)]
+mod tests;

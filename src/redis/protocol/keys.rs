@@ -124,3 +124,6 @@ pub(super) fn kind(number: u64) -> Option<Kind> {
     };
     Some(Kind { mode, scope })
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,3 +89,6 @@ impl Call {
         command::push_number(&mut self.words, number);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -97,3 +97,6 @@ pub(super) fn pause(failures: u32) -> u64 {
         failures => (FIRST_PAUSE << failures.min(10)).min(LONGEST_PAUSE),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,7 +32,7 @@ macro_rules! conformance {
             conformance! { @tests $make;
                 table: every_row_of_the_table, siblings_never_touch, the_root_covers_everything, depth_makes_no_difference,
                     equal_paths_are_one_lock, different_paths_are_not, clones_share_and_stores_do_not,
-                    a_mutex_outlives_its_store, an_error_names_what_is_in_the_way, an_error_names_the_owner,
+                    a_clone_of_a_mutex_asks_as_it_does, a_mutex_outlives_its_store, an_error_names_what_is_in_the_way, an_error_names_the_owner,
                     what_is_no_path_is_an_error, is_locked_says_what_a_try_would;
                 patience: every_way_to_ask, locking_again_blocks, a_try_is_refused_at_once, no_time_at_all_is_one_try,
                     endless_timeouts_wait, a_timeout_takes_its_time, any_time_will_do;

@@ -1,8 +1,9 @@
 //! Which locks conflict, which paths are one lock, and which lock an error names.
 
 use std::path::Path;
+use std::time::Duration;
 
-use mutextree::{LockError, LockStore, PathError, ToTreePath, TreePath};
+use mutextree::{LockError, LockStore, Owner, PathError, ToTreePath, TreePath};
 
 use super::{assert_all_free, hold, take};
 use crate::common::kinds::{EXCLUSIVE, EXCLUSIVE_NODE, KINDS, SHARED, SHARED_NODE, mutex};
@@ -119,6 +120,21 @@ pub(crate) fn clones_share_and_stores_do_not<S: LockStore>(make: impl Fn() -> S)
     assert!(take(&clone, "a/b", EXCLUSIVE).is_err());
     assert!(mutex.clone().try_lock().is_err());
     drop(hold(&other, "/", EXCLUSIVE));
+}
+
+/// It is the same lock, and asks for it in the same way.
+pub(crate) fn a_clone_of_a_mutex_asks_as_it_does<S: LockStore>(make: impl Fn() -> S) {
+    let store = make();
+    for kind in KINDS {
+        let original = mutex(&store, "a", kind).owner("me").lease(Duration::from_secs(3600));
+        let clone = original.clone();
+        assert_eq!(format!("{clone:?}"), format!("{original:?}"));
+        let guard = clone.lock().unwrap();
+        assert_eq!(guard.mode(), kind.mode);
+        let error = take(&store, "/", EXCLUSIVE).unwrap_err();
+        let LockError::WouldBlock { blocker } = &error else { panic!("{error}") };
+        assert_eq!((blocker.path(), blocker.owner().map(Owner::as_str)), (original.path(), Some("me")));
+    }
 }
 
 pub(crate) fn a_mutex_outlives_its_store<S: LockStore>(make: impl Fn() -> S) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 use mutextree::{LockError, LockStore, RedisStore};
 
 use crate::failures::{wait_until, waiters};
-use crate::faults::{BOTH, Guard, SLACK, SOON, connect, held, millis};
+use crate::faults::{BOTH, Guard, SLACK, SOON, connect, held, millis, waits};
 use crate::proxy::Proxy;
 use crate::server::Server;
 
@@ -63,6 +63,21 @@ fn a_renewal_that_failed_is_tried_again() {
     thread::sleep(2 * lease);
     assert!(guards.iter().all(|guard| guard.is_held()));
     assert_eq!(held(&server), 2);
+}
+
+/// Many calls renew them: 256 go into one.
+#[test]
+fn ten_thousand_locks_are_renewed_in_time() {
+    let server = Server::start();
+    let store = connect(&server.url(), |builder| builder.lease(millis(2000)));
+    let lost = store.lost_locks();
+    let mut all: Vec<_> = (0..10_000).map(|at| waits(store.mutex(format!("{at}")).unwrap())).collect();
+    all.iter_mut().for_each(|wait| _ = wait.poll());
+    let guards: Vec<_> = all.into_iter().map(|wait| wait.block_on().unwrap()).collect();
+    thread::sleep(millis(4000));
+    assert!(lost.try_recv().is_err());
+    assert!(guards.iter().all(|guard| guard.is_held()));
+    assert_eq!(held(&server), guards.len());
 }
 
 #[test]

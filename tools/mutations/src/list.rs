@@ -11,6 +11,8 @@ mod polling;
 mod trying;
 mod waking;
 
+use crate::copy::Edit;
+
 /// A rule left out.
 pub(crate) struct Mutation {
     /// What is wrong then, as the first model's doc comment has it after "Fails if".
@@ -20,8 +22,6 @@ pub(crate) struct Mutation {
     /// The models that fail.
     pub(crate) fails: &'static [&'static str],
 }
-
-pub(crate) type Edit = (&'static str, &'static str, &'static str);
 
 const CLAIM: &str = "memory/claim.rs";
 const ENROL: &str = "memory/enrol.rs";

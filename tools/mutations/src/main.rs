@@ -1,28 +1,34 @@
-//! Breaks the code on purpose, one rule at a time, and sees the loom models fail.
+//! Breaks the code on purpose, one rule at a time, and sees tests fail: the loom models of the
+//! store in memory, or, after the word `redis`, the tests of the store over Redis ([`redis`]).
 //!
 //! A model that passes proves nothing unless it would fail on wrong code. Each [`Mutation`] in
 //! `list/` leaves one rule out, and names the models that have to fail then. `scripts/mutations`
 //! runs this program and lists its arguments.
 //!
-//! The exit code is 1 if something is not as it should be: a model passes on a mutation that names
-//! it; the text to replace is not there exactly once; the mutated code does not compile; no
-//! mutation names some model; the doc comment of the model named first does not say what makes it
-//! fail. It is 2 if the arguments are wrong.
+//! The exit code is 1 if something is not as it should be: a model or test passes on a mutation
+//! that names it, or is not there; the text to replace is not there exactly once; the mutated code
+//! does not compile; no mutation names some model; the doc comment of the model named first does
+//! not say what makes it fail. It is 2 if the arguments are wrong.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use comfy_table::Table;
 
-use crate::bench::{Bench, Outcome};
+use crate::bench::Bench;
 use crate::docs::Model;
 use crate::list::Mutation;
+use crate::program::Outcome;
 
 mod bench;
+mod copy;
 mod docs;
 mod list;
+mod program;
+mod redis;
 
 struct Options {
+    redis: bool,
     words: Vec<String>,
     all_models: bool,
     check: bool,
@@ -31,13 +37,14 @@ struct Options {
 
 fn options() -> Result<Options, lexopt::Error> {
     use lexopt::prelude::*;
-    let mut options = Options { words: Vec::new(), all_models: false, check: false, bound: None };
+    let mut options = Options { redis: false, words: Vec::new(), all_models: false, check: false, bound: None };
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
             Long("all-models") => options.all_models = true,
             Long("check") => options.check = true,
             Long("bound") => options.bound = Some(parser.value()?.parse()?),
+            Value(word) if !options.redis && options.words.is_empty() && word == "redis" => options.redis = true,
             Value(word) => options.words.push(word.string()?),
             _ => return Err(argument.unexpected()),
         }
@@ -71,11 +78,16 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<bool, String> {
     let root =
         PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().map_err(|error| error.to_string())?;
+    if options.redis {
+        if options.all_models || options.bound.is_some() {
+            return Err("the store over Redis has no models".into());
+        }
+        return if options.check { redis::check(&root, &options.words) } else { redis::run(&root, &options.words) };
+    }
     let models = docs::models(&root)?;
     let mut complaints = docs::complaints(&models);
     let bench = Bench::new(&root, options.bound)?;
-    let mut table = Table::new();
-    table.load_style(comfy_table::presets::ASCII_MARKDOWN).set_header(["left out or broken", "model", "outcome"]);
+    let mut table = header("model");
     let mutations: Vec<_> = list::all().filter(|mutation| options.want(mutation, &models)).collect();
     if mutations.is_empty() {
         return Err(format!("no mutation, model or file of models is named by: {}", options.words.join(" ")));
@@ -85,7 +97,8 @@ fn run(options: &Options) -> Result<bool, String> {
             complaints.extend(bench.apply(mutation).err().map(|why| format!("{}: {why}", mutation.what)));
         }
         println!("{} mutations of {} models, not run", mutations.len(), models.len());
-        return Ok(report(&complaints));
+        let fits = report(&complaints);
+        return Ok(if options.words.is_empty() { redis::check(&root, &[])? && fits } else { fits });
     }
     let mut failed = 0;
     for (at, mutation) in mutations.iter().enumerate() {
@@ -117,6 +130,13 @@ fn run(options: &Options) -> Result<bool, String> {
     println!("{table}");
     println!("{} mutations, {failed} models failed on them as they should", mutations.len());
     Ok(report(&complaints))
+}
+
+/// A table of what came of each.
+fn header(test: &str) -> Table {
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::ASCII_MARKDOWN).set_header(["left out or broken", test, "outcome"]);
+    table
 }
 
 /// Prints what is wrong; whether nothing is.

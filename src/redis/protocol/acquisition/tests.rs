@@ -83,6 +83,9 @@ fn a_message_is_not_believed_if_it_is_late_or_about_an_earlier_grant() {
     acquisition.answered(queued(5), 100 * MS, 110 * MS, &TIMING, &mut agenda);
     assert!(!acquisition.told(News::Granted(5), 120 * MS, &TIMING, &mut agenda), "from before it arrived");
     let nearly_over = 100 * MS + WINDOW * 3 / 4 + 1;
+    let mut in_time = begun(MayWait::Until(NEVER), 1);
+    in_time.0.answered(queued(5), 100 * MS, 110 * MS, &TIMING, &mut in_time.1);
+    assert!(in_time.0.told(News::Granted(6), nearly_over - 1, &TIMING, &mut in_time.1));
     assert!(!acquisition.told(News::Granted(9), nearly_over, &TIMING, &mut agenda));
     assert!(!acquisition.lock().is_held(nearly_over));
     assert!(!acquisition.told(News::Ask, 120 * MS, &TIMING, &mut agenda));
@@ -96,6 +99,12 @@ fn a_lease_that_was_asked_for_begins_with_the_claim() {
     assert!(!acquisition.told(News::Granted(9), 3, &TIMING, &mut agenda), "so the server is asked");
     acquisition.answered(granted(9), 4, 5, &TIMING, &mut agenda);
     assert!(!acquisition.lock().renews());
+}
+
+#[test]
+fn an_acquisition_knows_until_when_it_may_wait() {
+    assert_eq!(acquisition(MayWait::Until(500)).deadline(), 500);
+    assert_eq!(acquisition(MayWait::No).deadline(), NEVER, "there is nothing to wait for");
 }
 
 #[test]
@@ -161,6 +170,8 @@ fn a_server_that_is_not_ready_is_asked_again_for_as_long_as_a_call_may_take() {
         }
     }
     assert_eq!(pauses[..5], [40, 80, 160, 320, 500]);
+    let last = 1 + TIMING.timeout; // it began at 1
+    assert!(matches!(acquisition.answered(Err(later()), last, last, &TIMING, &mut agenda), Step::Pause(_)));
     let step = acquisition.answered(Err(later()), now + 1, now + 1, &TIMING, &mut agenda);
     assert!(matches!(error(step), LockError::Store(_)));
 }
@@ -193,7 +204,7 @@ fn a_caller_waits_for_the_clearing_of_what_is_dead_as_long_as_it_has_time() {
 
     let (mut acquisition, mut agenda) = begun(MayWait::Until(20 * MS), 1);
     assert!(matches!(acquisition.answered(clearing(), 1, 19 * MS, &TIMING, &mut agenda), Step::Ask));
-    let step = acquisition.answered(clearing(), 20 * MS, 21 * MS, &TIMING, &mut agenda);
+    let step = acquisition.answered(clearing(), 19 * MS, 20 * MS, &TIMING, &mut agenda);
     assert!(matches!(error(step), LockError::TimedOut { .. }));
 }
 

@@ -49,6 +49,7 @@ fn an_answer_to_any_try_renews_the_lease() {
     let second = due(&mut agenda, 450 * MS).renewals.remove(0);
     agenda.renewed(&second, &found(&[Found::Held]), 450 * MS, 460 * MS);
     assert_eq!(lock.deadline(), 450 * MS + LEASE, "it counts from before it was sent");
+    assert_eq!(agenda.kept[&1].due, 450 * MS + LEASE / 3);
     agenda.renewed(&first, &Err(down()), 300 * MS, 500 * MS);
     assert!(lock.is_held(500 * MS + LEASE / 2));
     assert_eq!(agenda.next(), 550 * MS, "an error is tried again soon");
@@ -114,6 +115,27 @@ fn a_lock_by_message_is_renewed_within_its_claim_window() {
     assert_eq!(renewals(&due(&mut agenda, 225 * MS)), [1]);
 }
 
+#[test]
+fn a_lock_whose_lease_was_shortened_is_looked_at_when_it_ends() {
+    let mut agenda = agenda();
+    let lock = holds(&mut agenda, 1, 0);
+    lock.begin_to_set(50 * MS, 0);
+    agenda.reschedule(&lock, 0);
+    assert_eq!(agenda.next(), 50 * MS);
+    assert_eq!(due(&mut agenda, 50 * MS).lost.len(), 1);
+}
+
+#[test]
+fn a_lock_that_renews_itself_again_is_renewed() {
+    let mut agenda = agenda();
+    let lock = lock(1);
+    lock.granted(100, LEASE, false);
+    agenda.held(&lock, 0);
+    assert!(lock.was_set(lock.version(), LEASE, true, 0));
+    agenda.reschedule(&lock, 0);
+    assert_eq!(renewals(&due(&mut agenda, 300 * MS)), [1]);
+}
+
 /// A waiter that the server has queued, as an answer says to a request sent at that time.
 fn waits(agenda: &mut Agenda<Name>, sent: u64) -> Arc<Lock> {
     let mut acquisition = acquisition(MayWait::Until(NEVER));
@@ -137,6 +159,36 @@ fn a_waiter_shows_that_it_lives_and_again_while_there_is_no_answer() {
     assert_eq!(lock.waited_at(), 230 * MS, "its claim window began anew when that was sent, or later");
     let told = agenda.beaten(&[lock], &found(&[Found::Lost]), 250 * MS, 260 * MS);
     assert_eq!(told, [("waiter", News::Ask)], "a server that forgot");
+}
+
+#[test]
+fn waiters_that_are_due_soon_go_along() {
+    let mut agenda = agenda();
+    for (number, sent) in [(1, 0), (2, 50), (3, 51)] {
+        agenda.waits(&lock(number), "waiter", None, sent * MS, sent * MS);
+    }
+    let mut numbers: Vec<_> = due(&mut agenda, 100 * MS).heartbeats[0].iter().map(|lock| lock.number).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [1, 2], "half a heartbeat is soon");
+}
+
+#[test]
+fn a_heartbeat_without_an_answer_is_sent_again_after_half_of_one() {
+    let mut agenda: Agenda<Name> = Agenda::new(Timing { heartbeat: 1000 * MS, ..TIMING });
+    let lock = lock(1);
+    agenda.waits(&lock, "waiter", None, 0, 0);
+    assert_eq!(agenda.take(1000 * MS, ROOM).heartbeats.len(), 1);
+    assert_eq!(agenda.kept[&1].due, 1500 * MS);
+    // What is said of it says when it is due again.
+    let mut after = |found: Result<Refreshed, Failure>| {
+        agenda.beaten(slice::from_ref(&lock), &found, 1000 * MS, 1100 * MS);
+        agenda.kept[&1].due / MS
+    };
+    assert_eq!(after(Err(down())), 1150);
+    assert_eq!(after(found(&[Found::Waits(300 * MS)])), 1400);
+    assert_eq!(after(found(&[Found::Waits(NEVER / 2)])), 2100);
+    assert_eq!(after(found(&[Found::Granted(9)])), 2100);
+    assert_eq!(after(found(&[Found::Lost])), 2100);
 }
 
 #[test]
@@ -261,4 +313,54 @@ fn tidying_is_noted_once_and_hand_overs_each_and_first() {
     assert!(due(&mut agenda, 109 * MS).is_empty());
     assert_eq!(agenda.next(), 110 * MS);
     assert_eq!(due(&mut agenda, 110 * MS).more, Some(More::Tidy));
+}
+
+#[test]
+fn after_the_last_hand_over_the_keeper_sleeps() {
+    let mut agenda = agenda();
+    let at = More::HandOver { path: vec![], below: 1, cursor: vec![] };
+    [at.clone(), at.clone()].into_iter().for_each(|more| agenda.left_over(more));
+    assert_eq!(due(&mut agenda, 1).more, Some(at.clone()));
+    assert_eq!(agenda.next(), 1, "there is another");
+    assert_eq!(due(&mut agenda, 1).more, Some(at));
+    assert_eq!(agenda.next(), NEVER);
+}
+
+#[test]
+fn no_pipeline_of_releases_is_too_long() {
+    let mut agenda = agenda();
+    (1..=100).for_each(|number| agenda.give_up(Release::of_unwanted(lock(number)), 0));
+    let mut first = due(&mut agenda, 1).releases;
+    assert_eq!(first.len(), RELEASES);
+    agenda.not_given_back(first.remove(0), 1);
+    assert_eq!(due(&mut agenda, 2).releases.len(), 100 - RELEASES, "one is not due yet");
+    assert_eq!(due(&mut agenda, 1 + RETRY).releases.len(), 1);
+}
+
+#[test]
+fn what_the_server_cannot_hold_any_more_is_not_given_back() {
+    let mut agenda = agenda();
+    for now in [LEASE + TIMING.timeout - 1, LEASE + TIMING.timeout] {
+        agenda.give_up(Release::of_unwanted(lock(1)), 0);
+        let is_tried = now < LEASE + TIMING.timeout;
+        assert_eq!(agenda.take(now, ROOM).releases.len(), usize::from(is_tried));
+    }
+}
+
+/// Or the keeper would drop it.
+#[test]
+fn work_of_any_kind_is_some() {
+    let nothing = || agenda().take(0, ROOM);
+    assert!(nothing().is_empty());
+    let mut gives_back = agenda();
+    gives_back.give_up(Release::of_unwanted(lock(1)), 0);
+    let all = [
+        Work { renewals: vec![vec![]], ..nothing() },
+        Work { heartbeats: vec![vec![]], ..nothing() },
+        gives_back.take(0, ROOM),
+        Work { more: Some(More::Tidy), ..nothing() },
+        Work { lost: vec![lock(1)], ..nothing() },
+        Work { silent: vec!["waiter"], ..nothing() },
+    ];
+    all.iter().for_each(|work| assert!(!work.is_empty(), "{work:?}"));
 }

@@ -47,6 +47,18 @@ fn what_ends_as_it_was_asked_to_is_no_error() {
     assert!(!lock.is_held(11 * MS));
 }
 
+/// It was lost before: the old lease ended first, or somebody else said so.
+#[test]
+fn what_ended_otherwise_than_asked_is_not_held() {
+    let lock = held(1, 0);
+    let mut refresh = Refresh::new(&lock, 5 * MS, false, 10 * MS).unwrap();
+    assert!(matches!(answered(&mut refresh, &[Found::Held], 10 * MS, LEASE), Outcome::NotHeld));
+    let lock = held(2, 0);
+    let mut refresh = Refresh::new(&lock, LEASE, true, 10 * MS).unwrap();
+    lock.lose();
+    assert!(matches!(answered(&mut refresh, &[Found::Held], 10 * MS, 20 * MS), Outcome::NotHeld));
+}
+
 #[test]
 fn a_late_answer_brings_nothing_back() {
     let lock = held(1, 0);
@@ -97,4 +109,41 @@ fn a_lock_that_is_detached_renews_itself_no_more_and_starts_anew_if_it_did() {
     let detach = Detach::new(&ends, &Target::new(path()), MS).unwrap();
     assert_eq!((detach.length, ends.deadline()), (0, LEASE));
     assert!(Detach::new(&ends, &Target::new(path()), LEASE).is_none());
+}
+
+/// Its holders know less than the server does.
+#[test]
+fn a_detached_lock_is_refreshed_though_it_is_not_held_here() {
+    let lock = Arc::new(Lock::detached("c2.7", path(), LEASE));
+    let mut refresh = Refresh::of_detached(&lock, LEASE, 10 * MS);
+    assert!(String::from_utf8(refresh.call(&TIMING).words).unwrap().ends_with("$6\r\n900000\r\n$2\r\n-1\r\n"));
+    assert!(matches!(refresh.answered(Err(unsure()), 10 * MS, 20 * MS, false), Outcome::Again));
+    assert!(matches!(answered(&mut refresh, &[Found::Held], 20 * MS, 30 * MS), Outcome::Done(())));
+    assert_eq!(lock.deadline(), 20 * MS + LEASE);
+    let mut refresh = Refresh::of_detached(&lock, LEASE, 40 * MS);
+    assert!(matches!(answered(&mut refresh, &[Found::Lost], 40 * MS, 50 * MS), Outcome::NotHeld));
+    assert!(!lock.is_held(50 * MS));
+    let mut shorter = Refresh::of_detached(&Arc::new(Lock::detached("c2.7", path(), LEASE)), MS, 0);
+    assert!(matches!(shorter.answered(Err(down()), 0, LEASE, true), Outcome::Failed(_)), "there is no time");
+}
+
+#[test]
+fn what_the_server_does_not_know_is_neither_downgraded_nor_detached() {
+    let lock = held(1, 0);
+    let no = Answered { yes: Some(false), more: More::None };
+    assert!(matches!(Downgrade::new(&lock).answered(Ok(&no), false), Outcome::NotHeld));
+    assert!(!lock.is_held(0));
+    let lock = held(2, 0);
+    let mut detach = Detach::new(&lock, &Target::new(path()), MS).unwrap();
+    assert!(matches!(detach.answered(Err(down()), false), Outcome::Again));
+    assert!(matches!(detach.answered(Ok(None), false), Outcome::NotHeld));
+    assert!(!lock.is_held(0));
+}
+
+#[test]
+fn a_failure_that_stays_one_is_told_at_once() {
+    let lock = held(1, 0);
+    let last = || Failure::Refused(crate::redis::RedisStoreError::Protocol("no".into()));
+    assert!(matches!(Downgrade::new(&lock).answered(Err(last()), false), Outcome::Failed(_)));
+    assert!(matches!(Downgrade::new(&lock).answered(Err(down()), true), Outcome::Failed(_)), "nor is there time");
 }

@@ -97,3 +97,63 @@ fn a_token_is_told_from_a_path_and_from_a_name() {
         assert!(!is_token(text), "{text:?}");
     }
 }
+
+/// The server alone knows whether it is held, and a request for it may still be under way.
+#[test]
+fn a_detached_lock_is_what_the_server_says() {
+    let lock = Lock::detached("c2.7", "a".parse().unwrap(), LEASE);
+    assert!(lock.is_detached() && !held(1, 0).is_detached());
+    assert!(lock.is_unsure() && !held(1, 0).is_unsure());
+    assert_eq!((&*lock.token, lock.longest(), lock.is_held(0)), ("c2.7", LEASE, false));
+    lock.attached(9, 50 * MS);
+    assert!(lock.is_held(50 * MS - 1) && !lock.renews());
+    assert_eq!(lock.fencing_token(), 9);
+    assert!(!lock.is_held(50 * MS));
+    lock.attached(9, 80 * MS);
+    assert!(lock.is_held(60 * MS), "it was held all the time, and another process prolonged it");
+    lock.attached(9, 0);
+    assert!(!lock.is_held(1));
+}
+
+#[test]
+fn a_lock_of_this_client_has_its_name_and_number() {
+    let lock = Lock::new(31, "c1", "a".parse().unwrap(), None, LEASE);
+    assert_eq!((&*lock.token, lock.longest(), lock.deadline()), ("c1.1f", LEASE, 0));
+}
+
+#[test]
+fn a_waiter_is_as_alive_as_its_youngest_answer_says() {
+    let lock = held(1, 0);
+    lock.waits(5);
+    lock.waits(3);
+    lock.arrived(7);
+    assert_eq!((lock.waited_at(), lock.arrival()), (5, 7));
+}
+
+#[test]
+fn what_renewed_itself_is_told_once() {
+    let lock = held(1, 0);
+    assert!(lock.renews() && lock.stop_renewing());
+    assert!(!lock.renews() && !lock.stop_renewing());
+    lock.lose();
+    assert!(!lock.is_held(0));
+}
+
+#[test]
+fn a_lock_that_was_refreshed_is_renewed_as_before() {
+    let lock = held(1, 0);
+    let version = lock.begin_to_set(LEASE, 10 * MS);
+    assert!(lock.was_set(version, 10 * MS + LEASE, true, 20 * MS));
+    assert!(lock.renewed(lock.version(), 300 * MS + LEASE, 310 * MS));
+    assert_eq!(lock.deadline(), 300 * MS + LEASE);
+}
+
+#[test]
+fn what_was_set_to_end_is_not_renewed_by_an_answer_that_was_on_its_way() {
+    let lock = held(1, 0);
+    let version = lock.begin_to_set(2 * LEASE, 10 * MS);
+    let renewal = lock.version();
+    assert!(lock.was_set(version, 10 * MS + 2 * LEASE, false, 20 * MS));
+    assert!(lock.renewed(renewal, 20 * MS + 3 * LEASE, 30 * MS));
+    assert_eq!(lock.deadline(), 10 * MS + 2 * LEASE);
+}

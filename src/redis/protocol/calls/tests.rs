@@ -1,0 +1,106 @@
+//! The arguments of each script, as the head of its Lua file has them.
+
+use super::super::samples::{MS, TIMING, lock, path};
+use super::*;
+use crate::path::ToTreePath;
+use crate::request::{Mode, Scope};
+
+mod replies;
+
+/// A claim window.
+const CLAIM: &str = "350000";
+
+fn target() -> Target {
+    Target::new(path())
+}
+
+/// The words of a call, whose number has to be right.
+fn words(call: &Call) -> Vec<String> {
+    let text = std::str::from_utf8(&call.words).unwrap();
+    let words: Vec<String> = text.split_terminator("\r\n").skip(1).step_by(2).map(str::to_owned).collect();
+    let lengths: Vec<String> = text.split_terminator("\r\n").step_by(2).map(str::to_owned).collect();
+    assert_eq!(words.len(), call.count, "{text:?}");
+    assert_eq!(lengths, words.iter().map(|word| format!("${}", word.len())).collect::<Vec<_>>(), "{text:?}");
+    words
+}
+
+#[track_caller]
+fn assert_words(call: &Call, script: Script, expected: &[&str]) {
+    assert_eq!(call.script, script);
+    assert_eq!(words(call), expected);
+}
+
+#[test]
+fn to_take_a_lock() {
+    let lock = Lock::new(31, "c1", path(), Some("me".into()), 900 * MS);
+    let about = about(&lock, &target(), "c1", &TIMING);
+    assert_eq!(about, b"900000,350000,c1,2,me\x01a\x01b");
+    let kind = Kind::new(Mode::Shared, Scope::Node);
+    for (queue, word) in [(true, "1"), (false, "0")] {
+        let call = acquire(&lock, &target(), kind, &about, queue, &TIMING);
+        let own = [CLAIM, "c1.1f", "4", "\x01a\x01b", "900000", "900000,350000,c1,2,me\x01a\x01b", word];
+        let fast = ["tick", "offset", "waiting", "c1.1f", "", "\x01a", "\x01a\x01b"];
+        assert_words(&call, Script::Acquire, &[&own[..], &fast[..]].concat());
+    }
+}
+
+/// Without the nodes the fast paths are not taken, so their other fields are not sent either.
+#[test]
+fn a_long_path_goes_without_its_nodes() {
+    let long = Target::new(["x"; 100].to_tree_path().unwrap());
+    let lock = lock(1);
+    assert_eq!(words(&acquire(&lock, &long, Kind::default(), b"", false, &TIMING)).len(), 7);
+    assert_eq!(words(&release(&lock, Some((&long, Kind::default())), &TIMING)).len(), 5);
+}
+
+#[test]
+fn to_give_one_back() {
+    let lock = lock(1);
+    let call = release(&lock, Some((&target(), Kind::new(Mode::Shared, Scope::Subtree))), &TIMING);
+    let expected =
+        [CLAIM, "c1.1", "0", "3", "\x01a\x01b", "tick", "offset", "waiting", "c1.1", "", "\x01a", "\x01a\x01b"];
+    assert_words(&call, Script::Release, &expected);
+    assert_words(&release(&lock, None, &TIMING), Script::Release, &[CLAIM, "c1.1", "0", "0", ""]);
+    lock.doubt();
+    assert_words(&release(&lock, None, &TIMING), Script::Release, &[CLAIM, "c1.1", "900000", "0", ""]);
+}
+
+/// A length of 0 would be a heartbeat.
+#[test]
+fn to_set_ends() {
+    let (one, two) = (lock(1), lock(2));
+    let all: [(&Lock, Extent); 7] = [
+        (&one, Extent::Heartbeat),
+        (&two, Extent::AtLeast(5)),
+        (&two, Extent::AtLeast(0)),
+        (&one, Extent::Exactly { length: 7, version: 3 }),
+        (&one, Extent::Exactly { length: 0, version: 4 }),
+        (&two, Extent::Detached(8)),
+        (&two, Extent::Detached(0)),
+    ];
+    let rows = ["c1.1 0 0", "c1.2 5 0", "c1.2 1 0", "c1.1 7 3", "c1.1 1 4", "c1.2 8 -1", "c1.2 1 -1"];
+    let expected: Vec<&str> = std::iter::once(CLAIM).chain(rows.iter().flat_map(|row| row.split(' '))).collect();
+    assert_words(&refresh(all, &TIMING), Script::Refresh, &expected);
+}
+
+#[test]
+fn what_else_is_asked() {
+    let lock = lock(1);
+    assert_words(&downgrade(&lock, &TIMING), Script::Downgrade, &[CLAIM, "c1.1"]);
+    let node = Kind::new(Mode::Exclusive, Scope::Node);
+    assert_words(&inspect(&target(), node, &TIMING), Script::Inspect, &[CLAIM, "2", "\x01a\x01b"]);
+    let attached = [CLAIM, "c1.9", "\x01a\x01b", "0", "0", "0"];
+    assert_words(&attach("c1.9", &target(), &TIMING), Script::Detached, &attached);
+    let detached = [CLAIM, "c1.1", "\x01a\x01b", "1", "5", "6"];
+    assert_words(&detach(&lock, &target(), 5, 6, &TIMING), Script::Detached, &detached);
+    assert_words(&list(b"after", &TIMING), Script::List, &[CLAIM, "after"]);
+    assert_words(&probe("c1"), Script::Probe, &["c1"]);
+}
+
+#[test]
+fn what_is_left_to_do() {
+    assert!(More::None.call(&TIMING).is_none());
+    assert_words(&More::Tidy.call(&TIMING).unwrap(), Script::Tidy, &[CLAIM]);
+    let more = More::HandOver { path: b"\x01a".to_vec(), below: 1, cursor: b"\x01a\x01b".to_vec() };
+    assert_words(&more.call(&TIMING).unwrap(), Script::HandOver, &[CLAIM, "\x01a", "1", "\x01a\x01b"]);
+}

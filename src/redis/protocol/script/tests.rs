@@ -1,0 +1,27 @@
+use super::*;
+
+#[test]
+fn a_script_is_its_parts_behind_its_flags() {
+    for script in Script::ALL {
+        let text = script.text();
+        let (first, rest) = text.split_once('\n').unwrap();
+        // What takes a lock may not go on without memory; what gives one back has to.
+        assert_eq!(first.contains("allow-oom"), script != Script::Acquire, "{script:?}");
+        assert!(first.starts_with("#!lua") && rest.starts_with(include_str!("../../lua/prelude.lua")), "{script:?}");
+        let own = format!("{script:?}").to_lowercase();
+        assert!(text.contains(&format!("\n-- {own}: ")), "{script:?}");
+    }
+}
+
+#[test]
+fn the_number_of_a_script_is_its_place() {
+    for (at, script) in Script::ALL.into_iter().enumerate() {
+        assert_eq!(script as usize, at);
+    }
+}
+
+#[test]
+fn words_are_counted_as_they_are_written() {
+    let call = Call::new(Script::Tidy).bytes(b"ab").number(10).bytes(b"");
+    assert_eq!((call.count, &*call.words), (3, &b"$2\r\nab\r\n$2\r\n10\r\n$0\r\n\r\n"[..]));
+}

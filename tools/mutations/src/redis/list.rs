@@ -1,0 +1,63 @@
+//! The faults: promises of the store over Redis, each broken in one place.
+//!
+//! Where the same promise is kept in two places (two fast paths, a thread and a task, Lua and Rust)
+//! each place has a fault of its own.
+
+mod deadlines;
+mod hand_overs;
+mod left_behind;
+mod scripts;
+mod tokens;
+mod what_is_told;
+
+use super::runner::Runner;
+use crate::copy::Edit;
+
+/// A promise broken.
+pub(super) struct Fault {
+    /// What is wrong then.
+    pub(super) what: &'static str,
+    pub(super) edits: &'static [Edit],
+    /// What runs the tests: where several would notice, the cheapest.
+    pub(super) runner: Runner,
+    /// The tests that fail.
+    pub(super) fails: &'static [&'static str],
+}
+
+const ACQUISITION: &str = "redis/protocol/acquisition.rs";
+const AGENDA: &str = "redis/protocol/agenda.rs";
+const CALLS: &str = "redis/protocol/calls.rs";
+const HELD: &str = "redis/protocol/held.rs";
+const LOCK: &str = "redis/protocol/lock.rs";
+const TIMING: &str = "redis/protocol/timing.rs";
+const RELEASE: &str = "redis/protocol/release.rs";
+const CALLER: &str = "redis/run/caller.rs";
+const CHECK: &str = "redis/run/check.rs";
+const DRIVER: &str = "redis/run/driver.rs";
+const ENGINE: &str = "redis/run/engine.rs";
+const LISTENER: &str = "redis/run/listener.rs";
+const NODE: &str = "redis/node.rs";
+
+const ACQUIRE_LUA: &str = "redis/lua/acquire.lua";
+const ACQUIRE_FAST: &str = "redis/lua/acquire_fast.lua";
+const DETACHED_LUA: &str = "redis/lua/detached.lua";
+const DOWNGRADE_LUA: &str = "redis/lua/downgrade.lua";
+const LIST_LUA: &str = "redis/lua/list.lua";
+const PROBE_LUA: &str = "redis/lua/probe.lua";
+const REFRESH_LUA: &str = "redis/lua/refresh.lua";
+const RELEASE_LUA: &str = "redis/lua/release.lua";
+const RELEASE_FAST: &str = "redis/lua/release_fast.lua";
+const TREE_LUA: &str = "redis/lua/tree.lua";
+const TURNS_LUA: &str = "redis/lua/turns.lua";
+
+pub(super) fn all() -> impl Iterator<Item = &'static Fault> {
+    let lists = [
+        deadlines::FAULTS,
+        tokens::FAULTS,
+        hand_overs::FAULTS,
+        scripts::FAULTS,
+        what_is_told::FAULTS,
+        left_behind::FAULTS,
+    ];
+    lists.into_iter().flatten()
+}

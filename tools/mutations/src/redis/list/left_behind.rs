@@ -1,0 +1,53 @@
+//! What is left behind, on the server and in the process.
+
+use super::{ACQUIRE_FAST, ENGINE, Fault, RELEASE_FAST, RELEASE_LUA, TURNS_LUA};
+use crate::redis::runner::Runner::Servers;
+
+pub(super) const FAULTS: &[Fault] = &[
+    Fault {
+        what: "a hand-over sets no end for a mailbox",
+        edits: &[(TURNS_LUA, "          call('PEXPIRE', MAILBOX .. waiter.client, MAILBOX_MS)\n", "")],
+        runner: Servers,
+        fails: &["scripts::a_mailbox_goes_away"],
+    },
+    Fault {
+        what: "a fast hand-over sets no end for a mailbox",
+        edits: &[(RELEASE_FAST, "        call('PEXPIRE', mailbox, MAILBOX_MS)\n", "")],
+        runner: Servers,
+        fails: &["scripts::a_mailbox_goes_away"],
+    },
+    Fault {
+        what: "fast acquisitions never go the long way for the sake of the expired",
+        edits: &[(ACQUIRE_FAST, "if fence <= now + 1 and now % 16 > 0 then", "if fence <= now + 1 then")],
+        runner: Servers,
+        fails: &["scripts::a_dead_lock_that_is_in_nobodys_way_goes"],
+    },
+    Fault {
+        what: "a release leaves no tombstone",
+        edits: &[(RELEASE_LUA, "if tombstone > 0 then", "if false then")],
+        runner: Servers,
+        fails: &["scripts::a_late_request_leaves_nobody_behind"],
+    },
+    Fault {
+        what: "the name of a client is ignored",
+        edits: &[(
+            ENGINE,
+            "Wire::new(url, client_name.clone(), timing.timeout)",
+            "Wire::new(url, client_name.clone().and(None), timing.timeout)",
+        )],
+        runner: Servers,
+        fails: &["clients::every_connection_has_the_name_that_was_given"],
+    },
+    Fault {
+        what: "the listener never stops",
+        edits: &[("redis/run/listener.rs", "while !client.is_stopped() {", "loop {")],
+        runner: Servers,
+        fails: &["clients::the_last_handle_ends_every_connection"],
+    },
+    Fault {
+        what: "the driver never stops",
+        edits: &[(ENGINE, "            self.driver.stop();\n", "")],
+        runner: Servers,
+        fails: &["clients::the_last_handle_ends_every_connection"],
+    },
+];
