@@ -120,7 +120,7 @@ fn a_lock_whose_lease_was_shortened_is_looked_at_when_it_ends() {
     let mut agenda = agenda();
     let lock = holds(&mut agenda, 1, 0);
     lock.begin_to_set(50 * MS, 0);
-    agenda.reschedule(&lock, 0);
+    agenda.reschedule(&lock);
     assert_eq!(agenda.next(), 50 * MS);
     assert_eq!(due(&mut agenda, 50 * MS).lost.len(), 1);
 }
@@ -130,9 +130,9 @@ fn a_lock_that_renews_itself_again_is_renewed() {
     let mut agenda = agenda();
     let lock = lock(1);
     lock.granted(100, LEASE, false);
-    agenda.held(&lock, 0);
+    agenda.held(&lock);
     assert!(lock.was_set(lock.version(), LEASE, true, 0));
-    agenda.reschedule(&lock, 0);
+    agenda.reschedule(&lock);
     assert_eq!(renewals(&due(&mut agenda, 300 * MS)), [1]);
 }
 
