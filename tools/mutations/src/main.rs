@@ -1,5 +1,6 @@
 //! Breaks the code on purpose, one rule at a time, and sees tests fail: the loom models of the
-//! store in memory, or, after the word `redis`, the tests of the store over Redis ([`redis`]).
+//! store in memory; after the word `redis`, the tests of the store over Redis ([`redis`]); after
+//! the word `sim`, the simulator ([`simulated`]).
 //!
 //! A model that passes proves nothing unless it would fail on wrong code. Each [`Mutation`] in
 //! `list/` leaves one rule out, and names the models that have to fail then. `scripts/mutations`
@@ -26,9 +27,18 @@ mod docs;
 mod list;
 mod program;
 mod redis;
+mod simulated;
+
+/// What has to notice.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Models,
+    Tests,
+    Simulator,
+}
 
 struct Options {
-    redis: bool,
+    by: By,
     words: Vec<String>,
     all_models: bool,
     check: bool,
@@ -37,14 +47,15 @@ struct Options {
 
 fn options() -> Result<Options, lexopt::Error> {
     use lexopt::prelude::*;
-    let mut options = Options { redis: false, words: Vec::new(), all_models: false, check: false, bound: None };
+    let mut options = Options { by: By::Models, words: Vec::new(), all_models: false, check: false, bound: None };
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
             Long("all-models") => options.all_models = true,
             Long("check") => options.check = true,
             Long("bound") => options.bound = Some(parser.value()?.parse()?),
-            Value(word) if !options.redis && options.words.is_empty() && word == "redis" => options.redis = true,
+            Value(word) if options.is_first() && word == "redis" => options.by = By::Tests,
+            Value(word) if options.is_first() && word == "sim" => options.by = By::Simulator,
             Value(word) => options.words.push(word.string()?),
             _ => return Err(argument.unexpected()),
         }
@@ -53,6 +64,11 @@ fn options() -> Result<Options, lexopt::Error> {
 }
 
 impl Options {
+    /// Whether no word came yet.
+    fn is_first(&self) -> bool {
+        self.by == By::Models && self.words.is_empty()
+    }
+
     fn want(&self, mutation: &Mutation, models: &[Model]) -> bool {
         let fails = |model: &&Model| mutation.fails.contains(&&*model.name);
         let names = |word: &String| {
@@ -78,11 +94,16 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<bool, String> {
     let root =
         PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().map_err(|error| error.to_string())?;
-    if options.redis {
+    if options.by != By::Models {
         if options.all_models || options.bound.is_some() {
             return Err("the store over Redis has no models".into());
         }
-        return if options.check { redis::check(&root, &options.words) } else { redis::run(&root, &options.words) };
+        return match (options.by, options.check) {
+            (By::Simulator, true) => Ok(simulated::check()),
+            (By::Simulator, false) => simulated::run(&root, &options.words),
+            (_, true) => redis::check(&root, &options.words),
+            (_, false) => redis::run(&root, &options.words),
+        };
     }
     let models = docs::models(&root)?;
     let mut complaints = docs::complaints(&models);
@@ -98,7 +119,11 @@ fn run(options: &Options) -> Result<bool, String> {
         }
         println!("{} mutations of {} models, not run", mutations.len(), models.len());
         let fits = report(&complaints);
-        return Ok(if options.words.is_empty() { redis::check(&root, &[])? && fits } else { fits });
+        return Ok(if options.words.is_empty() {
+            redis::check(&root, &[])? && simulated::check() && fits
+        } else {
+            fits
+        });
     }
     let mut failed = 0;
     for (at, mutation) in mutations.iter().enumerate() {

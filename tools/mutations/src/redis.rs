@@ -9,7 +9,7 @@ use crate::copy::{alone, edit, mirror, read, write};
 use crate::program::{Outcome, Program};
 use crate::{header, report};
 
-mod list;
+pub(crate) mod list;
 mod runner;
 
 use list::Fault;

@@ -4,6 +4,7 @@
 //! each place has a fault of its own.
 
 mod deadlines;
+mod found;
 mod hand_overs;
 mod left_behind;
 mod scripts;
@@ -14,10 +15,10 @@ use super::runner::Runner;
 use crate::copy::Edit;
 
 /// A promise broken.
-pub(super) struct Fault {
+pub(crate) struct Fault {
     /// What is wrong then.
-    pub(super) what: &'static str,
-    pub(super) edits: &'static [Edit],
+    pub(crate) what: &'static str,
+    pub(crate) edits: &'static [Edit],
     /// What runs the tests: where several would notice, the cheapest.
     pub(super) runner: Runner,
     /// The tests that fail.
@@ -50,7 +51,7 @@ const RELEASE_FAST: &str = "redis/lua/release_fast.lua";
 const TREE_LUA: &str = "redis/lua/tree.lua";
 const TURNS_LUA: &str = "redis/lua/turns.lua";
 
-pub(super) fn all() -> impl Iterator<Item = &'static Fault> {
+pub(crate) fn all() -> impl Iterator<Item = &'static Fault> {
     let lists = [
         deadlines::FAULTS,
         tokens::FAULTS,
@@ -58,6 +59,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Fault> {
         scripts::FAULTS,
         what_is_told::FAULTS,
         left_behind::FAULTS,
+        found::FAULTS,
     ];
     lists.into_iter().flatten()
 }

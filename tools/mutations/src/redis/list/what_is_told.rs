@@ -52,8 +52,8 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a clone of a mutex has no owner",
         edits: &[(
             "mutex.rs",
-            "Self { node: self.node.clone(), request: self.request.clone() }",
-            "Self { node: self.node.clone(), request: Request { owner: None, ..self.request.clone() } }",
+            "request: self.request.clone(), meter: self.meter }",
+            "request: Request { owner: None, ..self.request.clone() }, meter: self.meter }",
         )],
         runner: Servers,
         fails: &["suite::a_clone_of_a_mutex_asks_as_it_does"],
@@ -62,8 +62,8 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a clone of a mutex has no lease",
         edits: &[(
             "mutex.rs",
-            "Self { node: self.node.clone(), request: self.request.clone() }",
-            "Self { node: self.node.clone(), request: Request { lease: None, ..self.request.clone() } }",
+            "request: self.request.clone(), meter: self.meter }",
+            "request: Request { lease: None, ..self.request.clone() }, meter: self.meter }",
         )],
         runner: Servers,
         fails: &["suite::a_clone_of_a_mutex_asks_as_it_does"],
