@@ -2,14 +2,68 @@
 
 use std::collections::BTreeMap;
 
+use super::plan::Fault;
 use crate::redis::error::Failure;
 use crate::redis::protocol::acquisition::Step;
 use crate::redis::protocol::message::News;
 use crate::redis::protocol::script::Script;
 use crate::redis::value::Value;
 
-/// What has to happen in ten thousand histories, beside every kind of fault.
-const ALL: [&str; 0] = [];
+/// What has to happen in some thousand histories, beside every kind of fault: each answer of a
+/// script, and each way on in the protocol.
+const ALL: [&str; 51] = [
+    "a grant is over before its answer comes",
+    "a heartbeat has a waiter ask",
+    "a heartbeat is answered",
+    "a lease is renewed",
+    "a lease is set",
+    "a lock is downgraded",
+    "a lock outlives its guard",
+    "a lock that outlived its guard is taken up",
+    "a loss is told",
+    "a message grants",
+    "a message has a waiter ask",
+    "a refresh fails",
+    "a refresh finds it lost",
+    "a release is left to the agenda",
+    "a request fails: down",
+    "a request fails: later",
+    "a request fails: no script",
+    "a request fails: unsure",
+    "a task is dropped while it asks",
+    "a task is dropped while it waits",
+    "a try is refused",
+    "a waiter is told of a silent server",
+    "a waiter's time is up",
+    "acquire: finds a tombstone",
+    "acquire: granted",
+    "acquire: refused",
+    "acquire: waits",
+    "acquire: what is in the way has expired, ask again",
+    "an acquisition asks again",
+    "an acquisition fails",
+    "an acquisition is over",
+    "an acquisition pauses",
+    "an acquisition times out",
+    "an acquisition waits",
+    "an acquisition waits for what tasks gave back",
+    "detached: finds nothing",
+    "detached: found it",
+    "downgrade: done",
+    "downgrade: finds nothing",
+    "handover",
+    "messages are lost",
+    "more is left to hand over",
+    "refresh",
+    "refresh: granted",
+    "refresh: held",
+    "refresh: lost",
+    "refresh: waits",
+    "release: finds nothing",
+    "release: found it",
+    "the agenda gives something back",
+    "tidy",
+];
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cover {
@@ -27,9 +81,10 @@ impl Cover {
         }
     }
 
-    /// What [`ALL`] has and was not seen.
+    /// What has to happen and was not seen.
     pub(super) fn missing(&self) -> Vec<&'static str> {
-        ALL.into_iter().filter(|what| !self.seen.contains_key(what)).collect()
+        let faults = Fault::ALL.into_iter().filter(|&fault| fault != Fault::Drift).map(Fault::name);
+        ALL.into_iter().chain(faults).filter(|what| !self.seen.contains_key(what)).collect()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {

@@ -83,7 +83,7 @@ fn main() -> ExitCode {
 }
 
 /// As many histories as this, and everything that can happen must have happened.
-const ENOUGH: u64 = 10_000;
+const ENOUGH: u64 = 2_000;
 
 fn finish(summary: &Summary) -> ExitCode {
     let missing = summary.never_seen();
