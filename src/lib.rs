@@ -130,12 +130,15 @@ mod path;
 #[cfg(feature = "redis")]
 mod redis;
 mod request;
+#[cfg(feature = "serde")]
+mod serialize;
+mod snapshot;
 mod store;
 mod sync;
 mod text;
 mod unwind;
 
-pub use backend::{Backend, HeldLock, LeaseToken, LostLock, LostLocks};
+pub use backend::{Backend, HeldLock, LeaseToken, LostLock, LostLocks, WaitingLock};
 pub use error::{Blocker, LockError};
 pub use guard::{OwnedTreeMutexGuard, TreeMutexGuard};
 pub use lease::Lease;
@@ -145,4 +148,5 @@ pub use path::{Components, PathError, PathRef, ToTreePath, TreePath};
 #[cfg(feature = "redis")]
 pub use redis::{RedisGrant, RedisNode, RedisStore, RedisStoreBuilder, RedisStoreError};
 pub use request::{Kind, Mode, Owner, Request, Scope, Wait, conflicts};
+pub use snapshot::{Snapshot, SnapshotNode};
 pub use store::LockStore;
