@@ -25,7 +25,10 @@ struct Parts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Who {
     /// A lock, or a waiter, on this path.
-    Somebody { path: TreePath, owner: Option<Owner> },
+    Somebody {
+        path: TreePath,
+        owner: Option<Owner>,
+    },
     Held(HeldLock),
     Waiting(WaitingLock),
 }

@@ -32,7 +32,11 @@ impl Snapshot {
         let mut waiters = Vec::new();
         for (path, (id, node)) in &boxes {
             let label = label_of(path, &self.top, node.as_ref());
-            let fill = if node.is_some_and(|node| !node.holders().is_empty()) { ", style=filled, fillcolor=\"#fde9c8\"" } else { "" };
+            let fill = if node.is_some_and(|node| !node.holders().is_empty()) {
+                ", style=filled, fillcolor=\"#fde9c8\""
+            } else {
+                ""
+            };
             line(&mut dot, format_args!("n{id} [label=\"{label}\"{fill}];"));
             if let Some((above, _)) = path.parent().and_then(|parent| boxes.get(&parent)) {
                 line(&mut dot, format_args!("n{above} -> n{id};"));
@@ -86,7 +90,8 @@ fn line(dot: &mut String, text: std::fmt::Arguments<'_>) {
 /// Whether `behind` is this waiter.
 fn is_meant(behind: &Blocker, waiter: &WaitingLock) -> bool {
     behind.waiting().is_some_and(|meant| {
-        (&meant.path, meant.kind, &meant.owner, meant.waited) == (&waiter.path, waiter.kind, &waiter.owner, waiter.waited)
+        (&meant.path, meant.kind, &meant.owner, meant.waited)
+            == (&waiter.path, waiter.kind, &waiter.owner, waiter.waited)
     })
 }
 

@@ -163,7 +163,8 @@ pub(super) fn name(component: &str) -> String {
 
 /// The text itself if a terminal shows it as it is, or else with escapes.
 pub(super) fn printable(text: &str) -> String {
-    let harmless = text.escape_debug().collect::<String>().replace("\\\"", "\"").replace("\\'", "'").replace("\\\\", "\\");
+    let harmless =
+        text.escape_debug().collect::<String>().replace("\\\"", "\"").replace("\\'", "'").replace("\\\\", "\\");
     if harmless == text { harmless } else { text.escape_debug().collect() }
 }
 
