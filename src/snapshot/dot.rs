@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::draw::{about_end, brief, name, printable};
+use super::draw::{about_end, brief, how, name, printable};
 use super::{Snapshot, SnapshotNode};
 use crate::backend::WaitingLock;
 use crate::error::Blocker;
@@ -106,7 +106,7 @@ fn label_of(path: &TreePath, top: &TreePath, node: Option<&SnapshotNode<'_>>) ->
         let owner = lock.owner.as_ref().map(|owner| printable(owner.as_str()));
         let since = lock.held_for.map(|time| format!("for {}", brief(time)));
         let end = Some(about_end(lock)).filter(|end| !end.is_empty());
-        let parts = [Some(lock.kind.to_string()), owner, since, end];
+        let parts = [Some(how(lock.kind)), owner, since, end];
         label.push_str("\\n");
         label.push_str(&quoted(&parts.into_iter().flatten().collect::<Vec<_>>().join(", ")));
     }
@@ -116,7 +116,7 @@ fn label_of(path: &TreePath, top: &TreePath, node: Option<&SnapshotNode<'_>>) ->
 fn label_of_waiter(waiter: &WaitingLock) -> String {
     let owner = waiter.owner.as_ref().map_or_else(|| "waits".into(), |owner| printable(owner.as_str()));
     let since = waiter.waited.map_or_else(String::new, |time| format!(", for {}", brief(time)));
-    format!("{}\\n{}{since}", quoted(&owner), waiter.kind)
+    format!("{}\\n{}{since}", quoted(&owner), how(waiter.kind))
 }
 
 /// Text within the quotes of a label.

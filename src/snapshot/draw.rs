@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::first::Firsts;
 use super::{Snapshot, SnapshotNode};
 use crate::backend::{HeldLock, WaitingLock};
+use crate::request::{Kind, Scope};
 
 /// The columns: the tree, a mark, held or waits, how, whose, since when, and more.
 const COLUMNS: usize = 7;
@@ -130,15 +131,20 @@ impl Drawing<'_> {
             let mark = if (self.is_waited_for)(lock) { "!" } else { "" };
             let owner = lock.owner.as_ref().map_or_else(String::new, |owner| printable(owner.as_str()));
             let since = lock.held_for.map_or_else(String::new, brief);
-            add([mark.into(), "held".into(), lock.kind.to_string(), owner, since, about_end(lock)]);
+            add([mark.into(), "held".into(), how(lock.kind), owner, since, about_end(lock)]);
         }
         for (at, waiter) in node.waiters().iter().enumerate() {
             let state = if node.waiters().len() > 1 { format!("waits {}", at + 1) } else { "waits".into() };
             let owner = waiter.owner.as_ref().map_or_else(String::new, |owner| printable(owner.as_str()));
             let since = waiter.waited.map_or_else(String::new, brief);
-            add([String::new(), state, waiter.kind.to_string(), owner, since, about_wait(waiter)]);
+            add([String::new(), state, how(waiter.kind), owner, since, about_wait(waiter)]);
         }
     }
+}
+
+/// How it is locked. The subtree goes without saying, as it does where locks are asked for.
+pub(super) fn how(kind: Kind) -> String {
+    if kind.scope == Scope::Subtree { kind.mode.to_string() } else { kind.to_string() }
 }
 
 /// How a lock will end.
