@@ -38,3 +38,6 @@ pub(in crate::redis) enum News {
     /// The server has been silent for as long as a lease: ask once more, and give up.
     Silent,
 }
+
+#[cfg(test)]
+mod tests;
