@@ -9,6 +9,7 @@
 //! * `enrolling.rs` enrolment against walks
 //! * `waking.rs` no wake-up is lost
 //! * `giving_up.rs` timeouts
+//! * `looking.rs` looks at the tree, and breaking a lock
 //! * `gating.rs` nobody is overtaken for ever
 //! * `reclaiming.rs` sweeps against look-ups
 //! * `polling.rs` tasks
@@ -41,6 +42,7 @@ mod enrolling;
 mod excluding;
 mod gating;
 mod giving_up;
+mod looking;
 mod polling;
 mod reclaiming;
 mod trying;
