@@ -115,7 +115,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// The grant's fencing token: contract 9.
     fn fencing_token(node: &Self::Node, grant: &Self::Grant) -> u64;
 
-    /// Whether the lock is still held: contract 10. Always `true` for a grant without a lease.
+    /// Whether the lock is still held: contract 10. Always `true` for a grant without a lease,
+    /// unless it was broken (contract 13).
     fn is_held(node: &Self::Node, grant: &Self::Grant) -> bool;
 
     /// Sets the time until the lease ends to `lease`, or to its full length if `None`: contract 10.
@@ -151,7 +152,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
         Err(unsupported("list its locks"))
     }
 
-    /// Who holds and who waits: contract 12, and [`LockStore::snapshot`](crate::LockStore::snapshot).
+    /// Who holds and who waits: contract 12, and
+    /// [`LockStore::snapshot`](crate::LockStore::snapshot).
     ///
     /// What is provided is made of [`list_locks`](Self::list_locks), and tells of no waiters.
     fn take_snapshot(&self) -> Result<Snapshot, LockError> {

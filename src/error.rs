@@ -135,7 +135,8 @@ pub enum LockError {
         /// What stood in the way when the time was up.
         blocker: Blocker,
     },
-    /// The lock was lost before it was released: its lease ended.
+    /// The lock was lost before it was released: its lease ended, or somebody
+    /// [broke](crate::LockStore::break_lock) it.
     NotHeld {
         /// What had been locked.
         path: TreePath,
@@ -185,7 +186,7 @@ impl fmt::Display for LockError {
             Self::TimedOut { blocker } => {
                 write!(f, "timed out waiting for `{}`, blocked by a lock on {blocker}", blocker.0.wanted)
             }
-            Self::NotHeld { path } => write!(f, "`{path}` is not held any more: its lease has ended"),
+            Self::NotHeld { path } => write!(f, "`{path}` is not held any more: its lease has ended, or it was broken"),
             Self::Path(error) => error.fmt(f),
             Self::Store(_) => f.write_str("the lock store failed"),
         }

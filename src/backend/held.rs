@@ -173,6 +173,6 @@ impl LostLock {
 
 impl fmt::Display for LostLock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` was lost: its lease has ended", self.path)
+        write!(f, "`{}` was lost: its lease has ended, or it was broken", self.path)
     }
 }

@@ -6,9 +6,9 @@
 //! there. All of it is read under one hold of the node's slow lock ([`Node::look`]). So it is true
 //! of the moment at which the word is loaded:
 //!
-//! * A record is put on the list after its claim was made, and taken off before the claim ends, both
-//!   under the slow lock. So each record that is seen has its claim in the word. What the word has
-//!   beyond the records are claims without one.
+//! * A record is put on the list after its claim was made, and taken off before the claim ends,
+//!   both under the slow lock. So each record that is seen has its claim in the word. What the word
+//!   has beyond the records are claims without one.
 //! * The claims in a word never conflict, as each was made by a CAS that expects nothing that does.
 //!   So a look never shows two locks on one node that conflict.
 //! * The queue changes under the slow lock.

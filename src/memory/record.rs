@@ -2,8 +2,8 @@
 //! node. A lock with neither has no record, and pays nothing.
 //!
 //! A record is on its node's list for as long as its claim stands. Taking the record off the list,
-//! under the slow lock, decides who ends the claim: the guard, a thread that finds the lease expired
-//! and *revokes* the lock, or one that breaks it.
+//! under the slow lock, decides who ends the claim: the guard, a thread that finds the lease
+//! expired and *revokes* the lock, or one that breaks it.
 //!
 //! An expired lease is noticed by the waiters that it blocks; nothing polls. A waiting thread
 //! sleeps no longer than the earliest lease on the node. For waiting tasks, for listeners, and for

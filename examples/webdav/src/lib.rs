@@ -17,11 +17,12 @@
 //!
 //! ```text
 //! /
-//! └─ plans           waits  exclusive  a DELETE that is being answered  120 ms  behind `plans/budget.ods`, held by Ada
-//!    ├─ budget.ods ! held   exclusive  Ada                              28 s    without a guard, lease ends in 9 min
-//!    └─ draft.odt  ! held   shared     Bea                              9 s     without a guard, lease ends in 23 h
+//! └─ plans
+//!    ├─ budget.ods  held  exclusive  Ada on desk-7  28 s  without a guard, lease ends in 9 min
+//!    └─ draft.odt   held  shared     Bea            9 s   without a guard, lease ends in 23 h
+//!                   held  shared     Cem            4 s   without a guard, lease ends in 23 h
 //!
-//! 2 held, 1 waits; ! somebody waits for it
+//! 3 held, nobody waits
 //! ```
 //!
 //! litmus, the test suite for WebDAV servers, passes all of its suites against it:

@@ -67,8 +67,8 @@ fn a_look_against_a_drain() {
     });
 }
 
-/// A snapshot while somebody waits and gets in, and while the nodes are reclaimed: nobody sleeps for
-/// ever, and nothing is left. Fails if a release does not wake.
+/// A snapshot while somebody waits and gets in, and while the nodes are reclaimed: nobody sleeps
+/// for ever, and nothing is left. Fails if a release does not wake.
 #[test]
 fn a_look_against_a_waiter_and_a_sweep() {
     explore_at_most(2, "a_look_against_a_waiter_and_a_sweep", || {

@@ -1,5 +1,5 @@
--- list: some of what is held, and of who waits: on a node, below it, and on the nodes above. For the
--- root that is all there is. If it is no more than one call shows, all of it is of one moment.
+-- list: some of what is held, and of who waits: on a node, below it, and on the nodes above. For
+-- the root that is all there is. If it is no more than one call shows, all of it is of one moment.
 --
 -- ARGV: claim, waiters (1: they come first; 0: only what is held), path, and where the call before
 -- stopped: range and entry (1 and empty at first). Returns { where to go on, { range, entry }, or
