@@ -22,7 +22,7 @@ fn a_look_against_a_release() {
         let token = named(&node, Kind::Ss);
         run([
             threaded!(world, node => node.drop_recorded(token).unwrap()),
-            threaded!(world, node => { let token = named(&node, Kind::Sn); node.drop_recorded(token).unwrap() }),
+            threaded!(world, node => { let token = named(&node, Kind::Ss); node.drop_recorded(token).unwrap() }),
             threaded!(world, node => {
                 let look = node.look();
                 for kind in Kind::ALL {
