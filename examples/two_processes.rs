@@ -20,9 +20,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lexopt::ValueExt;
-use mutextree::{LockStore, OwnedTreeMutexGuard, RedisStore};
+use mutextree::{LockStore, OwnedTreeMutexGuard, RedisStore, Snapshot};
 use processes::{Cast, Copy, Outcome, Server};
 
+const TREE: &str = "two_processes";
 const LEASE: Duration = Duration::from_secs(3);
 
 fn main() -> Outcome<()> {
@@ -46,7 +47,7 @@ fn main() -> Outcome<()> {
 
 /// What one copy does. It says what it sees on its standard output.
 fn work(role: &str, url: &str) -> Outcome<()> {
-    let store = RedisStore::builder(url).tree("two_processes").lease(LEASE).client_name(role).connect()?;
+    let store = RedisStore::builder(url).tree(TREE).lease(LEASE).client_name(role).connect()?;
     let lock = |path: &str| -> Outcome<OwnedTreeMutexGuard<RedisStore>> {
         let asked = Instant::now();
         let guard = store.mutex(path)?.owner(role).lock_owned()?;
@@ -90,6 +91,7 @@ fn tell(url: &str) -> Outcome<()> {
     cast.until(&["eve"], "holds")?;
     let mut dan = start("dan")?;
     cast.until(&["dan"], "waits")?;
+    println!("\n{}", once_somebody_waits(&RedisStore::builder(url).tree(TREE).connect()?)?);
     eve.0.kill()?;
     let killed = Instant::now();
     cast.say("eve", &format!("is killed; her lease of {LEASE:?} goes on without her"));
@@ -97,4 +99,15 @@ fn tell(url: &str) -> Outcome<()> {
     dan.succeeds()?;
     cast.say("", &format!("the lock was handed on {:.1?} after its holder died", killed.elapsed()));
     Ok(())
+}
+
+/// Who holds and who waits, as anyone may look.
+fn once_somebody_waits(store: &RedisStore) -> Outcome<Snapshot> {
+    loop {
+        let snapshot = store.snapshot()?;
+        if snapshot.waiters().len() > 0 {
+            return Ok(snapshot);
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
 }

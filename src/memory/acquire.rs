@@ -24,6 +24,7 @@ use super::sleeper::Sleeper;
 use super::wait::{Left, Turn, Waiter, rank};
 use super::walk::{Marks, Walk};
 use super::word::{Kind, Place};
+use crate::request::Owner;
 use crate::sync::{Deadline, Ordering, PlainArc, Spin, Stamp};
 
 /// How far a step came.
@@ -51,10 +52,11 @@ impl Who<'_> {
         }
     }
 
-    fn sleeper(self) -> PlainArc<Sleeper> {
+    fn sleeper(self, owner: Option<&Owner>) -> PlainArc<Sleeper> {
+        let owner = owner.cloned();
         match self {
-            Self::Thread => Sleeper::for_thread(),
-            Self::Task(waker) => Sleeper::for_task(waker.clone()),
+            Self::Thread => Sleeper::for_thread(owner),
+            Self::Task(waker) => Sleeper::for_task(waker.clone(), owner),
         }
     }
 }
@@ -94,6 +96,8 @@ impl Asleep {
 pub(super) struct Acquisition<'a> {
     node: &'a PlainArc<Node>,
     kind: Kind,
+    /// Who asks, for those who look.
+    owner: Option<&'a Owner>,
     stage: Stage,
     /// The rounds that it may still spin before it sleeps, once it has begun to.
     spin: Option<Spin>,
@@ -106,8 +110,8 @@ pub(super) struct Acquisition<'a> {
 }
 
 impl<'a> Acquisition<'a> {
-    pub(super) fn new(node: &'a PlainArc<Node>, kind: Kind) -> Self {
-        Self { node, kind, stage: Stage::Idle, spin: None, stamp: None, sleeper: None, closed_all: false }
+    pub(super) fn new(node: &'a PlainArc<Node>, kind: Kind, owner: Option<&'a Owner>) -> Self {
+        Self { node, kind, owner, stage: Stage::Idle, spin: None, stamp: None, sleeper: None, closed_all: false }
     }
 
     /// A step of the calling thread.
@@ -206,7 +210,7 @@ impl<'a> Acquisition<'a> {
     fn sleep_at(&mut self, at: &PlainArc<Node>, place: Place, stamp: Stamp, draining: Option<Walk>, who: Who<'_>) {
         // What is in the way may be a lock whose lease has expired.
         at.revoke_expired();
-        let sleeper = self.sleeper.get_or_insert_with(|| who.sleeper()).clone();
+        let sleeper = self.sleeper.get_or_insert_with(|| who.sleeper(self.owner)).clone();
         let waiter = Waiter {
             kind: self.kind,
             wanted: self.node.clone(),
@@ -309,10 +313,11 @@ impl Drop for Acquisition<'_> {
 pub(super) fn block_on(
     node: &PlainArc<Node>,
     kind: Kind,
+    owner: Option<&Owner>,
     deadline: Option<&Deadline>,
     mut sleeps: impl FnMut(&PlainArc<Node>),
 ) -> Result<(), PlainArc<Node>> {
-    let mut acquisition = Acquisition::new(node, kind);
+    let mut acquisition = Acquisition::new(node, kind, owner);
     while acquisition.step() == Step::Asleep {
         acquisition.sleeps_at().into_iter().for_each(&mut sleeps);
         while !acquisition.is_woken() {
@@ -331,8 +336,8 @@ pub(super) fn block_on(
 pub(super) struct Acquiring<'a>(Acquisition<'a>);
 
 impl<'a> Acquiring<'a> {
-    pub(super) fn new(node: &'a PlainArc<Node>, kind: Kind) -> Self {
-        Self(Acquisition::new(node, kind))
+    pub(super) fn new(node: &'a PlainArc<Node>, kind: Kind, owner: Option<&'a Owner>) -> Self {
+        Self(Acquisition::new(node, kind, owner))
     }
 
     /// The node in whose queue it is, which is in its way.

@@ -29,7 +29,7 @@ pub(super) fn acquire_slow(
     let claimed = if tries_once {
         unless_expired(|| node.try_claim(kind))
     } else {
-        block_on(node, kind, deadline.as_ref(), |at| {
+        block_on(node, kind, request.owner.as_ref(), deadline.as_ref(), |at| {
             waiting.get_or_insert_with(|| begin_to_wait(node, kind, request, Some(at)));
         })
     };

@@ -76,7 +76,7 @@ impl<S: LockStore> fmt::Debug for RequestLocks<S> {
 #[derive(Debug)]
 pub(crate) enum Refusal {
     /// This is in the way.
-    Locked(HeldLock),
+    Locked(Box<HeldLock>),
     /// It could not be found out.
     Failed(LockError),
 }
@@ -120,7 +120,7 @@ impl<S: LockStore> RequestLocks<S> {
         let mutex = shaped(self.0.store.mutex(&tree)?, kind).lease(timeout).owner(&label);
         let wanted = HeldLock::new(tree, kind);
         let Some(guard) = self.take(&mutex, &wanted, &[])? else {
-            return Err(Refusal::Locked(wanted)); // nobody's token opens a place for a second lock
+            return Err(Refusal::Locked(Box::new(wanted))); // nobody's token opens a place for a second lock
         };
         guard.into_lease()?;
         Ok(DavLock {
@@ -170,7 +170,7 @@ impl<S: LockStore> RequestLocks<S> {
         if locks.iter().any(|lock| tokens.contains(&lock.token)) {
             return Ok(());
         }
-        Err(Refusal::Locked(HeldLock::new(tree_path(path)?, Kind::new(Mode::Exclusive, Scope::Node))))
+        Err(Refusal::Locked(Box::new(HeldLock::new(tree_path(path)?, Kind::new(Mode::Exclusive, Scope::Node)))))
     }
 
     /// The clients' locks that cover `path`, as they were when the request first asked for any.
@@ -234,12 +234,12 @@ impl<S: LockStore> RequestLocks<S> {
         let (closed, open): (Vec<_>, Vec<_>) = others.into_iter().partition(|(_, is_open)| !is_open);
         match closed.into_iter().map(|(lock, _)| lock).max_by_key(may_last) {
             // With a lock of the client's own in the way there is no waiting for the rest to go.
-            Some(lock) if may_last(&lock) || !open.is_empty() => Err(Refusal::Locked(lock)),
+            Some(lock) if may_last(&lock) || !open.is_empty() => Err(Refusal::Locked(Box::new(lock))),
             None if !open.is_empty() => Ok(None),
             // Only other requests are in the way, or what was there has just gone.
             _ => match mutex.try_lock_owned_for(PATIENCE) {
                 Ok(guard) => Ok(Some(guard)),
-                Err(LockError::TimedOut { .. }) => Err(Refusal::Locked(wanted.clone())),
+                Err(LockError::TimedOut { .. }) => Err(Refusal::Locked(Box::new(wanted.clone()))),
                 Err(error) => Err(error.into()),
             },
         }
@@ -257,7 +257,7 @@ impl<S: LockStore> RequestLocks<S> {
             && let others = self.in_the_way(&wanted, tokens)?
             && let Some((lock, _)) = others.into_iter().find(|(lock, is_open)| !is_open && may_last(lock))
         {
-            return Err(Refusal::Locked(lock));
+            return Err(Refusal::Locked(Box::new(lock)));
         }
         wanted.kind.mode = Mode::Shared;
         self.keep(self.take(&mutex, &wanted, tokens)?);

@@ -29,7 +29,7 @@ impl<S: LockStore> RequestLocks<S> {
     /// locked, and the log says why.
     fn told(&self, path: &DavPath, refusal: Refusal) -> DavLock {
         let lock = match refusal {
-            Refusal::Locked(lock) => lock,
+            Refusal::Locked(lock) => *lock,
             Refusal::Failed(error) => {
                 eprintln!("{path}: {}", in_full(&error));
                 HeldLock::new(tree_path(path).unwrap_or(TreePath::root()), Kind::default())

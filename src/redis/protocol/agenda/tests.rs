@@ -364,3 +364,18 @@ fn work_of_any_kind_is_some() {
     ];
     all.iter().for_each(|work| assert!(!work.is_empty(), "{work:?}"));
 }
+
+#[test]
+fn a_lock_that_was_broken_is_lost_at_once() {
+    let mut agenda = agenda();
+    let lock = holds(&mut agenda, 1, 0);
+    agenda.broken(1, 99);
+    agenda.broken(2, 100);
+    assert!(lock.is_held(1), "other grants are meant");
+    agenda.broken(1, 100);
+    assert!(!lock.is_held(1));
+    let work = due(&mut agenda, 1);
+    assert_eq!(work.lost.iter().map(|lock| lock.number).collect::<Vec<_>>(), [1]);
+    agenda.broken(1, 100);
+    assert!(due(&mut agenda, 2).is_empty(), "told once");
+}
