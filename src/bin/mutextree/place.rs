@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mutextree::{LockStore as _, RedisStore, Snapshot};
+use mutextree::{LockError, LockStore as _, RedisStore, Snapshot};
 
 use crate::args::Keeper;
 use crate::dir::Directory;
@@ -33,13 +33,8 @@ impl Place {
             return Directory::open(dir).map(Self::Directory);
         }
         let url = url(keeper)?;
-        let mut builder = RedisStore::builder(&url).tree(tree(keeper)).timeout(keeper.timeout);
-        builder = builder.client_name("mutextree-command");
-        if let Some(lease) = lease {
-            builder = builder.lease(lease);
-        }
         let name = format!("tree `{}` on {}", tree(keeper), redacted(&url));
-        Ok(Self::Server(Server { store: builder.connect()?, name }))
+        Ok(Self::Server(Server { store: connect(keeper, &url, lease)?, name }))
     }
 
     /// What is held and waited for, now.
@@ -56,6 +51,15 @@ impl Place {
             Self::Server(server) => server.name.clone(),
             Self::Directory(dir) => format!("directory {}", dir.path().display()),
         }
+    }
+}
+
+/// The store on the server at that URL.
+pub(crate) fn connect(keeper: &Keeper, url: &str, lease: Option<Duration>) -> Result<RedisStore, LockError> {
+    let builder = RedisStore::builder(url).tree(tree(keeper)).timeout(keeper.timeout).client_name("mutextree-command");
+    match lease {
+        Some(lease) => builder.lease(lease).connect(),
+        None => builder.connect(),
     }
 }
 

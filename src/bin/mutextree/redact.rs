@@ -11,7 +11,8 @@ pub(crate) fn redacted(text: &str) -> Cow<'_, str> {
         out.push_str(before);
         out.push_str("://");
         // A password may hold any character but a space or a quote, `/` and `@` included.
-        let end = after.find(|char: char| char.is_whitespace() || matches!(char, '\'' | '"' | '`')).unwrap_or(after.len());
+        let end =
+            after.find(|char: char| char.is_whitespace() || matches!(char, '\'' | '"' | '`')).unwrap_or(after.len());
         let (word, behind) = after.split_at(end);
         out.push_str(&without_password(word));
         rest = behind;

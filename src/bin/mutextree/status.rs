@@ -77,7 +77,12 @@ impl From<LockError> for Failure {
             },
             _ => UNAVAILABLE,
         };
-        Self::Status(status, chain(&error))
+        // What a store said needs no introduction.
+        let message = match &error {
+            LockError::Store(source) => chain(&**source),
+            error => chain(error),
+        };
+        Self::Status(status, message)
     }
 }
 

@@ -44,8 +44,9 @@ impl Entry {
         let comes_first = matches!(self.state, State::Held { .. }) || self.number < other.number;
         comes_first
             && self.number != other.number
-            && self.paths.iter().any(|mine| {
-                other.paths.iter().any(|theirs| conflicts((mine, self.kind()), (theirs, other.kind())))
-            })
+            && self
+                .paths
+                .iter()
+                .any(|mine| other.paths.iter().any(|theirs| conflicts((mine, self.kind()), (theirs, other.kind()))))
     }
 }

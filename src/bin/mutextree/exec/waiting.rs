@@ -214,7 +214,8 @@ pub(crate) fn describe(blocker: &Blocker) -> String {
         Some(_) => format!("{owner} waits for `{path}`{shared}"),
         None => format!("`{path}` is held{shared} by {owner}"),
     };
-    let since = blocker.held().map_or_else(|| blocker.waiting().and_then(|waiting| waiting.waited), |held| held.held_for);
+    let since =
+        blocker.held().map_or_else(|| blocker.waiting().and_then(|waiting| waiting.waited), |held| held.held_for);
     if let Some(since) = since {
         text.push_str(&format!(" since {}", span(since)));
     }

@@ -26,7 +26,12 @@ impl Wanted {
         let mode = if exec.shared { Mode::Shared } else { Mode::Exclusive };
         let scope = if exec.node_only { Scope::Node } else { Scope::Subtree };
         let owner = exec.owner.clone().unwrap_or_else(|| owner(exec));
-        Ok(Self { paths: without_covered(paths?, scope), kind: Kind::new(mode, scope), owner: owner.into(), conflict: exec.conflict_exit_code })
+        Ok(Self {
+            paths: without_covered(paths?, scope),
+            kind: Kind::new(mode, scope),
+            owner: owner.into(),
+            conflict: exec.conflict_exit_code,
+        })
     }
 
     /// The lowest node that contains all that is wanted.
