@@ -35,7 +35,7 @@ struct Finding {
     what: &'static str,
     found: String,
     /// What to do about it; nothing if it is good.
-    advice: Option<String>,
+    advice: Option<&'static str>,
 }
 
 impl Finding {
@@ -43,12 +43,12 @@ impl Finding {
         Self { grade: Grade::Good, what, found: found.into(), advice: None }
     }
 
-    fn doubtful(what: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { grade: Grade::Doubtful, what, found: found.into(), advice: Some(advice.into()) }
+    fn doubtful(what: &'static str, found: impl Into<String>, advice: &'static str) -> Self {
+        Self { grade: Grade::Doubtful, what, found: found.into(), advice: Some(advice) }
     }
 
-    fn bad(what: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { grade: Grade::Bad, what, found: found.into(), advice: Some(advice.into()) }
+    fn bad(what: &'static str, found: impl Into<String>, advice: &'static str) -> Self {
+        Self { grade: Grade::Bad, what, found: found.into(), advice: Some(advice) }
     }
 }
 
@@ -75,7 +75,7 @@ impl Report {
         let mut out = io::stdout().lock();
         writeln!(out, "{word}  {:<12} {}", finding.what, printable(&redacted(&finding.found)))?;
         if let Some(advice) = &finding.advice {
-            writeln!(out, "{:19}to do: {}", "", printable(&redacted(advice)))?;
+            writeln!(out, "{:19}to do: {}", "", advice)?;
         }
         Ok(out.flush()?)
     }

@@ -41,8 +41,8 @@ fn line(blocker: &Blocker) -> String {
     if let Some(held) = blocker.held() {
         parts.extend(held.held_for.map(|time| format!("since {}", span(time))));
         parts.push(match held.remaining {
-            Some(left) if held.is_detached() => format!("ends in {} unless renewed", span(left)),
-            Some(left) => format!("ends {} after its holder if that dies now", span(left)),
+            Some(left) if held.is_detached() => format!("ends in {} unless somebody renews it", span(left)),
+            Some(left) => format!("ends in {} if its holder is gone", span(left)),
             None => "ends with its holder".into(),
         });
         parts.extend(held.fencing_token.map(|token| format!("token {token}")));

@@ -103,7 +103,12 @@ pub(super) fn acquire(
         }),
     };
     match taken {
-        Ok(guards) => Ok(ServerLock(guards)),
+        Ok(guards) => {
+            // A lock that was waited for lasts for a few seconds at first, and nodes that were had
+            // early have lost some of their time.
+            guards.iter().try_for_each(Guard::refresh)?;
+            Ok(ServerLock(guards))
+        }
         Err(Refused::Late) => Err(waiting.gave_up(patience)),
         Err(Refused::Failed(failure)) => Err(failure),
     }

@@ -5,7 +5,7 @@ const GOOD: &str = "# Server\r\nredis_version:7.0.15\r\nmaxmemory:0\r\nmaxmemory
                     aof_enabled:1\r\nrole:master\r\nconnected_slaves:0\r\ncluster_enabled:0\r\n";
 
 /// Of each kind of finding that is not good, what it says and advises.
-fn complaints(text: &str) -> Vec<(&'static str, Grade, String)> {
+fn complaints(text: &str) -> Vec<(&'static str, Grade, &'static str)> {
     let findings = Info::new(text.into()).findings();
     let bad = findings.into_iter().filter(|finding| finding.grade != Grade::Good);
     bad.map(|finding| (finding.what, finding.grade, finding.advice.expect("what is not good has an advice"))).collect()
