@@ -182,7 +182,7 @@ fn doctor_says_what_to_do() {
     let server = Server::start();
     let acl = ["SETUSER", "ann", "on", ">secret", "~*", "+@all", "-zadd"];
     let _: () = redis::cmd("ACL").arg(&acl).query(&mut server.connect()).unwrap();
-    fails(format!("redis://ann:secret@127.0.0.1:{}", server.port()), &["permissions", "zadd", "ACL SETUSER"]);
+    fails(format!("redis://ann:secret@127.0.0.1:{}", server.port()), &["permissions", "ZADD", "ACL SETUSER"]);
     let replica = Server::with(&["--replicaof", "127.0.0.1", &server.port().to_string()]);
     fails(replica.url(), &["master"]);
     // The master is told that it has one.

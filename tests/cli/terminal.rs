@@ -19,11 +19,11 @@ impl Terminal {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let terminal = Self { socket: format!("mutextree-test-{}-{number}", std::process::id()) };
         let program = std::path::Path::new(env!("CARGO_BIN_EXE_mutextree")).parent().unwrap();
-        let path = format!("PATH={}:{}", program.display(), std::env::var("PATH").unwrap());
-        let redis = format!("MUTEXTREE_REDIS={}", server.url());
-        let shell = "env PS1='$ ' bash --norc --noprofile";
-        terminal.tmux(&["new-session", "-d", "-x", "100", "-y", "20", "-e", &path, "-e", &redis, shell]);
-        terminal.shows("$ ");
+        let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+        let shell = "exec bash --norc --noprofile";
+        let shell = format!("PATH='{path}' MUTEXTREE_REDIS='{}' PS1='$ ' {shell}", server.url());
+        terminal.tmux(&["new-session", "-d", "-x", "100", "-y", "20", "sh", "-c", &shell]);
+        terminal.shows("$");
         terminal
     }
 
@@ -127,10 +127,10 @@ fn the_command_has_the_terminal() {
 fn an_interactive_shell_works_under_a_lock() {
     let (_server, store, terminal) = scene();
     terminal.enter("mutextree exec a -- env PS1='locked> ' bash --norc --noprofile");
-    terminal.shows("locked>");
+    terminal.shows("\nlocked>");
     terminal.enter("sleep 1000");
     terminal.press(&["C-c"]);
-    terminal.shows_when("two prompts", |screen| screen.matches("locked>").count() == 2);
+    terminal.shows_when("two prompts", |screen| screen.matches("\nlocked>").count() == 2);
     assert_eq!(store.snapshot().unwrap().holders().len(), 1, "Ctrl-C was for the sleep alone");
     terminal.enter("exit 3");
     terminal.shows_when("the first shell", |screen| screen.ends_with("\n$"));
@@ -173,10 +173,10 @@ fn ctrl_z_stops_both_and_fg_goes_on() {
 #[test]
 fn what_is_stopped_for_too_long_is_killed() {
     let (_server, store, terminal) = scene();
-    terminal.enter("mutextree exec --lease 2s a -- sh -c 'echo process $$; while :; do sleep 0.1; done'");
-    terminal.shows("process ");
+    terminal.enter("mutextree exec --lease 2s a -- sh -c 'echo number: $$; while :; do sleep 0.1; done'");
+    terminal.shows("\nnumber: ");
     let screen = terminal.screen();
-    let (_, pid) = screen.rsplit_once("process ").unwrap();
+    let (_, pid) = screen.rsplit_once("\nnumber: ").unwrap();
     let pid = pid.trim().to_owned();
     terminal.press(&["C-z"]);
     terminal.shows("Stopped");

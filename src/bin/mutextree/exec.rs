@@ -7,6 +7,7 @@
 //! * `exec/supervise.rs`: the command runs; signals, the terminal, the lease
 //! * `exec/child.rs`: the command's process group; `exec/terminal.rs`: who has the terminal
 //! * `exec/limits.rs`: when the command has to be stopped
+//! * `exec/starter.rs`: what becomes the command, before it does
 //! * `exec/watchdog.rs`: a process that stops the command if this one cannot
 //!
 //! # Processes
@@ -25,6 +26,7 @@ mod events;
 mod files;
 mod limits;
 mod server;
+pub(crate) mod starter;
 mod supervise;
 mod terminal;
 mod waiting;

@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 #![cfg(unix)]
 
+use std::ffi::OsStr;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -34,8 +35,10 @@ use args::{Arguments, Subcommand};
 use status::Failure;
 
 fn main() -> ExitCode {
-    if std::env::args_os().nth(1).is_some_and(|name| name == exec::watchdog::NAME) {
-        return exec::watchdog::run();
+    match std::env::args_os().nth(1).as_deref().and_then(OsStr::to_str) {
+        Some(exec::watchdog::NAME) => return exec::watchdog::run(),
+        Some(exec::starter::NAME) => return exec::starter::run(),
+        _ => {}
     }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use mutextree::LockStore as _;
 
 use super::{exec, snapshot, tree};
-use crate::running::{Running, kill, lives};
+use crate::running::{Running, kill, lives, until};
 use crate::server::Server;
 
 const LEASE: Duration = Duration::from_secs(3);
@@ -15,13 +15,15 @@ fn start(server: &Server, script: &str) -> Running {
     Running::start(exec(server).args(["--lease", "3s", "a", "--", "sh", "-c", script]))
 }
 
-/// Stops the server, and returns when the keeper has ended: with which status, and after what time.
-fn without_server(server: &Server, running: &mut Running) -> (i32, Duration) {
+/// Stops the server, and returns after what time none of these processes lives.
+fn without_server(server: &Server, running: &mut Running, family: &[&str]) -> Duration {
     kill("-STOP", &server.pid().to_string());
     let stopped = Instant::now();
-    let status = running.status();
+    until("they are gone", || !family.iter().any(|pid| lives(pid)));
+    let time = stopped.elapsed();
+    assert_eq!(running.status(), 76, "whatever the command's own status was");
     kill("-CONT", &server.pid().to_string());
-    (status, stopped.elapsed())
+    time
 }
 
 #[test]
@@ -35,11 +37,10 @@ fn a_command_runs_for_longer_than_the_lease() {
 #[test]
 fn a_silent_server_ends_the_command_before_the_lease_ends() {
     let server = Server::start();
-    let script = "trap 'echo told; exit 0' TERM; echo in; while :; do sleep 0.01; done";
+    let script = "trap 'echo told; exit 0' TERM; echo $$; while :; do sleep 0.01; done";
     let mut running = start(&server, script);
-    assert_eq!(running.line(), "in");
-    let (status, time) = without_server(&server, &mut running);
-    assert_eq!(status, 76, "whatever the command's own status was");
+    let pid = running.line();
+    let time = without_server(&server, &mut running, &[&pid]);
     assert_eq!(running.line(), "told");
     assert!(time < LEASE, "{time:?}");
     let complaints = running.complaints().join("\n");
@@ -53,10 +54,8 @@ fn a_command_that_ignores_sigterm_is_killed_before_the_lease_ends() {
     let mut running = start(&server, script);
     let line = running.line();
     let family: Vec<&str> = line.split(' ').collect();
-    let (status, time) = without_server(&server, &mut running);
-    assert_eq!(status, 76);
+    let time = without_server(&server, &mut running, &family);
     assert!(time < LEASE, "{time:?}");
-    assert!(!family.iter().any(|pid| lives(pid)), "all of the group are gone");
 }
 
 /// Consul's `lock` killed its shell alone, and what that had started ran on without the lock.
@@ -66,10 +65,8 @@ fn grandchildren_die_though_the_command_obeys() {
     let script = "(trap '' TERM; exec sleep 1000) & echo $!; trap 'exit 0' TERM; while :; do sleep 0.01; done";
     let mut running = start(&server, script);
     let grandchild = running.line();
-    let (status, time) = without_server(&server, &mut running);
-    assert_eq!(status, 76);
+    let time = without_server(&server, &mut running, &[&grandchild]);
     assert!(time < LEASE, "{time:?}");
-    assert!(!lives(&grandchild));
 }
 
 /// A stopped process does not hear of SIGTERM until it is continued.
@@ -77,9 +74,9 @@ fn grandchildren_die_though_the_command_obeys() {
 fn a_stopped_command_is_told_too() {
     let server = Server::start();
     let mut running = start(&server, "trap 'echo told; exit 0' TERM; echo $$; while :; do sleep 0.01; done");
-    kill("-STOP", &running.line());
-    let (status, _) = without_server(&server, &mut running);
-    assert_eq!(status, 76);
+    let pid = running.line();
+    kill("-STOP", &pid);
+    without_server(&server, &mut running, &[&pid]);
     assert_eq!(running.line(), "told");
 }
 

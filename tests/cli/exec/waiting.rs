@@ -53,7 +53,7 @@ fn a_lock_that_was_waited_for_is_kept() {
 fn an_owner_shows_who_it_is() {
     let server = Server::start();
     for (options, expected) in [(&[][..], "(sh)"), (&["--owner", "Ann's job"], "Ann's job")] {
-        let holder =
+        let mut holder =
             Running::start(exec(&server).args(options).args(["a", "--", "sh", "-c", "echo in; read line"]));
         holder.line();
         let owner = snapshot(&server).holders().next().unwrap().owner.clone().unwrap();
@@ -61,6 +61,8 @@ fn an_owner_shows_who_it_is() {
         if options.is_empty() {
             assert!(owner.as_str().contains(&format!(":{} ", holder.pid())), "{owner}");
         }
+        holder.type_line("");
+        assert_eq!(holder.status(), 0);
     }
 }
 

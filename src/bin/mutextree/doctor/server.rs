@@ -26,32 +26,24 @@ pub(super) fn look(keeper: &Keeper, tell: Tell<'_>) -> Result<(), Failure> {
     let url = url(keeper)?;
     let began = Instant::now();
     // The store first: what it says is what programs will hear.
-    let place = match connect(keeper, &url, None) {
-        Ok(store) => {
+    let store = connect(keeper, &url, None);
+    match &store {
+        Ok(_) => {
             tell(Finding::good("connection", format!("{}, in {}", redacted(&url), span(began.elapsed()))))?;
-            Some(store)
+            let found = format!("all that is needed may be done in tree `{}`", tree(keeper));
+            tell(Finding::good("permissions", found))?;
         }
-        Err(error) => {
-            let finding = refusal(&error);
-            let is_final = finding.what == "connection";
-            tell(finding)?;
-            if is_final {
-                return Ok(());
-            }
-            None
-        }
-    };
-    if place.is_some() {
-        let found = format!("all that is needed may be done in tree `{}`", tree(keeper));
-        tell(Finding::good("permissions", found))?;
+        Err(error) => tell(refusal(error))?,
     }
-    match ask(&url, keeper.timeout) {
-        Ok(mut connection) => look_closer(&mut connection, tell)?,
-        Err(error) => tell(Finding::doubtful("more", chain(&error), "allow PING, INFO and TIME to see more here"))?,
+    match (ask(&url, keeper.timeout), &store) {
+        (Ok(mut connection), _) => look_closer(&mut connection, tell)?,
+        (Err(error), Ok(_)) => tell(Finding::doubtful("more", chain(&error), "allow INFO and TIME to see more here"))?,
+        // It has been said that it cannot be reached.
+        (Err(_), Err(_)) => {}
     }
-    match place {
-        Some(store) => tell(latency(&store)),
-        None => Ok(()),
+    match store {
+        Ok(store) => tell(latency(&store)),
+        Err(_) => Ok(()),
     }
 }
 

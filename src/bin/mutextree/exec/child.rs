@@ -6,13 +6,14 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::process::{self, Command, ExitStatus};
+use std::process::{self, ExitStatus};
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions};
 use rustix::process::{kill_process_group, test_kill_process_group, waitid, waitpgid};
 
-use crate::status::{CANNOT_RUN, Failure, NOT_FOUND};
+use super::starter;
+use crate::status::Failure;
 
 #[derive(Debug)]
 pub(super) struct Child {
@@ -30,13 +31,16 @@ pub(super) enum State {
 }
 
 impl Child {
-    pub(super) fn spawn(words: &[OsString], variables: &[(&str, String)]) -> Result<Self, Failure> {
-        let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).envs(variables.iter().map(|(name, value)| (name, value))).process_group(0);
-        let process = command.spawn().map_err(|error| {
-            let status = if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { CANNOT_RUN };
-            Failure::Status(status, format!("cannot run `{}`: {error}", words[0].display()))
-        })?;
+    /// What cannot be run says so, and ends with the status for it.
+    pub(super) fn spawn(
+        words: &[OsString],
+        variables: &[(&str, String)],
+        takes_terminal: bool,
+    ) -> Result<Self, Failure> {
+        let failed = |error| Failure::system("cannot start a process for the command", error);
+        let mut command = starter::command(words, takes_terminal).map_err(failed)?;
+        command.envs(variables.iter().map(|(name, value)| (name, value))).process_group(0);
+        let process = starter::spawn(&mut command).map_err(failed)?;
         let group = Pid::from_child(&process);
         Ok(Self { process, group })
     }

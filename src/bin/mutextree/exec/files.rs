@@ -1,5 +1,7 @@
 //! Taking a lock from a directory. Several nodes are one request there.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
 
@@ -74,13 +76,16 @@ fn wait_for_the_end_of(
     waiting: &mut Waiting<'_>,
 ) -> Result<bool, Failure> {
     let (dir, waker) = (dir.clone(), waiting.waker());
-    // What it waits for has no end that could be set. If this gives up the process ends, and with it
-    // the thread.
-    let ended = thread::spawn(move || {
+    let ended = Arc::new(AtomicBool::new(false));
+    let told = ended.clone();
+    // The wait has no end that could be set. If this gives up, the process ends, and with it the
+    // thread.
+    thread::spawn(move || {
         dir.wait_for_the_end_of(number);
+        told.store(true, Ordering::Release); // before the wake-up, so that who is woken sees it
         waker.wake();
     });
-    while !ended.is_finished() {
+    while !ended.load(Ordering::Acquire) {
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Ok(false);
         }

@@ -44,7 +44,7 @@ impl Limits {
         if lease < SHORTEST_LEASE {
             return Err(Failure::usage(format!("a lease is at least 1 s long, so {} is too short", span(lease))));
         }
-        let margin = (lease / 30).min(LONGEST_MARGIN);
+        let margin = (lease / 10).min(LONGEST_MARGIN);
         let kill_after = kill_after.unwrap_or_else(|| (lease / 6).min(LONGEST_DEFAULT_KILL_AFTER));
         // A lease is renewed when a third of it is over. One renewal may fail, and be tried again.
         if kill_after.saturating_add(margin) > lease / 3 {

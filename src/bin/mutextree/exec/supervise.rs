@@ -57,9 +57,10 @@ pub(super) fn supervise(
     let paths: Vec<String> = wanted.paths.iter().map(ToString::to_string).collect();
     let variables = [("MUTEXTREE_FENCING_TOKEN", held.token().to_string()), ("MUTEXTREE_PATH", paths.join("\n"))];
     let mut terminal = Terminal::open();
-    let child = Child::spawn(&exec.command, &variables)?;
+    let takes_terminal = terminal.as_ref().is_some_and(Terminal::is_for_the_command);
+    let child = Child::spawn(&exec.command, &variables, takes_terminal)?;
     watchdog.group(child.group);
-    if let Some(terminal) = terminal.as_mut().filter(|terminal| terminal.is_for_the_command()) {
+    if let Some(terminal) = terminal.as_mut().filter(|_| takes_terminal) {
         terminal.give(child.group);
     }
     let mut run = Run {
@@ -78,7 +79,8 @@ pub(super) fn supervise(
     run.finish(status, exec.verbose)
 }
 
-/// What becomes an orphan below this process becomes its child, so that it can be reaped here.
+/// What becomes an orphan below this process becomes its child, so that it can be reaped here. Else
+/// it counts as one of the group until the first process of the system has reaped it.
 fn adopt_orphans() {
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_child_subreaper(Some(getpid()));
@@ -130,6 +132,7 @@ impl Run<'_> {
                 };
                 say(&format!("{why}; stopping the command"));
                 self.watchdog.stopping();
+                adopt_orphans();
                 self.child.signal(SIGTERM);
                 self.child.signal(SIGCONT); // what is stopped does not hear of SIGTERM
             }

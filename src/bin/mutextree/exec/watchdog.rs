@@ -25,6 +25,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group, setsid, test_kill_process_group};
 
 use super::limits::{Limits, TICK};
+use super::starter;
 use crate::clock;
 use crate::status::{Failure, SYSTEM, say};
 
@@ -45,14 +46,11 @@ impl Watchdog {
     /// `file` is what keeps the lock held.
     pub(super) fn start(limits: Limits, file: Option<OwnedFd>) -> Result<Self, Failure> {
         let failed = |error| Failure::system("cannot start the process that watches over the command", error);
-        // The file of this program may have been replaced or removed since it was started.
-        let link = std::path::Path::new("/proc/self/exe");
-        let program = if link.exists() { link.into() } else { std::env::current_exe().map_err(failed)? };
-        let mut command = Command::new(program);
+        let mut command = Command::new(starter::this_program().map_err(failed)?);
         command.arg0("mutextree").arg(NAME);
         command.args([limits.kill_after, limits.margin].map(|time| time.as_micros().to_string()));
         command.stdin(Stdio::piped()).stdout(file.map_or_else(Stdio::null, Stdio::from));
-        Ok(Self { process: command.spawn().map_err(failed)?, told: None })
+        Ok(Self { process: starter::spawn(&mut command).map_err(failed)?, told: None })
     }
 
     pub(super) fn group(&mut self, group: Pid) {
@@ -150,8 +148,15 @@ impl Watch {
 
     fn wait(&self, pipe: &File) -> rustix::io::Result<usize> {
         // Without a deadline there is nothing to do before the pipe says something.
-        let tick = self.deadline.map(|_| Timespec { tv_sec: 0, tv_nsec: i64::from(TICK.subsec_nanos()) / 4 });
-        poll(&mut [PollFd::new(pipe, PollFlags::IN)], tick.as_ref())
+        let pause = self.deadline.map(|deadline| {
+            let now = clock::now();
+            let kill_at = deadline.saturating_sub(self.slack);
+            let due = if self.is_told { kill_at } else { kill_at.saturating_sub(self.kill_after) };
+            // Once all is sent there is nothing to hurry for.
+            let pause = if now >= kill_at { TICK } else { due.saturating_sub(now).min(TICK) };
+            Timespec { tv_sec: 0, tv_nsec: pause.subsec_nanos().into() }
+        });
+        poll(&mut [PollFd::new(pipe, PollFlags::IN)], pause.as_ref())
     }
 
     /// Returns whether all is done.
