@@ -1,7 +1,7 @@
 //! `mutextree watch`: the locks, redrawn as they change.
 //!
 //! * `watch/rows.rs`: a snapshot as rows of a table; sorting and filtering them
-//! * `watch/screen.rs`: what is drawn
+//! * `watch/screen.rs`, `watch/columns.rs`: what is drawn, and what there is room for
 //! * `watch/keys.rs`: what the keys do
 //! * `watch/changes.rs`: `--json`: a line for each change
 //!
@@ -22,6 +22,7 @@ use rustix::process::{Signal, getpgrp, kill_process_group};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 mod changes;
+mod columns;
 mod keys;
 mod rows;
 mod screen;
@@ -40,7 +41,8 @@ type Look = Result<Snapshot, String>;
 
 pub(crate) fn run(watch: &Watch) -> Result<ExitCode, Failure> {
     let prefix: TreePath = watch.prefix.to_tree_path()?;
-    if !watch.json && !(io::stdout().is_terminal() && io::stdin().is_terminal()) {
+    let is_terminal = io::stdout().is_terminal() && io::stdin().is_terminal();
+    if !(watch.json || is_terminal) {
         return Err(Failure::usage("`watch` draws on a terminal, and this is none; `--json` writes lines instead"));
     }
     let place = Place::open(&watch.keeper, None)?;

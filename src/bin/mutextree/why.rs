@@ -27,17 +27,14 @@ pub(crate) fn run(why: &Why) -> Result<ExitCode, Failure> {
     }
     writeln!(out, "a lock ({kind}) on `{path}` has to wait for {}:", blockers.len())?;
     for blocker in &blockers {
-        writeln!(out, "  {}", line(blocker))?;
+        writeln!(out, "  {}\n      {}", name(blocker), details(blocker))?;
     }
     Ok(ExitCode::from(BLOCKED))
 }
 
-/// All that is known of a lock or a waiter that is in the way.
-fn line(blocker: &Blocker) -> String {
-    let mut parts = vec![name(blocker)];
-    if let Some(kind) = blocker.kind() {
-        parts.push(kind.to_string());
-    }
+/// What is known of a lock or a waiter that is in the way.
+fn details(blocker: &Blocker) -> String {
+    let mut parts: Vec<String> = blocker.kind().map(|kind| kind.to_string()).into_iter().collect();
     if let Some(held) = blocker.held() {
         parts.extend(held.held_for.map(|time| format!("since {}", span(time))));
         parts.push(match held.remaining {

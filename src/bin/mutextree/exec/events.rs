@@ -4,7 +4,7 @@ use std::io;
 use std::thread;
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, unbounded};
 use signal_hook::consts::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGWINCH};
 use signal_hook::iterator::Signals;
 
@@ -55,10 +55,7 @@ impl Events {
     /// The next event; `None` if there is none until then.
     pub(super) fn next(&self, until: Option<Instant>) -> Option<Event> {
         let Some(until) = until else { return self.receiver.recv().ok() };
-        match self.receiver.recv_deadline(until) {
-            Ok(event) => Some(event),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+        self.receiver.recv_deadline(until).ok()
     }
 }
 

@@ -154,7 +154,8 @@ impl<'a> Waiting<'a> {
 
     fn draw(&mut self) {
         let columns = rustix::termios::tcgetwinsize(io::stderr()).map_or(80, |size| usize::from(size.ws_col));
-        let line = cut(&format!("mutextree: {}", self.line()), columns.saturating_sub(1).max(20));
+        // With room for the `^C` that a terminal shows.
+        let line = cut(&format!("mutextree: {}", self.line()), columns.saturating_sub(3).max(20));
         let _ = write!(io::stderr(), "\r{line}\x1b[K");
         self.is_drawn = true;
     }

@@ -123,6 +123,11 @@ impl Row {
         self.left.map_or_else(String::new, span)
     }
 
+    /// What is said of it last: the token of a lock, whom a waiter is behind.
+    pub(super) fn last_text(&self) -> String {
+        self.behind.clone().or_else(|| self.token.map(|token| token.to_string())).unwrap_or_default()
+    }
+
     /// Whether the text is in its path or its owner. Case makes no difference.
     pub(super) fn matches(&self, filter: &str) -> bool {
         let filter = filter.to_lowercase();

@@ -10,6 +10,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Cell, Paragraph, Row as TableRow, Table, TableState};
 
 use super::Look;
+use super::columns;
 use super::rows::{Column, Row, State, rows, sort};
 use crate::text::{printable, span};
 
@@ -113,54 +114,31 @@ impl Screen {
     }
 
     fn table(&mut self, frame: &mut Frame<'_>, rows: &[Row], area: Rect) {
-        const HEADS: [(&str, Option<Column>); 7] = [
-            ("PATH", Some(Column::Path)),
-            ("STATE", Some(Column::State)),
-            ("KIND", None),
-            ("OWNER", Some(Column::Owner)),
-            ("SINCE", Some(Column::Since)),
-            ("LEFT", Some(Column::Left)),
-            ("TOKEN, OR BEHIND WHOM", None),
-        ];
-        let heads = HEADS.map(|(name, column)| match column {
-            Some(column) if column == self.sorted_by => format!("{name} {}", if self.is_reversed { '▲' } else { '▼' }),
-            _ => name.into(),
+        let columns = columns::shown(rows, area.width);
+        let heads = columns.iter().map(|column| match column.sorts {
+            Some(sorts) if sorts == self.sorted_by => {
+                format!("{} {}", column.head, if self.is_reversed { '▲' } else { '▼' })
+            }
+            _ => column.head.into(),
         });
-        let longest = |text: fn(&Row) -> usize, least: usize, most: usize| {
-            let longest = rows.iter().map(text).max().unwrap_or(0).clamp(least, most);
-            Constraint::Length(u16::try_from(longest).unwrap_or(u16::MAX))
-        };
-        let widths = [
-            longest(|row| row.path.to_string().chars().count(), 6, 40),
-            Constraint::Length(8),
-            Constraint::Length(15),
-            longest(|row| row.owner.chars().count(), 7, 36),
-            Constraint::Length(9),
-            Constraint::Length(7),
-            Constraint::Min(16),
-        ];
+        let heads: Vec<_> = heads.map(Cell::from).collect();
         let lines = rows.iter().map(|row| {
-            let last = row.behind.clone().or_else(|| row.token.map(|token| token.to_string())).unwrap_or_default();
-            let cells = [
-                printable(&row.path.to_string()),
-                row.state.name().into(),
-                row.kind_name(),
-                row.owner.clone(),
-                row.since_text(),
-                row.left_text(),
-                last,
-            ];
             let style = match row.state {
                 State::Waits => Style::new().yellow(),
                 _ if row.is_contended => Style::new().bold(),
                 _ => Style::new(),
             };
-            TableRow::new(cells.map(Cell::from)).style(style)
+            TableRow::new(columns.iter().map(|column| (column.text)(row))).style(style)
         });
+        let widths = columns.iter().map(|column| match column.width {
+            None => Constraint::Min(1),
+            Some(width) => Constraint::Length(width),
+        });
+        let widths: Vec<_> = widths.collect();
         let table = Table::new(lines, widths)
-            .header(TableRow::new(heads.map(Cell::from)).style(Style::new().add_modifier(Modifier::UNDERLINED)))
+            .header(TableRow::new(heads).style(Style::new().add_modifier(Modifier::UNDERLINED)))
             .row_highlight_style(Style::new().reversed())
-            .column_spacing(2);
+            .column_spacing(columns::SPACING);
         frame.render_stateful_widget(table, area, &mut self.selected);
     }
 
