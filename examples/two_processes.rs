@@ -22,10 +22,11 @@ use std::time::{Duration, Instant};
 use std::{env, thread};
 
 use lexopt::ValueExt;
-use mutextree::{LockStore, OwnedTreeMutexGuard, RedisStore};
+use mutextree::{LockStore, OwnedTreeMutexGuard, RedisStore, Snapshot};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
+const TREE: &str = "two_processes";
 const LEASE: Duration = Duration::from_secs(3);
 
 fn main() -> Outcome<()> {
@@ -52,7 +53,7 @@ fn main() -> Outcome<()> {
 
 /// What one copy does. It says what it sees on its standard output.
 fn work(role: &str, url: &str) -> Outcome<()> {
-    let store = RedisStore::builder(url).tree("two_processes").lease(LEASE).client_name(role).connect()?;
+    let store = RedisStore::builder(url).tree(TREE).lease(LEASE).client_name(role).connect()?;
     let lock = |path: &str| -> Outcome<OwnedTreeMutexGuard<RedisStore>> {
         let asked = Instant::now();
         let guard = store.mutex(path)?.owner(role).lock_owned()?;
@@ -106,6 +107,7 @@ fn tell(url: &str) -> Outcome<()> {
     until(&["eve"], "holds")?;
     let mut dan = Copy::start("dan", url, &speaks)?;
     until(&["dan"], "waits")?;
+    println!("\n{}", once_somebody_waits(&RedisStore::builder(url).tree(TREE).connect()?)?);
     eve.0.kill()?;
     let killed = Instant::now();
     say("eve", &format!("is killed; her lease of {LEASE:?} goes on without her"));
@@ -113,6 +115,17 @@ fn tell(url: &str) -> Outcome<()> {
     dan.succeeds()?;
     say("", &format!("the lock was handed on {:.1?} after its holder died", killed.elapsed()));
     Ok(())
+}
+
+/// Who holds and who waits, as anyone may look.
+fn once_somebody_waits(store: &RedisStore) -> Outcome<Snapshot> {
+    loop {
+        let snapshot = store.snapshot()?;
+        if snapshot.waiters().len() > 0 {
+            return Ok(snapshot);
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// This program once more, in a process of its own. It does not outlive us.

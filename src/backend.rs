@@ -5,7 +5,8 @@
 //! `release`, `downgrade`, `refresh`, `is_locked`. Four answer a question: `path`, `mode`,
 //! `fencing_token`, `is_held`. The rest is provided.
 //!
-//! * `held.rs` what all stores say about locks: [`HeldLock`], [`LostLock`], [`LeaseToken`]
+//! * `held.rs` what all stores say about locks: [`HeldLock`], [`WaitingLock`], [`LostLock`],
+//!   [`LeaseToken`]
 //! * `loss.rs` telling listeners of locks that were lost
 //! * `offload.rs` waiting in a task for a store that can only block a thread
 
@@ -13,11 +14,12 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::time::Duration;
 
-use crate::error::LockError;
+use crate::error::{Blocker, LockError};
 use crate::path::{PathRef, TreePath};
-use crate::request::{Mode, Request, Scope, Wait};
+use crate::request::{Kind, Mode, Request, Scope, Wait};
+use crate::snapshot::Snapshot;
 
-pub use self::held::{HeldLock, LeaseToken, LostLock};
+pub use self::held::{HeldLock, LeaseToken, LostLock, WaitingLock};
 pub use self::loss::LostLocks;
 
 mod held;
@@ -60,6 +62,11 @@ mod offload;
 ///     [`refresh`](Self::refresh) is `NotHeld`.
 /// 11. **Any time will do**: no [`Duration`] and no [`Instant`](std::time::Instant) makes a call
 ///     panic. A time too long for the clock to hold never ends.
+/// 12. **A snapshot is true of each node.** What [`take_snapshot`](Self::take_snapshot) tells of
+///     one node was so at one moment of the call. So its locks on one node do not conflict. What is
+///     held, or waited for, all the time during the call is in it. What ended before is not.
+/// 13. **What was broken is lost.** Once [`end_lock`](Self::end_lock) has returned `true`, the
+///     grant is as one whose lease has ended: contract 10. No refresh under way revives it.
 ///
 /// # Writing one
 ///
@@ -108,7 +115,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// The grant's fencing token: contract 9.
     fn fencing_token(node: &Self::Node, grant: &Self::Grant) -> u64;
 
-    /// Whether the lock is still held: contract 10. Always `true` for a grant without a lease.
+    /// Whether the lock is still held: contract 10. Always `true` for a grant without a lease,
+    /// unless it was broken (contract 13).
     fn is_held(node: &Self::Node, grant: &Self::Grant) -> bool;
 
     /// The time until the lease ends, as far as this process knows: never more than is left. Zero
@@ -153,6 +161,32 @@ pub trait Backend: Clone + Send + Sync + 'static {
         Err(unsupported("list its locks"))
     }
 
+    /// Who holds and who waits: contract 12, and
+    /// [`LockStore::snapshot`](crate::LockStore::snapshot).
+    ///
+    /// What is provided is made of [`list_locks`](Self::list_locks), and tells of no waiters.
+    fn take_snapshot(&self) -> Result<Snapshot, LockError> {
+        Ok(Snapshot::new(self.list_locks()?, Vec::new()))
+    }
+
+    /// Who would be in the way of a lock of this kind right now: each holder, and each waiter, that
+    /// [`conflicts`](crate::conflicts()) with it. Takes nothing and waits for nobody.
+    ///
+    /// What is provided says that the store cannot do it.
+    fn blockers(node: &Self::Node, kind: Kind) -> Result<Vec<Blocker>, LockError> {
+        let _ = (node, kind);
+        Err(unsupported("say who is in the way"))
+    }
+
+    /// Ends a held lock, whoever holds it: contract 13, and
+    /// [`LockStore::break_lock`](crate::LockStore::break_lock). `false` if it had ended before.
+    ///
+    /// What is provided says that the store cannot do it.
+    fn end_lock(&self, lock: &HeldLock) -> Result<bool, LockError> {
+        let _ = lock;
+        Err(unsupported("break locks"))
+    }
+
     /// Whether an exclusive acquire of this scope with [`Wait::Never`] would fail right now. Takes
     /// nothing and waits for nobody.
     fn is_locked(node: &Self::Node, scope: Scope) -> bool;
@@ -167,6 +201,6 @@ pub trait Backend: Clone + Send + Sync + 'static {
 }
 
 #[cold]
-fn unsupported(what: &str) -> LockError {
+pub(crate) fn unsupported(what: &str) -> LockError {
     LockError::Store(format!("this store cannot {what}").into())
 }

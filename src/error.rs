@@ -2,44 +2,107 @@
 
 use std::fmt;
 
+use crate::backend::{HeldLock, WaitingLock};
 use crate::path::{PathError, TreePath};
-use crate::request::{Owner, Wait};
+use crate::request::{Kind, Owner, Wait};
 
-/// The lock, or the earlier waiter, that stood in the way.
+/// The lock, or the earlier waiter, that stood in the way: in errors, of
+/// [waiters](crate::WaitingLock::behind), and in answer to
+/// [`TreeMutex::blockers`](crate::TreeMutex::blockers).
+///
+/// An error says where, and whose if that is known. The answers of `blockers` have all that is
+/// known of it: [`held`](Self::held) or [`waiting`](Self::waiting).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blocker(Box<Parts>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Parts {
     wanted: TreePath,
-    path: TreePath,
-    owner: Option<Owner>,
+    who: Who,
+}
+
+/// Who is in the way, as far as that is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Who {
+    /// A lock, or a waiter, on this path.
+    Somebody {
+        path: TreePath,
+        owner: Option<Owner>,
+    },
+    Held(HeldLock),
+    Waiting(WaitingLock),
 }
 
 impl Blocker {
     /// What stood in the way of a lock on `wanted`: a lock on `path`, and the holder's name if that
     /// is known. For implementors of [`Backend`](crate::Backend).
     pub fn new(wanted: TreePath, path: TreePath, owner: Option<Owner>) -> Self {
-        Self(Box::new(Parts { wanted, path, owner }))
+        Self(Box::new(Parts { wanted, who: Who::Somebody { path, owner } }))
     }
 
-    /// The node on which the conflicting lock sits.
+    /// What stands in the way of a lock on `wanted` is this lock.
+    pub fn by_holder(wanted: TreePath, lock: HeldLock) -> Self {
+        Self(Box::new(Parts { wanted, who: Who::Held(lock) }))
+    }
+
+    /// What stands in the way of a lock on `wanted` is this waiter, who came earlier.
+    pub fn by_waiter(wanted: TreePath, waiter: WaitingLock) -> Self {
+        Self(Box::new(Parts { wanted, who: Who::Waiting(waiter) }))
+    }
+
+    /// The node on which the conflicting lock sits, or which the earlier waiter wants.
     pub fn path(&self) -> &TreePath {
-        &self.0.path
+        match &self.0.who {
+            Who::Somebody { path, .. } => path,
+            Who::Held(lock) => &lock.path,
+            Who::Waiting(waiter) => &waiter.path,
+        }
     }
 
-    /// The holder's name, if that lock was taken with an [`owner`](crate::TreeMutex::owner).
+    /// The name of the holder or the waiter, if it asked with an
+    /// [`owner`](crate::TreeMutex::owner).
     pub fn owner(&self) -> Option<&Owner> {
-        self.0.owner.as_ref()
+        match &self.0.who {
+            Who::Somebody { owner, .. } => owner.as_ref(),
+            Who::Held(lock) => lock.owner.as_ref(),
+            Who::Waiting(waiter) => waiter.owner.as_ref(),
+        }
+    }
+
+    /// The lock that is in the way, if it is a lock, and more is known than path and owner.
+    pub fn held(&self) -> Option<&HeldLock> {
+        match &self.0.who {
+            Who::Held(lock) => Some(lock),
+            _ => None,
+        }
+    }
+
+    /// The waiter that is in the way, if it is a waiter, and more is known than path and owner.
+    pub fn waiting(&self) -> Option<&WaitingLock> {
+        match &self.0.who {
+            Who::Waiting(waiter) => Some(waiter),
+            _ => None,
+        }
+    }
+
+    /// How it is locked, or wanted, if that is known.
+    pub fn kind(&self) -> Option<Kind> {
+        match &self.0.who {
+            Who::Somebody { .. } => None,
+            Who::Held(lock) => Some(lock.kind),
+            Who::Waiting(waiter) => Some(waiter.kind),
+        }
     }
 }
 
 impl fmt::Display for Blocker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`", self.0.path)?;
-        match &self.0.owner {
-            Some(owner) => write!(f, ", held by {owner}"),
-            None => Ok(()),
+        write!(f, "`{}`", self.path())?;
+        match (self.waiting().is_some(), self.owner()) {
+            (false, Some(owner)) => write!(f, ", held by {owner}"),
+            (false, None) => Ok(()),
+            (true, Some(owner)) => write!(f, ", waited for by {owner}"),
+            (true, None) => f.write_str(", waited for"),
         }
     }
 }
@@ -72,7 +135,8 @@ pub enum LockError {
         /// What stood in the way when the time was up.
         blocker: Blocker,
     },
-    /// The lock was lost before it was released: its lease ended.
+    /// The lock was lost before it was released: its lease ended, or somebody
+    /// [broke](crate::LockStore::break_lock) it.
     NotHeld {
         /// What had been locked.
         path: TreePath,
@@ -122,7 +186,7 @@ impl fmt::Display for LockError {
             Self::TimedOut { blocker } => {
                 write!(f, "timed out waiting for `{}`, blocked by a lock on {blocker}", blocker.0.wanted)
             }
-            Self::NotHeld { path } => write!(f, "`{path}` is not held any more: its lease has ended"),
+            Self::NotHeld { path } => write!(f, "`{path}` is not held any more: its lease has ended, or it was broken"),
             Self::Path(error) => error.fmt(f),
             Self::Store(_) => f.write_str("the lock store failed"),
         }

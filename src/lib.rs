@@ -66,6 +66,10 @@
 //! [several locks at once](docs::patterns#several-locks-at-once): to hold one lock while waiting
 //! for another can deadlock, in any order.
 //!
+//! To see who holds and who waits, print [`store.snapshot()`](LockStore::snapshot): it is a tree,
+//! with a line for each lock. [`blockers`](TreeMutex::blockers) tells who is in the way of one
+//! lock. See [who holds and who waits](docs::patterns#see-who-holds-and-who-waits).
+//!
 //! # What is promised
 //!
 //! 1. **Exclusion.** Two conflicting locks are never held at once.
@@ -100,6 +104,10 @@
 //!
 //! * `redis`: [`RedisStore`].
 //! * `redis-tls`: `rediss://`, with the system's root certificates.
+//! * `serde`: `Serialize` for [`Snapshot`], [`HeldLock`], [`WaitingLock`], [`Blocker`],
+//!   [`TreePath`], [`Kind`], [`Mode`], [`Scope`], [`Owner`], [`LeaseToken`], and the errors
+//!   [`LockError`] and [`PathError`]. Paths, kinds, owners and tokens can be read back. Times are
+//!   seconds.
 //!
 #![cfg_attr(feature = "redis", doc = "[`RedisStore`]: RedisStore")]
 #![cfg_attr(
@@ -130,12 +138,15 @@ mod path;
 #[cfg(feature = "redis")]
 mod redis;
 mod request;
+#[cfg(feature = "serde")]
+mod serialize;
+mod snapshot;
 mod store;
 mod sync;
 mod text;
 mod unwind;
 
-pub use backend::{Backend, HeldLock, LeaseToken, LostLock, LostLocks};
+pub use backend::{Backend, HeldLock, LeaseToken, LostLock, LostLocks, WaitingLock};
 pub use error::{Blocker, LockError};
 pub use guard::{OwnedTreeMutexGuard, TreeMutexGuard};
 pub use lease::Lease;
@@ -145,4 +156,5 @@ pub use path::{Components, PathError, PathRef, ToTreePath, TreePath};
 #[cfg(feature = "redis")]
 pub use redis::{RedisGrant, RedisNode, RedisStore, RedisStoreBuilder, RedisStoreError};
 pub use request::{Kind, Mode, Owner, Request, Scope, Wait, conflicts};
+pub use snapshot::{Snapshot, SnapshotNode};
 pub use store::LockStore;

@@ -13,7 +13,7 @@
 //! * `acquire.rs` an acquisition that may have to wait, step by step, for threads and for tasks
 //! * `grant.rs` from a request to a grant or an error
 //! * `record.rs` owners and leases
-//! * `listing.rs` which locks are held
+//! * `look.rs` looking at the tree: who holds and who waits
 //! * `loss.rs` telling of lost ones
 //! * `tree.rs` from a path to its node
 //! * `reclaim.rs` dropping idle nodes
@@ -22,10 +22,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::backend::{Backend, HeldLock, LeaseToken, LostLocks};
-use crate::error::LockError;
+use crate::backend::{Backend, HeldLock, LeaseToken, LostLocks, unsupported};
+use crate::error::{Blocker, LockError};
 use crate::path::{PathRef, TreePath};
-use crate::request::{Mode, Request, Scope, Wait};
+use crate::request::{self, Mode, Request, Scope, Wait};
+use crate::snapshot::Snapshot;
 use crate::sync::{AtomicU64, Ordering, PlainArc};
 
 pub use self::builder::MemoryStoreBuilder;
@@ -42,7 +43,7 @@ mod claim;
 mod enrol;
 mod gate;
 mod grant;
-mod listing;
+mod look;
 mod loss;
 mod node;
 mod reclaim;
@@ -210,7 +211,7 @@ impl Backend for MemoryStore {
     async fn acquire_async(node: &MemoryNode, request: &Request) -> Result<MemoryGrant, LockError> {
         let kind = Kind::new(request.kind.mode, request.kind.scope);
         if !node.0.claim_fast(kind) && !node.0.claim_looking(kind) {
-            Acquiring::new(&node.0, kind).await;
+            Acquiring::new(&node.0, kind, request.owner.as_ref()).await;
         }
         Ok(grant::grant(&node.0, kind, request))
     }
@@ -297,7 +298,25 @@ impl Backend for MemoryStore {
     }
 
     fn list_locks(&self) -> Result<Vec<HeldLock>, LockError> {
-        Ok(self.tree.locks())
+        Ok(self.tree.snapshot().holders().cloned().collect())
+    }
+
+    fn take_snapshot(&self) -> Result<Snapshot, LockError> {
+        Ok(self.tree.snapshot())
+    }
+
+    fn blockers(node: &MemoryNode, kind: request::Kind) -> Result<Vec<Blocker>, LockError> {
+        Ok(node.0.snapshot_around().blockers(&node.0.path, kind))
+    }
+
+    fn end_lock(&self, lock: &HeldLock) -> Result<bool, LockError> {
+        let Some(token) = lock.fencing_token else {
+            return Err(unsupported("break a lock that has neither an owner nor a lease: there is no record of it"));
+        };
+        // Not resolved: a node that is not there has no lock.
+        let root = lock.path.is_root().then(|| self.tree.root.clone());
+        let node = root.or_else(|| self.tree.index.get(lock.path.as_key()).map(|found| found.0)).map(MemoryNode);
+        Ok(node.is_some_and(|node| node.0.break_recorded(token)))
     }
 
     fn watch_losses(&self) -> LostLocks {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::backend::Backend;
-use crate::error::LockError;
+use crate::error::{Blocker, LockError};
 use crate::guard::{OwnedTreeMutexGuard, TreeMutexGuard};
 use crate::memory::MemoryStore;
 use crate::path::{PathError, ToTreePath, TreePath};
@@ -283,6 +283,31 @@ impl<S: Backend> TreeMutex<S> {
     /// nothing and waits for nobody. The answer can be stale by the time it is there.
     pub fn is_locked(&self) -> bool {
         S::is_locked(&self.node, self.request.kind.scope)
+    }
+
+    /// Who is in the way of this lock right now: each conflicting lock that is held, and then each
+    /// conflicting waiter, the earliest first. Empty if there is nobody. Takes nothing and waits
+    /// for nobody. The answer can be stale by the time it is there, and misses what a
+    /// [`Snapshot`](crate::Snapshot) may miss.
+    ///
+    /// All waiters came before a lock that has not been asked for yet. In memory it may overtake
+    /// them all the same, for about a millisecond.
+    ///
+    /// # Errors
+    /// [`LockError::Store`] if the store fails, or cannot do it.
+    ///
+    /// ```
+    /// use mutextree::{LockStore, MemoryStore};
+    /// let store = MemoryStore::new();
+    /// let _one = store.mutex("org/team/mail")?.owner("mailer").lock_owned()?;
+    /// let _two = store.mutex("org/team/wiki")?.owner("backup").lock_owned()?;
+    /// let blockers = store.mutex("org/team")?.blockers()?;
+    /// let texts: Vec<_> = blockers.iter().map(|blocker| blocker.to_string()).collect();
+    /// assert_eq!(texts, ["`org/team/mail`, held by mailer", "`org/team/wiki`, held by backup"]);
+    /// # Ok::<(), mutextree::LockError>(())
+    /// ```
+    pub fn blockers(&self) -> Result<Vec<Blocker>, LockError> {
+        S::blockers(&self.node, self.request.kind)
     }
 
     #[inline(always)]

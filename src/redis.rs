@@ -14,9 +14,10 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::backend::{Backend, HeldLock, LeaseToken, LostLocks};
-use crate::error::LockError;
+use crate::error::{Blocker, LockError};
 use crate::path::{PathRef, TreePath};
-use crate::request::{Mode, Request, Scope, Wait};
+use crate::request::{Kind, Mode, Request, Scope, Wait};
+use crate::snapshot::Snapshot;
 
 mod builder;
 mod clock;
@@ -34,8 +35,9 @@ pub use error::RedisStoreError;
 pub use node::{RedisGrant, RedisNode};
 
 use primitives::Arc;
-use run::caller;
+use protocol::keys::Target;
 use run::engine::Engine;
+use run::look;
 
 /// A tree of locks in a Redis server (7.0 or later): processes on many machines share it.
 ///
@@ -140,6 +142,10 @@ impl RedisStore {
         self.engine.current().map_or_else(|_| LostLocks::never(), |engine| engine.client.losses.watch())
     }
 
+    fn list(&self, waiters: bool) -> Result<Snapshot, LockError> {
+        look::list(self.engine.current()?, &Target::new(TreePath::root()), waiters)
+    }
+
     fn new(engine: Arc<Engine>) -> Self {
         Self { _last: Arc::new(Last(engine.clone())), engine }
     }
@@ -215,7 +221,19 @@ impl Backend for RedisStore {
     }
 
     fn list_locks(&self) -> Result<Vec<HeldLock>, LockError> {
-        caller::list(self.engine.current()?)
+        Ok(self.list(false)?.holders().cloned().collect())
+    }
+
+    fn take_snapshot(&self) -> Result<Snapshot, LockError> {
+        self.list(true)
+    }
+
+    fn blockers(node: &RedisNode, kind: Kind) -> Result<Vec<Blocker>, LockError> {
+        node.blockers(kind)
+    }
+
+    fn end_lock(&self, lock: &HeldLock) -> Result<bool, LockError> {
+        look::break_lock(self.engine.current()?, lock)
     }
 
     fn is_locked(node: &RedisNode, scope: Scope) -> bool {

@@ -13,6 +13,7 @@ use crate::text::shared_text;
 
 /// Whether other locks may be held at the same time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Mode {
     /// No conflicting lock of either mode is held at the same time.
     #[default]
@@ -32,6 +33,7 @@ impl fmt::Display for Mode {
 
 /// How far down a lock reaches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Scope {
     /// The node and everything below it.
     #[default]
@@ -58,6 +60,7 @@ impl fmt::Display for Scope {
 /// assert_eq!(Kind::default(), Kind::new(Mode::Exclusive, Scope::Subtree));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Kind {
     /// Exclusive or shared.

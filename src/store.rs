@@ -10,6 +10,7 @@ use crate::lease::Lease;
 use crate::mutex::TreeMutex;
 use crate::path::{PathError, ToTreePath};
 use crate::request::{Request, Wait};
+use crate::snapshot::Snapshot;
 
 /// What the shorthands ask for: exclusive, the subtree, no lease of its own, no owner.
 const PLAIN: &Request = &Request::PLAIN;
@@ -167,6 +168,57 @@ pub trait LockStore: Backend {
     /// ```
     fn locks(&self) -> Result<Vec<HeldLock>, LockError> {
         self.list_locks()
+    }
+
+    /// Who holds, and who waits: to look at the whole tree, or at a part. It is a picture, taken a
+    /// node at a time, and stops nobody for longer than that takes: see [`Snapshot`].
+    ///
+    /// # Errors
+    /// [`LockError::Store`] if the store fails, or cannot list.
+    ///
+    /// ```
+    /// use mutextree::{LockStore, MemoryStore};
+    /// let store = MemoryStore::new();
+    /// assert_eq!(store.snapshot()?.to_string(), "nothing is held, and nobody waits\n");
+    /// let _guard = store.mutex("org/team")?.shared().owner("backup").lock_owned()?;
+    /// println!("{}", store.snapshot()?); // a tree
+    /// assert_eq!(store.snapshot()?.holders().count(), 1);
+    /// # Ok::<(), mutextree::LockError>(())
+    /// ```
+    fn snapshot(&self) -> Result<Snapshot, LockError> {
+        self.take_snapshot()
+    }
+
+    /// Ends a held lock, whoever holds it, and lets those that wait for it go on: for an operator
+    /// who knows that the holder hangs. `lock` comes from [`locks`](Self::locks) or a
+    /// [`snapshot`](Self::snapshot). `false` if that lock has ended in the meantime; another one on
+    /// the same node is left alone.
+    ///
+    /// The holder goes on believing that it holds the lock until it learns of the loss, as of any
+    /// other: [`is_held`](crate::TreeMutexGuard::is_held), `refresh` and `unlock` say so, and
+    /// [`lost_locks`](Self::lost_locks) tells. In memory that is at once. Over Redis it is when the
+    /// holder next renews its lease, or by the end of the lease at the latest. So what the lock
+    /// protects should refuse [fencing tokens](crate::TreeMutexGuard::fencing_token) up to the
+    /// broken one's.
+    ///
+    /// # Errors
+    /// [`LockError::Store`] if the store fails, or cannot do it. In memory a lock with neither an
+    /// owner nor a lease cannot be broken, as there is no record of it.
+    ///
+    /// ```
+    /// use mutextree::{LockStore, MemoryStore};
+    /// let store = MemoryStore::new();
+    /// let hangs = store.mutex("org/team")?.owner("backup").lock_owned()?;
+    /// for lock in store.locks()? {
+    ///     assert!(store.break_lock(&lock)?);
+    ///     assert!(!store.break_lock(&lock)?); // it has ended
+    /// }
+    /// assert!(!hangs.is_held());
+    /// assert!(store.try_lock("org/team").is_ok());
+    /// # Ok::<(), mutextree::LockError>(())
+    /// ```
+    fn break_lock(&self, lock: &HeldLock) -> Result<bool, LockError> {
+        self.end_lock(lock)
     }
 
     /// Takes up a lock that outlived its guard, by its path and its token: see [`Lease`].

@@ -33,8 +33,11 @@ fn of_every_store() -> Vec<&'static str> {
         PathRef<'static>,
         Request,
         Scope,
+        Snapshot,
+        SnapshotNode<'static>,
         TreePath,
         Wait,
+        WaitingLock,
     ];
     names.extend(ordinary![
         Lease<MemoryStore>,

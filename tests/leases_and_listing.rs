@@ -124,3 +124,32 @@ fn everything_held_is_listed() {
     ];
     assert_eq!(lines, expected.map(|(path, mode, scope, owner, ends)| (path.into(), mode, scope, owner.into(), ends)));
 }
+
+#[test]
+fn what_has_no_record_cannot_be_broken() {
+    let store = store();
+    let plain = store.lock("a").unwrap();
+    let error = store.break_lock(&store.locks().unwrap()[0]).unwrap_err();
+    let LockError::Store(reason) = &error else { panic!("{error:?}") };
+    assert!(reason.to_string().contains("neither an owner nor a lease"), "{reason}");
+    assert!(plain.is_held());
+    let nodes = store.node_count();
+    let mut gone = HeldLock::new("x/y".parse().unwrap(), mutextree::Kind::default());
+    gone.fencing_token = Some(plain.fencing_token());
+    assert!(!store.break_lock(&gone).unwrap());
+    assert_eq!(store.node_count(), nodes, "to ask makes no node");
+    plain.unlock().unwrap();
+}
+
+#[test]
+fn the_age_is_known_of_a_lock_that_had_a_record_from_the_start() {
+    let store = store();
+    let named = store.mutex("a").unwrap().owner("me").lock_owned().unwrap();
+    let later = store.lock("b").unwrap();
+    later.refresh_for(LONG).unwrap();
+    let locks = store.locks().unwrap();
+    let find = |path: &str| locks.iter().find(|lock| lock.path.to_string() == path).unwrap();
+    assert!(find("a").held_for.is_some_and(|age| age < LONG));
+    assert_eq!(find("a").fencing_token, Some(named.fencing_token()));
+    assert_eq!((find("b").held_for, find("b").fencing_token), (None, Some(later.fencing_token())));
+}

@@ -24,6 +24,7 @@ use super::sleeper::Sleeper;
 use super::wait::{Left, Turn, Waiter, rank};
 use super::walk::{Marks, Walk};
 use super::word::{Kind, Place};
+use crate::request::Owner;
 use crate::sync::{Deadline, Ordering, PlainArc, Spin, Stamp};
 
 /// How far a step came.
@@ -51,10 +52,11 @@ impl Who<'_> {
         }
     }
 
-    fn sleeper(self) -> PlainArc<Sleeper> {
+    fn sleeper(self, owner: Option<&Owner>) -> PlainArc<Sleeper> {
+        let owner = owner.cloned();
         match self {
-            Self::Thread => Sleeper::for_thread(),
-            Self::Task(waker) => Sleeper::for_task(waker.clone()),
+            Self::Thread => Sleeper::for_thread(owner),
+            Self::Task(waker) => Sleeper::for_task(waker.clone(), owner),
         }
     }
 }
@@ -94,6 +96,8 @@ impl Asleep {
 pub(super) struct Acquisition<'a> {
     node: &'a PlainArc<Node>,
     kind: Kind,
+    /// Who asks, for those who look.
+    owner: Option<&'a Owner>,
     stage: Stage,
     /// The rounds that it may still spin before it sleeps, once it has begun to.
     spin: Option<Spin>,
@@ -106,8 +110,8 @@ pub(super) struct Acquisition<'a> {
 }
 
 impl<'a> Acquisition<'a> {
-    pub(super) fn new(node: &'a PlainArc<Node>, kind: Kind) -> Self {
-        Self { node, kind, stage: Stage::Idle, spin: None, stamp: None, sleeper: None, closed_all: false }
+    pub(super) fn new(node: &'a PlainArc<Node>, kind: Kind, owner: Option<&'a Owner>) -> Self {
+        Self { node, kind, owner, stage: Stage::Idle, spin: None, stamp: None, sleeper: None, closed_all: false }
     }
 
     /// A step of the calling thread.
@@ -206,7 +210,7 @@ impl<'a> Acquisition<'a> {
     fn sleep_at(&mut self, at: &PlainArc<Node>, place: Place, stamp: Stamp, draining: Option<Walk>, who: Who<'_>) {
         // What is in the way may be a lock whose lease has expired.
         at.revoke_expired();
-        let sleeper = self.sleeper.get_or_insert_with(|| who.sleeper()).clone();
+        let sleeper = self.sleeper.get_or_insert_with(|| who.sleeper(self.owner)).clone();
         let waiter = Waiter {
             kind: self.kind,
             wanted: self.node.clone(),
@@ -297,8 +301,13 @@ impl Drop for Acquisition<'_> {
 
 /// Acquires, and blocks the calling thread until it has the lock, or until the deadline. The error
 /// is the node that was in the way.
-pub(super) fn block_on(node: &PlainArc<Node>, kind: Kind, deadline: Option<&Deadline>) -> Result<(), PlainArc<Node>> {
-    let mut acquisition = Acquisition::new(node, kind);
+pub(super) fn block_on(
+    node: &PlainArc<Node>,
+    kind: Kind,
+    owner: Option<&Owner>,
+    deadline: Option<&Deadline>,
+) -> Result<(), PlainArc<Node>> {
+    let mut acquisition = Acquisition::new(node, kind, owner);
     while acquisition.step() == Step::Asleep {
         while !acquisition.is_woken() {
             if deadline.is_some_and(Deadline::has_passed) {
@@ -316,8 +325,8 @@ pub(super) fn block_on(node: &PlainArc<Node>, kind: Kind, deadline: Option<&Dead
 pub(super) struct Acquiring<'a>(Acquisition<'a>);
 
 impl<'a> Acquiring<'a> {
-    pub(super) fn new(node: &'a PlainArc<Node>, kind: Kind) -> Self {
-        Self(Acquisition::new(node, kind))
+    pub(super) fn new(node: &'a PlainArc<Node>, kind: Kind, owner: Option<&'a Owner>) -> Self {
+        Self(Acquisition::new(node, kind, owner))
     }
 }
 

@@ -24,8 +24,11 @@ pub(super) fn acquire_slow(
     let deadline = Deadline::from_end(end_of(wait));
     // A wait of no time is a try: another try in mid-air must not make it fail.
     let tries_once = wait == Wait::Never || deadline.as_ref().is_some_and(Deadline::has_passed);
-    let claimed =
-        if tries_once { unless_expired(|| node.try_claim(kind)) } else { block_on(node, kind, deadline.as_ref()) };
+    let claimed = if tries_once {
+        unless_expired(|| node.try_claim(kind))
+    } else {
+        block_on(node, kind, request.owner.as_ref(), deadline.as_ref())
+    };
     match claimed {
         Ok(()) => Ok(grant(node, kind, request)),
         Err(in_the_way) => {

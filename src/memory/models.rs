@@ -9,6 +9,7 @@
 //! * `enrolling.rs` enrolment against walks
 //! * `waking.rs` no wake-up is lost
 //! * `giving_up.rs` timeouts
+//! * `looking.rs` looks at the tree, and breaking a lock
 //! * `gating.rs` nobody is overtaken for ever
 //! * `reclaiming.rs` sweeps against look-ups
 //! * `polling.rs` tasks
@@ -41,6 +42,7 @@ mod enrolling;
 mod excluding;
 mod gating;
 mod giving_up;
+mod looking;
 mod polling;
 mod reclaiming;
 mod trying;
@@ -136,14 +138,14 @@ impl World {
     /// The same by the slow path from the start: for models of what happens there, which a claim by
     /// the fast path would only make larger.
     fn lock_slowly(&self, node: &PlainArc<Node>, kind: Kind) {
-        acquire::block_on(node, kind, None).unwrap();
+        acquire::block_on(node, kind, None, None).unwrap();
         self.touch(node, kind);
         node.drop_claim(kind);
     }
 
     /// Locks if that can be done before the deadline passes.
     fn lock_until(&self, node: &PlainArc<Node>, kind: Kind, deadline: &Deadline) -> bool {
-        let granted = acquire::block_on(node, kind, Some(deadline)).is_ok();
+        let granted = acquire::block_on(node, kind, None, Some(deadline)).is_ok();
         if granted {
             self.touch(node, kind);
             node.drop_claim(kind);
@@ -175,7 +177,7 @@ impl World {
 /// Acquires as the store does: by the fast path if that will do.
 fn take(node: &PlainArc<Node>, kind: Kind) {
     if !node.claim_fast(kind) && !node.claim_looking(kind) {
-        acquire::block_on(node, kind, None).unwrap();
+        acquire::block_on(node, kind, None, None).unwrap();
     }
 }
 

@@ -2,8 +2,8 @@
 //! node. A lock with neither has no record, and pays nothing.
 //!
 //! A record is on its node's list for as long as its claim stands. Taking the record off the list,
-//! under the slow lock, decides who ends the claim: the guard, or a thread that finds the lease
-//! expired and *revokes* the lock.
+//! under the slow lock, decides who ends the claim: the guard, a thread that finds the lease
+//! expired and *revokes* the lock, or one that breaks it.
 //!
 //! An expired lease is noticed by the waiters that it blocks; nothing polls. A waiting thread
 //! sleeps no longer than the earliest lease on the node. For waiting tasks, for listeners, and for
@@ -32,6 +32,8 @@ struct Record {
     owner: Option<Owner>,
     /// The full length of its lease.
     length: Option<Duration>,
+    /// When it was granted; `None` if that was before it had a record.
+    since: Option<Instant>,
     /// When the lease expires: `None` if never, or too late for the clock to hold. Once it has
     /// expired, nothing moves it again.
     expires: Option<Instant>,
@@ -65,6 +67,21 @@ impl Records {
     /// The record of a lock that is still held.
     fn held(&mut self, token: u64) -> Result<&mut Record, Lost> {
         self.list.iter_mut().find(|record| record.token == token && !record.has_expired()).ok_or(Lost)
+    }
+
+    /// The locks as a listing shows them. Under the slow lock of the node.
+    pub(super) fn listed(&self, node: &Node) -> Vec<(Kind, HeldLock)> {
+        let now = now();
+        let line = |record: &Record| {
+            let mut lock = HeldLock::new(node.path.clone(), record.kind.public());
+            lock.owner.clone_from(&record.owner);
+            lock.remaining = record.expires.map(|expires| expires.saturating_duration_since(now));
+            lock.held_for = record.since.map(|since| now.saturating_duration_since(since));
+            lock.fencing_token = Some(record.token);
+            lock.token = record.detached.then(|| node.shared().lease_token(record.token));
+            (record.kind, lock)
+        };
+        self.list.iter().map(line).collect()
     }
 
     fn first_expiry(&self) -> Option<Instant> {
@@ -130,8 +147,9 @@ impl Slow {
 impl Node {
     /// Records a claim that has been granted.
     pub(super) fn record(self: &PlainArc<Self>, token: u64, kind: Kind, lease: Option<Duration>, owner: Option<Owner>) {
-        let expires = lease.and_then(|lease| now().checked_add(lease));
-        let record = Record { token, kind, owner, length: lease, expires, detached: false };
+        let now = now();
+        let expires = lease.and_then(|lease| now.checked_add(lease));
+        let record = Record { token, kind, owner, length: lease, since: Some(now), expires, detached: false };
         self.cold().slow.lock().records.list.push(record);
         // A waiter that fell asleep before the record was here would sleep for too long.
         if expires.is_some() {
@@ -143,7 +161,7 @@ impl Node {
     pub(super) fn record_once(&self, token: u64, kind: Kind) {
         let records = &mut self.cold().slow.lock().records;
         if !records.contains(token) {
-            let record = Record { token, kind, owner: None, length: None, expires: None, detached: false };
+            let record = Record { token, kind, owner: None, length: None, since: None, expires: None, detached: false };
             records.list.push(record);
         }
     }
@@ -201,14 +219,28 @@ impl Node {
     pub(super) fn revoke_expired(self: &PlainArc<Self>) -> bool {
         let Some(cold) = self.cold_if_any() else { return false };
         let expired = cold.slow.lock().records.take_expired();
-        for record in &expired {
-            self.end(record);
-            if !record.detached {
-                let lost = LostLock::new(self.path.clone(), record.owner.clone(), record.token);
-                self.shared().losses.tell(&lost);
-            }
-        }
+        expired.iter().for_each(|record| self.take_away(record));
         !expired.is_empty()
+    }
+
+    /// Ends a recorded lock on behalf of somebody else. Whether there was one.
+    pub(super) fn break_recorded(self: &PlainArc<Self>, token: u64) -> bool {
+        let Some(cold) = self.cold_if_any() else { return false };
+        let taken = cold.slow.lock().records.take(token);
+        let Some(record) = taken else { return false };
+        let was_held = !record.has_expired();
+        self.take_away(&record);
+        was_held
+    }
+
+    /// Ends the claim of a record that has been taken off the list by somebody else than its
+    /// holder, who is told.
+    fn take_away(self: &PlainArc<Self>, record: &Record) {
+        self.end(record);
+        if !record.detached {
+            let lost = LostLock::new(self.path.clone(), record.owner.clone(), record.token);
+            self.shared().losses.tell(&lost);
+        }
     }
 
     /// Ends the claim of a record that has been taken off the list.
@@ -240,19 +272,6 @@ impl Node {
     pub(super) fn detached_kind(&self, token: u64) -> Option<Kind> {
         let records = &mut self.cold_if_any()?.slow.lock().records;
         records.held(token).ok().filter(|record| record.detached).map(|record| record.kind)
-    }
-
-    /// The recorded locks, for a listing.
-    pub(super) fn recorded(&self) -> Vec<(Kind, HeldLock)> {
-        let Some(cold) = self.cold_if_any() else { return Vec::new() };
-        let line = |record: &Record| {
-            let mut lock = HeldLock::new(self.path.clone(), record.kind.public());
-            lock.owner.clone_from(&record.owner);
-            lock.remaining = record.expires.map(|expires| expires.saturating_duration_since(now()));
-            lock.token = record.detached.then(|| self.shared().lease_token(record.token));
-            (record.kind, lock)
-        };
-        cold.slow.lock().records.list.iter().map(line).collect()
     }
 
     /// What the timer does here: revokes expired leases, which wakes the waiters they blocked, and

@@ -7,12 +7,15 @@ use std::task::Waker;
 
 use super::gate::Gate;
 use super::wait::Turn;
+use crate::request::Owner;
 use crate::sync::{AtomicBool, Deadline, Mutex, Ordering, Parker, PlainArc, contain};
 
 /// A waiter's bed: shared between the waiter and the queue that it is in.
 #[derive(Debug)]
 pub(super) struct Sleeper {
     bed: Bed,
+    /// Who waits, for those who look.
+    owner: Option<Owner>,
     /// Set under the slow lock when the waiter is chosen to be woken.
     woken: AtomicBool,
     /// Whether it had been woken by the timer's last visit.
@@ -54,23 +57,28 @@ impl Drop for TaskWaker {
 
 impl Sleeper {
     /// For the calling thread.
-    pub(super) fn for_thread() -> PlainArc<Self> {
-        Self::new(Bed::Thread(Parker::new()))
+    pub(super) fn for_thread(owner: Option<Owner>) -> PlainArc<Self> {
+        Self::new(Bed::Thread(Parker::new()), owner)
     }
 
     /// For the task that `waker` wakes.
-    pub(super) fn for_task(waker: Waker) -> PlainArc<Self> {
-        Self::new(Bed::Task(Mutex::new(TaskWaker(Some(waker)))))
+    pub(super) fn for_task(waker: Waker, owner: Option<Owner>) -> PlainArc<Self> {
+        Self::new(Bed::Task(Mutex::new(TaskWaker(Some(waker)))), owner)
     }
 
-    fn new(bed: Bed) -> PlainArc<Self> {
+    fn new(bed: Bed, owner: Option<Owner>) -> PlainArc<Self> {
         PlainArc::new(Self {
             bed,
+            owner,
             woken: AtomicBool::new(false),
             seen_woken: AtomicBool::new(false),
             lapsed: AtomicBool::new(false),
             gates: Mutex::new(Vec::new()),
         })
+    }
+
+    pub(super) fn owner(&self) -> Option<&Owner> {
+        self.owner.as_ref()
     }
 
     pub(super) fn is_task(&self) -> bool {

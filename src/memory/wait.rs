@@ -98,7 +98,7 @@ pub(super) struct Waiter {
 }
 
 impl Waiter {
-    fn is_draining(&self) -> bool {
+    pub(super) fn is_draining(&self) -> bool {
         self.place == Place::Below
     }
 
@@ -147,6 +147,11 @@ impl Queue {
     /// Whether a task waits here.
     pub(super) fn has_task(&self) -> bool {
         self.waiters.iter().any(|waiter| waiter.sleeper.is_task())
+    }
+
+    /// The waiters here, in order of rank.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Waiter> {
+        self.waiters.iter()
     }
 
     /// The threads that wait here.

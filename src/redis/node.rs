@@ -11,9 +11,10 @@ use super::protocol::keys::Target;
 use super::protocol::lock::Lock;
 use super::run::caller;
 use super::run::engine::Engine;
+use super::run::look;
 use super::run::task::Acquiring;
 use crate::backend::LeaseToken;
-use crate::error::LockError;
+use crate::error::{Blocker, LockError};
 use crate::path::TreePath;
 use crate::request::{Kind, Mode, Request, Scope, Wait};
 
@@ -121,6 +122,12 @@ impl RedisNode {
     pub(super) fn is_locked(&self, scope: Scope) -> bool {
         let kind = Kind::new(Mode::Exclusive, scope);
         self.engine.current().map_or(true, |engine| caller::is_locked(engine, &self.target, kind))
+    }
+
+    /// Who is in the way of a lock of this kind.
+    pub(super) fn blockers(&self, kind: Kind) -> Result<Vec<Blocker>, LockError> {
+        let around = look::list(self.engine.current()?, &self.target, true)?;
+        Ok(around.blockers(self.path(), kind))
     }
 
     fn not_held(&self) -> LockError {

@@ -55,6 +55,11 @@ impl Stamp {
         Self(Instant::now())
     }
 
+    /// How long ago that was.
+    pub(crate) fn age(self) -> Option<Duration> {
+        Some(self.0.elapsed())
+    }
+
     /// Whether more than `patience` has passed since.
     pub(crate) fn older_than(self, patience: Duration) -> bool {
         self.0.elapsed() > patience

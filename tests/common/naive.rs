@@ -5,7 +5,10 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use mutextree::{Backend, Blocker, Kind, LockError, Mode, Owner, PathRef, Request, Scope, TreePath, Wait, conflicts};
+use mutextree::{
+    Backend, Blocker, HeldLock, Kind, LockError, Mode, Owner, PathRef, Request, Scope, Snapshot, TreePath, Wait,
+    WaitingLock, conflicts,
+};
 
 /// A tree of locks as a list.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +36,10 @@ struct Lock {
     owner: Option<Owner>,
     /// Whether it is held; else it waits.
     held: bool,
+    /// When it was asked for, and once it is held, when it was granted.
+    since: Instant,
+    /// Its fencing token, once it is held.
+    token: u64,
     /// When its lease ends.
     ends: Option<Instant>,
 }
@@ -129,7 +136,7 @@ impl Backend for NaiveStore {
         state.last_id += 1;
         let id = state.last_id;
         let (path, owner) = (node.path.clone(), request.owner.clone());
-        state.locks.push(Lock { id, path, kind, owner, held: false, ends: None });
+        state.locks.push(Lock { id, path, kind, owner, held: false, since: Instant::now(), token: 0, ends: None });
 
         while let Some(lock) = state.in_the_way(id) {
             let blocker = Blocker::new(node.path.clone(), lock.path.clone(), lock.owner.clone());
@@ -148,7 +155,7 @@ impl Backend for NaiveStore {
         state.last_token += 1;
         let token = state.last_token;
         let lock = state.find(id).expect("a waiter has no lease that could end");
-        lock.held = true;
+        (lock.held, lock.since, lock.token) = (true, Instant::now(), token);
         lock.ends = lease.and_then(end);
         Ok(Grant { id, mode: kind.mode, token, lease })
     }
@@ -198,6 +205,39 @@ impl Backend for NaiveStore {
         }
         node.store.changed.notify_all(); // it may end earlier than the waiters know
         Ok(())
+    }
+
+    fn list_locks(&self) -> Result<Vec<HeldLock>, LockError> {
+        Ok(self.take_snapshot()?.holders().cloned().collect())
+    }
+
+    fn take_snapshot(&self) -> Result<Snapshot, LockError> {
+        let (mut held, mut waiting) = (Vec::new(), Vec::new());
+        for lock in &self.0.now().locks {
+            let (path, since) = (lock.path.clone(), Some(lock.since.elapsed()));
+            if lock.held {
+                let mut line = HeldLock::new(path, lock.kind);
+                (line.owner, line.held_for, line.fencing_token) = (lock.owner.clone(), since, Some(lock.token));
+                line.remaining = lock.ends.map(|ends| ends.saturating_duration_since(Instant::now()));
+                held.push(line);
+            } else {
+                let mut line = WaitingLock::new(path, lock.kind);
+                (line.owner, line.waited) = (lock.owner.clone(), since);
+                waiting.push(line);
+            }
+        }
+        Ok(Snapshot::new(held, waiting))
+    }
+
+    fn blockers(node: &Node, kind: Kind) -> Result<Vec<Blocker>, LockError> {
+        Ok(NaiveStore(node.store.clone()).take_snapshot()?.blockers(&node.path, kind))
+    }
+
+    fn end_lock(&self, lock: &HeldLock) -> Result<bool, LockError> {
+        let mut state = self.0.now();
+        let at = state.locks.iter().position(|held| held.held && Some(held.token) == lock.fencing_token);
+        self.0.changed.notify_all();
+        Ok(at.map(|at| state.locks.remove(at)).is_some())
     }
 
     fn is_locked(node: &Node, scope: Scope) -> bool {

@@ -37,6 +37,7 @@ impl Limits {
             "tidy" => ("", source!("tidy")),
             "detached" => ("", source!("detached")),
             "list" => ("", source!("list")),
+            "break" => ("", source!("break")),
             _ => panic!("there is no script {name}"),
         };
         let text = format!("#!lua\n{prelude}{fast}{tree}{turns}{own}");
@@ -148,6 +149,25 @@ impl Tree {
         (int(&reply[1]), More::read(&reply[0]))
     }
 
+    /// All that is listed for a path, whatever number of calls that takes; with those who wait, or
+    /// without.
+    pub(crate) fn list(&mut self, path: &str, waiters: bool) -> Vec<Line> {
+        let (mut lines, mut range, mut entry) = (Vec::new(), b"1".to_vec(), Vec::new());
+        loop {
+            let waiters: &[u8] = if waiters { b"1" } else { b"0" };
+            let reply = self.call("list", &[waiters, path.as_bytes(), &range, &entry]);
+            lines.extend(reply[1..].chunks(9).map(Line::read));
+            let Value::Array(at) = &reply[0] else { return lines };
+            (range, entry) = (bytes(&at[0]), bytes(&at[1]));
+        }
+    }
+
+    /// Breaks a lock. Whether it was held, and what is left to do.
+    pub(crate) fn break_lock(&mut self, token: &str, path: &str, fence: u64) -> (bool, More) {
+        let reply = self.call("break", &[token.as_bytes(), path.as_bytes(), fence.to_string().as_bytes()]);
+        (int(&reply[0]) == 1, more("break", &reply))
+    }
+
     /// Calls `tidy` until nothing is left to do. How often that was.
     pub(crate) fn tidy(&mut self) -> usize {
         for calls in 1.. {
@@ -219,6 +239,36 @@ impl Tree {
     }
 }
 
+/// One lock of a listing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Line {
+    pub(crate) held: bool,
+    pub(crate) path: Bytes,
+    pub(crate) kind: i64,
+    pub(crate) owner: Bytes,
+    pub(crate) client: Bytes,
+    pub(crate) token: Bytes,
+    pub(crate) number: i64,
+    pub(crate) age: i64,
+    pub(crate) left: i64,
+}
+
+impl Line {
+    fn read(line: &[Value]) -> Self {
+        Self {
+            held: int(&line[0]) == 1,
+            path: bytes(&line[1]),
+            kind: int(&line[2]),
+            owner: bytes(&line[3]),
+            client: bytes(&line[4]),
+            token: bytes(&line[5]),
+            number: int(&line[6]),
+            age: int(&line[7]),
+            left: int(&line[8]),
+        }
+    }
+}
+
 impl More {
     pub(crate) fn read(value: &Value) -> Self {
         match value {
@@ -247,7 +297,7 @@ pub(crate) fn bytes(value: &Value) -> Bytes {
 pub(crate) fn more(name: &str, reply: &[Value]) -> More {
     let at = match (name, int_or_nothing(reply.first())) {
         ("refresh" | "handover" | "tidy", _) => 0,
-        ("release" | "downgrade" | "inspect", _) => 1,
+        ("release" | "downgrade" | "inspect" | "break", _) => 1,
         ("acquire", Some(1)) => 2,
         ("acquire", Some(4)) => return More::Nothing,
         ("acquire", _) => 4,

@@ -1,6 +1,7 @@
 //! The distributed store, against real servers.
 
 mod basic;
+mod breaking;
 mod calls;
 #[macro_use]
 #[path = "../common/mod.rs"]

@@ -167,6 +167,23 @@ impl Run {
                 assert_eq!(code, blocked.into(), "{step:?}");
                 None
             }
+            Step::Break { which } => {
+                let Token { token, path, .. } = self.pick(which)?;
+                let (broken, more) = self.tree.break_lock(&token, path, 0);
+                self.tree.finish(more);
+                let at = self.position(&token).filter(|&at| self.locks[at].held);
+                assert_eq!(broken, at.is_some_and(|at| !self.locks[at].dead), "{step:?}");
+                if let Some(at) = at {
+                    self.locks.remove(at);
+                    let which = which % self.tokens.len();
+                    (self.tokens[which].buried, self.tokens[which].crumbles) = (true, false);
+                }
+                None
+            }
+            Step::List { path } => {
+                self.is_listed(PATHS[path]);
+                None
+            }
             Step::Tidy => {
                 self.tree.tidy();
                 let now = self.tree.time();
@@ -179,6 +196,21 @@ impl Run {
                 self.before.tick += if self.before.tick > 0 { HOUR } else { 0 };
                 None
             }
+        }
+    }
+
+    /// All that lives and matters to the path is listed, each once; and what is held by itself.
+    fn is_listed(&mut self, path: &str) {
+        let matters = |lock: &&Lock| !lock.dead && (below(lock.path, path) || below(path, lock.path));
+        let line = |lock: &Lock| (lock.token.clone().into_bytes(), lock.held, i64::from(lock.kind));
+        let mut expected: Vec<_> = self.locks.iter().filter(matters).map(line).collect();
+        expected.sort();
+        for waiters in [true, false] {
+            let lines = self.tree.list(path, waiters);
+            let mut listed: Vec<_> = lines.into_iter().map(|line| (line.token, line.held, line.kind)).collect();
+            listed.sort();
+            expected.retain(|(_, held, _)| waiters || *held);
+            assert_eq!(listed, expected, "for {path:?}");
         }
     }
 

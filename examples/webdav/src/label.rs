@@ -32,7 +32,12 @@ impl Label {
 
     /// The label of a listed lock; `None` if it was not taken by such a server.
     pub(crate) fn of(lock: &HeldLock) -> Option<Self> {
-        let (token, about) = lock.owner.as_ref()?.as_str().split_once(' ')?;
+        Self::read(lock.owner.as_ref()?)
+    }
+
+    /// The label that this owner field has, if it is one.
+    pub(crate) fn read(owner: &Owner) -> Option<Self> {
+        let (token, about) = owner.as_str().split_once(' ')?;
         let ours = token.starts_with("urn:uuid:") || token.starts_with(REQUEST);
         ours.then(|| Self { token: token.to_owned(), about: about.to_owned() })
     }

@@ -17,9 +17,12 @@
 //!
 //! ```text
 //! /
-//! `-- plans
-//!     |-- budget.ods  [exclusive, subtree, Ada on desk-7, 572 s left]
-//!     `-- draft.odt  [shared, subtree, Bea, 86391 s left]  [shared, subtree, Cem, 85802 s left]
+//! └─ plans
+//!    ├─ budget.ods  held  exclusive  Ada on desk-7  28 s  without a guard, lease ends in 9 min
+//!    └─ draft.odt   held  shared     Bea            9 s   without a guard, lease ends in 23 h
+//!                   held  shared     Cem            4 s   without a guard, lease ends in 23 h
+//!
+//! 3 held, nobody waits
 //! ```
 //!
 //! litmus, the test suite for WebDAV servers, passes all of its suites against it:
@@ -33,7 +36,7 @@
 //!
 //! * `locks.rs` is the part to read: what of WebDAV becomes what of the store, and the rules.
 //! * `label.rs` is the text in a lock's owner field, `names.rs` turns URLs into paths of locks and
-//!   back, `listing.rs` draws the tree.
+//!   back, `listing.rs` shows the tree.
 //! * `locksystem.rs` fits it to dav-server, `properties.rs` keeps the properties that clients set,
 //!   `server.rs` speaks HTTP, `report.rs` tells of errors.
 //!

@@ -93,8 +93,8 @@ impl<S: LockStore> Site<S> {
 
     async fn list(&self) -> Response<Body> {
         let store = self.store.clone();
-        let (status, text) = match spawn_blocking(move || store.locks()).await {
-            Ok(Ok(locks)) => (StatusCode::OK, render(locks)),
+        let (status, text) = match spawn_blocking(move || store.snapshot()).await {
+            Ok(Ok(snapshot)) => (StatusCode::OK, render(&snapshot)),
             Ok(Err(error)) => (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", in_full(&error))),
             Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
         };

@@ -25,7 +25,7 @@ fn gates<const N: usize>(nodes: [&PlainArc<Node>; N]) -> [bool; N] {
 fn one_that_has_grown_old_closes_all_gates() {
     let [root, inner, leaf] = nodes(PATIENCE);
     inner.try_claim(Kind::Xs).unwrap();
-    let mut waiting = Acquisition::new(&leaf, Kind::Xs);
+    let mut waiting = Acquisition::new(&leaf, Kind::Xs, None);
     assert_eq!(waiting.step(), Step::Asleep);
     // Overtaken on the spot, and not yet back on its feet when it is old.
     inner.drop_claim(Kind::Xs);
@@ -46,7 +46,7 @@ fn one_that_has_grown_old_closes_all_gates() {
 fn one_that_lapsed_closes_all_gates_again() {
     let [root, inner, leaf] = nodes(Duration::ZERO);
     inner.try_claim(Kind::Xs).unwrap();
-    let mut waiting = Acquisition::new(&leaf, Kind::Xs);
+    let mut waiting = Acquisition::new(&leaf, Kind::Xs, None);
     assert_eq!(waiting.poll_step(Waker::noop()), Step::Asleep);
     assert_eq!(gates([&root, &inner, &leaf]), [true; 3]);
     inner.drop_claim(Kind::Xs);

@@ -159,7 +159,7 @@ fn no_newcomer_below_one_that_drains() {
         one.try_claim(Kind::Xs).unwrap();
         two.try_claim(Kind::Xn).unwrap();
         deep.try_claim(Kind::Xs).unwrap();
-        let mut drain = acquire::Acquisition::new(&inner, Kind::Xs);
+        let mut drain = acquire::Acquisition::new(&inner, Kind::Xs, None);
         assert_eq!(drain.step(), acquire::Step::Asleep);
         for (leaf, kind) in leaves.iter().zip([Kind::Xs, Kind::Xn, Kind::Xs]) {
             leaf.drop_claim(kind);

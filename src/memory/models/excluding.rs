@@ -210,7 +210,7 @@ fn released_while_unwinding() {
             }),
         ]);
         take(&leaf, Kind::Xs);
-        let mut waiter = acquire::Acquisition::new(&leaf, Kind::Xs);
+        let mut waiter = acquire::Acquisition::new(&leaf, Kind::Xs, None);
         assert_eq!(waiter.step(), acquire::Step::Asleep);
         release_by_unwinding(&world, &leaf);
         assert!(waiter.is_woken());

@@ -66,7 +66,7 @@ fn an_overtaken_sleeper_closes_gates() {
             threaded!(world, node => world.lock(&node, Kind::Xs)),
             threaded!(world, node => {
                 // One that comes and goes: it looks through the queue when it leaves.
-                let mut passing = acquire::Acquisition::new(&node, Kind::Xn);
+                let mut passing = acquire::Acquisition::new(&node, Kind::Xn, None);
                 assert_eq!(passing.step(), acquire::Step::Asleep);
                 drop(passing);
                 node.drop_claim(Kind::Ss);
@@ -88,7 +88,7 @@ fn an_overtaken_sleeper_gives_up() {
         run([
             threaded!(world, node, deadline => assert!(!world.lock_until(&node, Kind::Xs, &deadline))),
             threaded!(world, node, deadline => {
-                let mut passing = acquire::Acquisition::new(&node, Kind::Xn);
+                let mut passing = acquire::Acquisition::new(&node, Kind::Xn, None);
                 assert_eq!(passing.step(), acquire::Step::Asleep);
                 drop(passing);
                 deadline.pass();

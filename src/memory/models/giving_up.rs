@@ -75,7 +75,7 @@ fn dropped_while_draining() {
         one.try_claim(Kind::Xs).unwrap();
         run([
             threaded!(world, inner => {
-                let mut acquisition = acquire::Acquisition::new(&inner, Kind::Xs);
+                let mut acquisition = acquire::Acquisition::new(&inner, Kind::Xs, None);
                 assert_eq!(acquisition.step(), acquire::Step::Asleep);
                 drop(acquisition);
             }),

@@ -45,7 +45,7 @@ struct Task<'a> {
 
 impl<'a> Task<'a> {
     fn new(world: &'a World, node: &'a PlainArc<Node>, kind: Kind) -> Self {
-        Self { world, node, kind, acquisition: Acquisition::new(node, kind) }
+        Self { world, node, kind, acquisition: Acquisition::new(node, kind, None) }
     }
 
     /// Polls once: what will ring, if it has to wait. If it has not, it uses what it locked, and

@@ -104,7 +104,7 @@ fn fast_claim_behind_a_try() {
         let world = World::new(ENDLESS, &["a/b"]);
         let (inner, leaf) = (world.used("a"), world.used("a/b"));
         leaf.try_claim(Kind::Xs).unwrap();
-        let mut waiter = acquire::Acquisition::new(&leaf, Kind::Xs);
+        let mut waiter = acquire::Acquisition::new(&leaf, Kind::Xs, None);
         assert_eq!(waiter.step(), acquire::Step::Asleep);
         let granted = PlainArc::new(AtomicUsize::new(0));
         let other = thread::spawn(threaded!(world, inner, granted => if world.try_lock(&inner, Kind::Xs).is_ok() {

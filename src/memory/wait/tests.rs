@@ -17,7 +17,7 @@ fn node(tree: &Tree, path: &str) -> PlainArc<Node> {
 }
 
 fn waiter(wanted: &PlainArc<Node>, kind: Kind, place: Place, stamp: Stamp) -> Waiter {
-    Waiter { wanted: wanted.clone(), kind, place, stamp, sleeper: Sleeper::for_thread(), gated_for: None }
+    Waiter { wanted: wanted.clone(), kind, place, stamp, sleeper: Sleeper::for_thread(None), gated_for: None }
 }
 
 /// A queue of these at a node that is held by `held`, in this order of age. Nobody has gates closed
@@ -238,7 +238,7 @@ fn a_claim_a_full_count_or_a_gate_is_a_reason_to_sleep() {
 }
 
 fn task(wanted: &PlainArc<Node>) -> Waiter {
-    let sleeper = Sleeper::for_task(Waker::noop().clone());
+    let sleeper = Sleeper::for_task(Waker::noop().clone(), None);
     Waiter { sleeper, ..waiter(wanted, Kind::Xs, Place::Here, Stamp::now()) }
 }
 
@@ -285,7 +285,7 @@ fn a_task_is_woken_by_its_latest_waker() {
         }
     }
     let [first, second] = [0; 2].map(|none| PlainArc::new(Woken(AtomicUsize::new(none))));
-    let sleeper = Sleeper::for_task(first.clone().into());
+    let sleeper = Sleeper::for_task(first.clone().into(), None);
     sleeper.set_waker(&second.clone().into());
     unpark(vec![sleeper]);
     assert_eq!([first, second].map(|woken| woken.0.load(Ordering::SeqCst)), [0, 1]);
@@ -316,10 +316,10 @@ fn giving_up_as_a_gate_is_opened_names_what_its_owner_wanted() {
     let tree = Tree::new(Duration::ZERO);
     let [root, inner] = ["/", "a"].map(|path| tree.resolve(path.to_path_ref().unwrap()));
     root.try_claim(Kind::Xs).unwrap();
-    let mut older = Acquisition::new(&inner, Kind::Xs);
+    let mut older = Acquisition::new(&inner, Kind::Xs, None);
     assert_eq!(older.step(), Step::Asleep);
     root.drop_claim(Kind::Xs);
-    let mut younger = Acquisition::new(&root, Kind::Ss);
+    let mut younger = Acquisition::new(&root, Kind::Ss, None);
     assert_eq!(younger.step(), Step::Asleep, "the older one has been woken, and its gate is closed");
     older.cancel();
     assert!(younger.is_woken());

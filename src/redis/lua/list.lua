@@ -1,19 +1,50 @@
--- list: some of what is held, in the order of paths.
+-- list: some of what is held, and of who waits: on a node, below it, and on the nodes above. For
+-- the root that is all there is. If it is no more than one call shows, all of it is of one moment.
 --
--- ARGV: claim, cursor (the last entry of the call before, empty at first). Returns { cursor, or
--- false after the last; then for each lock: path, kind, owner, time left, token if it outlived its
--- guard }.
-local _, cursor = unpack(ARGV)
+-- ARGV: claim, waiters (1: they come first; 0: only what is held), path, and where the call before
+-- stopped: range and entry (1 and empty at first). Returns { where to go on, { range, entry }, or
+-- false after the last; then for each lock that is held or waited for: 1 if it is held, else 0;
+-- path, kind, owner, client (empty if it outlived its guard), token, fencing token or arrival, for
+-- how long it has been held or has waited, time left of its lease or its heartbeat }.
+--
+-- A waiter stands in many queues (tree.lua), but in one of those that are gone through here: its
+-- own node's, if that is above, and else the one at `path`.
+local _, waiters, path, range, cursor = unpack(ARGV)
+local list, ranges = chain(path), {}
+if waiters == '1' then
+  for i = 1, #list - 1 do
+    ranges[#ranges + 1] = { list[i], QUEUES, WAITERS, '[' .. list[i] .. '\0001', '(' .. list[i] .. '\0005' }
+  end
+  ranges[#ranges + 1] = { path, QUEUES, WAITERS, '[' .. path .. '\0', '(' .. path .. '\1' }
+end
+for i = 1, #list - 1 do
+  ranges[#ranges + 1] = { list[i], HOLDERS, NODES, '[' .. list[i] .. '\0', '(' .. list[i] .. '\1' }
+end
+ranges[#ranges + 1] = { path, HOLDERS, NODES, '[' .. path .. '\0', '(' .. path .. '\2' }
+
 read_clock()
-local entries = call('ZRANGEBYLEX', HOLDERS, cursor == '' and '-' or '(' .. cursor, '+', 'LIMIT', 0, MAX_SCANNED)
-local reply = { entries[MAX_SCANNED] or false }
-for _, entry in ipairs(entries) do
-  local token = sub(entry, find(entry, '\0', 1, true) + 2)
-  local it, left = parse(call('HGET', NODES, token)), time_left(token)
-  if left > 0 then
-    for _, value in ipairs({ it.path, it.kind, it.owner, left, it.client == '' and token or '' }) do
-      reply[#reply + 1] = value
+local reply, room = { false }, MAX_SCANNED
+for i = tonumber(range), #ranges do
+  local at, key, records, from, to = unpack(ranges[i])
+  if cursor ~= '' then
+    from, cursor = '(' .. cursor, ''
+  end
+  local entries = call('ZRANGEBYLEX', key, from, to, 'LIMIT', 0, room)
+  for _, entry in ipairs(entries) do
+    local held = key == HOLDERS
+    local token = sub(entry, held and find(entry, '\0', 1, true) + 2 or #at + 19)
+    local it, left = parse(call('HGET', records, token)), time_left(token)
+    if left > 0 then
+      local age = math.max(now - it.number, 0)
+      for _, value in ipairs({ held and 1 or 0, it.path, it.kind, it.owner, it.client, token, it.number, age, left }) do
+        reply[#reply + 1] = value
+      end
     end
+  end
+  room = room - #entries
+  if room <= 0 then
+    reply[1] = { i, entries[#entries] }
+    break
   end
 end
 return reply

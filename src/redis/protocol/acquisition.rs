@@ -23,7 +23,7 @@ use super::release::Release;
 use super::script::Call;
 use super::timing::{self, GRACE, NEVER, Timing};
 use crate::error::{Blocker, LockError};
-use crate::redis::error::{Failure, RedisStoreError};
+use crate::redis::error::Failure;
 use crate::redis::primitives::Arc;
 use crate::request::{Kind, Request, Wait};
 
@@ -192,9 +192,11 @@ impl<W: Clone> Acquisition<W> {
                         agenda.left_over(calls::More::Tidy);
                         return Step::Over(Err(self.refused(self.waits, now, agenda)));
                     }
-                    // Only a lock that was given up has a tombstone, and this one was not.
+                    // This one was not given up. So it was handed over, and broken before it was
+                    // claimed.
                     Acquired::Cancelled => {
-                        Failure::Refused(RedisStoreError::Protocol("a lock was given back that never was".into()))
+                        agenda.forget(&self.lock);
+                        return Step::Over(Err(LockError::NotHeld { path: self.target.path.clone() }));
                     }
                 }
             }

@@ -180,6 +180,17 @@ impl<W: Clone> Agenda<W> {
         }
     }
 
+    /// Somebody has broken the lock with this number, if it was granted with this fencing token. No
+    /// request revives it, so it is lost here, too (P2).
+    pub(in crate::redis) fn broken(&mut self, number: u64, fencing_token: u64) {
+        if let Some(Kept { lock, stage: Stage::Held { .. }, .. }) = self.kept.get(&number)
+            && lock.fencing_token() == fencing_token
+        {
+            lock.lose();
+            self.next = 0;
+        }
+    }
+
     /// Messages may have been lost: every waiter shows itself, and hears, at once.
     pub(in crate::redis) fn beat_soon(&mut self, now: u64) {
         for kept in self.kept.values_mut().filter(|kept| kept.waits()) {

@@ -1,16 +1,20 @@
 //! One function a script that writes its arguments, and one type that reads its reply. The head of
 //! the Lua file says the same from the other side.
+//!
+//! * `listing.rs` what is held and who waits, for people; and to end what they see
 
 use super::keys::{self, Target};
 use super::lock::Lock;
 use super::script::{Call, Script};
 use super::timing::Timing;
-use crate::backend::{HeldLock, LeaseToken};
 use crate::path::TreePath;
 use crate::redis::error::{Failure, RedisStoreError};
 use crate::redis::value::Value;
 use crate::request::{Kind, Owner};
-use std::time::Duration;
+
+mod listing;
+
+pub(in crate::redis) use listing::{Cursor, Entry, Listed, break_lock, list};
 
 /// What a script's reply is read as. `None` is an answer that no script of ours gives.
 pub(in crate::redis) trait Reply: Sized {
@@ -338,37 +342,6 @@ impl Reply for Option<Detached> {
         }
         let (kind, fencing_token) = (keys::kind(reply.number()?)?, reply.number()?);
         Some(Some(Detached { kind, fencing_token, lease: reply.number()?, left: reply.number()? }))
-    }
-}
-
-/// Lists what is held, from behind the last entry of the call before.
-pub(in crate::redis) fn list(cursor: &[u8], timing: &Timing) -> Call {
-    new(Script::List, timing).bytes(cursor)
-}
-
-#[derive(Debug)]
-pub(in crate::redis) struct Listed {
-    pub(in crate::redis) locks: Vec<HeldLock>,
-    /// Where to go on, if there is more.
-    pub(in crate::redis) next: Option<Vec<u8>>,
-}
-
-impl Reply for Listed {
-    fn read(reply: &mut Elements) -> Option<Self> {
-        let next = match reply.0.next()? {
-            Value::Bytes(next) => Some(next),
-            _ => None,
-        };
-        let mut locks = Vec::new();
-        while reply.0.len() > 0 {
-            let (path, kind) = (reply.path()?, keys::kind(reply.number()?)?);
-            let mut lock = HeldLock::new(path, kind);
-            lock.owner = reply.text()?.map(Into::into);
-            lock.remaining = Some(Duration::from_micros(reply.number()?));
-            lock.token = reply.text()?.map(LeaseToken::from);
-            locks.push(lock);
-        }
-        Some(Self { locks, next })
     }
 }
 

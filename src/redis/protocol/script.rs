@@ -15,6 +15,7 @@ pub(in crate::redis) enum Script {
     Tidy,
     Detached,
     List,
+    Break,
     Probe,
 }
 
@@ -25,7 +26,7 @@ macro_rules! text {
 }
 
 impl Script {
-    pub(in crate::redis) const ALL: [Self; 10] = [
+    pub(in crate::redis) const ALL: [Self; 11] = [
         Self::Acquire,
         Self::Release,
         Self::Refresh,
@@ -35,6 +36,7 @@ impl Script {
         Self::Tidy,
         Self::Detached,
         Self::List,
+        Self::Break,
         Self::Probe,
     ];
 
@@ -51,6 +53,7 @@ impl Script {
             Self::Tidy => text!(" flags=allow-oom", "prelude.lua", "tree.lua", "turns.lua", "tidy.lua"),
             Self::Detached => text!(" flags=allow-oom", "prelude.lua", "tree.lua", "turns.lua", "detached.lua"),
             Self::List => text!(" flags=allow-oom", "prelude.lua", "tree.lua", "turns.lua", "list.lua"),
+            Self::Break => text!(" flags=allow-oom", "prelude.lua", "tree.lua", "turns.lua", "break.lua"),
             Self::Probe => text!(" flags=allow-oom", "prelude.lua", "probe.lua"),
         }
     }

@@ -7,13 +7,12 @@ use std::time::{Duration, Instant};
 use super::client::{Client, store_error};
 use super::engine::Engine;
 use super::inbox::Inbox;
-use crate::backend::HeldLock;
 use crate::error::LockError;
 use crate::redis::clock::{clock, now, until};
 use crate::redis::error::Failure;
 use crate::redis::primitives::Arc;
 use crate::redis::protocol::acquisition::{Acquisition, MayWait, Step};
-use crate::redis::protocol::calls::{self, Answered, Detached, Listed, Refreshed, Released, Reply};
+use crate::redis::protocol::calls::{self, Answered, Detached, Refreshed, Released, Reply};
 use crate::redis::protocol::held::{self, Detach, Downgrade, Refresh};
 use crate::redis::protocol::keys::Target;
 use crate::redis::protocol::lock::Lock;
@@ -312,7 +311,7 @@ fn look_up(engine: &Engine, token: &str, target: &Target) -> Result<Option<Detac
 }
 
 /// Asks for what changes nothing: once more, if there is no answer.
-fn twice<R: Reply>(client: &Client, call: &Call) -> Result<R, Failure> {
+pub(super) fn twice<R: Reply>(client: &Client, call: &Call) -> Result<R, Failure> {
     let deadline = client.timing.call_deadline(clock());
     match client.call(call, deadline) {
         Err(failure) if !failure.is_final() && clock() < deadline => client.call(call, deadline),
@@ -337,17 +336,5 @@ pub(in crate::redis) fn is_locked(engine: &Engine, target: &Target, kind: Kind) 
             }
             Some(yes) => return yes,
         }
-    }
-}
-
-/// All that is held.
-pub(in crate::redis) fn list(engine: &Engine) -> Result<Vec<HeldLock>, LockError> {
-    let client = &*engine.client;
-    let (mut all, mut cursor) = (Vec::new(), Vec::new());
-    loop {
-        let Listed { locks, next } = twice(client, &calls::list(&cursor, &client.timing)).map_err(store_error)?;
-        all.extend(locks);
-        let Some(next) = next else { return Ok(all) };
-        cursor = next;
     }
 }

@@ -8,7 +8,7 @@ use crate::redis::clock::clock;
 use crate::redis::command::command;
 use crate::redis::primitives::{Arc, AtomicBool, Ordering};
 use crate::redis::protocol::message;
-use crate::redis::protocol::message::News;
+use crate::redis::protocol::message::{Message, News};
 use crate::redis::value::Value;
 use std::time::Duration;
 
@@ -79,10 +79,14 @@ fn run(client: &Client) {
 }
 
 fn deliver(client: &Client, text: &[u8]) {
-    if let Some((number, fencing_token)) = message::parse(text)
-        && let Some(waiter) = client.agenda(|agenda| agenda.waiter(number))
-    {
-        waiter.tell(News::Granted(fencing_token));
+    match message::parse(text) {
+        Some((number, Message::Granted(fencing_token))) => {
+            if let Some(waiter) = client.agenda(|agenda| agenda.waiter(number)) {
+                waiter.tell(News::Granted(fencing_token));
+            }
+        }
+        Some((number, Message::Broken(fencing_token))) => client.agenda(|agenda| agenda.broken(number, fencing_token)),
+        None => {}
     }
 }
 

@@ -13,6 +13,8 @@ use crate::common::kinds::{EXCLUSIVE, Kind, mutex};
 pub(crate) mod guards;
 /// Leases: how they end, and what is told then.
 pub(crate) mod leases;
+/// Who holds and who waits; breaking a lock.
+pub(crate) mod looking;
 /// Trying, waiting for a while, waiting for ever.
 pub(crate) mod patience;
 /// The store's own `lock`, `try_lock` and so on.
@@ -52,6 +54,8 @@ macro_rules! conformance {
                     a_refresh_starts_the_lease_anew, the_end_of_a_lease_lets_relatives_in, a_shared_lease_is_its_own,
                     with_tells_a_loss, downgrade_keeps_the_lease, an_endless_lease_does_not_overflow,
                     a_guard_says_how_long_its_lease_lasts;
+                looking: what_is_held_is_seen, who_waits_is_seen_in_order, who_waits_for_what_is_below_holds_nothing_yet,
+                    tasks_are_seen, blockers_are_who_is_in_the_way, what_is_broken_is_lost, under_load_each_node_is_true;
             }
         }
     };

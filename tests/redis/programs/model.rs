@@ -41,6 +41,14 @@ pub(super) enum Step {
         path: usize,
         kind: u8,
     },
+    /// By somebody else.
+    Break {
+        which: usize,
+    },
+    /// What matters to a path.
+    List {
+        path: usize,
+    },
     /// Until nothing that has expired is left.
     Tidy,
     /// The server's clock is found to have been set back by an hour.
@@ -65,7 +73,9 @@ pub(super) fn any_step() -> impl Strategy<Value = Step> {
         2 => which.clone().prop_map(|which| Step::Downgrade { which }),
         4 => which.clone().prop_map(|which| Step::Expire { which }),
         3 => (which.clone(), length.clone(), version.clone()).prop_map(|(which, length, version)| Step::Refresh { which, length, version }),
-        1 => (which, any::<bool>(), length, version).prop_map(|(which, detach, length, version)| Step::Detach { which, detach, length, version }),
+        1 => (which.clone(), any::<bool>(), length, version).prop_map(|(which, detach, length, version)| Step::Detach { which, detach, length, version }),
+        1 => which.clone().prop_map(|which| Step::Break { which }),
+        1 => path.clone().prop_map(|path| Step::List { path }),
         2 => (path, kind).prop_map(|(path, kind)| Step::Inspect { path, kind }),
         1 => Just(Step::Tidy),
         1 => Just(Step::ClockBack),

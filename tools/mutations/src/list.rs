@@ -7,6 +7,7 @@ mod claiming;
 mod clearing;
 mod enrolling;
 mod giving_up;
+mod looking;
 mod polling;
 mod trying;
 mod waking;
@@ -33,6 +34,8 @@ const WAIT: &str = "memory/wait.rs";
 const ACQUIRE: &str = "memory/acquire.rs";
 const TENTATIVE: &str = "memory/tentative.rs";
 const RECLAIM: &str = "memory/reclaim.rs";
+const RECORD: &str = "memory/record.rs";
+const LOOK: &str = "memory/look.rs";
 
 pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
     let lists = [
@@ -43,6 +46,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         waking::MUTATIONS,
         giving_up::MUTATIONS,
         polling::MUTATIONS,
+        looking::MUTATIONS,
     ];
     lists.into_iter().flatten()
 }

@@ -128,10 +128,11 @@ fn other_programs_locks_hold_too() {
     assert_eq!(site.put("/docs/a", ""), 423);
     assert_eq!(site.status("DELETE", "/docs", &[]), 423);
     assert!(site.can_lock("/docs/a", "shared", "0"));
-    assert_eq!(site.send("GET", "/.locks", &[], "").body, "/\n`-- docs  [shared, subtree, nightly backup]\n");
+    let shown = site.send("GET", "/.locks", &[], "").body;
+    assert!(shown.starts_with("/\n└─ docs  held  shared  nightly backup  "), "{shown}");
     drop(backup);
     assert_eq!(site.put("/docs/a", ""), 204);
-    assert_eq!(site.send("GET", "/.locks", &[], "").body, "Nothing is locked.\n");
+    assert_eq!(site.send("GET", "/.locks", &[], "").body, "nothing is held, and nobody waits\n");
 }
 
 /// A PUT that has sent all but the end of its body.
@@ -160,7 +161,7 @@ fn a_lock_waits_for_the_write_that_is_under_way() {
     let mut writing = half_a_put(&site, "/docs/a");
     wait_until("the PUT holds its file", || is_locked(&site.store, "docs/a"));
     let shown = site.send("GET", "/.locks", &[], "").body;
-    assert!(shown.contains("a  [exclusive, node only, a PUT that is being answered]"), "{shown}");
+    assert!(shown.contains("a  held  exclusive, node only  a PUT that is being answered"), "{shown}");
     assert_eq!(site.put("/docs/b", ""), 204, "others write others");
     assert_eq!(site.put("/docs/new", ""), 201);
 

@@ -253,3 +253,18 @@ fn tidying_is_noted_once_and_hand_overs_each_and_first() {
     assert_eq!(agenda.next(), 110 * MS);
     assert_eq!(due(&mut agenda, 110 * MS).more, Some(More::Tidy));
 }
+
+#[test]
+fn a_lock_that_was_broken_is_lost_at_once() {
+    let mut agenda = agenda();
+    let lock = holds(&mut agenda, 1, 0);
+    agenda.broken(1, 99);
+    agenda.broken(2, 100);
+    assert!(lock.is_held(1), "other grants are meant");
+    agenda.broken(1, 100);
+    assert!(!lock.is_held(1));
+    let work = due(&mut agenda, 1);
+    assert_eq!(work.lost.iter().map(|lock| lock.number).collect::<Vec<_>>(), [1]);
+    agenda.broken(1, 100);
+    assert!(due(&mut agenda, 2).is_empty(), "told once");
+}

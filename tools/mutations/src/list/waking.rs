@@ -10,7 +10,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
             "if self.word.fetch_sub(unit, Ordering::Release) & PARKED != 0 {",
             "if self.word.fetch_sub(unit, Ordering::Release) & PARKED != 0 && false {",
         )],
-        fails: &["three_on_one_node", "a_reader_and_a_writer_behind_a_writer"],
+        fails: &["three_on_one_node", "a_reader_and_a_writer_behind_a_writer", "a_look_against_a_waiter_and_a_sweep"],
     },
     Mutation {
         what: "a sleeper does not look again after setting PARKED",

@@ -1,0 +1,69 @@
+//! Looking at what is held and who waits, and ending what somebody else holds. On the calling
+//! thread.
+
+use std::collections::HashSet;
+
+use super::caller::twice;
+use super::client::store_error;
+use super::engine::Engine;
+use crate::backend::{HeldLock, LeaseToken};
+use crate::error::LockError;
+use crate::redis::clock::clock;
+use crate::redis::error::Failure;
+use crate::redis::protocol::calls::{self, Answered, Cursor, Entry, Listed};
+use crate::redis::protocol::keys::Target;
+use crate::redis::protocol::lock::is_token;
+use crate::snapshot::Snapshot;
+
+/// All that is held on a node, below it, and on those above; and who waits, if that is asked for.
+pub(in crate::redis) fn list(engine: &Engine, target: &Target, waiters: bool) -> Result<Snapshot, LockError> {
+    let client = &*engine.client;
+    if engine.driver.owes() {
+        // What tasks of this store gave back is to be gone.
+        engine.driver.settle(client.timing.call_deadline(clock()));
+    }
+    let (mut held, mut waiting) = (Vec::new(), Vec::new());
+    let mut from = Some(Cursor::default());
+    while let Some(cursor) = from {
+        let call = calls::list(target, waiters, &cursor, &client.timing);
+        let Listed { entries, next } = twice(client, &call).map_err(store_error)?;
+        for entry in entries {
+            match entry {
+                Entry::Held(lock) => held.push(lock),
+                Entry::Waiting { token, arrival, lock } => waiting.push((arrival, token, lock)),
+            }
+        }
+        from = next;
+    }
+    // Waiters come first. One that was granted its lock between two calls is held now.
+    let names: HashSet<_> = held.iter().filter_map(|lock| lock.name.as_ref()).map(LeaseToken::as_str).collect();
+    waiting.retain(|(_, token, _)| !names.contains(&**token));
+    waiting.sort_by_key(|(arrival, ..)| *arrival);
+    drop(names);
+    Ok(Snapshot::new(held, waiting.into_iter().map(|(.., lock)| lock).collect()))
+}
+
+/// Ends a held lock, whoever holds it. Whether it was held.
+pub(in crate::redis) fn break_lock(engine: &Engine, lock: &HeldLock) -> Result<bool, LockError> {
+    let Some(token) = lock.name.as_ref().or(lock.token.as_ref()).map(LeaseToken::as_str) else {
+        let text = "this lock does not say what the store calls it: take it from `locks` or a `snapshot`";
+        return Err(LockError::Store(text.into()));
+    };
+    if !is_token(token) {
+        return Ok(false); // no lock has it
+    }
+    let client = &*engine.client;
+    let target = Target::new(lock.path.clone());
+    let call = calls::break_lock(token, &target, lock.fencing_token.unwrap_or(0), &client.timing);
+    let deadline = client.timing.call_deadline(clock());
+    let (answer, again) = match client.call(&call, deadline) {
+        Err(failure) if !failure.is_final() && clock() < deadline => {
+            (client.call(&call, deadline), matches!(failure, Failure::Unsure(_)))
+        }
+        answer => (answer, false),
+    };
+    let Answered { yes, more } = answer.map_err(store_error)?;
+    client.left_over(more);
+    // What a request without an answer has done is not known: then it is gone either way.
+    Ok(yes == Some(true) || again)
+}
