@@ -103,6 +103,8 @@
 //! None is on by default.
 //!
 //! * `redis`: [`RedisStore`].
+//! * `cli`: the command `mutextree`, which runs commands under locks, and shows and ends locks: see
+//!   [its manual](docs::command). No part of the library.
 //! * `redis-tls`: `rediss://`, with the system's root certificates.
 //! * `serde`: `Serialize` for [`Snapshot`], [`HeldLock`], [`WaitingLock`], [`Blocker`],
 //!   [`TreePath`], [`Kind`], [`Mode`], [`Scope`], [`Owner`], [`LeaseToken`], and the errors

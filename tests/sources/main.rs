@@ -102,8 +102,9 @@ fn files_are_at_most_400_lines_long() {
 }
 
 /// The lock protocol in memory is built from `src/sync` alone, so that loom sees all of it. The
-/// models, the Redis store, which loom does not run, and the command are free. Clippy's `disallowed-types`
-/// cannot hold this: it looks through re-exports, and would ban `crate::sync` with what it wraps.
+/// models, the Redis store, which loom does not run, and the command are free. Clippy's
+/// `disallowed-types` cannot hold this: it looks through re-exports, and would ban `crate::sync`
+/// with what it wraps.
 #[test]
 fn the_protocol_in_memory_names_no_primitive_but_those_of_sync() {
     const FREE: [&str; 4] = ["src/sync", "src/memory/models", "src/redis", "src/bin"];

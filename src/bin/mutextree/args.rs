@@ -176,9 +176,9 @@ pub(crate) struct Watch {
 
 /// Ends a lock that somebody else holds
 ///
-/// Its holder is told when it next renews the lock, and may go on until then; `exec` stops its
-/// command. So a resource that checks fencing tokens should refuse the one that is printed, and all
-/// below it. Asks first, unless --yes is given.
+/// Its holder is told, and may go on for a while; `exec` stops its command. So a resource that
+/// checks fencing tokens should refuse the one that is printed, and all below it. Asks first,
+/// unless --yes is given.
 #[derive(Debug, Args)]
 #[command(after_help = help::BREAK)]
 pub(crate) struct Break {

@@ -8,27 +8,27 @@
 //! (`flock`, exclusively) for as long as it lives. The kernel ends that lock with the process,
 //! however it dies. So a file that can be locked belongs to nobody any more, and is removed by the
 //! next one who looks. The file says what is asked for. `DIR/table` is locked by those who look at
-//! the requests in order to add or grant one, which takes as long as reading them. It holds the last
-//! number that was drawn.
+//! the requests in order to add or grant one, which takes as long as reading them. It holds the
+//! last number that was drawn.
 //!
-//! * D1: A request is granted, under the lock of the table, if it conflicts with no held request and
-//!   with no earlier waiting one, by the crate's own [`conflicts`](mutextree::conflicts()). So all
-//!   kinds of locks exclude each other as over a server, and waiters have their turns in order.
+//! * D1: A request is granted, under the lock of the table, if it conflicts with no held request
+//!   and with no earlier waiting one, by the crate's own [`conflicts`](mutextree::conflicts()). So
+//!   all kinds of locks exclude each other as over a server, and waiters have their turns in order.
 //! * D2: A waiter waits until the file of one that is in its way can be locked (shared): then that
 //!   one is gone. It then looks again. The kernel wakes it; nothing polls. What is in its way can
 //!   only become less: it came earlier.
 //! * D3: Several nodes are one request. So they are had together or not at all, and no deadlock is
 //!   possible: a request waits for earlier ones only.
-//! * D4: Numbers rise, also if the directory was removed meanwhile: each is at least the wall clock's
-//!   microseconds. A grant draws one as its fencing token.
+//! * D4: Numbers rise, also if the directory was removed meanwhile: each is at least the wall
+//!   clock's microseconds. A grant draws one as its fencing token.
 //!
 //! # Why not a file for each node
-//! The obvious way is one lock file a node, ancestors locked shared and the node exclusively. It has
-//! no way to say "shared with all below": a reader of a subtree and a writer below it would both
-//! lock the node's file shared. It has no order among waiters, leaves a file for each name that was
-//! ever locked, cannot tell who holds what, and has to encode names so that two never meet in one
-//! file. The table has none of that. Its price is that a request reads all others of the directory,
-//! and that a process that is stopped just while it has the table stops the others.
+//! The obvious way is one lock file a node, ancestors locked shared and the node exclusively. It
+//! has no way to say "shared with all below": a reader of a subtree and a writer below it would
+//! both lock the node's file shared. It has no order among waiters, leaves a file for each name
+//! that was ever locked, cannot tell who holds what, and has to encode names so that two never meet
+//! in one file. The table has none of that. Its price is that a request reads all others of the
+//! directory, and that a process that is stopped just while it has the table stops the others.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -15,8 +15,8 @@ use rustix::io::Errno;
 use super::{Directory, Entry, State, wall_clock};
 use crate::status::{Failure, chain};
 
-/// How long the table may be in use. It takes some microseconds a request; if it takes this long the
-/// process that has it does not go on.
+/// How long the table may be in use. It takes some microseconds a request; if it takes this long
+/// the process that has it does not go on.
 const LONGEST: Duration = Duration::from_secs(5);
 
 /// The digits of the last number, always as many, so that one write replaces them.

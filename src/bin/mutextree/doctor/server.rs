@@ -91,8 +91,8 @@ fn look_closer(connection: &mut redis::Connection, tell: Tell<'_>) -> Result<(),
     tell(clock(connection))
 }
 
-/// Leases are counted by the server's clock, and by the holders' own: the clocks need not agree. But
-/// a clock that is set while locks are held ends leases early.
+/// Leases are counted by the server's clock, and by the holders' own: the clocks need not agree.
+/// But a clock that is set while locks are held ends leases early.
 fn clock(connection: &mut redis::Connection) -> Finding {
     const WHAT: &str = "clock";
     let mut read = || -> redis::RedisResult<(u64, u64)> {

@@ -1,7 +1,7 @@
 //! [`Child`]: the command, and the process group that it leads.
 //!
-//! A process group can be signalled safely for as long as its leader has not been reaped: until then
-//! no other process gets its number. So a look at the leader does not reap it.
+//! A process group can be signalled safely for as long as its leader has not been reaped: until
+//! then no other process gets its number. So a look at the leader does not reap it.
 
 use std::ffi::OsString;
 use std::io;
@@ -68,8 +68,8 @@ impl Child {
         self.process.wait()
     }
 
-    /// Whether no process of the group is left. Only after the leader was reaped, as it counts until
-    /// then. What is left of the group keeps its number from being used again.
+    /// Whether no process of the group is left. Only after the leader was reaped, as it counts
+    /// until then. What is left of the group keeps its number from being used again.
     pub(super) fn group_is_gone(&self) -> bool {
         // Those that became children of this process.
         while let Ok(Some(_)) = waitpgid(self.group, WaitOptions::NOHANG) {}

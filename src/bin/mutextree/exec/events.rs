@@ -59,8 +59,8 @@ impl Events {
     }
 }
 
-/// A bit for each signal that this process ignores. Only Linux says it without unsafe code; elsewhere
-/// none counts as ignored.
+/// A bit for each signal that this process ignores. Only Linux says it without unsafe code;
+/// elsewhere none counts as ignored.
 fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -6,8 +6,8 @@
 //!   `d - margin`, if the caller looks in time. No word from the server is needed for it.
 //! * L2: Once `d` has passed (the machine was suspended, or this process was stopped), SIGKILL is
 //!   sent at once.
-//! * L3: If the server says before `d` that the lock is lost (somebody broke it), SIGTERM is sent at
-//!   once, and SIGKILL after `kill_after`.
+//! * L3: If the server says before `d` that the lock is lost (somebody broke it), SIGTERM is sent
+//!   at once, and SIGKILL after `kill_after`.
 //! * L4: A stop that has begun goes on, whatever the lease does.
 
 use std::time::Duration;

@@ -10,15 +10,15 @@
 //!   longer than that, with any other user of the tree.
 //! * S2: A round begins with the node that was not had in time in the round before, as a wait of
 //!   full length in the fair queue; then it takes the others in path order.
-//! * S3: After [`ROUNDS`] rounds it locks the lowest node that contains all of them instead, with its
-//!   subtree. That is one request in a fair queue, so it is served. It excludes more than was asked
-//!   for, and says so.
+//! * S3: After [`ROUNDS`] rounds it locks the lowest node that contains all of them instead, with
+//!   its subtree. That is one request in a fair queue, so it is served. It excludes more than was
+//!   asked for, and says so.
 //!
 //! By S1 and S3 every request ends up with its locks, if those in its way let go of theirs. With
 //! `--no-wait` each node is tried once.
 //!
-//! The fencing token is the greatest of them. A later holder of any of the nodes was granted it after
-//! this one let go of it, so its token is greater than all of them.
+//! The fencing token is the greatest of them. A later holder of any of the nodes was granted it
+//! after this one let go of it, so its token is greater than all of them.
 
 use std::pin::pin;
 use std::task::{Context, Poll};

@@ -2,10 +2,10 @@
 //! `exec`, so it is no process more.
 //!
 //! # What it is for
-//! Until a new process runs its program, the old one hangs in the kernel (`vfork`). A Ctrl-Z in that
-//! moment stops the new one, and then the old one hangs for as long as that. So SIGTSTP is blocked
-//! while a process is started. That is inherited, and the command must not have it. The starter
-//! unblocks it: if it is stopped by that, this process sees it as it sees any stop.
+//! Until a new process runs its program, the old one hangs in the kernel (`vfork`). A Ctrl-Z in
+//! that moment stops the new one, and then the old one hangs for as long as that. So SIGTSTP is
+//! blocked while a process is started. That is inherited, and the command must not have it. The
+//! starter unblocks it: if it is stopped by that, this process sees it as it sees any stop.
 //!
 //! It also takes the terminal for the command's group. So the command has it when it begins.
 

@@ -2,15 +2,15 @@
 //! because it was killed (`kill -9`), or does not go on (`kill -STOP`, Ctrl-Z).
 //!
 //! It is this program again, in a session of its own, so that no key of the terminal reaches it. It
-//! is told by a pipe, a line each: the command's group, when the lock ends, that the command was told
-//! to end, and that all is done. If the pipe ends without the last, the holder is gone.
+//! is told by a pipe, a line each: the command's group, when the lock ends, that the command was
+//! told to end, and that all is done. If the pipe ends without the last, the holder is gone.
 //!
-//! * W1: If the holder is gone the group gets SIGTERM at once, and SIGKILL after `kill_after` or half
-//!   a margin before the lock ends, whichever is sooner.
+//! * W1: If the holder is gone the group gets SIGTERM at once, and SIGKILL after `kill_after` or
+//!   half a margin before the lock ends, whichever is sooner.
 //! * W2: If the holder is silent the group gets the same signals half a margin after the holder
 //!   should have sent them.
-//! * W3: It has the holder's file open for as long as the group may live. So a lock in files is held
-//!   until then.
+//! * W3: It has the holder's file open for as long as the group may live. So a lock in files is
+//!   held until then.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
