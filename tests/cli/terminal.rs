@@ -85,7 +85,9 @@ fn the_waiting_line_is_one_and_goes_away() {
     let (_server, store, terminal) = scene();
     let held = store.mutex("org").unwrap().owner("the tester").lock_owned().unwrap();
     terminal.enter("mutextree exec org/team -- echo had it");
-    terminal.shows("mutextree: waiting for `org/team` since 3");
+    terminal.shows("mutextree: waiting for `org/team` since ");
+    let first = terminal.screen();
+    terminal.shows_when("it is written anew", |screen| screen.contains("waiting for") && *screen != *first);
     let screen = terminal.screen();
     assert_eq!(screen.matches("waiting for").count(), 1, "{screen}");
     assert!(screen.contains("`org` is held by the tester since"), "{screen}");

@@ -211,9 +211,9 @@ impl Run<'_> {
             }
         }
         let released = self.held.release();
-        self.watchdog.done();
+        let was_stopped = self.watchdog.done() || self.stopper.is_stopping();
         let code = exit_code(status);
-        if self.stopper.is_stopping() {
+        if was_stopped {
             let message = format!("the lock on {} was lost, and the command stopped (its status: {code})", self.wanted);
             return Err(Failure::Status(LOST, message));
         }

@@ -32,6 +32,9 @@ use crate::status::{Failure, SYSTEM, say};
 /// The first argument that makes this program a watchdog. No user types it.
 pub(crate) const NAME: &str = "--mutextree-watchdog";
 
+/// The exit status of a watchdog that has signalled the group.
+const HAS_ACTED: u8 = 1;
+
 /// How long a group that was killed may take to go.
 const GOING: Duration = Duration::from_secs(1);
 
@@ -73,11 +76,11 @@ impl Watchdog {
         self.tell("stopping");
     }
 
-    /// The command has ended.
-    pub(super) fn done(mut self) {
+    /// The command has ended. Returns whether the watchdog has stopped it.
+    pub(super) fn done(mut self) -> bool {
         self.tell("done");
         drop(self.process.stdin.take());
-        let _ = self.process.wait();
+        self.process.wait().is_ok_and(|status| status.code() == Some(HAS_ACTED.into()))
     }
 
     /// If the watchdog was killed, this process still looks after the command.
@@ -108,6 +111,7 @@ struct Watch {
     deadline: Option<Duration>,
     /// Whether SIGTERM was sent, by the holder or here.
     is_told: bool,
+    has_acted: bool,
 }
 
 /// The watchdog itself.
@@ -117,13 +121,13 @@ pub(crate) fn run() -> ExitCode {
     let mut times = std::env::args().skip(2).map_while(|text| text.parse().ok().map(Duration::from_micros));
     let (Some(kill_after), Some(margin)) = (times.next(), times.next()) else { return ExitCode::from(SYSTEM) };
     let Ok(stdin) = std::io::stdin().as_fd().try_clone_to_owned() else { return ExitCode::from(SYSTEM) };
-    let watch = Watch { kill_after, slack: margin / 2, group: None, deadline: None, is_told: false };
-    watch.run(&File::from(stdin));
-    ExitCode::SUCCESS
+    let watch = Watch { kill_after, slack: margin / 2, group: None, deadline: None, is_told: false, has_acted: false };
+    if watch.run(&File::from(stdin)) { ExitCode::from(HAS_ACTED) } else { ExitCode::SUCCESS }
 }
 
 impl Watch {
-    fn run(mut self, mut pipe: &File) {
+    /// Returns whether it has signalled the group.
+    fn run(mut self, mut pipe: &File) -> bool {
         let mut unread = String::new();
         loop {
             self.act(clock::now());
@@ -135,7 +139,7 @@ impl Watch {
                     unread.push_str(&String::from_utf8_lossy(&bytes[..count]));
                     while let Some((line, rest)) = unread.split_once('\n') {
                         if self.hear(line) {
-                            return;
+                            return self.has_acted;
                         }
                         unread = rest.to_owned();
                     }
@@ -183,9 +187,9 @@ impl Watch {
     }
 
     /// W1.
-    fn holder_is_gone(self) {
+    fn holder_is_gone(mut self) -> bool {
         if self.group.is_none() || self.is_gone() {
-            return;
+            return self.has_acted;
         }
         say("the process that held the lock is gone; stopping its command");
         if !self.is_told {
@@ -196,7 +200,7 @@ impl Watch {
         let kill_at = end.unwrap_or(Duration::MAX).min(now.saturating_add(self.kill_after));
         while clock::now() < kill_at {
             if self.is_gone() {
-                return;
+                return true;
             }
             thread::sleep(Duration::from_millis(10));
         }
@@ -205,15 +209,17 @@ impl Watch {
         while !self.is_gone() && killed.elapsed() < GOING {
             thread::sleep(Duration::from_millis(10));
         }
+        true
     }
 
-    fn terminate(&self) {
+    fn terminate(&mut self) {
         self.signal(Signal::TERM);
         self.signal(Signal::CONT);
     }
 
-    fn signal(&self, signal: Signal) {
+    fn signal(&mut self, signal: Signal) {
         if let Some(group) = self.group {
+            self.has_acted = true;
             let _ = kill_process_group(group, signal);
         }
     }
