@@ -25,6 +25,9 @@ fn every_help_has_examples() {
 
 #[test]
 fn no_arguments_and_unknown_ones_are_64() {
+    let (status, _, err) = run(mutextree().args(["doctor", "redis://ann:secret@host"]));
+    assert_eq!(status, 64);
+    assert!(err.contains("redis://ann:***@host") && !err.contains("secret"), "{err}");
     for arguments in [&[][..], &["nonsense"], &["ls", "--nonsense"], &["completions", "nonsense"], &["man", "nonsense"]]
     {
         let (status, out, err) = run(mutextree().args(arguments));

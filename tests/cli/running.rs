@@ -115,11 +115,17 @@ impl Drop for Running {
 }
 
 /// The status, stdout and stderr of a command that needs no input.
+#[track_caller]
 pub(crate) fn run(command: &mut Command) -> (i32, String, String) {
-    let output = command.output().unwrap();
-    let status = output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap());
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (status, text(&output.stdout), text(&output.stderr))
+    let mut running = Running::start(command);
+    running.close_stdin();
+    let status = running.status();
+    // What it started may have its output open for a moment longer.
+    let text = |lines: &Receiver<String>| {
+        let lines = std::iter::from_fn(|| lines.recv_timeout(SOON).ok());
+        lines.map(|line| line + "\n").collect::<String>()
+    };
+    (status, text(&running.out), text(&running.err))
 }
 
 /// Sends a signal by the command of this name: `kill("-TERM", "123")`, to a group by `-123`.

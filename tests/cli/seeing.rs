@@ -177,6 +177,10 @@ fn doctor_says_what_to_do() {
     fails("nonsense".into(), &["correct the URL"]);
     let server = Server::with(&["--requirepass", "right"]);
     fails(format!("redis://:secret@127.0.0.1:{}", server.port()), &["password"]);
+    let server = Server::with(&["--requirepass", "secret"]);
+    let (status, out) = look(format!("redis://:secret@127.0.0.1:{}", server.port()));
+    assert_eq!(status, 0, "{out}");
+    assert!(out.contains("redis://:***@127.0.0.1"), "{out}");
     let server = Server::with(&["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]);
     fails(server.url(), &["memory", "noeviction"]);
     let server = Server::start();
