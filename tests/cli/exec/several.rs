@@ -26,8 +26,22 @@ fn all_or_none() {
     assert!(snapshot(&server).is_empty());
 }
 
-/// What one holds while it waits for the rest keeps others out for a moment only: here each of four
-/// would wait for another for ever.
+/// A lock that is had while another one is waited for would hold up others for as long as that.
+#[test]
+fn a_part_of_the_set_keeps_others_out_for_a_moment_only() {
+    let server = Server::start();
+    let store = tree(&server);
+    let held = store.lock("b").unwrap();
+    let mut set = Running::start(exec(&server).args(["a/x", "b", "a/y", "--", "echo", "all"]));
+    set.complains("waiting");
+    let (status, out, err) = run(exec(&server).args(["a", "--", "echo", "got in"]));
+    assert_eq!((status, out.as_str()), (0, "got in\n"), "{err}");
+    drop(held);
+    assert_eq!(set.line(), "all");
+    assert_eq!(set.status(), 0);
+}
+
+/// Each of these four can wait for another that waits for it.
 #[test]
 fn crossing_sets_and_a_lock_around_them_all_get_through() {
     let server = Server::start();
