@@ -130,7 +130,9 @@ fn an_interactive_shell_works_under_a_lock() {
     let (_server, store, terminal) = scene();
     terminal.enter("mutextree exec a -- env PS1='locked> ' bash --norc --noprofile");
     terminal.shows("\nlocked>");
-    terminal.enter("sleep 1000");
+    // Before it runs, Ctrl-C would be the shell's.
+    terminal.enter("sh -c 'echo up; exec sleep 1000'");
+    terminal.shows("\nup");
     terminal.press(&["C-c"]);
     terminal.shows_when("two prompts", |screen| screen.matches("\nlocked>").count() == 2);
     assert_eq!(store.snapshot().unwrap().holders().len(), 1, "Ctrl-C was for the sleep alone");
