@@ -119,6 +119,15 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// unless it was broken (contract 13).
     fn is_held(node: &Self::Node, grant: &Self::Grant) -> bool;
 
+    /// The time until the lease ends, as far as this process knows: never more than is left. Zero
+    /// once the lock is lost; `None` if it has no lease. Never blocks, and asks no server.
+    ///
+    /// What is provided is for stores that cannot tell: zero or `None`, as
+    /// [`is_held`](Self::is_held) says.
+    fn remaining(node: &Self::Node, grant: &Self::Grant) -> Option<Duration> {
+        if Self::is_held(node, grant) { None } else { Some(Duration::ZERO) }
+    }
+
     /// Sets the time until the lease ends to `lease`, or to its full length if `None`: contract 10.
     /// Does nothing to a grant without a lease, unless a `lease` is given, which then starts one.
     fn refresh(node: &Self::Node, grant: &Self::Grant, lease: Option<Duration>) -> Result<(), LockError>;

@@ -2,6 +2,7 @@
 //!
 //! They are the pages of the folder `docs` in the repository.
 //!
+//! * [`command`]: the command `mutextree`, for scripts and for people
 //! * [`patterns`]: renaming, a job for a whole tenant, several locks at once
 //! * [`tasks`]: locks in async code
 //! * [`distributed`]: locks across machines: setups, times, fencing tokens, errors
@@ -12,6 +13,9 @@
 
 // A page links to another by the other's file name, which is what a code host follows. In rustdoc a
 // page's first lines give the same labels another target: of two definitions the first one counts.
+
+#[doc = include_str!("../docs/command.md")]
+pub mod command {}
 
 #[doc = include_str!("../docs/patterns.md")]
 pub mod patterns {}

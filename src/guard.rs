@@ -127,6 +127,27 @@ macro_rules! guard_methods {
             self.held.grant()
         }
 
+        /// The time until the lease ends unless it is renewed. Never more than what is really left:
+        /// over Redis it counts from before the last renewal was sent. Zero once the lock is lost.
+        /// `None` if it has no lease: then it does not end by itself. Does not block.
+        ///
+        /// A holder that has to stop *before* the lock is lost looks at this. A lease that
+        /// renews itself over Redis does so a third of its length after the last time.
+        ///
+        /// ```
+        /// use mutextree::{LockStore, MemoryStore};
+        /// use std::time::Duration;
+        /// let store = MemoryStore::new();
+        /// let minute = Duration::from_secs(60);
+        /// let guard = store.mutex("jobs/1")?.lease(minute).lock_owned()?;
+        /// assert!(guard.remaining().is_some_and(|left| left <= minute));
+        /// assert_eq!(store.lock("jobs/2")?.remaining(), None); // held without a lease
+        /// # Ok::<(), mutextree::LockError>(())
+        /// ```
+        pub fn remaining(&self) -> Option<Duration> {
+            S::remaining(self.node(), self.grant())
+        }
+
         /// Makes an exclusive lock a shared one without letting go: no exclusive lock gets in
         /// between. Does nothing to a shared lock, held or lost. Does not wait for other holders.
         ///

@@ -103,6 +103,8 @@
 //! None is on by default.
 //!
 //! * `redis`: [`RedisStore`].
+//! * `cli`: the command `mutextree`, which runs commands under locks, and shows and ends locks: see
+//!   [its manual](docs::command). No part of the library.
 //! * `redis-tls`: `rediss://`, with the system's root certificates.
 //! * `tracing`: spans of waits, and events.
 //! * `metrics`: counters and histograms. [Both](docs::observability) have a page.

@@ -261,6 +261,10 @@ impl Backend for MemoryStore {
         grant.recorded().is_none_or(|token| node.0.is_held(token))
     }
 
+    fn remaining(node: &MemoryNode, grant: &MemoryGrant) -> Option<Duration> {
+        grant.recorded().and_then(|token| node.0.remaining(token))
+    }
+
     fn refresh(node: &MemoryNode, grant: &MemoryGrant, lease: Option<Duration>) -> Result<(), LockError> {
         if let (None, Some(_)) = (grant.recorded(), lease) {
             let token = Self::fencing_token(node, grant);

@@ -209,6 +209,10 @@ impl Backend for RedisStore {
         node.is_held(grant)
     }
 
+    fn remaining(node: &RedisNode, grant: &RedisGrant) -> Option<Duration> {
+        Some(node.remaining(grant))
+    }
+
     fn refresh(node: &RedisNode, grant: &RedisGrant, lease: Option<Duration>) -> Result<(), LockError> {
         node.refresh(grant, lease)
     }

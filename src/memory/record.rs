@@ -214,6 +214,14 @@ impl Node {
         Ok(())
     }
 
+    /// The time until the lease of a recorded lock ends: zero once it has, `None` if it has none.
+    pub(super) fn remaining(&self, token: u64) -> Option<Duration> {
+        match self.cold_if_any()?.slow.lock().records.held(token) {
+            Ok(record) => record.expires.map(|expires| expires.saturating_duration_since(now())),
+            Err(Lost) => Some(Duration::ZERO),
+        }
+    }
+
     /// Revokes the locks here whose lease has expired. Whether there were any.
     pub(super) fn revoke_expired(self: &PlainArc<Self>) -> bool {
         let Some(cold) = self.cold_if_any() else { return false };

@@ -5,7 +5,7 @@ use std::fmt;
 use std::process;
 use std::time::Duration;
 
-use super::clock::clock;
+use super::clock::{clock, until};
 use super::primitives::Arc;
 use super::protocol::keys::Target;
 use super::protocol::lock::Lock;
@@ -96,6 +96,14 @@ impl RedisNode {
             Ok(engine) if grant.lock.is_detached() => caller::is_still_held(engine, &grant.lock, &self.target),
             Ok(_) => grant.lock.is_held(clock()),
             Err(_) => false,
+        }
+    }
+
+    /// By this process's own deadline, also of a detached lock, whose end others may have set.
+    pub(super) fn remaining(&self, grant: &RedisGrant) -> Duration {
+        match self.holder(grant) {
+            Ok(_) => until(grant.lock.deadline()),
+            Err(_) => Duration::ZERO,
         }
     }
 

@@ -190,6 +190,13 @@ impl Backend for NaiveStore {
         node.store.now().find(grant.id).is_some()
     }
 
+    fn remaining(node: &Node, grant: &Grant) -> Option<Duration> {
+        match node.store.now().find(grant.id) {
+            Some(lock) => lock.ends.map(|ends| ends.saturating_duration_since(Instant::now())),
+            None => Some(Duration::ZERO),
+        }
+    }
+
     fn refresh(node: &Node, grant: &Grant, lease: Option<Duration>) -> Result<(), LockError> {
         let mut state = node.store.now();
         let lock = state.find(grant.id).ok_or_else(|| node.not_held())?;

@@ -206,3 +206,22 @@ pub(crate) fn an_endless_lease_does_not_overflow<S: LockStore>(make: impl Fn() -
     guard.unlock().unwrap();
     assert_all_free(&store);
 }
+
+pub(crate) fn a_guard_says_how_long_its_lease_lasts<S: LockStore>(make: impl Fn() -> S) {
+    let store = make();
+    let guard = lease(&store, "a", EXCLUSIVE, LONG);
+    let first = guard.remaining().expect("it has a lease");
+    assert!(first <= LONG && first > LONG / 2, "{first:?}");
+    // It runs down, and is what was set.
+    assert_lasts(&store, "a", SHORT);
+    let later = guard.remaining().unwrap();
+    assert!(later <= first - SHORT, "{first:?}, then {later:?}");
+    guard.refresh_for(2 * LONG).unwrap();
+    let longer = guard.remaining().unwrap();
+    assert!(longer <= 2 * LONG && longer > LONG, "{longer:?}");
+    guard.refresh_for(SHORT).unwrap();
+    assert!(guard.remaining().unwrap() <= SHORT);
+    // Nothing is left of a lease that has ended.
+    let _heir = inherit(&store, "a", EXCLUSIVE);
+    assert_eq!(guard.remaining(), Some(Duration::ZERO));
+}

@@ -52,7 +52,8 @@ macro_rules! conformance {
                 leases: without_a_lease_nothing_ends, a_lease_ends_by_itself, a_lease_ends_even_if_nobody_looks, whoever_lost_a_lock_is_told,
                     losing_a_lock_disturbs_nobody, a_lease_can_be_shortened, a_lease_can_be_lengthened,
                     a_refresh_starts_the_lease_anew, the_end_of_a_lease_lets_relatives_in, a_shared_lease_is_its_own,
-                    with_tells_a_loss, downgrade_keeps_the_lease, an_endless_lease_does_not_overflow;
+                    with_tells_a_loss, downgrade_keeps_the_lease, an_endless_lease_does_not_overflow,
+                    a_guard_says_how_long_its_lease_lasts;
                 looking: what_is_held_is_seen, who_waits_is_seen_in_order, who_waits_for_what_is_below_holds_nothing_yet,
                     tasks_are_seen, blockers_are_who_is_in_the_way, what_is_broken_is_lost, under_load_each_node_is_true;
             }
