@@ -9,7 +9,7 @@ use crate::redis::primitives::Arc;
 use crate::redis::protocol::agenda::{self, GivenUp, Renewal, Room};
 use crate::redis::protocol::calls::{More, Refreshed, Released, Reply};
 use crate::redis::protocol::lock::Lock;
-use crate::redis::protocol::message::{self, News};
+use crate::redis::protocol::message::{self, Message, News};
 use crate::redis::protocol::release::{Outcome, Release};
 use crate::redis::protocol::script::Call;
 use crate::redis::protocol::timing::NEVER;
@@ -305,11 +305,14 @@ impl World<'_> {
             return; // the connection is gone, and what it brought
         }
         for text in messages {
-            let Some((number, fencing_token)) = message::parse(text) else {
-                return self.violate("a message that nobody can read".into());
-            };
-            if let Some(waiter) = self.agenda(process).waiter(number) {
-                self.news(process, waiter, News::Granted(fencing_token));
+            match message::parse(text) {
+                Some((number, Message::Granted(fencing_token))) => {
+                    if let Some(waiter) = self.agenda(process).waiter(number) {
+                        self.news(process, waiter, News::Granted(fencing_token));
+                    }
+                }
+                Some((number, Message::Broken(fencing_token))) => self.agenda(process).broken(number, fencing_token),
+                None => return self.violate("a message that nobody can read".into()),
             }
         }
         self.arrange(process);
