@@ -46,7 +46,7 @@ impl World<'_> {
             State::Idle => self.begin_operation(process, caller),
             State::Pauses { machine, place, kind } | State::Settles { machine, place, kind } => {
                 if self.is_dropped_now(process, caller) {
-                    self.drop_future(process, machine, place, kind);
+                    self.drop_future(process, *machine);
                     self.rest(process, caller);
                 } else {
                     self.ask(process, caller, machine, (place, kind));
@@ -54,7 +54,7 @@ impl World<'_> {
             }
             State::Waits { machine, place, kind } => {
                 if self.is_dropped_now(process, caller) {
-                    self.drop_future(process, machine, place, kind);
+                    self.drop_future(process, *machine);
                     self.rest(process, caller);
                 } else {
                     self.tell(process, caller, machine, (place, kind));
@@ -310,9 +310,8 @@ impl World<'_> {
     }
 
     /// A future is gone that had no request under way.
-    fn drop_future(&mut self, process: usize, machine: Machine, place: Place, kind: Kind) {
+    fn drop_future(&mut self, process: usize, machine: Acquisition<Waiter>) {
         self.cover.see("a task is dropped while it waits");
-        let _ = (place, kind);
         if let Some(release) = machine.give_up(self.agenda(process)) {
             self.drive(process, release);
         }

@@ -59,7 +59,7 @@ impl World<'_> {
         match purpose {
             Purpose::Caller(caller) => self.caller_answered(process, caller, id, answer, sent),
             Purpose::Dropped { machine, place, kind } => {
-                self.dropped_answered(process, machine, (place, kind), answer, sent);
+                self.dropped_answered(process, *machine, (place, kind), answer, sent);
             }
             Purpose::Driver(release) => self.driver_answered(process, release, answer),
             Purpose::Renewals { batch, rest } => self.renewed(process, line, (batch, rest), answer, sent),
@@ -79,7 +79,7 @@ impl World<'_> {
     fn dropped_answered(
         &mut self,
         process: usize,
-        mut machine: Box<Acquisition<Waiter>>,
+        mut machine: Acquisition<Waiter>,
         (place, kind): (Place, Kind),
         answer: Answer,
         sent: u64,
