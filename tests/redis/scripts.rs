@@ -78,8 +78,8 @@ fn a_waiter_that_asks_after_its_time_was_up_has_its_turn() {
         for at in 0..100 {
             granted(&mut tree, &ask(&token(at), 1, &format!("\x01dead\x01n{at}")));
         }
-        // Of these the call takes away sixteen, and then the holder, as that is in the way: so it is
-        // the waiter's turn.
+        // Of these the call takes away sixteen, and then the holder, as that is in the way: so it
+        // is the waiter's turn.
         assert_eq!(tree.expire_all(), 102);
         granted(&mut tree, &Ask { wait, ..ask("waiter.1", 1, NODE) });
         assert!(is_held(&mut tree, "waiter.1"));

@@ -386,8 +386,8 @@ impl<W: Clone> Agenda<W> {
     }
 }
 
-/// When a held lock is due next: for its renewal (P6), or for its end. If the answer that granted it
-/// was late the first has passed already, and it is renewed at once.
+/// When a held lock is due next: for its renewal (P6), or for its end. If the answer that granted
+/// it was late the first has passed already, and it is renewed at once.
 fn due(lock: &Lock) -> u64 {
     let deadline = lock.deadline();
     if lock.renews() { deadline.saturating_sub(lock.lease - lock.lease / 3) } else { deadline }

@@ -1,7 +1,7 @@
-//! [`Chance`]: the only source of what is drawn. One seed has many streams, each for one purpose: an
-//! operation of a caller, a fault that may befall one request, the delay of a message. Which stream
-//! it is follows from who, what and when. So what is left out of a history changes little of the
-//! rest, and a failing one can be made shorter.
+//! [`Chance`]: the only source of what is drawn. One seed has many streams, each for one purpose:
+//! an operation of a caller, a fault that may befall one request, the delay of a message. Which
+//! stream it is follows from who, what and when. So what is left out of a history changes little of
+//! the rest, and a failing one can be made shorter.
 
 use fastrand::Rng;
 
