@@ -28,6 +28,12 @@ impl<T> Mutex<T> {
     }
 }
 
+impl<T: Default> Default for Mutex<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
 /// How many more times the waiting thread looks whether it was woken. Drawn by lot, whatever time
 /// was asked for. `None` never ends.
 #[derive(Clone, Debug)]
