@@ -50,7 +50,6 @@ fn a_look_against_a_drain() {
         leaf.enrol();
         leaf.word.fetch_and(!CLEAR, Ordering::SeqCst);
         run([
-            threaded!(world, leaf => assert!(world.try_lock(&leaf, Kind::Xs).is_err())),
             threaded!(world, inner => {
                 acquire::block_on(&inner, Kind::Ss, None, None).unwrap();
                 inner.drop_claim(Kind::Ss);
@@ -60,6 +59,7 @@ fn a_look_against_a_drain() {
                 let shared = snapshot.holders().filter(|lock| lock.kind == Kind::Ss.public()).count();
                 assert!(shared >= 1, "what is held all the time is missing: {snapshot}");
             }),
+            threaded!(world, leaf => assert!(world.try_lock(&leaf, Kind::Xs).is_err())),
         ]);
         inner.drop_claim(Kind::Ss);
         drop((inner, leaf));
