@@ -214,7 +214,10 @@ impl Backend for MemoryStore {
         let kind = Kind::new(request.kind.mode, request.kind.scope);
         if !node.0.claim_fast(kind) && !node.0.claim_looking(kind) {
             let begin = |wait: &Acquiring<'_>| grant::begin_to_wait(&node.0, kind, request, wait.sleeps_at());
-            observe::watch(Acquiring::new(&node.0, kind, request.owner.as_ref()), begin, |waiting, ()| waiting.ended(request, &Ok(()))).await;
+            observe::watch(Acquiring::new(&node.0, kind, request.owner.as_ref()), begin, |waiting, ()| {
+                waiting.ended(request, &Ok(()))
+            })
+            .await;
         }
         Ok(grant::grant(&node.0, kind, request))
     }

@@ -191,7 +191,8 @@ impl<S: Backend> Drop for Leaving<S> {
 
 pub(super) async fn acquire<S: Backend>(node: S::Node, request: Request) -> Result<S::Grant, LockError> {
     let state = Mutex::new(State::Waiting(None));
-    let meeting = PlainArc::new(Meeting::<S> { node, state, thread: OnceLock::new(), waits: Mutex::new(News::default()) });
+    let meeting =
+        PlainArc::new(Meeting::<S> { node, state, thread: OnceLock::new(), waits: Mutex::new(News::default()) });
     observe::ends_itself();
     let (mut waiting, asked) = (None, SEES_WAITS.then(|| request.clone()));
     let leaving = Leaving(meeting.clone());

@@ -93,7 +93,12 @@ fn what_else_is_asked() {
     assert_words(&attach("c1.9", &target(), &TIMING), Script::Detached, &attached);
     let detached = [CLAIM, "c1.1", "\x01a\x01b", "1", "5", "6"];
     assert_words(&detach(&lock, &target(), 5, 6, &TIMING), Script::Detached, &detached);
-    assert_words(&list(b"after", &TIMING), Script::List, &[CLAIM, "after"]);
+    assert_words(
+        &list(&target(), true, &Cursor::default(), &TIMING),
+        Script::List,
+        &[CLAIM, "1", "\x01a\x01b", "1", ""],
+    );
+    assert_words(&break_lock("c1.1", &target(), 7, &TIMING), Script::Break, &[CLAIM, "c1.1", "\x01a\x01b", "7"]);
     assert_words(&probe("c1"), Script::Probe, &["c1"]);
 }
 

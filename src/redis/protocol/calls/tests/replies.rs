@@ -1,6 +1,9 @@
 //! What each reply is read as; and that an answer that no script gives is an error.
 
+use super::listing::Entry;
 use super::*;
+use crate::backend::HeldLock;
+use std::time::Duration;
 
 /// Elements of a reply.
 enum E {
@@ -147,21 +150,31 @@ fn of_a_lock_that_outlives_its_guard() {
 
 #[test]
 fn of_a_listing() {
-    const ALL: [E; 11] =
-        [T("next"), T("\x01a"), I(1), T("me"), I(70), T(""), T(""), I(4), T(""), I(2_000_000), T("c1.2")];
-    for at in (2..ALL.len()).filter(|&at| at != 6) {
-        assert!(read::<Listed>(&ALL[..at]).is_err(), "up to {at}");
+    const HELD: [E; 10] = [Nil, I(1), T("\x01a"), I(1), T("me"), T("c1"), T("c1.2"), I(7), I(2_000_000), I(70)];
+    for at in (2..HELD.len()).chain([0]) {
+        assert!(read::<Listed>(&HELD[..at]).is_err(), "up to {at}");
     }
-    let listed: Listed = good(&ALL);
-    assert_eq!(listed.next, Some(b"next".to_vec()));
+    let held: Listed = good(&HELD);
+    assert!(held.next.is_none());
+    let [Entry::Held(lock)] = &*held.entries else { panic!("{held:?}") };
     let mut one = HeldLock::new("a".parse().unwrap(), Kind::default());
-    (one.owner, one.remaining) = (Some("me".into()), Some(Duration::from_micros(70)));
-    let mut two = HeldLock::new(TreePath::root(), Kind::new(Mode::Shared, Scope::Node));
-    (two.remaining, two.token) = (Some(Duration::from_secs(2)), Some("c1.2".into()));
-    assert_eq!(listed.locks, [one, two]);
-    let last: Listed = good(&[Nil]);
-    assert_eq!((last.next, last.locks.len()), (None, 0));
-    assert!(read::<Listed>(&[]).is_err());
+    (one.owner, one.client, one.fencing_token) = (Some("me".into()), Some("c1".into()), Some(7));
+    (one.held_for, one.remaining) = (Some(Duration::from_secs(2)), Some(Duration::from_micros(70)));
+    one.name = lock.name.clone();
+    assert_eq!(*lock, one);
+    let waits: Listed =
+        good(&[L(&[I(2), T("next")]), I(0), T(""), I(4), T(""), T("c1"), T("c1.3"), I(9), I(1_000_000), I(5)]);
+    assert!(waits.next.is_some());
+    let [Entry::Waiting { token, arrival: 9, lock }] = &*waits.entries else { panic!("{waits:?}") };
+    assert_eq!(
+        (&**token, lock.waited, lock.kind),
+        ("c1.3", Some(Duration::from_secs(1)), Kind::new(Mode::Shared, Scope::Node))
+    );
+    // Its record names no client: it outlived its guard, and its token is for anybody.
+    let kept: Listed = good(&[Nil, I(1), T(""), I(1), T(""), T(""), T("c1.4"), I(7), I(0), I(70)]);
+    let [Entry::Held(lock)] = &*kept.entries else { panic!("{kept:?}") };
+    assert_eq!(lock.token, Some("c1.4".into()));
+    assert!(good::<Listed>(&[Nil]).entries.is_empty());
 }
 
 #[test]

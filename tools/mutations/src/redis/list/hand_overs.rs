@@ -174,8 +174,8 @@ pub(super) const FAULTS: &[Fault] = &[
             (AGENDA, "Stage::Asks { waiter } | Stage::Waits { waiter, .. } =>", "Stage::Waits { waiter, .. } =>"),
             (
                 AGENDA,
-                "            Stage::Held { .. } => None,\n        }\n    }\n\n    /// Messages may",
-                "            _ => None,\n        }\n    }\n\n    /// Messages may",
+                "            Stage::Held { .. } => None,\n        }\n    }\n\n    /// Somebody has",
+                "            _ => None,\n        }\n    }\n\n    /// Somebody has",
             ),
         ],
         runner: Unit,
