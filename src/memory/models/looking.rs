@@ -40,7 +40,8 @@ fn a_look_against_a_release() {
 
 /// A shared lock is held all the time. Another one of that kind is claimed, and drains behind a try
 /// below that is about to withdraw. A snapshot always has the first lock. Fails if a claim that
-/// drains is taken from what was seen of its node before it was made.
+/// drains hides the other locks of its kind. At bound 3 it also fails if such a claim is taken from
+/// what was seen of its node before it was made.
 #[test]
 fn a_look_against_a_drain() {
     explore("a_look_against_a_drain", || {
@@ -49,7 +50,6 @@ fn a_look_against_a_drain() {
         acquire::block_on(&inner, Kind::Ss, None, None).unwrap();
         leaf.enrol();
         leaf.word.fetch_and(!CLEAR, Ordering::SeqCst);
-        leaf.word.fetch_add(Kind::Xs.unit(), Ordering::SeqCst); // the try has claimed, and looks up
         run([
             threaded!(world, inner => {
                 acquire::block_on(&inner, Kind::Ss, None, None).unwrap();
@@ -60,7 +60,7 @@ fn a_look_against_a_drain() {
                 let shared = snapshot.holders().filter(|lock| lock.kind == Kind::Ss.public()).count();
                 assert!(shared >= 1, "what is held all the time is missing: {snapshot}");
             }),
-            threaded!(world, leaf => leaf.drop_claim(Kind::Xs)),
+            threaded!(world, leaf => assert!(world.try_lock(&leaf, Kind::Xs).is_err())),
         ]);
         inner.drop_claim(Kind::Ss);
         drop((inner, leaf));
