@@ -120,7 +120,8 @@ impl<S: LockStore> RequestLocks<S> {
         let mutex = shaped(self.0.store.mutex(&tree)?, kind).lease(timeout).owner(&label);
         let wanted = HeldLock::new(tree, kind);
         let Some(guard) = self.take(&mutex, &wanted, &[])? else {
-            return Err(Refusal::Locked(Box::new(wanted))); // nobody's token opens a place for a second lock
+            // Nobody's token opens a place for a second lock.
+            return Err(Refusal::Locked(Box::new(wanted)));
         };
         guard.into_lease()?;
         Ok(DavLock {
