@@ -40,7 +40,8 @@ fn a_look_against_a_release() {
 
 /// A shared lock is held all the time. Another one of that kind is claimed, and drains behind a try
 /// below that is about to withdraw. A snapshot always has the first lock. Fails if a claim that
-/// drains is taken from what was seen of its node before it was made.
+/// drains hides the other locks of its kind. At bound 3 it also fails if such a claim is taken from
+/// what was seen of its node before it was made.
 #[test]
 fn a_look_against_a_drain() {
     explore("a_look_against_a_drain", || {

@@ -29,12 +29,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         fails: &["a_look_against_a_release"],
     },
     Mutation {
-        what: "a claim that drains is taken from what was seen of its node before it was made",
-        edits: &[(
-            LOOK,
-            "self.claims[kind].min(most[kind])",
-            "if most[kind] == u64::MAX { self.claims[kind] } else { self.claims[kind].saturating_sub(1) }",
-        )],
+        what: "a claim that drains hides the other locks of its kind",
+        edits: &[(LOOK, "waiter.claims.saturating_sub(*here).min(*most)", "waiter.claims.min(0)")],
         fails: &["a_look_against_a_drain"],
     },
     Mutation {
