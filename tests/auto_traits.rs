@@ -80,7 +80,9 @@ fn every_public_type_is_ordinary() {
     known.extend(of_redis());
     known.extend(["Backend", "LockStore", "ToTreePath", "conflicts", "describe_metrics"]);
     let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
-    let exports = source.split(';').filter_map(|item| item.rsplit_once("pub use ").map(|(_, item)| item));
+    // A simulator is there for a tool alone.
+    let items = source.split(';').filter(|item| !item.contains("cfg(mutextree_sim)"));
+    let exports = items.filter_map(|item| item.rsplit_once("pub use ").map(|(_, item)| item));
     let mut count = 0;
     for item in exports {
         if item.starts_with("redis::") && cfg!(not(feature = "redis")) {

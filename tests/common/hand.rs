@@ -53,6 +53,17 @@ impl<T> Hand<T> {
         *self.bell.changed.wait_timeout_while(rung, time, still_sleeps).unwrap().0
     }
 
+    /// Polls whenever it is woken, for this time. Whether it is ready then.
+    pub(crate) fn is_ready_within(&mut self, time: Duration) -> bool {
+        let start = Instant::now();
+        while self.is_woken_within(time.saturating_sub(start.elapsed())) {
+            if self.poll().is_some() {
+                return true;
+            }
+        }
+        false
+    }
+
     #[track_caller]
     pub(crate) fn is_woken_at_last(&self) {
         assert!(self.is_woken_within(AT_MOST), "it is never woken");

@@ -47,12 +47,12 @@ fn a_look_against_a_drain() {
     explore("a_look_against_a_drain", || {
         let world = World::new(ENDLESS, &["a/b"]);
         let (inner, leaf) = (world.used("a"), world.looked_at("a/b"));
-        acquire::block_on(&inner, Kind::Ss, None, None).unwrap();
+        acquire::block_on(&inner, Kind::Ss, None, None, |_| {}).unwrap();
         leaf.enrol();
         leaf.word.fetch_and(!CLEAR, Ordering::SeqCst);
         run([
             threaded!(world, inner => {
-                acquire::block_on(&inner, Kind::Ss, None, None).unwrap();
+                acquire::block_on(&inner, Kind::Ss, None, None, |_| {}).unwrap();
                 inner.drop_claim(Kind::Ss);
             }),
             threaded!(world, => {

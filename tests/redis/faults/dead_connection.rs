@@ -75,7 +75,7 @@ fn a_waiter_keeps_its_place_over_another_connection() {
         proxy.cut_existing(); // its message needs another one, too
         drop(guard);
         let guard = first.join().unwrap().unwrap();
-        assert!(!second.is_woken_within(millis(50)), "a {who} was passed over");
+        assert!(!second.is_ready_within(millis(50)), "a {who} was passed over");
         drop(guard);
         drop(second.block_on().unwrap());
     }

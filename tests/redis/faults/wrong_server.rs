@@ -179,7 +179,7 @@ fn a_waiter_keeps_its_place_where_the_master_is() {
     wait_until("they do not wait", || waiters(&pair.new) == 2);
     guard.unlock().unwrap();
     let guard = first.block_on().unwrap();
-    assert!(!second.is_woken_within(millis(100)));
+    assert!(!second.is_ready_within(millis(100)));
     drop(guard);
     drop(second.block_on().unwrap());
 }
