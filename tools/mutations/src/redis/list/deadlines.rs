@@ -108,7 +108,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "a lock that came by message is first renewed after a third of the lease",
-        edits: &[(AGENDA, "let due = now + lock.deadline().saturating_sub(now) / 2;", "let due = due(lock, now);")],
+        edits: &[(AGENDA, "let due = now + lock.deadline().saturating_sub(now) / 2;", "let due = due(lock);")],
         runner: Unit,
         fails: &["redis::protocol::agenda::tests::a_lock_by_message_is_renewed_within_its_claim_window"],
     },
