@@ -12,7 +12,9 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 /// The program, with no server in its environment.
 pub(crate) fn mutextree() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mutextree"));
+    // Where the tests run in the background, signals may be ignored, and that is inherited.
+    let mut command = Command::new("env");
+    command.arg("--default-signal=INT,QUIT,HUP,TERM").arg(env!("CARGO_BIN_EXE_mutextree"));
     command.env_remove("MUTEXTREE_REDIS").stdin(Stdio::null());
     command
 }
