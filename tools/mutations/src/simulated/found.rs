@@ -41,4 +41,12 @@ pub(super) const FOUND: &[(&str, u64)] = &[
     ("an exclusive request overlooks shared locks above", 50),
     ("a downgrade lets nobody in", 50),
     ("a downgrade lets nobody in below", 50),
+    ("a lock that came by message counts from when the message was read", 5_000),
+    ("a grant's deadline counts from the answer", 200),
+    ("a message whose claim is over, or nearly, is believed", 200),
+    ("nobody takes down that a request may still be under way", 50),
+    ("no release asks for a tombstone", 50),
+    ("a request that may be under way finds no tombstone when it arrives late", 50),
+    ("a refresh_for that failed leaves the old deadline", 50),
+    ("a late refresh brings a lock back", 200),
 ];
