@@ -69,8 +69,9 @@ fn a_pipeline_is_lost_from_where_it_is_told_to_be() {
         redis::cmd("GETDEL").arg("count").query::<Option<u64>>(&mut server.connect()).unwrap().unwrap_or(0)
     };
     assert_eq!(count(&|| proxy.lose_requests(1)), 0);
-    assert_eq!(count(&|| proxy.lose_answers(1)), 3);
-    assert_eq!(count(&|| proxy.cut_after(2)), 3);
+    // What was sent behind it may have got through before the connection was cut.
+    assert!((1..=3).contains(&count(&|| proxy.lose_answers(1))));
+    assert!((2..=3).contains(&count(&|| proxy.cut_after(2))));
     assert!(proxy.is_cut() && connect(&proxy).is_err());
     proxy.mend();
     assert!(script(&mut connect(&proxy).unwrap(), "return 1").is_ok());
