@@ -22,7 +22,7 @@ impl Planted {
         }
     }
 
-    pub(super) fn plant(&self, _script: Script, text: &str) -> String {
+    pub(super) fn plant(&self, text: &str) -> String {
         text.replace(&self.from, &self.to)
     }
 }

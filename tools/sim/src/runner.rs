@@ -66,6 +66,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The scripts as they ship, or with a planted fault.
+fn interpreter(planted: Option<&Planted>) -> Interpreter {
+    Interpreter::new(|_, text| planted.map_or_else(|| text.to_owned(), |it| it.plant(text)))
+}
+
 /// Runs histories with the seeds from `first` on, on all cores. It stops at the first violation.
 ///
 /// # Panics
@@ -79,9 +84,7 @@ pub fn run(first: u64, extent: Extent, planted: Option<&Planted>) -> Summary {
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
-                let mut interpreter = Interpreter::new(|script, text| {
-                    planted.map_or_else(|| text.to_owned(), |it| it.plant(script, text))
-                });
+                let mut interpreter = interpreter(planted);
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     if is_over(seed) || !lock(&summary).violations.is_empty() {
@@ -113,8 +116,7 @@ pub struct Story {
 /// # Panics
 /// As [`run`].
 pub fn tell(seed: u64, shorten: bool, planted: Option<&Planted>) -> Story {
-    let mut interpreter =
-        Interpreter::new(|script, text| planted.map_or_else(|| text.to_owned(), |it| it.plant(script, text)));
+    let mut interpreter = interpreter(planted);
     let mut plan = Plan::new(seed);
     plan.recounts = true;
     let fails = World::new(plan.clone(), &mut interpreter, Trace::default()).run().violation.is_some();

@@ -63,7 +63,7 @@ impl World<'_> {
         time + offset.unwrap_or(0)
     }
 
-    /// Whoever is refused, or has to wait, is in conflict with something that lives.
+    /// A request that is refused, or has to wait, is in conflict with something that lives.
     fn check_cause(&mut self, words: &[&[u8]], answer: &Value, server: usize, time: u64) {
         let (Value::List(answer), [_, token, kind, path, ..]) = (answer, words) else { return };
         if !matches!(answer.first(), Some(Value::Int(0 | 2))) {
