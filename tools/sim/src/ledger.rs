@@ -26,8 +26,8 @@ pub(super) struct Record {
 /// How much is looked at after a script.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Strict {
-    /// Whether every waiter whose turn has come must have been served by now.
-    pub(super) serves: bool,
+    /// Whether the script's reply says where another call has to go on handing over.
+    pub(super) owes: bool,
     /// Whether everything is recounted.
     pub(super) recounts: bool,
 }
@@ -63,6 +63,8 @@ pub(super) struct Ledger {
     /// The greatest number that was drawn.
     greatest: u64,
     scripts: u64,
+    /// Whether somebody may wait whose turn has come, as a call that is still to come serves him.
+    owes: bool,
 }
 
 /// `kind,number,version,lease,claim,client,length of owner,owner path`.
@@ -96,6 +98,8 @@ impl Ledger {
         self.held.retain(|_, record| record.claim.is_some());
         self.waits = all(names.waiters).filter_map(|(token, it)| Some((token.to_vec(), read(it)?))).collect();
         self.greatest = data.field(names.nodes, b"tick").and_then(number).unwrap_or(0);
+        // A call may have been due when this data was written.
+        self.owes = true;
     }
 
     pub(super) fn holders(&self) -> impl Iterator<Item = (&Vec<u8>, &Record)> {
@@ -143,8 +147,13 @@ impl Ledger {
         if strict.recounts || self.scripts.is_multiple_of(RECOUNTS) {
             self.recount(&names, data)?;
         }
-        if strict.serves {
-            self.nobody_is_forgotten()?;
+        self.owes |= strict.owes;
+        match self.forgotten() {
+            None => self.owes = false,
+            Some(_) if self.owes => {}
+            Some((token, claim)) => {
+                return Err(format!("{} waits for {claim}, and nothing is in its way (I5)", text(token)));
+            }
         }
         Ok(new)
     }
@@ -196,17 +205,15 @@ impl Ledger {
         Ok(())
     }
 
-    fn nobody_is_forgotten(&self) -> Result<(), String> {
-        for (token, waiter) in &self.waits {
-            let Some(claim) = waiter.claim else { continue };
+    /// A waiter that nothing is in the way of.
+    fn forgotten(&self) -> Option<(&[u8], Claim)> {
+        self.waits.iter().find_map(|(token, waiter)| {
+            let claim = waiter.claim?;
             let is_in_the_way = |it: &Record| it.claim.is_some_and(|other| other.conflicts(claim));
-            let held = self.held.values().any(is_in_the_way);
-            let earlier = self.waits.values().any(|it| it.number < waiter.number && is_in_the_way(it));
-            if !held && !earlier {
-                return Err(format!("{} waits for {claim}, and nothing is in its way (I5)", text(token)));
-            }
-        }
-        Ok(())
+            let is_held = self.held.values().any(is_in_the_way);
+            let is_late = || self.waits.values().any(|it| it.number < waiter.number && is_in_the_way(it));
+            (!is_held && !is_late()).then_some((&token[..], claim))
+        })
     }
 
     /// Whether a request for this, by this token, was refused with a cause: something that it

@@ -268,11 +268,6 @@ impl Plan {
         Fault::ALL.iter().any(|&fault| self.has(fault))
     }
 
-    /// Whether one call may leave something to be handed over by another.
-    pub(super) fn has_small_limits(&self) -> bool {
-        self.limits.0[2] < 64 || self.limits.0[3] < 64
-    }
-
     /// The longest time that anything lasts on the server without a holder or waiter that lives.
     pub(super) fn longest(&self) -> u64 {
         self.timing.lease.max(self.lease.1).max(if self.has_faults() { self.timing.claim_window() } else { 0 })

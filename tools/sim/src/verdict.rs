@@ -27,7 +27,7 @@ impl World<'_> {
 
     /// A script has run.
     pub(super) fn check_call(&mut self, call: &Call, answer: &Value, server: usize, time: u64) {
-        let strict = Strict { serves: !self.plan.has_small_limits(), recounts: self.plan.recounts };
+        let strict = Strict { owes: owes(answer), recounts: self.plan.recounts };
         let words = words(call);
         let time = self.tree_time(server, time);
         let released = if call.script == Script::Release { words.get(2) } else { None };
@@ -135,7 +135,7 @@ impl World<'_> {
                 &self.keys,
                 &it.data,
                 &self.interpreter.touched(),
-                Strict { serves: false, recounts: true },
+                Strict { owes: true, recounts: true },
             );
             if let Err(what) = checked {
                 return self.violate(what);
@@ -173,6 +173,11 @@ impl World<'_> {
         let loses = [Fault::LostSome, Fault::LostAll, Fault::FailedOver];
         self.plan.has(Fault::ClockBack) && loses.iter().any(|&fault| self.plan.has(fault))
     }
+}
+
+/// Whether a reply has the place where another call goes on: a list in the list.
+fn owes(answer: &Value) -> bool {
+    matches!(answer, Value::List(list) if list.iter().any(|it| matches!(it, Value::List(_))))
 }
 
 /// The arguments of a call.
