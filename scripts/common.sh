@@ -22,7 +22,9 @@ fail() {
     exit 1
 }
 
-step() { printf '\n== %s\n' "$*"; }
+# What comes next, and how many seconds after the beginning.
+export began=${began:-$EPOCHSECONDS}
+step() { printf '\n== %s (%s s)\n' "$*" $((EPOCHSECONDS - began)); }
 
 # A command that a Debian package brings: need COMMAND PACKAGE. Installed if it is missing, which
 # asks for the password of sudo unless root runs it.
