@@ -8,7 +8,7 @@
 //! * `protocol/`: what to send, whom to tell, and when to come back; pure
 //! * `wire/`: connections to the server, and what its errors mean
 //! * `lua/`: the scripts
-//! * `error.rs`, `value.rs`, `command.rs`, `clock.rs`, `primitives.rs`: what all of them stand on
+//! * `server.rs`, `error.rs`, `value.rs`, `command.rs`, `clock.rs`, `primitives.rs`: what all of them stand on
 
 use std::fmt;
 use std::time::Duration;
@@ -27,6 +27,7 @@ mod node;
 mod primitives;
 mod protocol;
 mod run;
+mod server;
 mod value;
 mod wire;
 

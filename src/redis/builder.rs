@@ -20,6 +20,7 @@ pub struct RedisStoreBuilder {
     lease: Duration,
     heartbeat: Duration,
     timeout: Duration,
+    grace: Duration,
     client_name: Option<String>,
 }
 
@@ -31,6 +32,7 @@ impl RedisStoreBuilder {
             lease: Duration::from_secs(30),
             heartbeat: Duration::from_secs(2),
             timeout: Duration::from_secs(5),
+            grace: Duration::ZERO,
             client_name: None,
         }
     }
@@ -66,6 +68,18 @@ impl RedisStoreBuilder {
         self
     }
 
+    /// Protects what is held when another server takes over that may have forgotten some of it: after
+    /// a failover, or a restart. Nothing new is granted then for this long, while those who hold a
+    /// lock say so, and have it back. It has to be as long as the longest lease in the tree: a longer
+    /// one is refused. Off by default, and with zero.
+    ///
+    /// All clients of a tree should have the same. See
+    /// [another server](crate::docs::distributed#another-server) for what it does not protect from.
+    pub fn grace(mut self, longest_lease: Duration) -> Self {
+        self.grace = longest_lease;
+        self
+    }
+
     /// What the server's `CLIENT LIST` calls the store's connections.
     pub fn client_name(mut self, name: impl Into<String>) -> Self {
         self.client_name = Some(name.into());
@@ -82,7 +96,7 @@ impl RedisStoreBuilder {
     }
 
     fn settings(self) -> Result<Settings, RedisStoreError> {
-        let Self { url, tree, lease, heartbeat, timeout, client_name } = self;
+        let Self { url, tree, lease, heartbeat, timeout, grace, client_name } = self;
         if tree.is_empty() || tree.contains(['{', '}']) {
             let what = format!("the name of a tree must not be empty or hold a brace: {tree:?}");
             return Err(RedisStoreError::Config(what));
@@ -92,8 +106,12 @@ impl RedisStoreBuilder {
                 return Err(RedisStoreError::Config(format!("the store's {what} must be a microsecond at the least")));
             }
         }
+        if !grace.is_zero() && grace < lease {
+            let what = format!("the store's lease, {lease:?}, is longer than its grace period, {grace:?}");
+            return Err(RedisStoreError::Config(what));
+        }
         let heartbeat = micros(heartbeat).max(SHORTEST_HEARTBEAT);
-        let timing = Timing { lease: micros(lease), heartbeat, timeout: micros(timeout) };
+        let timing = Timing { lease: micros(lease), heartbeat, timeout: micros(timeout), grace: micros(grace) };
         Ok(Settings { url, tree, client_name, timing })
     }
 }
@@ -103,6 +121,9 @@ impl fmt::Debug for RedisStoreBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("RedisStoreBuilder");
         out.field("tree", &self.tree).field("lease", &self.lease).field("heartbeat", &self.heartbeat);
-        out.field("timeout", &self.timeout).field("client_name", &self.client_name).finish_non_exhaustive()
+        out.field("timeout", &self.timeout)
+            .field("grace", &self.grace)
+            .field("client_name", &self.client_name)
+            .finish_non_exhaustive()
     }
 }

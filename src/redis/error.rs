@@ -94,6 +94,8 @@ pub(in crate::redis) enum Failure {
     Refused(RedisStoreError),
     /// It did not run: the server does not know the script.
     NoScript,
+    /// It did not run: the server has not been [greeted](super::protocol::calls::hello).
+    Stranger,
 }
 
 impl Failure {
@@ -111,6 +113,7 @@ impl Failure {
         match self {
             Self::Down(error) | Self::Later(error) | Self::Unsure(error) | Self::Refused(error) => error,
             Self::NoScript => RedisStoreError::Protocol("it forgets its scripts faster than they can be sent".into()),
+            Self::Stranger => RedisStoreError::Busy { reason: "another server took over, again and again".into() },
         }
     }
 }

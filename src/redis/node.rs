@@ -47,11 +47,14 @@ impl RedisNode {
     }
 
     pub(super) fn acquire(&self, request: &Request, wait: Wait) -> Result<RedisGrant, LockError> {
-        let lock = caller::acquire(self.engine.current()?, &self.target, request, wait)?;
+        let engine = self.engine.current()?;
+        engine.client.may_last(request.lease)?;
+        let lock = caller::acquire(engine, &self.target, request, wait)?;
         Ok(RedisGrant::new(lock, request, false))
     }
 
     pub(super) async fn acquire_async(&self, request: &Request) -> Result<RedisGrant, LockError> {
+        self.engine.client.may_last(request.lease)?;
         let lock = Acquiring::new(&self.engine, &self.target, request).await?;
         Ok(RedisGrant::new(lock, request, true))
     }
@@ -72,6 +75,7 @@ impl RedisNode {
 
     pub(super) fn refresh(&self, grant: &RedisGrant, length: Option<Duration>) -> Result<(), LockError> {
         let engine = self.holder(grant)?;
+        engine.client.may_last(length)?;
         if grant.lock.is_detached() {
             return caller::refresh_detached(engine, &grant.lock, length);
         }

@@ -16,6 +16,7 @@
 use redis::IntoConnectionInfo;
 
 use super::error::{Failure, RedisStoreError};
+use super::server::Server;
 use super::value::Value;
 
 mod answer;
@@ -54,16 +55,27 @@ pub(in crate::redis) struct Wire {
 
 impl Wire {
     /// Of the URL of a server. `timeout`, in microseconds, is how long it may take for one command;
-    /// `u64::MAX` is for ever. Nothing is opened yet.
-    pub(in crate::redis) fn new(url: &str, client_name: Option<String>, timeout: u64) -> Result<Self, RedisStoreError> {
+    /// `u64::MAX` is for ever. `asks`: whether each server is asked
+    /// [who it is](Self::server). Nothing is opened yet.
+    pub(in crate::redis) fn new(
+        url: &str,
+        client_name: Option<String>,
+        timeout: u64,
+        asks: bool,
+    ) -> Result<Self, RedisStoreError> {
         let config = |error| RedisStoreError::Config(format!("the URL of the Redis server cannot be used: {error}"));
         let info = url.into_connection_info().map_err(config)?;
-        Ok(Self { pool: Pool::new(Connector::new(&info, client_name)?, timeout) })
+        Ok(Self { pool: Pool::new(Connector::new(&info, client_name, asks)?, timeout) })
     }
 
     /// Host and port, or the path of the socket, for messages.
     pub(in crate::redis) fn address(&self) -> &str {
         self.pool.connector().address()
+    }
+
+    /// The server that the last connection was opened to; `None` if servers are not asked.
+    pub(in crate::redis) fn server(&self) -> Option<Server> {
+        self.pool.connector().server()
     }
 
     /// Sends one command over a connection that callers share, and waits for its answer until

@@ -10,6 +10,7 @@ mod checker;
 mod clients;
 mod failures;
 mod faults;
+mod grace;
 mod leases;
 mod paths;
 mod processes;

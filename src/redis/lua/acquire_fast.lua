@@ -4,16 +4,18 @@ local REFUSED, GRANTED, WAITS, AGAIN, CANCELLED = 0, 1, 2, 3, 4
 -- The fast path of acquire (I9): nobody waits anywhere in the tree, and no count stands in the way.
 -- Everything else falls through to acquire.lua. Nothing is written before the outcome is certain.
 --
--- ARGV from 8 on: the fields of NODES to look at: 'tick', 'offset', 'waiting', the token, and the
--- nodes from the root down to the path. For a very long path the client sends none of them.
+-- ARGV from 8 on: the fields of NODES to look at: 'tick', 'offset', 'waiting', the token, 'server',
+-- and the nodes from the root down to the path. For a very long path the client sends none of them.
 --
 -- Here is the second of four copies of the conflict table; see tree.lua.
 if ARGV[8] then
   local token, kind = ARGV[2], tonumber(ARGV[3])
   local nodes = call('HMGET', NODES, unpack(ARGV, 8))
   local last, own, above = #ARGV - 7, OWN[kind], ABOVE[kind <= 2 and 1 or 2]
-  local free, set = nodes[1] and not nodes[3] and not nodes[4], { NODES, 'tick', 0, token, 0 }
-  for i = 5, last do
+  -- With a grace period open, `known` is longer. Then nobody is granted anything here.
+  local known, set = nodes[5], { NODES, 'tick', 0, token, 0 }
+  local free = nodes[1] and not nodes[3] and not nodes[4] and (known == server or not server and #known == 40)
+  for i = 6, last do
     local node, value = nodes[i], nil
     if not node then
       value = i < last and above or own
@@ -32,7 +34,7 @@ if ARGV[8] then
           or pack(layout, xs, xn, ss, sn + 1, x_below, s_below)
       end
     end
-    set[i + i - 4], set[i + i - 3] = ARGV[i + 7], value
+    set[i + i - 6], set[i + i - 5] = ARGV[i + 7], value
   end
   if free then
     local time = call('TIME')

@@ -12,6 +12,10 @@ local NODES, DEADLINES, HOLDERS, WAITERS, QUEUES, WAITING, MAILBOX = unpack(KEYS
 local call, find, match, sub, digits = redis.call, string.find, string.match, string.sub, string.format
 local pack, unpack_counts, layout = struct.pack, struct.unpack, '<I4I4I4I4I4I4'
 
+-- ARGV[1] is the claim window. A client with a grace period puts 40 characters in front of it: the
+-- server that it believes to talk to (docs/redis.md, "Another server").
+local server = #ARGV[1] > 40 and sub(ARGV[1], 1, 40)
+
 -- A mailbox that nobody empties goes away after this time.
 local MAILBOX_MS = 60000
 

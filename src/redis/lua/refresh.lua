@@ -59,10 +59,9 @@ local function beat(token, it)
   return expired and 0 or at and left >= 0 and left or claim
 end
 
-read_clock()
 reap(MAX_ASIDE)
 local reply = { false }
-for i = 2, #ARGV, 3 do
+for i = 2, 3 * tokens, 3 do
   local token = ARGV[i]
   local text = call('HGET', NODES, token)
   if text then

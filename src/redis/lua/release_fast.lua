@@ -2,17 +2,19 @@
 -- place of a lock like its own. Everything else falls through to release.lua. Nothing is written
 -- before the outcome is certain.
 --
--- ARGV from 6 on: the fields of NODES to look at: 'tick', 'offset', 'waiting', the token, and the
--- nodes from the root down to the path. For a very long path the client sends none of them.
+-- ARGV from 6 on: the fields of NODES to look at: 'tick', 'offset', 'waiting', the token, 'server',
+-- and the nodes from the root down to the path. For a very long path the client sends none of them.
 if ARGV[6] and ARGV[3] == '0' then
   local token, kind, path = ARGV[2], tonumber(ARGV[4]), ARGV[5]
   local nodes = call('HMGET', NODES, unpack(ARGV, 6))
   local last, own, above, below = #ARGV - 5, OWN[kind], ABOVE[kind <= 2 and 1 or 2], kind <= 2 and 5 or 6
   local text = nodes[4]
-  local mine = text and sub(text, 1, 1) == ARGV[4] -- held, and as that kind: so not a tombstone
+  local known = nodes[5]
+  -- Held, and as that kind: so not a tombstone. With a grace period open, `known` is longer.
+  local mine = text and sub(text, 1, 1) == ARGV[4] and not (known and #known > 40)
   if mine and not nodes[3] then
     local gone, set = { NODES, token }, nil
-    for i = 5, last do
+    for i = 6, last do
       local node = nodes[i]
       if node == (i < last and above or own) then
         gone[#gone + 1] = ARGV[i + 5]
@@ -39,14 +41,14 @@ if ARGV[6] and ARGV[3] == '0' then
   -- they are, and the new lock keeps out all that the old one did (I5).
   --
   -- Here is the third of four copies of the conflict table; see tree.lua.
-  if mine and kind <= 2 then
-    local waits = call('HMGET', WAITING, unpack(ARGV, 10))
-    local size = last - 4
+  if mine and kind <= 2 and (known == server or not server) then
+    local waits = call('HMGET', WAITING, unpack(ARGV, 11))
+    local size = last - 5
     local alike, gone, set = waits[size], { WAITING }, { WAITING }
     for i = 1, size do
       local node = waits[i]
       if node == (i < size and above or own) then
-        gone[#gone + 1] = ARGV[i + 9]
+        gone[#gone + 1] = ARGV[i + 10]
       elseif alike then
         local xs, xn, ss, sn, x_below, s_below = unpack_counts(layout, node)
         if i < size then
@@ -59,7 +61,7 @@ if ARGV[6] and ARGV[3] == '0' then
           alike = xn > 0 and xs + ss + sn == 0
           xn = xn - 1
         end
-        set[#set + 1] = ARGV[i + 9]
+        set[#set + 1] = ARGV[i + 10]
         set[#set + 1] = pack(layout, xs, xn, ss, sn, x_below, s_below)
       end
     end
@@ -97,7 +99,7 @@ if ARGV[6] and ARGV[3] == '0' then
         end
         local tickets = { QUEUES, entry }
         for i = 1, size - 1 do
-          tickets[i + 2] = ARGV[i + 9] .. '\0' .. below .. arrival
+          tickets[i + 2] = ARGV[i + 10] .. '\0' .. below .. arrival
         end
         call('ZREM', unpack(tickets))
         local mailbox = MAILBOX .. client

@@ -10,6 +10,17 @@ local MAX_REAPED, MAX_ASIDE, MAX_GRANTED, MAX_VISITED, MAX_SCANNED = 64, 16, 64,
 local IN_THE_WAY = { { 1, 2, 3, 4, 5, 6 }, { 1, 2, 3, 4 }, { 1, 2, 5 }, { 1, 2 } }
 
 -- -------------------------------------------------------------------------------------------------
+-- the server
+
+-- Which server was greeted last, and up to when (in tree time) nothing new is granted, as that one
+-- may have forgotten what is held (I10). 0 if no grace period is open.
+local known = call('HGET', NODES, 'server')
+if server and not (known and sub(known, 1, 40) == server) then
+  return redis.error_reply('HELLO this server has not been greeted') -- nothing has been done
+end
+local grace = known and tonumber(sub(known, 42)) or 0
+
+-- -------------------------------------------------------------------------------------------------
 -- the clock
 
 -- The time in the tree when the script began, and the last number that was drawn or time at which
@@ -27,6 +38,10 @@ local function read_clock(...)
   if now < tick then
     call('HSET', NODES, 'offset', digits('%.0f', offset + tick - now))
     now = tick
+  end
+  if grace > 0 and grace <= now then
+    grace = 0
+    call('HSET', NODES, 'server', sub(known, 1, 40))
   end
   return clock[3], clock[4]
 end

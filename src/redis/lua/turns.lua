@@ -3,7 +3,10 @@
 
 -- How long a waiter may go without a heartbeat, and how long it has to claim a lock that it was
 -- handed: the caller's. Others' are in their records.
-local claim = tonumber(ARGV[1])
+local claim = tonumber(server and sub(ARGV[1], 41) or ARGV[1])
+
+-- What is in the way of all while a grace period is open, as errors show it.
+local GRACE = 'nobody: after a change of servers the holders of before have time to say so'
 
 -- What this call has done so far, against the limits of tree.lua.
 local granted, visited, reaped = 0, 0, 0
@@ -36,7 +39,11 @@ end
 --
 -- A waiter whose heartbeat is over gets a grant that has ended already. Nobody is told. It is in
 -- the way of others until it is taken away, like any holder that has expired.
+-- While a grace period is open it grants nothing. The waiters ask when it is over (I10).
 local function serve(path)
+  if grace > 0 then
+    return false
+  end
   local list = chain(path)
   local last = #list
   local waiting = counts(WAITING, list)
@@ -239,6 +246,9 @@ local function look(list, kind, number)
     else
       tokens = waiting[1] and waiters(list, waiting, kind, number, most) or {}
       if not tokens[1] then
+        if grace > 0 then
+          return held, waiting, list[last], GRACE, grace - now, false
+        end
         return held, waiting
       end
     end

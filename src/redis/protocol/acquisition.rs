@@ -16,7 +16,7 @@
 
 use super::agenda::Agenda;
 use super::calls::{self, Acquired, InTheWay};
-use super::keys::Target;
+use super::keys::{self, Target};
 use super::lock::Lock;
 use super::message::News;
 use super::release::Release;
@@ -89,6 +89,7 @@ impl<W: Clone> Acquisition<W> {
         timing: &Timing,
     ) -> Self {
         let about = calls::about(&lock, &target, client, timing);
+        lock.set_kind(keys::number(request.kind));
         let (queues, deadline) = match may_wait {
             MayWait::No => (false, NEVER),
             MayWait::Until(deadline) => (true, deadline),
@@ -237,7 +238,9 @@ impl<W: Clone> Acquisition<W> {
         match failure {
             Failure::Refused(_) => true,
             _ if self.waits => now > self.lock.waited_at().saturating_add(timing.lease),
-            Failure::Later(_) | Failure::NoScript => now > self.began.saturating_add(timing.timeout),
+            Failure::Later(_) | Failure::NoScript | Failure::Stranger => {
+                now > self.began.saturating_add(timing.timeout)
+            }
             Failure::Down(_) | Failure::Unsure(_) => self.failures > 1,
         }
     }

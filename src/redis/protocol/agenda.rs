@@ -199,6 +199,14 @@ impl<W: Clone> Agenda<W> {
         }
     }
 
+    /// Another server may have forgotten what is held: all that renews itself says so at once.
+    pub(in crate::redis) fn renew_soon(&mut self, now: u64) {
+        for kept in self.kept.values_mut().filter(|kept| matches!(kept.stage, Stage::Held { .. })) {
+            kept.due = kept.due.min(now);
+            self.next = 0;
+        }
+    }
+
     /// Something has changed that is to be seen to: a loss, or room for more work.
     pub(in crate::redis) fn look_now(&mut self) {
         self.next = 0;

@@ -1,6 +1,7 @@
 //! One function a script that writes its arguments, and one type that reads its reply. The head of
 //! the Lua file says the same from the other side.
 //!
+//! * `greeting.rs` saying hello to a server that may have forgotten what is held
 //! * `listing.rs` what is held and who waits, for people; and to end what they see
 
 use super::keys::{self, Target};
@@ -12,8 +13,10 @@ use crate::redis::error::{Failure, RedisStoreError};
 use crate::redis::value::Value;
 use crate::request::{Kind, Owner};
 
+mod greeting;
 mod listing;
 
+pub(in crate::redis) use greeting::{Greeted, hello};
 pub(in crate::redis) use listing::{Cursor, Entry, Listed, break_lock, list};
 
 /// What a script's reply is read as. `None` is an answer that no script of ours gives.
@@ -118,7 +121,7 @@ fn new(script: Script, timing: &Timing) -> Call {
 fn add_fields(mut call: Call, target: &Target, token: &str) -> Call {
     let mut chain = target.chain().peekable();
     if chain.peek().is_some() {
-        for field in ["tick", "offset", "waiting", token] {
+        for field in ["tick", "offset", "waiting", token, "server"] {
             call.push(field.as_bytes());
         }
         chain.for_each(|node| call.push(node));
@@ -128,9 +131,13 @@ fn add_fields(mut call: Call, target: &Target, token: &str) -> Call {
 
 /// The part of a lock's record that its client writes: it names the client, and the owner.
 pub(super) fn about(lock: &Lock, target: &Target, client: &str, timing: &Timing) -> Vec<u8> {
+    about_text(lock, target.text(), client, timing)
+}
+
+fn about_text(lock: &Lock, path: &[u8], client: &str, timing: &Timing) -> Vec<u8> {
     let owner = lock.owner.as_ref().map_or("", Owner::as_str);
     let mut about = format!("{},{},{client},{},{owner}", lock.lease, timing.claim_window(), owner.len()).into_bytes();
-    about.extend_from_slice(target.text());
+    about.extend_from_slice(path);
     about
 }
 
@@ -233,10 +240,14 @@ pub(super) enum Extent {
     Detached(u64),
 }
 
-/// Sets the ends of many, in one call.
+/// Sets the ends of many, in one call. With a grace period it also says what each of them holds, for
+/// a server that has forgotten it.
 pub(super) fn refresh<'a>(all: impl IntoIterator<Item = (&'a Lock, Extent)>, timing: &Timing) -> Call {
-    let mut call = new(Script::Refresh, timing);
+    let (mut call, mut claims) = (new(Script::Refresh, timing), Vec::new());
     for (lock, extent) in all {
+        if timing.grace > 0 {
+            claims.push(lock);
+        }
         call.push(lock.token.as_bytes());
         match extent {
             Extent::Heartbeat => call = call.number(0).number(0),
@@ -244,6 +255,12 @@ pub(super) fn refresh<'a>(all: impl IntoIterator<Item = (&'a Lock, Extent)>, tim
             Extent::Exactly { length, version } => call = call.number(length.max(1)).number(version),
             Extent::Detached(length) => call = call.number(length.max(1)).bytes(b"-1"),
         }
+    }
+    for lock in claims {
+        let path = keys::encode(&lock.path);
+        let client = lock.token.split_once('.').map_or("", |(client, _)| client);
+        let about = about_text(lock, &path, client, timing);
+        call = call.number(lock.kind().into()).number(lock.fencing_token()).bytes(&path).bytes(&about);
     }
     call
 }

@@ -134,7 +134,10 @@ impl Downgrade {
 
     pub(in crate::redis) fn answered(&mut self, answer: Result<&Answered, Failure>, hopeless: bool) -> Outcome<()> {
         match answer {
-            Ok(Answered { yes: Some(true), .. }) => Outcome::Done(()),
+            Ok(Answered { yes: Some(true), .. }) => {
+                self.lock.became_shared();
+                Outcome::Done(())
+            }
             Ok(_) => {
                 self.lock.lose();
                 Outcome::NotHeld

@@ -60,7 +60,7 @@ impl Target {
 /// So the root is empty, an ancestor's text is a prefix that is followed by `\x01`, and everything
 /// below `p` sorts between `p\x01` and `p\x02`. Nothing else lies there: `a-b` is not in the range
 /// of `a`.
-fn encode(path: &TreePath) -> Vec<u8> {
+pub(super) fn encode(path: &TreePath) -> Vec<u8> {
     let mut text = Vec::with_capacity(path.as_key().len() + 2);
     for component in path.components() {
         text.push(1);

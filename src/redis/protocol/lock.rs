@@ -48,6 +48,8 @@ struct State {
     renews: bool,
     /// The number of the youngest request that sets the end of the lease exactly (P3).
     version: u64,
+    /// How it is locked, as the scripts have it; 0 before it was granted.
+    kind: u8,
     /// The longest time for which the server may have been asked to hold it.
     longest: u64,
     /// Whether a request may still be under way, or have done what no answer told: then the
@@ -74,7 +76,8 @@ impl Lock {
     }
 
     fn with_token(number: u64, token: String, path: TreePath, owner: Option<Owner>, lease: u64) -> Self {
-        let state = State { renews: false, version: 0, longest: lease, unsure: false, waited_at: 0, arrival: 0 };
+        let state =
+            State { renews: false, version: 0, kind: 0, longest: lease, unsure: false, waited_at: 0, arrival: 0 };
         Self {
             number,
             token,
@@ -131,6 +134,25 @@ impl Lock {
         state.renews = renews;
         self.fencing_token.store(fencing_token, Ordering::Relaxed);
         self.set(deadline);
+    }
+
+    /// How it is locked from now on; 0: it has been given back. A server that has forgotten it is
+    /// told this.
+    pub(super) fn set_kind(&self, kind: u8) {
+        self.state.lock().kind = kind;
+    }
+
+    pub(super) fn became_shared(&self) {
+        let mut state = self.state.lock();
+        if let 1 | 2 = state.kind {
+            state.kind += 2;
+        }
+    }
+
+    /// How it is held, if it is.
+    pub(super) fn kind(&self) -> u8 {
+        let state = self.state.lock();
+        if self.deadline() > 0 { state.kind } else { 0 }
     }
 
     /// The server says that a detached lock is held for so long.

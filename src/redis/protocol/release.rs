@@ -44,11 +44,13 @@ pub(in crate::redis) enum Outcome {
 impl Release {
     /// Gives back a lock that is held, or was a moment ago.
     pub(in crate::redis) fn of_held(lock: Arc<Lock>, target: Target, kind: Kind, was_held: bool) -> Self {
+        lock.set_kind(0);
         Self { lock, held: Some((target, kind)), was_held, tries: 0, may_be_done: false }
     }
 
     /// Takes back what a request may have done that nobody wants any more.
     pub(in crate::redis) fn of_unwanted(lock: Arc<Lock>) -> Self {
+        lock.set_kind(0);
         Self { lock, held: None, was_held: false, tries: 0, may_be_done: false }
     }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 pub(super) const MS: u64 = 1000;
 
 /// A lease of 900 ms, a heartbeat of 100 ms and so a claim window of 350 ms, a timeout of 5 s.
-pub(super) const TIMING: Timing = Timing { lease: 900 * MS, heartbeat: 100 * MS, timeout: 5000 * MS };
+pub(super) const TIMING: Timing = Timing { lease: 900 * MS, heartbeat: 100 * MS, timeout: 5000 * MS, grace: 0 };
 
 pub(super) const ROOM: Room = Room { renewals: true, heartbeats: true, releases: true };
 

@@ -16,6 +16,7 @@ pub(in crate::redis) enum Script {
     Detached,
     List,
     Break,
+    Hello,
     Probe,
 }
 
@@ -26,7 +27,7 @@ macro_rules! text {
 }
 
 impl Script {
-    pub(in crate::redis) const ALL: [Self; 11] = [
+    pub(in crate::redis) const ALL: [Self; 12] = [
         Self::Acquire,
         Self::Release,
         Self::Refresh,
@@ -37,6 +38,7 @@ impl Script {
         Self::Detached,
         Self::List,
         Self::Break,
+        Self::Hello,
         Self::Probe,
     ];
 
@@ -46,7 +48,9 @@ impl Script {
             Self::Release => {
                 text!(" flags=allow-oom", "prelude.lua", "release_fast.lua", "tree.lua", "turns.lua", "release.lua")
             }
-            Self::Refresh => text!(" flags=allow-oom", "prelude.lua", "tree.lua", "turns.lua", "refresh.lua"),
+            Self::Refresh => {
+                text!(" flags=allow-oom", "prelude.lua", "tree.lua", "turns.lua", "reclaim.lua", "refresh.lua")
+            }
             Self::Downgrade => text!(" flags=allow-oom", "prelude.lua", "tree.lua", "turns.lua", "downgrade.lua"),
             Self::Inspect => text!(" flags=allow-oom", "prelude.lua", "tree.lua", "turns.lua", "inspect.lua"),
             Self::HandOver => text!(" flags=allow-oom", "prelude.lua", "tree.lua", "turns.lua", "handover.lua"),
@@ -54,6 +58,7 @@ impl Script {
             Self::Detached => text!(" flags=allow-oom", "prelude.lua", "tree.lua", "turns.lua", "detached.lua"),
             Self::List => text!(" flags=allow-oom", "prelude.lua", "tree.lua", "turns.lua", "list.lua"),
             Self::Break => text!(" flags=allow-oom", "prelude.lua", "tree.lua", "turns.lua", "break.lua"),
+            Self::Hello => text!(" flags=allow-oom", "prelude.lua", "greet.lua", "tree.lua", "hello.lua"),
             Self::Probe => text!(" flags=allow-oom", "prelude.lua", "probe.lua"),
         }
     }
@@ -70,6 +75,21 @@ pub(in crate::redis) struct Call {
 impl Call {
     pub(super) fn new(script: Script) -> Self {
         Self { script, count: 0, words: Vec::with_capacity(512) }
+    }
+
+    /// Writes the arguments, for a server that the client believes to be this one. Without a grace
+    /// period it is empty: then nothing is said of it. Else it goes in front of the claim window.
+    pub(in crate::redis) fn write(&self, server: &str, bytes: &mut Vec<u8>) {
+        let first = self.words.iter().position(|&byte| byte == b'\n').map(|end| end + 1);
+        match first.filter(|_| !server.is_empty() && self.script != Script::Probe) {
+            None => bytes.extend_from_slice(&self.words),
+            Some(start) => {
+                let length = self.words[start..].iter().position(|&byte| byte == b'\r').unwrap_or_default();
+                let (claim, rest) = self.words[start..].split_at(length);
+                command::push(bytes, &[server.as_bytes(), claim].concat());
+                bytes.extend_from_slice(&rest[2..]);
+            }
+        }
     }
 
     pub(super) fn bytes(mut self, word: &[u8]) -> Self {

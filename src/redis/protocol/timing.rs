@@ -46,6 +46,8 @@ pub(in crate::redis) struct Timing {
     pub(in crate::redis) heartbeat: u64,
     /// How long one call may take.
     pub(in crate::redis) timeout: u64,
+    /// How long a grace period lasts, and so the longest lease there may be; 0: there is none.
+    pub(in crate::redis) grace: u64,
 }
 
 impl Timing {

@@ -14,7 +14,7 @@ use crate::redis::command;
 use crate::redis::error::{Failure, RedisStoreError};
 use crate::redis::primitives::{Arc, AtomicBool, AtomicU64, Condvar, Mutex, Ordering};
 use crate::redis::protocol::agenda::{Agenda, Room, Work};
-use crate::redis::protocol::calls::{More, Reply};
+use crate::redis::protocol::calls::{self, Greeted, More, Reply};
 use crate::redis::protocol::keys::{Keys, Target};
 use crate::redis::protocol::lock::Lock;
 use crate::redis::protocol::script::{Call, Script};
@@ -32,6 +32,8 @@ pub(in crate::redis) struct Client {
     /// By [`Script`]: the start of its call by hash, up to the number of its arguments.
     by_hash: Vec<Vec<u8>>,
     last_number: AtomicU64,
+    /// Whether it has said hello before, and so may know of locks that a server has forgotten.
+    greeted: AtomicBool,
     agenda: Mutex<Kept>,
     changed: Condvar,
     pub(in crate::redis) losses: Losses,
@@ -62,6 +64,7 @@ impl Client {
             by_hash: by_hash.into(),
             keys,
             last_number: AtomicU64::new(0),
+            greeted: AtomicBool::new(false),
             agenda: Mutex::new(Kept { agenda: Agenda::new(timing), sleeps: 0 }),
             changed: Condvar::new(),
             losses: Losses::new(),
@@ -74,6 +77,18 @@ impl Client {
         let lease = request.lease.map_or(self.timing.lease, micros);
         let number = self.last_number.fetch_add(1, Ordering::Relaxed) + 1;
         Arc::new(Lock::new(number, &self.name, target.path.clone(), request.owner.clone(), lease))
+    }
+
+    /// Whether a lease may be so long: no longer than a grace period, if there are any.
+    pub(in crate::redis) fn may_last(&self, lease: Option<Duration>) -> Result<(), LockError> {
+        match lease {
+            Some(lease) if self.timing.grace > 0 && micros(lease) > self.timing.grace => {
+                let grace = Duration::from_micros(self.timing.grace);
+                let what = format!("a lease of {lease:?} is longer than the store's grace period, {grace:?}");
+                Err(store_error(Failure::Refused(RedisStoreError::Config(what))))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Changes the agenda, and wakes the keeper if something is due earlier now. Held for a moment
@@ -129,10 +144,10 @@ impl Client {
         let by_text = by_text.then(|| head(&[b"EVAL", call.script.text().as_bytes()], &self.keys));
         let head = by_text.as_ref().unwrap_or_else(|| &self.by_hash[call.script as usize]);
         let count = 3 + self.keys.all().len() + call.count;
-        let mut bytes = Vec::with_capacity(head.len() + call.words.len() + 8);
+        let mut bytes = Vec::with_capacity(head.len() + call.words.len() + 64);
         command::start(&mut bytes, count);
         bytes.extend_from_slice(head);
-        bytes.extend_from_slice(&call.words);
+        call.write(&self.run_id(), &mut bytes);
         bytes
     }
 
@@ -154,17 +169,51 @@ impl Client {
 
     /// Runs a script: by its hash, and by its text if the server does not know it.
     fn run<T: Reply>(&self, call: &Call, mut send: impl FnMut(&[u8]) -> Result<Value, Failure>) -> Result<T, Failure> {
-        let mut send = |by_text| {
+        let mut send = |call: &Call, by_text| {
             let round_trip = RoundTrip::begin();
             let answer = send(&self.pack(call, by_text));
             round_trip.end(!answer.as_ref().is_err_and(Failure::is_silence));
             answer
         };
-        let answer = match send(false) {
-            Err(Failure::NoScript) => send(true),
+        let answer = match send(call, false) {
+            Err(Failure::NoScript) => send(call, true),
+            answer => answer,
+        };
+        let answer = match answer {
+            Err(Failure::Stranger) => self
+                .greet(|hello| match send(hello, false) {
+                    Err(Failure::NoScript) => send(hello, true),
+                    answer => answer,
+                })
+                .and_then(|()| send(call, false)),
             answer => answer,
         };
         T::from_answer(answer)
+    }
+
+    /// Says hello to the server that the connections are to now, by a call that `send` sends.
+    pub(super) fn greet(&self, send: impl FnOnce(&Call) -> Result<Value, Failure>) -> Result<(), Failure> {
+        let Some(server) = self.wire.server() else { return Err(Failure::Stranger) };
+        let knew = self.greeted.load(Ordering::Relaxed);
+        let Greeted(left) = Reply::from_answer(send(&calls::hello(&server, knew, &self.timing)))?;
+        self.greeted.store(true, Ordering::Relaxed);
+        if left > 0 {
+            self.agenda(|agenda| agenda.renew_soon(clock()));
+        }
+        Ok(())
+    }
+
+    /// The same over a connection of one's own.
+    pub(super) fn greet_over(&self, connection: &mut Connection, deadline: u64) -> Result<(), Failure> {
+        self.greet(|hello| match connection.call(&self.pack(hello, false), deadline) {
+            Err(Failure::NoScript) => connection.call(&self.pack(hello, true), deadline),
+            answer => answer,
+        })
+    }
+
+    /// The server that the connections are to, as scripts are told it; empty without a grace period.
+    fn run_id(&self) -> String {
+        if self.timing.grace == 0 { String::new() } else { self.wire.server().map_or_else(String::new, |it| it.run) }
     }
 
     /// A connection that is good, as far as is known: the caller's own, or a new one in its place.

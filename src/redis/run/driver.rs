@@ -374,8 +374,11 @@ fn exchange(
     let round_trip = RoundTrip::begin();
     let good = connection.exchange(&bytes, sends.len(), deadline, |_, answer| answers.push(answer));
     round_trip.end(good);
-    let unknown = |answer: &Result<Value, Failure>| matches!(answer, Err(Failure::NoScript));
+    let unknown = |answer: &Result<Value, Failure>| matches!(answer, Err(Failure::NoScript | Failure::Stranger));
     let again: Vec<usize> = (0..answers.len()).filter(|&at| unknown(&answers[at])).collect();
+    if good && answers.contains(&Err(Failure::Stranger)) && client.greet_over(connection, deadline).is_err() {
+        return Ok(answers);
+    }
     if good && !again.is_empty() {
         let bytes: Vec<u8> = again.iter().flat_map(|&at| client.pack(&sends[at].call, true)).collect();
         let round_trip = RoundTrip::begin();

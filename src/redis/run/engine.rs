@@ -53,7 +53,7 @@ impl Engine {
 
     fn client(settings: &Settings) -> Result<Arc<Client>, RedisStoreError> {
         let Settings { url, tree, client_name, timing } = settings;
-        let wire = Wire::new(url, client_name.clone(), timing.timeout)?;
+        let wire = Wire::new(url, client_name.clone(), timing.timeout, timing.grace > 0)?;
         Ok(Arc::new(Client::new(wire, *timing, tree)?))
     }
 

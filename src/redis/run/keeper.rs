@@ -137,10 +137,7 @@ fn give_back(client: &Client, connection: &mut Option<Connection>, (given_up, mo
     let mut failed = Vec::new();
     for ((mut given_up, call), answer) in given_up.into_iter().zip(&calls).zip(answers) {
         let answer: Result<Released, Failure> = match answer {
-            Err(Failure::NoScript) => match client.connected(connection, deadline) {
-                Ok(open) => Reply::from_answer(open.call(&client.pack(call, true), deadline)),
-                Err(failure) => Err(failure),
-            },
+            Err(Failure::NoScript | Failure::Stranger) => client.call_over(connection, call, deadline),
             answer => Reply::from_answer(answer),
         };
         match given_up.release.answered(answer.as_ref().map_err(Failure::clone), true) {

@@ -10,7 +10,9 @@ use redis::{ConnectionInfo, RedisConnectionInfo};
 
 use super::super::command::command;
 use super::super::error::{Failure, RedisStoreError};
-use super::super::primitives::Arc;
+use super::super::primitives::{Arc, Mutex};
+use super::super::server::Server;
+use super::super::value::Value;
 use super::NO_ANSWER;
 use super::master::Master;
 use super::refusal::Refusal;
@@ -29,6 +31,10 @@ pub(super) struct Connector {
     /// What the server's `CLIENT LIST` is to call the connection.
     name: Option<String>,
     link: Link,
+    /// Whether servers are asked who they are.
+    asks: bool,
+    /// The server that the last connection was opened to.
+    server: Mutex<Option<Server>>,
 }
 
 impl Connect for Connector {
@@ -58,19 +64,34 @@ enum Step {
     Authenticate,
     Select,
     Name,
+    Info,
     Ping,
 }
 
 impl Connector {
-    pub(super) fn new(info: &ConnectionInfo, name: Option<String>) -> Result<Self, RedisStoreError> {
+    pub(super) fn new(info: &ConnectionInfo, name: Option<String>, asks: bool) -> Result<Self, RedisStoreError> {
         let master = Master::new(info)?;
         let address = master.address().into();
         let login = info.redis_settings().clone();
-        Ok(Self { master, address, trust: Trust::new(), login, name, link: Link::default() })
+        Ok(Self {
+            master,
+            address,
+            trust: Trust::new(),
+            login,
+            name,
+            link: Link::default(),
+            asks,
+            server: Mutex::new(None),
+        })
     }
 
     pub(super) fn link(&self) -> &Link {
         &self.link
+    }
+
+    /// The server that the last connection was opened to, if servers are asked who they are.
+    pub(super) fn server(&self) -> Option<Server> {
+        self.server.lock().clone()
     }
 
     /// Opens a connection by `deadline`.
@@ -86,6 +107,7 @@ impl Connector {
         let written = stream.write(&commands, deadline);
         for step in steps {
             match stream.receive(deadline) {
+                Ok(Ok(Value::Bytes(info))) if step == Step::Info => self.identify(&info, &mut stream, deadline)?,
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => self.check(step, &error)?,
                 Err(halt) => return Err(self.hung_up(written.err().map_or(halt, |partly| partly.halt))),
@@ -113,7 +135,29 @@ impl Connector {
             add(Step::Name, &[b"CLIENT", b"SETNAME", name.as_bytes()]);
         }
         add(Step::Ping, &[b"PING"]);
+        if self.asks {
+            add(Step::Info, &[b"INFO", b"server", b"replication", b"cluster"]);
+        }
         (steps, commands)
+    }
+
+    /// Takes down which server it is, as it says itself.
+    fn identify(&self, info: &[u8], stream: &mut RespStream, deadline: u64) -> Result<(), Failure> {
+        let info = String::from_utf8_lossy(info);
+        let mut node = String::new();
+        if Server::is_in_cluster(&info) {
+            let asked = stream.write(&command(&[b"CLUSTER", b"MYID"]), deadline).map_err(|partly| partly.halt);
+            let answer = asked.and_then(|()| stream.receive(deadline)).map_err(|halt| self.hung_up(halt))?;
+            match answer {
+                Ok(Value::Bytes(name)) => node = String::from_utf8_lossy(&name).into_owned(),
+                Ok(_) => {}
+                Err(error) => return Err(Refusal::new(&error, &self.address).failure),
+            }
+        }
+        let server = Server::of_info(&info, &node);
+        let nameless = || Failure::Refused(RedisStoreError::Protocol("INFO does not say which server it is".into()));
+        *self.server.lock() = Some(server.ok_or_else(nameless)?);
+        Ok(())
     }
 
     /// Whether an error that the server answered to a step is a reason to fail.
@@ -127,7 +171,7 @@ impl Connector {
             }
             // A server that will not have the name, or is not to be pinged, is a server.
             (Step::Name, _) | (Step::Ping, Failure::Refused(RedisStoreError::Permission { .. })) => Ok(()),
-            (Step::Select | Step::Ping, _) => Err(failure),
+            (Step::Select | Step::Ping | Step::Info, _) => Err(failure),
         }
     }
 

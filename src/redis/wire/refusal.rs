@@ -31,6 +31,8 @@ impl Refusal {
             Failure::Later(busy())
         } else if code == "NOSCRIPT" {
             Failure::NoScript
+        } else if code == "HELLO" {
+            Failure::Stranger
         } else if ["NOAUTH", "WRONGPASS"].contains(&code) || signs(&["unauthenticated"]) {
             // The last is said to a command of more than ten words.
             Failure::Refused(RedisStoreError::Authentication { address: address.into() })

@@ -28,7 +28,7 @@ fn soon() -> u64 {
 }
 
 fn wire(url: &str) -> Wire {
-    Wire::new(url, None, 5_000_000).unwrap()
+    Wire::new(url, None, 5_000_000, false).unwrap()
 }
 
 fn echo(text: &str) -> Vec<u8> {

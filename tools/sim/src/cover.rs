@@ -11,8 +11,10 @@ use crate::redis::value::Value;
 
 /// What has to happen in some thousand histories, beside every kind of fault: each answer of a
 /// script, and each way on in the protocol.
-const ALL: [&str; 51] = [
+const ALL: [&str; 56] = [
+    "a forgotten lock is put back",
     "a grant is over before its answer comes",
+    "a grace period is open",
     "a heartbeat has a waiter ask",
     "a heartbeat is answered",
     "a lease is renewed",
@@ -29,6 +31,7 @@ const ALL: [&str; 51] = [
     "a request fails: down",
     "a request fails: later",
     "a request fails: no script",
+    "a request fails: the server has not been greeted",
     "a request fails: unsure",
     "a task is dropped while it asks",
     "a task is dropped while it waits",
@@ -52,8 +55,10 @@ const ALL: [&str; 51] = [
     "downgrade: done",
     "downgrade: finds nothing",
     "handover",
+    "hello",
     "messages are lost",
     "more is left to hand over",
+    "no grace period is opened",
     "refresh",
     "refresh: granted",
     "refresh: held",
@@ -112,6 +117,7 @@ impl Cover {
             (Script::Detached, 1) => "detached: found it",
             (Script::HandOver, _) => "handover",
             (Script::Tidy, _) => "tidy",
+            (Script::Hello, _) => "hello",
             (Script::Refresh, _) => "refresh",
             _ => "another answer",
         });
@@ -137,6 +143,7 @@ impl Cover {
             Failure::Unsure(_) => "a request fails: unsure",
             Failure::Refused(_) => "a request fails: refused",
             Failure::NoScript => "a request fails: no script",
+            Failure::Stranger => "a request fails: the server has not been greeted",
         });
     }
 

@@ -62,20 +62,27 @@ impl Interpreter {
     }
 
     /// Runs a script as the server would at that time (microseconds since 1970, which stands still
-    /// while it runs). The error is the text of an error reply: none of our scripts gives one.
+    /// while it runs). `server` is which one the client believes it to be, if it says so. The error
+    /// is the text of an error reply: the only one that our scripts give is `HELLO`.
     ///
     /// # Panics
     /// If the text of the script has no line of limits, or is no Lua.
     pub(super) fn run(
         &mut self,
         call: &Call,
+        server: &str,
         keys: &[String],
         limits: Limits,
         data: &mut Data,
         time: u64,
     ) -> Result<Value, String> {
         let script = self.script(call.script, limits);
-        self.engine.run(&script, keys, &call.words, data, time)
+        if server.is_empty() {
+            return self.engine.run(&script, keys, &call.words, data, time);
+        }
+        let mut words = Vec::with_capacity(call.words.len() + 64);
+        call.write(server, &mut words);
+        self.engine.run(&script, keys, &words, data, time)
     }
 
     /// The tokens whose records the last script set or deleted in the hash of its first key, in

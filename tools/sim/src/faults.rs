@@ -89,9 +89,11 @@ impl World<'_> {
                 it.earlier.clear();
                 it.ledger.reset(&self.keys, &it.data);
                 it.turns = Turns::default();
-                self.judge.data_lost(self.now);
-                if fault == Fault::LostSome {
-                    self.judge.forget_tokens();
+                if self.plan.timing.grace == 0 {
+                    self.judge.data_lost(self.now);
+                    if fault == Fault::LostSome {
+                        self.judge.forget_tokens();
+                    }
                 }
                 self.restart(short);
             }
@@ -108,7 +110,7 @@ impl World<'_> {
     fn restart(&mut self, after: u64) {
         let master = self.master;
         let it = &mut self.servers[master];
-        (it.is_up, it.start) = (false, it.start + 1);
+        (it.is_up, it.start, it.since) = (false, it.start + 1, self.now);
         self.schedule(self.now + after, Event::Recovers { server: master });
         self.cut_listeners(master);
     }
@@ -128,19 +130,28 @@ impl World<'_> {
         let old = self.master;
         let it = &self.servers[old];
         let earlier = which % it.earlier.len().max(1);
+        let grace = self.plan.timing.grace > 0;
+        // A grace period does not help against a master that goes on. So that one stops at once, as
+        // one with `min-replicas-to-write` does before another takes over.
+        let after = if grace { 0 } else { after };
         let mut new = Server { data: it.earlier.get(earlier).cloned().unwrap_or_default(), ..Server::new() };
-        new.ahead = it.ahead;
+        (new.ahead, new.since) = (it.ahead, it.since);
+        (new.number, new.earlier_number) = (it.number + 1, it.number);
         new.ledger.reset(&self.keys, &new.data);
         self.servers.push(new);
         self.master = self.servers.len() - 1;
         // What the old one goes on granting is not known to the new one.
-        self.judge.data_lost(self.now + after);
-        self.judge.forget_tokens();
+        if !grace {
+            self.judge.data_lost(self.now + after);
+            self.judge.forget_tokens();
+        }
         self.schedule(self.now + after, Event::Retires { server: old });
     }
 
     pub(super) fn retires(&mut self, server: usize) {
-        self.judge.forget_tokens();
+        if self.plan.timing.grace == 0 {
+            self.judge.forget_tokens();
+        }
         self.servers[server].is_up = false;
         self.cut_listeners(server);
     }

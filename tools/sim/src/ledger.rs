@@ -28,6 +28,8 @@ pub(super) struct Record {
 pub(super) struct Strict {
     /// Whether the script's reply says where another call has to go on handing over.
     pub(super) owes: bool,
+    /// Whether a grace period is open: nothing is granted, but for what was forgotten.
+    pub(super) grace: bool,
     /// Whether everything is recounted.
     pub(super) recounts: bool,
 }
@@ -140,14 +142,14 @@ impl Ledger {
             } else {
                 let waited = waited.get(&token[..]);
                 new.push(Granted { token: token.to_vec(), window: waited.map(|it| it.window) });
-                self.grant(token, record, waited, before)?;
+                self.grant(token, record, waited, (!strict.grace).then_some(before))?;
             }
         }
         self.scripts += 1;
         if strict.recounts || self.scripts.is_multiple_of(RECOUNTS) {
             self.recount(&names, data)?;
         }
-        self.owes |= strict.owes;
+        self.owes |= strict.owes || strict.grace;
         match self.forgotten() {
             None => self.owes = false,
             Some(_) if self.owes => {}
@@ -181,11 +183,20 @@ impl Ledger {
         Ok(())
     }
 
-    /// A new holder, that waited before or did not (I3, I4).
-    fn grant(&mut self, token: &[u8], record: Record, waited: Option<&Record>, before: u64) -> Result<(), String> {
+    /// A new holder, that waited before or did not (I3, I4). `before`: the greatest number that was
+    /// drawn before this call, unless this only puts back what was forgotten (I10).
+    fn grant(
+        &mut self,
+        token: &[u8],
+        record: Record,
+        waited: Option<&Record>,
+        before: Option<u64>,
+    ) -> Result<(), String> {
         let claim = record.claim.expect("a holder has one");
         // Several are granted in one call in any order, so each is compared with what was before.
-        if record.number <= before {
+        if let Some(before) = before
+            && record.number <= before
+        {
             let (token, number) = (text(token), record.number);
             return Err(format!("{token} is granted {claim} with token {number}, and {before} was drawn before (I1)"));
         }
@@ -196,11 +207,13 @@ impl Ledger {
         }
         let arrival = waited.map_or(u64::MAX, |waited| waited.number);
         let overtaken = self.waits.iter().find(|(_, it)| it.number < arrival && held(it));
-        if let Some((other, it)) = overtaken {
+        if let (Some((other, it)), Some(_)) = (overtaken, before) {
             let (token, other, its) = (text(token), text(other), it.claim.expect("it conflicts"));
             return Err(format!("the server grants {claim} to {token}, though {other} came earlier for {its} (I4)"));
         }
-        self.greatest = self.greatest.max(record.number);
+        if before.is_some() {
+            self.greatest = self.greatest.max(record.number);
+        }
         self.held.insert(token.to_vec(), record);
         Ok(())
     }
@@ -233,7 +246,7 @@ impl Ledger {
         let mut flag = false;
         for (field, value) in data.hash(names.nodes) {
             match field {
-                b"tick" | b"born" | b"offset" => {}
+                b"tick" | b"born" | b"offset" | b"server" | b"history" => {}
                 b"waiting" => flag = true,
                 _ if field.contains(&b'.') => {
                     tokens.insert(field.to_vec());

@@ -10,6 +10,7 @@ use super::process::Clock;
 use super::sends::Purpose;
 use super::world::{Event, World};
 use crate::redis::error::{Failure, RedisStoreError};
+use crate::redis::protocol::calls;
 use crate::redis::protocol::script::{Call, Script};
 use crate::redis::value::Value;
 
@@ -214,14 +215,16 @@ impl World<'_> {
         let time = self.servers[server].time(self.now);
         let request = &self.requests[&id];
         let call = request.call.clone();
-        let data = &mut self.servers[server].data;
-        let answer = self.interpreter.run(&call, self.keys.all(), self.plan.limits, data, time);
+        let it = &mut self.servers[server];
+        let name = if self.plan.timing.grace > 0 { it.name(self.now).run } else { String::new() };
+        let answer = self.interpreter.run(&call, &name, self.keys.all(), self.plan.limits, &mut it.data, time);
         match answer {
             Ok(answer) => {
                 self.check_call(&call, &answer, server, time);
                 self.sort_mail(server);
                 Ok(answer)
             }
+            Err(error) if error.starts_with("HELLO ") => Err(Failure::Stranger),
             Err(error) => {
                 self.violate(format!("the script {:?} failed: {error}", call.script));
                 Err(unsure())
@@ -247,7 +250,20 @@ impl World<'_> {
         if matches!(answer, Err(Failure::Unsure(_))) || is_wrong {
             self.hang_up(process, line, connection);
         }
+        if answer == Err(Failure::Stranger)
+            && let Some(server) = connection.and_then(|it| self.connections.get(&it)).map(|it| it.server)
+        {
+            self.greet(process, line, server);
+        }
         self.deliver(process, line, id, purpose, answer, sent);
+    }
+
+    /// Says hello to a server, ahead of whatever is sent again.
+    fn greet(&mut self, process: usize, line: usize, server: usize) {
+        let (name, timing) = (self.servers[server].name(self.now), self.plan.timing);
+        let call = calls::hello(&name, self.processes[process].has_greeted, &timing);
+        let deadline = timing.call_deadline(self.clock(process));
+        self.send(process, line, call, deadline, Purpose::Hello);
     }
 
     /// Nobody waits for the answer any longer.

@@ -120,6 +120,9 @@ pub(super) enum Part {
     Operation(usize, usize, u32),
 }
 
+/// The stream that decides whether there is a grace period.
+const GRACE: u64 = 0x67_72_61_63_65;
+
 /// One history.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
@@ -197,7 +200,7 @@ impl Plan {
             callers,
             tasks: chance.between(0, callers as u64) as usize,
             duration: chance.magnitude(2 * SECOND, 60 * SECOND),
-            timing: Timing { lease, heartbeat, timeout: chance.magnitude(200 * MILLI, 5 * SECOND) },
+            timing: Timing { lease, heartbeat, timeout: chance.magnitude(200 * MILLI, 5 * SECOND), grace: 0 },
             limits,
             places: Self::draw_places(&mut chance, is_light),
             hot: if is_light || chance.hits(0.5) { 0.0 } else { 0.6 },
@@ -218,6 +221,16 @@ impl Plan {
             begins: BTreeMap::new(),
             recounts: false,
         }
+        .with_grace()
+    }
+
+    /// Half of the histories in which a server may forget have a grace period against that.
+    fn with_grace(mut self) -> Self {
+        let forgets = [Fault::Restarted, Fault::LostSome, Fault::LostAll, Fault::FailedOver];
+        if forgets.iter().any(|&fault| self.has(fault)) && Chance::about(self.seed, &[GRACE]).hits(0.5) {
+            self.timing.grace = self.timing.lease.max(self.lease.1);
+        }
+        self
     }
 
     /// A tenth of all histories has no fault at all: then nothing may be lost, and nothing be slow.
@@ -270,22 +283,27 @@ impl Plan {
 
     /// The longest time that anything lasts on the server without a holder or waiter that lives.
     pub(super) fn longest(&self) -> u64 {
-        self.timing.lease.max(self.lease.1).max(if self.has_faults() { self.timing.claim_window() } else { 0 })
+        self.timing.grace.max(self.timing.lease).max(self.lease.1).max(if self.has_faults() {
+            self.timing.claim_window()
+        } else {
+            0
+        })
     }
 }
 
 /// What the history is made of, on a few lines.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Timing { lease, heartbeat, timeout } = self.timing;
+        let Timing { lease, heartbeat, timeout, grace } = self.timing;
         let milli = |time: u64| time / MILLI;
         writeln!(f, "{} processes with {} callers each, {} of them tasks", self.processes, self.callers, self.tasks)?;
         writeln!(
             f,
-            "lease {} ms, heartbeat {} ms, timeout {} ms, limits of the scripts {:?}",
+            "lease {} ms, heartbeat {} ms, timeout {} ms, grace {} ms, limits of the scripts {:?}",
             milli(lease),
             milli(heartbeat),
             milli(timeout),
+            milli(grace),
             self.limits.0
         )?;
         let faults: Vec<&str> = Fault::ALL.into_iter().filter(|&fault| self.has(fault)).map(Fault::name).collect();

@@ -194,6 +194,8 @@ pub(super) struct Process {
     pub(super) numbers: u64,
     /// What tasks gave back that has not reached the server.
     pub(super) debts: usize,
+    /// Whether it has said hello to a server.
+    pub(super) has_greeted: bool,
     pub(super) paused_until: u64,
     pub(super) unreachable_until: u64,
 }
@@ -223,6 +225,7 @@ impl Process {
             listener: Listener::default(),
             numbers: 0,
             debts: 0,
+            has_greeted: false,
             paused_until: 0,
             unreachable_until: 0,
         }

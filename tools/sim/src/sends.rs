@@ -6,7 +6,7 @@ use crate::redis::error::Failure;
 use crate::redis::primitives::Arc;
 use crate::redis::protocol::acquisition::{Acquisition, Step};
 use crate::redis::protocol::agenda::{GivenUp, Renewal};
-use crate::redis::protocol::calls::{More, Released, Reply};
+use crate::redis::protocol::calls::{Greeted, More, Released, Reply};
 use crate::redis::protocol::lock::Lock;
 use crate::redis::protocol::release::{Outcome, Release};
 use crate::redis::value::Value;
@@ -40,6 +40,8 @@ pub(super) enum Purpose {
     Clean(GivenUp),
     /// What a call has left to do.
     More,
+    /// To a server that may have forgotten what is held.
+    Hello,
 }
 
 impl World<'_> {
@@ -65,6 +67,16 @@ impl World<'_> {
             Purpose::Renewals { batch, rest } => self.renewed(process, line, (batch, rest), answer, sent),
             Purpose::Heartbeats { batch, rest } => self.beaten(process, line, (batch, rest), answer, sent),
             Purpose::Clean(given_up) => self.cleaned(process, line, given_up, answer),
+            Purpose::Hello => {
+                if let Ok(Greeted(left)) = Reply::from_answer(answer) {
+                    self.processes[process].has_greeted = true;
+                    self.cover.see(if left > 0 { "a grace period is open" } else { "no grace period is opened" });
+                    if left > 0 {
+                        let now = self.clock(process);
+                        self.agenda(process).renew_soon(now);
+                    }
+                }
+            }
             Purpose::More => {
                 if let Ok(more) = More::from_answer(answer) {
                     self.left_over(process, more);

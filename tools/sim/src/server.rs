@@ -3,6 +3,7 @@
 use super::emulation::Data;
 use super::ledger::Ledger;
 use super::turns::Turns;
+use crate::redis::server::Server as Name;
 
 /// The server's clock shows this at the beginning of a history.
 const BEGINNING: u64 = 1_700_000_000_000_000;
@@ -21,6 +22,12 @@ pub(super) struct Server {
     /// Counts starts: connections to an earlier one are broken.
     pub(super) start: u64,
     pub(super) stalled_until: u64,
+    /// Unlike all others' there ever were: with `start` the name of a run.
+    pub(super) number: u64,
+    /// That of the server that it was a replica of; 0 if of none.
+    pub(super) earlier_number: u64,
+    /// When it was started.
+    pub(super) since: u64,
     /// Earlier states, the latest last.
     pub(super) earlier: Vec<Data>,
 }
@@ -35,6 +42,9 @@ impl Server {
             is_up: true,
             start: 0,
             stalled_until: 0,
+            number: 1,
+            earlier_number: 0,
+            since: 0,
             earlier: Vec::new(),
         }
     }
@@ -42,6 +52,17 @@ impl Server {
     /// What its clock shows, in microseconds since 1970.
     pub(super) fn time(&self, now: u64) -> u64 {
         (BEGINNING + now).saturating_add_signed(self.ahead)
+    }
+
+    /// As it says who it is.
+    pub(super) fn name(&self, now: u64) -> Name {
+        Name {
+            run: format!("{:020}{:020}", self.number, self.start),
+            history: format!("{:020}{:020}", self.number, self.start),
+            earlier: format!("{:040}", self.earlier_number),
+            node: String::new(),
+            up: now - self.since,
+        }
     }
 
     /// Takes down its state, as a log that is written once a second would.

@@ -27,7 +27,8 @@ impl World<'_> {
 
     /// A script has run.
     pub(super) fn check_call(&mut self, call: &Call, answer: &Value, server: usize, time: u64) {
-        let strict = Strict { owes: owes(answer), recounts: self.plan.recounts };
+        let grace = self.has_grace(server);
+        let strict = Strict { owes: owes(answer), grace, recounts: self.plan.recounts };
         let words = words(call);
         let time = self.tree_time(server, time);
         let released = if call.script == Script::Release { words.get(2) } else { None };
@@ -42,6 +43,9 @@ impl World<'_> {
             is_steady: !self.plan.has(Fault::ClockAhead),
         };
         let granted = it.ledger.check(&self.keys, &it.data, &self.interpreter.touched(), strict);
+        if grace && granted.as_ref().is_ok_and(|granted| !granted.is_empty()) {
+            self.cover.see("a forgotten lock is put back");
+        }
         let checked = granted.and_then(|granted| it.turns.check(&ran, &granted, &it.ledger, &it.data));
         if let Err(what) = checked {
             self.violate(what);
@@ -51,9 +55,15 @@ impl World<'_> {
             let what = format!("{:?} {} -> {}", call.script, show_words(&words), show(answer));
             self.trace.note(self.now, || format!("server {server}"), || what);
         }
-        if call.script == Script::Acquire {
+        if call.script == Script::Acquire && !grace {
             self.check_cause(&words, answer, server, time);
         }
+    }
+
+    /// Whether a grace period is open.
+    fn has_grace(&self, server: usize) -> bool {
+        let known = self.servers[server].data.field(&self.keys.all()[0], b"server");
+        known.is_some_and(|known| known.contains(&b','))
     }
 
     /// The time in the tree, when the server's clock shows this.
@@ -128,14 +138,14 @@ impl World<'_> {
         let call = crate::redis::protocol::calls::More::Tidy.call(&timing).expect("to tidy is a call");
         for _ in 0..100 {
             let it = &mut self.servers[master];
-            if let Err(error) = self.interpreter.run(&call, self.keys.all(), limits, &mut it.data, time) {
+            if let Err(error) = self.interpreter.run(&call, "", self.keys.all(), limits, &mut it.data, time) {
                 return self.violate(format!("Tidy failed: {error}"));
             }
             let checked = it.ledger.check(
                 &self.keys,
                 &it.data,
                 &self.interpreter.touched(),
-                Strict { owes: true, recounts: true },
+                Strict { owes: true, grace: false, recounts: true },
             );
             if let Err(what) = checked {
                 return self.violate(what);

@@ -136,6 +136,15 @@ fn a_lock_that_renews_itself_again_is_renewed() {
     assert_eq!(renewals(&due(&mut agenda, 300 * MS)), [1]);
 }
 
+#[test]
+fn all_that_is_held_is_renewed_at_once_when_another_server_may_have_forgotten_it() {
+    let mut agenda = agenda();
+    let (_one, _two) = (holds(&mut agenda, 1, 0), holds(&mut agenda, 2, 0));
+    assert!(due(&mut agenda, 50 * MS).is_empty());
+    agenda.renew_soon(60 * MS);
+    assert_eq!(renewals(&due(&mut agenda, 60 * MS)), [1, 2]);
+}
+
 /// A waiter that the server has queued, as an answer says to a request sent at that time.
 fn waits(agenda: &mut Agenda<Name>, sent: u64) -> Arc<Lock> {
     let mut acquisition = acquisition(MayWait::Until(NEVER));

@@ -3,6 +3,7 @@
 use super::super::samples::{MS, TIMING, lock, path};
 use super::*;
 use crate::path::ToTreePath;
+use crate::redis::server::Server;
 use crate::request::{Mode, Scope};
 
 mod replies;
@@ -39,7 +40,7 @@ fn to_take_a_lock() {
     for (queue, word) in [(true, "1"), (false, "0")] {
         let call = acquire(&lock, &target(), kind, &about, queue, &TIMING);
         let own = [CLAIM, "c1.1f", "4", "\x01a\x01b", "900000", "900000,350000,c1,2,me\x01a\x01b", word];
-        let fast = ["tick", "offset", "waiting", "c1.1f", "", "\x01a", "\x01a\x01b"];
+        let fast = ["tick", "offset", "waiting", "c1.1f", "server", "", "\x01a", "\x01a\x01b"];
         assert_words(&call, Script::Acquire, &[&own[..], &fast[..]].concat());
     }
 }
@@ -57,9 +58,9 @@ fn a_long_path_goes_without_its_nodes() {
 fn to_give_one_back() {
     let lock = lock(1);
     let call = release(&lock, Some((&target(), Kind::new(Mode::Shared, Scope::Subtree))), &TIMING);
-    let expected =
-        [CLAIM, "c1.1", "0", "3", "\x01a\x01b", "tick", "offset", "waiting", "c1.1", "", "\x01a", "\x01a\x01b"];
-    assert_words(&call, Script::Release, &expected);
+    let own = [CLAIM, "c1.1", "0", "3", "\x01a\x01b"];
+    let fast = ["tick", "offset", "waiting", "c1.1", "server", "", "\x01a", "\x01a\x01b"];
+    assert_words(&call, Script::Release, &[&own[..], &fast[..]].concat());
     assert_words(&release(&lock, None, &TIMING), Script::Release, &[CLAIM, "c1.1", "0", "0", ""]);
     lock.doubt();
     assert_words(&release(&lock, None, &TIMING), Script::Release, &[CLAIM, "c1.1", "900000", "0", ""]);
@@ -81,6 +82,37 @@ fn to_set_ends() {
     let rows = ["c1.1 0 0", "c1.2 5 0", "c1.2 1 0", "c1.1 7 3", "c1.1 1 4", "c1.2 8 -1", "c1.2 1 -1"];
     let expected: Vec<&str> = std::iter::once(CLAIM).chain(rows.iter().flat_map(|row| row.split(' '))).collect();
     assert_words(&refresh(all, &TIMING), Script::Refresh, &expected);
+}
+
+/// A server that has forgotten what is held learns all of it from a renewal; and of what waits, or
+/// was given back, nothing.
+#[test]
+fn to_set_ends_with_a_grace_period() {
+    let timing = Timing { grace: 900 * MS, ..TIMING };
+    let (held, waits, given_back) = (lock(1), lock(2), lock(3));
+    for lock in [&held, &given_back] {
+        lock.set_kind(2);
+        lock.granted(77, 5, true);
+    }
+    waits.set_kind(1);
+    given_back.set_kind(0);
+    let all = [(&*held, Extent::AtLeast(5)), (&*waits, Extent::Heartbeat), (&*given_back, Extent::AtLeast(6))];
+    let ends = [CLAIM, "c1.1", "5", "0", "c1.2", "0", "0", "c1.3", "6", "0"];
+    let about = "900000,350000,c1,0,\x01a\x01b";
+    let path = "\x01a\x01b";
+    let claims = ["2", "77", path, about, "0", "0", path, about, "0", "77", path, about];
+    assert_words(&refresh(all, &timing), Script::Refresh, &[&ends[..], &claims[..]].concat());
+}
+
+#[test]
+fn to_say_hello() {
+    let [run, history, earlier, node] = ["r", "h", "e", "n"].map(|letter| letter.repeat(40));
+    let server = Server { run, history: history.clone(), earlier: earlier.clone(), node: node.clone(), up: 3 };
+    let timing = Timing { grace: 900 * MS, ..TIMING };
+    let call = hello(&server, true, &timing);
+    assert_words(&call, Script::Hello, &[CLAIM, &history, &earlier, &node, "3", "900000", "1"]);
+    let Greeted(left) = Greeted::from_answer(Ok(Value::List(vec![Value::Int(5)]))).unwrap();
+    assert_eq!(left, 5);
 }
 
 #[test]

@@ -25,3 +25,18 @@ fn words_are_counted_as_they_are_written() {
     let call = Call::new(Script::Tidy).bytes(b"ab").number(10).bytes(b"");
     assert_eq!((call.count, &*call.words), (3, &b"$2\r\nab\r\n$2\r\n10\r\n$0\r\n\r\n"[..]));
 }
+
+/// The server goes in front of the claim window, whatever else there is; and only where one is.
+#[test]
+fn a_call_says_which_server_it_is_for() {
+    let written = |call: &Call, server: &str| {
+        let mut bytes = Vec::new();
+        call.write(server, &mut bytes);
+        String::from_utf8(bytes).unwrap()
+    };
+    let call = Call::new(Script::Tidy).number(350).bytes(b"a\r\n");
+    assert_eq!(written(&call, ""), "$3\r\n350\r\n$3\r\na\r\n\r\n");
+    assert_eq!(written(&call, "server"), "$9\r\nserver350\r\n$3\r\na\r\n\r\n");
+    let probe = Call::new(Script::Probe).bytes(b"c1");
+    assert_eq!(written(&probe, "server"), "$2\r\nc1\r\n");
+}

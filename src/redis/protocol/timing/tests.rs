@@ -2,7 +2,7 @@ use super::*;
 
 const MS: u64 = 1000;
 const SECOND: u64 = 1_000_000;
-const TIMING: Timing = Timing { lease: 900 * MS, heartbeat: 100 * MS, timeout: 5000 * MS };
+const TIMING: Timing = Timing { lease: 900 * MS, heartbeat: 100 * MS, timeout: 5000 * MS, grace: 0 };
 
 #[test]
 fn a_length_of_time_is_at_most_a_hundred_years() {

@@ -73,7 +73,7 @@ fn no_message_has_the_password() {
         assert_eq!(failure, Failure::Refused(RedisStoreError::Authentication { address }));
     }
     for url in ["redis://me:secret@127.0.0.1:x/", "secret", "redis://:secret@0.0.0.0/", "redis://:secret@host/db"] {
-        let error = Wire::new(url, None, 1).err().unwrap();
+        let error = Wire::new(url, None, 1, false).err().unwrap();
         assert!(matches!(&error, RedisStoreError::Config(text) if !text.contains("secret")), "{error}");
     }
 }
@@ -85,7 +85,7 @@ fn what_is_no_reason_to_fail() {
         b"PING" => Reply::Bytes(b"-NOPERM User me has no permissions to run the 'ping' command\r\n".into()),
         _ => echo_reply(words),
     });
-    let wire = Wire::new(&server.url(), Some("name".into()), 5_000_000).unwrap();
+    let wire = Wire::new(&server.url(), Some("name".into()), 5_000_000, false).unwrap();
     assert_eq!(wire.call(&echo("one"), soon()), Ok(Value::Bytes(b"one".into())));
     assert_eq!(server.commands(0), ["CLIENT", "PING", "ECHO"]);
 }
@@ -94,7 +94,7 @@ fn what_is_no_reason_to_fail() {
 fn what_is_said_at_the_login_arrives() {
     let server = Server::with(&["--user", "me", "on", ">secret", "~*", "+@all"]);
     let url = format!("redis://me:secret@127.0.0.1:{}/3", server.port());
-    let wire = Wire::new(&url, Some("some-name".into()), 5_000_000).unwrap();
+    let wire = Wire::new(&url, Some("some-name".into()), 5_000_000, false).unwrap();
     let info = match wire.call(&command(&[b"CLIENT", b"INFO"]), soon()) {
         Ok(Value::Bytes(info)) => String::from_utf8(info).unwrap(),
         other => panic!("{other:?}"),
@@ -121,7 +121,7 @@ fn nobody_answers() {
     assert_eq!(silent.open(within(Duration::from_millis(50))).err(), Some(down));
     assert!(began.elapsed() < Duration::from_secs(2));
     // The store's timeout ends it, too.
-    let silent = Wire::new(&silent_url(&listener), None, 50_000).unwrap();
+    let silent = Wire::new(&silent_url(&listener), None, 50_000, false).unwrap();
     assert!(is_down(&silent.call(&echo("one"), soon()).unwrap_err()));
     assert!(began.elapsed() < Duration::from_secs(4));
 }

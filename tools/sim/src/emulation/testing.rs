@@ -66,7 +66,7 @@ impl Emulated {
         let mut words = Vec::new();
         arguments.iter().for_each(|argument| command::push(&mut words, argument));
         let call = Call { script, count: arguments.len(), words };
-        self.interpreter.run(&call, keys, Limits(limits), &mut self.data, time).map(answer)
+        self.interpreter.run(&call, "", keys, Limits(limits), &mut self.data, time).map(answer)
     }
 
     /// The tokens that the last script that was run set or deleted.

@@ -1,0 +1,28 @@
+-- The first part of refresh: while a grace period is open, puts back what is held and was forgotten.
+--
+-- A client with a grace period sends four more arguments for each token, behind all the others:
+-- kind (0: it waits), fencing token, path, and the rest of the record. What such a token holds can
+-- be in conflict with nothing that was granted since, as nothing was. It can be in conflict with
+-- what this server does not know to have been given back. Then it stays forgotten (I10).
+local tokens = server and (#ARGV - 1) / 7 or (#ARGV - 1) / 3
+read_clock()
+if server and grace > 0 then
+  for i = 1, tokens do
+    local token, more = ARGV[3 * i - 1], 3 * tokens + 4 * i - 2
+    local kind, fence, path, about = tonumber(ARGV[more]), ARGV[more + 1], ARGV[more + 2], ARGV[more + 3]
+    if kind > 0 and not call('HGET', NODES, token) then
+      local list = chain(path)
+      local held, last = counts(NODES, list), #list
+      local waiter = call('HGET', WAITERS, token)
+      if not obstacle(held, last, kind) then
+        if waiter then
+          dequeue(list, counts(WAITING, list), token, parse(waiter))
+        end
+        add(NODES, list, held, kind, 1)
+        call('HSET', NODES, token, record(kind, fence, 0, about))
+        call('ZADD', HOLDERS, 0, place(path, kind, token))
+        set_end(token, now + 1)
+      end
+    end
+  end
+end
