@@ -8,7 +8,8 @@
 //! * `protocol/`: what to send, whom to tell, and when to come back; pure
 //! * `wire/`: connections to the server, and what its errors mean
 //! * `lua/`: the scripts
-//! * `server.rs`, `error.rs`, `value.rs`, `command.rs`, `clock.rs`, `primitives.rs`: what all of them stand on
+//! * `server.rs`, `error.rs`, `value.rs`, `command.rs`, `clock.rs`, `primitives.rs`: what all of
+//!   them stand on
 
 use std::fmt;
 use std::time::Duration;

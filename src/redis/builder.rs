@@ -68,10 +68,10 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// Protects what is held when another server takes over that may have forgotten some of it: after
-    /// a failover, or a restart. Nothing new is granted then for this long, while those who hold a
-    /// lock say so, and have it back. It has to be as long as the longest lease in the tree: a longer
-    /// one is refused. Off by default, and with zero.
+    /// Protects what is held when another server takes over that may have forgotten some of it:
+    /// after a failover, or a restart. Nothing new is granted then for this long, while those who
+    /// hold a lock say so, and have it back. It has to be as long as the longest lease in the tree:
+    /// a longer one is refused. Off by default, and with zero.
     ///
     /// All clients of a tree should have the same. See
     /// [another server](crate::docs::distributed#another-server) for what it does not protect from.

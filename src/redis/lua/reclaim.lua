@@ -1,4 +1,5 @@
--- The first part of refresh: while a grace period is open, puts back what is held and was forgotten.
+-- The first part of refresh: while a grace period is open, puts back what is held and was
+-- forgotten.
 --
 -- A client with a grace period sends four more arguments for each token, behind all the others:
 -- kind (0: it waits), fencing token, path, and the rest of the record. What such a token holds can

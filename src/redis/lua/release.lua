@@ -3,11 +3,12 @@
 --
 -- ARGV: claim, token, tombstone (microseconds, 0 for none), kind, path, and the fields of the fast
 -- paths, which alone look at kind and path. Returns { 1 if it was held or waited and its time was
--- not up, or may have been, else 0; more; the token since which the tree remembers, 0 if it remembers nothing }.
+-- not up, or may have been, else 0; more; the token since which the tree remembers, 0 if it
+-- remembers nothing }.
 --
 -- A tombstone is left where a request for the lock may still be under way: when that arrives it
--- must not be granted to nobody (I6). While a grace period is open a renewal may be under way, which
--- would put back what has been given back (I10).
+-- must not be granted to nobody (I6). While a grace period is open a renewal may be under way,
+-- which would put back what has been given back (I10).
 local _, token, tombstone = unpack(ARGV, 1, 3)
 tombstone = tonumber(tombstone)
 

@@ -18,18 +18,17 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::calls::{self, Extent, Found, More, Refreshed};
+use super::calls::{Found, More, Refreshed};
 use super::lock::Lock;
 use super::message::News;
 use super::release::Release;
-use super::script::Call;
 use super::timing::{LONGEST_RETRY, NEVER, RETRY, TIDY_PAUSE, Timing, renewal_retry};
 use crate::redis::error::Failure;
 use crate::redis::primitives::Arc;
 
 mod work;
 
-pub(in crate::redis) use work::{GivenUp, Renewal, Room, Work};
+pub(in crate::redis) use work::{GivenUp, Renewal, Room, Work, heartbeat_call, renewal_call};
 
 /// As many tokens as this go into one call of `refresh`.
 const BATCH: usize = 256;
@@ -77,16 +76,6 @@ enum Stage<W> {
         /// Whether a renewal was taken that has no answer yet.
         renewing: bool,
     },
-}
-
-/// The call for a batch of renewals.
-pub(in crate::redis) fn renewal_call(batch: &[Renewal], timing: &Timing) -> Call {
-    calls::refresh(batch.iter().map(|it| (&*it.lock, Extent::AtLeast(it.lock.lease))), timing)
-}
-
-/// The call for a batch of heartbeats.
-pub(in crate::redis) fn heartbeat_call(batch: &[Arc<Lock>], timing: &Timing) -> Call {
-    calls::refresh(batch.iter().map(|lock| (&**lock, Extent::Heartbeat)), timing)
 }
 
 impl<W: Clone> Agenda<W> {

@@ -240,8 +240,8 @@ pub(super) enum Extent {
     Detached(u64),
 }
 
-/// Sets the ends of many, in one call. With a grace period it also says what each of them holds, for
-/// a server that has forgotten it.
+/// Sets the ends of many, in one call. With a grace period it also says what each of them holds,
+/// for a server that has forgotten it.
 pub(super) fn refresh<'a>(all: impl IntoIterator<Item = (&'a Lock, Extent)>, timing: &Timing) -> Call {
     let (mut call, mut claims) = (new(Script::Refresh, timing), Vec::new());
     for (lock, extent) in all {

@@ -211,7 +211,8 @@ impl Client {
         })
     }
 
-    /// The server that the connections are to, as scripts are told it; empty without a grace period.
+    /// The server that the connections are to, as scripts are told it; empty without a grace
+    /// period.
     fn run_id(&self) -> String {
         if self.timing.grace == 0 { String::new() } else { self.wire.server().map_or_else(String::new, |it| it.run) }
     }

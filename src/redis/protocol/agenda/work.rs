@@ -1,8 +1,10 @@
 //! What the agenda hands out: [`Work`].
 
-use super::super::calls::More;
+use super::super::calls::{self, Extent, More};
 use super::super::lock::Lock;
 use super::super::release::Release;
+use super::super::script::Call;
+use super::super::timing::Timing;
 use crate::redis::primitives::Arc;
 
 /// A token that the server may know, though nobody wants it any more.
@@ -43,6 +45,16 @@ pub(in crate::redis) struct Work<W> {
 pub(in crate::redis) struct Renewal {
     pub(in crate::redis) lock: Arc<Lock>,
     pub(super) version: u64,
+}
+
+/// The call for a batch of renewals.
+pub(in crate::redis) fn renewal_call(batch: &[Renewal], timing: &Timing) -> Call {
+    calls::refresh(batch.iter().map(|it| (&*it.lock, Extent::AtLeast(it.lock.lease))), timing)
+}
+
+/// The call for a batch of heartbeats.
+pub(in crate::redis) fn heartbeat_call(batch: &[Arc<Lock>], timing: &Timing) -> Call {
+    calls::refresh(batch.iter().map(|lock| (&**lock, Extent::Heartbeat)), timing)
 }
 
 impl<W> Work<W> {
