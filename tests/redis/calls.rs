@@ -30,7 +30,8 @@ impl Limits {
         let (fast, own) = match name {
             "acquire" => (source!("acquire_fast"), source!("acquire")),
             "release" => (source!("release_fast"), source!("release")),
-            "refresh" => ("", source!("refresh")),
+            "refresh" => ("", concat!(source!("reclaim"), source!("refresh"))),
+            "hello" => (source!("greet"), source!("hello")),
             "downgrade" => ("", source!("downgrade")),
             "inspect" => ("", source!("inspect")),
             "handover" => ("", source!("handover")),
@@ -56,6 +57,8 @@ pub(crate) struct Tree {
     limits: Limits,
     /// The first argument of every script, in microseconds.
     pub(crate) claim: u64,
+    /// The server that the client believes to talk to, if it says so: 40 characters.
+    pub(crate) believes: String,
     scripts: std::collections::HashMap<String, Script>,
 }
 
@@ -83,7 +86,7 @@ pub(crate) struct Ask<'a> {
 pub(crate) fn fields<'a>(token: &'a str, path: &'a str) -> Vec<&'a [u8]> {
     let mut ends: Vec<usize> = path.match_indices('\x01').map(|(at, _)| at).chain([path.len()]).collect();
     ends.dedup(); // the root
-    ["tick", "offset", "waiting", token]
+    ["tick", "offset", "waiting", token, "server"]
         .into_iter()
         .map(str::as_bytes)
         .chain(ends.into_iter().map(|end| &path.as_bytes()[..end]))
@@ -93,7 +96,7 @@ pub(crate) fn fields<'a>(token: &'a str, path: &'a str) -> Vec<&'a [u8]> {
 impl Tree {
     pub(crate) fn new(limits: Limits, claim: u64) -> Self {
         let name = format!("raw {:016x}", fastrand::u64(..));
-        Self { server: shared().connect(), name, limits, claim, scripts: Default::default() }
+        Self { server: shared().connect(), name, limits, claim, believes: String::new(), scripts: Default::default() }
     }
 
     pub(crate) fn key(&self, key: &str) -> String {
@@ -102,14 +105,19 @@ impl Tree {
 
     /// One call, and nothing after it.
     pub(crate) fn call(&mut self, name: &str, args: &[&[u8]]) -> Vec<Value> {
+        self.try_call(name, args).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// The same, of a script that may refuse to run.
+    pub(crate) fn try_call(&mut self, name: &str, args: &[&[u8]]) -> redis::RedisResult<Vec<Value>> {
         let limits = self.limits;
         let keys = ["n", "e", "l", "w", "wl", "wn", "mb:"].map(|key| self.key(key));
         let script = self.scripts.entry(name.to_owned()).or_insert_with(|| limits.script(name));
         let mut call = script.prepare_invoke();
         keys.iter().for_each(|key| _ = call.key(key));
-        call.arg(self.claim);
+        call.arg(format!("{}{}", self.believes, self.claim));
         args.iter().for_each(|arg| _ = call.arg(*arg));
-        call.invoke(&mut self.server).unwrap_or_else(|error| panic!("{name}: {error}"))
+        call.invoke(&mut self.server)
     }
 
     /// Goes on handing over until there is no more of that. Whether there is more that has expired.

@@ -88,6 +88,9 @@ pub(crate) fn check(server: &mut Connection, tree: &str) -> Contents {
     let (tick, born, offset) = (number(b"tick"), number(b"born"), number(b"offset"));
     assert!(born <= tick && (born == 0) == (tick == 0));
     let flag = nodes.remove(&b"waiting"[..]).is_some();
+    for name in [&b"server"[..], b"history"] {
+        nodes.remove(name);
+    }
     let is_path = |field: &Bytes| field.first().is_none_or(|&byte| byte == 1);
     let (nodes, grants): (BTreeMap<_, _>, BTreeMap<_, _>) = nodes.into_iter().partition(|(field, _)| is_path(field));
     let grants: BTreeMap<String, Bytes> =

@@ -3,6 +3,7 @@
 
 mod breaking;
 mod clock;
+mod grace;
 mod order;
 
 use redis::Value;

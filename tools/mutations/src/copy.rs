@@ -20,7 +20,7 @@ pub(crate) fn edit(src: &Path, edits: &[Edit]) -> Result<(), String> {
 }
 
 /// The manifest of a workspace of its own, without members, tests and examples. Of the tests that
-/// it lists those of `kept` stay.
+/// it lists those of `kept` stay. Programs stay, as they say which features they need.
 pub(crate) fn alone(manifest: &str, kept: &[&str]) -> String {
     let (head, listed) = manifest.split_once("[[").unwrap_or((manifest, ""));
     let mut text = own_lines(head);
@@ -28,7 +28,7 @@ pub(crate) fn alone(manifest: &str, kept: &[&str]) -> String {
         // A list of targets ends where the next table begins.
         let (target, rest) =
             section.split_once("\n[").map_or((section, String::new()), |(target, rest)| (target, format!("\n[{rest}")));
-        if kept.iter().any(|name| target.contains(&format!("name = \"{name}\""))) {
+        if target.starts_with("bin]]") || kept.iter().any(|name| target.contains(&format!("name = \"{name}\""))) {
             text += &format!("[[{target}\n");
         }
         text += &own_lines(&rest);

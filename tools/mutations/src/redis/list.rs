@@ -5,6 +5,7 @@
 
 mod deadlines;
 mod found;
+mod grace;
 mod hand_overs;
 mod left_behind;
 mod scripts;
@@ -43,8 +44,10 @@ const ACQUIRE_LUA: &str = "redis/lua/acquire.lua";
 const ACQUIRE_FAST: &str = "redis/lua/acquire_fast.lua";
 const DETACHED_LUA: &str = "redis/lua/detached.lua";
 const DOWNGRADE_LUA: &str = "redis/lua/downgrade.lua";
+const HELLO_LUA: &str = "redis/lua/hello.lua";
 const LIST_LUA: &str = "redis/lua/list.lua";
 const PROBE_LUA: &str = "redis/lua/probe.lua";
+const RECLAIM_LUA: &str = "redis/lua/reclaim.lua";
 const REFRESH_LUA: &str = "redis/lua/refresh.lua";
 const RELEASE_LUA: &str = "redis/lua/release.lua";
 const RELEASE_FAST: &str = "redis/lua/release_fast.lua";
@@ -60,6 +63,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Fault> {
         what_is_told::FAULTS,
         left_behind::FAULTS,
         found::FAULTS,
+        grace::FAULTS,
     ];
     lists.into_iter().flatten()
 }

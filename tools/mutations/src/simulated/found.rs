@@ -49,4 +49,11 @@ pub(super) const FOUND: &[(&str, u64)] = &[
     ("a request that may be under way finds no tombstone when it arrives late", 50),
     ("a refresh_for that failed leaves the old deadline", 50),
     ("a late refresh brings a lock back", 200),
+    ("a server with another run opens no grace period", 150),
+    ("scripts run on a server that was not greeted", 300),
+    ("a request is granted in a grace period", 300),
+    ("the fast path grants in a grace period", 500),
+    ("a lock is handed over in a grace period", 50),
+    ("a release in a grace period leaves no tombstone", 4_000),
+    ("a lock is put back beside one that conflicts", 8_000),
 ];
