@@ -15,6 +15,13 @@ pub enum InvalidInput {
         /// A member that is not of the tree of the first one.
         path: TreePath,
     },
+    /// A set of more locks than the store takes in one step, or a lock narrowed to more than that.
+    TooMany {
+        /// How many were asked for.
+        count: usize,
+        /// As many as there may be.
+        most: usize,
+    },
     /// A lock can be narrowed to nodes that it covers, and to no other.
     NotBelow {
         /// What was asked for.
@@ -35,7 +42,7 @@ impl InvalidInput {
     /// The path that was asked for.
     pub(super) fn path(&self) -> Option<&TreePath> {
         match self {
-            Self::EmptySet => None,
+            Self::EmptySet | Self::TooMany { .. } => None,
             Self::OtherTree { path } | Self::NotBelow { path, .. } | Self::NotAbove { path, .. } => Some(path),
         }
     }
@@ -47,6 +54,9 @@ impl fmt::Display for InvalidInput {
             Self::EmptySet => f.write_str("a set of locks needs at least one member"),
             Self::OtherTree { path } => {
                 write!(f, "`{path}` is in another tree than the first member: a set of locks is taken in one tree")
+            }
+            Self::TooMany { count, most } => {
+                write!(f, "{count} locks in one step are more than this store takes: {most} at the most")
             }
             Self::NotBelow { path, held } => {
                 write!(f, "the lock on `{held}` cannot be narrowed to `{path}`, which it does not cover")

@@ -19,6 +19,7 @@ mod proxy_tests;
 mod refusals;
 mod scripts;
 mod server;
+mod sets;
 mod tasks;
 mod times;
 
