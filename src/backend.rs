@@ -5,6 +5,7 @@
 //! `release`, `downgrade`, `refresh`, `is_locked`. Four answer a question: `path`, `mode`,
 //! `fencing_token`, `is_held`. The rest is provided.
 //!
+//! * `member.rs` one member of a set of locks: [`Member`]
 //! * `held.rs` what all stores say about locks: [`HeldLock`], [`WaitingLock`], [`LostLock`],
 //!   [`LeaseToken`]
 //! * `loss.rs` telling listeners of locks that were lost
@@ -14,16 +15,18 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::time::Duration;
 
-use crate::error::{Blocker, LockError};
+use crate::error::{Blocker, LockError, Unchanged};
 use crate::path::{PathRef, TreePath};
 use crate::request::{Kind, Mode, Request, Scope, Wait};
 use crate::snapshot::Snapshot;
 
 pub use self::held::{HeldLock, LeaseToken, LostLock, WaitingLock};
 pub use self::loss::LostLocks;
+pub use self::member::Member;
 
 mod held;
 pub(crate) mod loss;
+mod member;
 mod offload;
 
 /// What a store of locks must do: [`MemoryStore`](crate::MemoryStore), a distributed one, or your
@@ -67,6 +70,17 @@ mod offload;
 ///     held, or waited for, all the time during the call is in it. What ended before is not.
 /// 13. **What was broken is lost.** Once [`end_lock`](Self::end_lock) has returned `true`, the
 ///     grant is as one whose lease has ended: contract 10. No refresh under way revives it.
+/// 14. **A set is one lock.** [`acquire_all`](Self::acquire_all) takes all of its members or none.
+///     Contract 3 to 6 and 11 hold for it as for one request. It waits without holding any member.
+///     Among sets and single requests in any order nobody waits in a circle, and the one that has
+///     waited longest gets through. The grants have one fencing token between them.
+/// 15. **Narrowing keeps what it keeps.** There is no moment in which a kept node is free. Waiters
+///     for the rest go on at once. The new grants have the fencing token of the old one.
+/// 16. **Widening and upgrading never let go.** Whoever cannot have more keeps the grant as it was.
+///     Whoever gets more gets a new fencing token: others may have held, and released, what is new.
+/// 17. **One upgrade at a time.** While a shared grant waits to be exclusive, no new shared grant on
+///     that node gets in. A second one that asks for the same is refused at once with
+///     [`LockError::Upgrading`]: both would wait for each other.
 ///
 /// # Writing one
 ///
@@ -108,6 +122,90 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// Turns an exclusive grant into a shared one of the same scope: contract 8. `NotHeld` if it
     /// was lost. If the store fails, [`mode`](Self::mode) afterwards says what is surely true.
     fn downgrade(node: &Self::Node, grant: &mut Self::Grant) -> Result<(), LockError>;
+
+    /// Whether both nodes are of one tree. A set of locks is taken in one tree.
+    ///
+    /// What is provided says yes, as a process that has one tree would.
+    fn is_same_tree(node: &Self::Node, other: &Self::Node) -> bool {
+        let _ = (node, other);
+        true
+    }
+
+    /// Takes several locks as one: contract 14. No member covers another, and there is at least
+    /// one. The grants are in the order of the members. An error names the member that was blocked
+    /// as the path that was [asked for](LockError::path).
+    ///
+    /// What is provided says that the store cannot do it.
+    fn acquire_all(members: &[Member<Self>], wait: Wait) -> Result<Vec<Self::Grant>, LockError> {
+        let _ = (members, wait);
+        Err(unsupported("lock several nodes as one"))
+    }
+
+    /// [`acquire_all`](Self::acquire_all) with [`Wait::Forever`] as a future, as
+    /// [`acquire_async`](Self::acquire_async) is for one.
+    ///
+    /// What is provided says that the store cannot do it.
+    fn acquire_all_async<'a>(
+        members: &'a [Member<Self>],
+    ) -> impl Future<Output = Result<Vec<Self::Grant>, LockError>> + Send + 'a {
+        let _ = members;
+        std::future::ready(Err(unsupported("lock several nodes as one")))
+    }
+
+    /// Gives back what [`acquire_all`](Self::acquire_all) gave: contract 7. All are released, also
+    /// if one of them was lost. The error is the first one.
+    ///
+    /// What is provided releases one after the other.
+    fn release_all(members: &[Member<Self>], grants: Vec<Self::Grant>) -> Result<(), LockError> {
+        let release = |(member, grant): (&Member<Self>, Self::Grant)| Self::release(&member.node, grant);
+        let results: Vec<_> = members.iter().zip(grants).map(release).collect();
+        results.into_iter().collect()
+    }
+
+    /// [Refreshes](Self::refresh) what [`acquire_all`](Self::acquire_all) gave. The error is the
+    /// first one.
+    ///
+    /// What is provided refreshes one after the other.
+    fn refresh_all(members: &[Member<Self>], grants: &[Self::Grant], lease: Option<Duration>) -> Result<(), LockError> {
+        members.iter().zip(grants).try_for_each(|(member, grant)| Self::refresh(&member.node, grant, lease))
+    }
+
+    /// Makes a grant for a subtree one for each of these nodes, which are at the granted node or
+    /// below it, and none of which covers another: contract 15. If there are none this is a
+    /// release. Mode, owner and what is left of the lease stay.
+    ///
+    /// `NotHeld` if it was lost. What is provided says that the store cannot do it.
+    fn narrow(
+        node: &Self::Node,
+        grant: Self::Grant,
+        to: &[Self::Node],
+    ) -> Result<Vec<Self::Grant>, Unchanged<Self::Grant>> {
+        let _ = (node, to);
+        Err(Unchanged::new(grant, unsupported("narrow a lock")))
+    }
+
+    /// Makes a grant one for the subtree of `ancestor`, which is at the granted node or above it:
+    /// contract 16. Does not wait. The error is `WouldBlock` if anybody else is in that subtree, or
+    /// waits for it.
+    ///
+    /// What is provided says that the store cannot do it.
+    fn widen(
+        node: &Self::Node,
+        grant: Self::Grant,
+        ancestor: &Self::Node,
+    ) -> Result<Self::Grant, Unchanged<Self::Grant>> {
+        let _ = (node, ancestor);
+        Err(Unchanged::new(grant, unsupported("widen a lock")))
+    }
+
+    /// Turns a shared grant into an exclusive one of the same scope: contract 16 and 17. Does
+    /// nothing to an exclusive one. An error leaves the grant as it was; `NotHeld` if it was lost.
+    ///
+    /// What is provided says that the store cannot do it.
+    fn upgrade(node: &Self::Node, grant: &mut Self::Grant, wait: Wait) -> Result<(), LockError> {
+        let _ = (node, grant, wait);
+        Err(unsupported("upgrade a lock"))
+    }
 
     /// How the lock is held now.
     fn mode(grant: &Self::Grant) -> Mode;

@@ -1,10 +1,19 @@
 //! [`LockError`]: why a lock could not be had, or is not held any more.
+//!
+//! * `invalid.rs` what was asked for makes no sense: [`InvalidInput`]
+//! * `unchanged.rs` what failed, and the guard as it was: [`Unchanged`]
 
 use std::fmt;
 
 use crate::backend::{HeldLock, WaitingLock};
 use crate::path::{PathError, TreePath};
 use crate::request::{Kind, Owner, Wait};
+
+pub use self::invalid::InvalidInput;
+pub use self::unchanged::Unchanged;
+
+mod invalid;
+mod unchanged;
 
 /// The lock, or the earlier waiter, that stood in the way: in errors, of
 /// [waiters](crate::WaitingLock::behind), and in answer to
@@ -147,6 +156,15 @@ pub enum LockError {
         /// What had been locked.
         path: TreePath,
     },
+    /// A shared lock cannot become exclusive, as another shared lock of the node is waiting for
+    /// just that: each would wait for the other to go. Release this one, and lock anew.
+    Upgrading {
+        /// The other one.
+        blocker: Blocker,
+    },
+    /// What was asked for makes no sense, whoever holds what. The text is that of the
+    /// [`InvalidInput`], which names the input and the rule.
+    InvalidInput(InvalidInput),
     /// The path given is no path. The text is that of the [`PathError`], which says what is wrong.
     Path(PathError),
     /// The store itself failed, as the [`source`](std::error::Error::source) says. The memory store
@@ -169,8 +187,11 @@ impl LockError {
     /// or the store failed.
     pub fn path(&self) -> Option<&TreePath> {
         match self {
-            Self::WouldBlock { blocker } | Self::TimedOut { blocker } => Some(&blocker.0.wanted),
+            Self::WouldBlock { blocker } | Self::TimedOut { blocker } | Self::Upgrading { blocker } => {
+                Some(&blocker.0.wanted)
+            }
             Self::NotHeld { path } => Some(path),
+            Self::InvalidInput(input) => input.path(),
             Self::Path(_) | Self::Store(_) => None,
         }
     }
@@ -179,7 +200,9 @@ impl LockError {
     /// has another reason.
     pub fn blocking_path(&self) -> Option<&TreePath> {
         match self {
-            Self::WouldBlock { blocker } | Self::TimedOut { blocker } => Some(blocker.path()),
+            Self::WouldBlock { blocker } | Self::TimedOut { blocker } | Self::Upgrading { blocker } => {
+                Some(blocker.path())
+            }
             _ => None,
         }
     }
@@ -193,6 +216,12 @@ impl fmt::Display for LockError {
                 write!(f, "timed out waiting for `{}`, blocked by a lock on {blocker}", blocker.0.wanted)
             }
             Self::NotHeld { path } => write!(f, "`{path}` is not held any more: its lease has ended, or it was broken"),
+            Self::Upgrading { blocker } => write!(
+                f,
+                "the shared lock on `{}` cannot become exclusive: another one is waiting for that, on {blocker}",
+                blocker.0.wanted
+            ),
+            Self::InvalidInput(input) => input.fmt(f),
             Self::Path(error) => error.fmt(f),
             Self::Store(_) => f.write_str("the lock store failed"),
         }
@@ -205,8 +234,15 @@ impl std::error::Error for LockError {
             // The text is the path error's own, so what comes next is what comes after that.
             Self::Path(error) => error.source(),
             Self::Store(error) => Some(&**error),
-            Self::WouldBlock { .. } | Self::TimedOut { .. } | Self::NotHeld { .. } => None,
+            Self::InvalidInput(input) => input.source(),
+            Self::WouldBlock { .. } | Self::TimedOut { .. } | Self::NotHeld { .. } | Self::Upgrading { .. } => None,
         }
+    }
+}
+
+impl From<InvalidInput> for LockError {
+    fn from(input: InvalidInput) -> Self {
+        Self::InvalidInput(input)
     }
 }
 

@@ -151,8 +151,8 @@ mod sync;
 mod text;
 mod unwind;
 
-pub use backend::{Backend, HeldLock, LeaseToken, LostLock, LostLocks, WaitingLock};
-pub use error::{Blocker, LockError};
+pub use backend::{Backend, HeldLock, LeaseToken, LostLock, LostLocks, Member, WaitingLock};
+pub use error::{Blocker, InvalidInput, LockError, Unchanged};
 pub use guard::{OwnedTreeMutexGuard, TreeMutexGuard};
 pub use lease::Lease;
 pub use memory::{MemoryGrant, MemoryNode, MemoryStore, MemoryStoreBuilder};

@@ -14,7 +14,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::backend::{Backend, HeldLock, LeaseToken, LostLocks};
+use crate::backend::{Backend, HeldLock, LeaseToken, LostLocks, Member};
 use crate::error::{Blocker, LockError};
 use crate::path::{PathRef, TreePath};
 use crate::request::{Kind, Mode, Request, Scope, Wait};
@@ -41,6 +41,7 @@ pub use builder::RedisStoreBuilder;
 pub use error::RedisStoreError;
 pub use node::{RedisGrant, RedisNode};
 
+use node::set;
 use primitives::Arc;
 use protocol::keys::Target;
 use run::engine::Engine;
@@ -197,6 +198,28 @@ impl Backend for RedisStore {
 
     fn downgrade(node: &RedisNode, grant: &mut RedisGrant) -> Result<(), LockError> {
         node.downgrade(grant)
+    }
+
+    fn is_same_tree(node: &RedisNode, other: &RedisNode) -> bool {
+        set::is_same_tree(node, other)
+    }
+
+    fn acquire_all(members: &[Member<Self>], wait: Wait) -> Result<Vec<RedisGrant>, LockError> {
+        set::acquire(members, wait)
+    }
+
+    fn acquire_all_async<'a>(
+        members: &'a [Member<Self>],
+    ) -> impl Future<Output = Result<Vec<RedisGrant>, LockError>> + Send + 'a {
+        set::acquire_async(members)
+    }
+
+    fn release_all(members: &[Member<Self>], grants: Vec<RedisGrant>) -> Result<(), LockError> {
+        set::release(members, &grants)
+    }
+
+    fn refresh_all(members: &[Member<Self>], grants: &[RedisGrant], lease: Option<Duration>) -> Result<(), LockError> {
+        set::refresh(members, grants, lease)
     }
 
     fn mode(grant: &RedisGrant) -> Mode {

@@ -256,6 +256,8 @@ impl<'a> From<&'a LockError> for Failed<'a> {
             LockError::WouldBlock { blocker } => ("would_block", Some(blocker), None),
             LockError::TimedOut { blocker } => ("timed_out", Some(blocker), None),
             LockError::NotHeld { .. } => ("not_held", None, None),
+            LockError::Upgrading { blocker } => ("upgrading", Some(blocker), None),
+            LockError::InvalidInput(_) => ("invalid_input", None, None),
             LockError::Path(wrong) => ("path", None, Some(wrong)),
             LockError::Store(_) => ("store", None, None),
         };

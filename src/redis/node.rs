@@ -1,5 +1,7 @@
 //! [`RedisNode`]: a path in a [`RedisStore`](crate::RedisStore)'s tree. [`RedisGrant`]: a lock that
 //! is held there. What is done with them is in `run/`; here a forked child is told apart.
+//!
+//! * `set.rs` several locks as one
 
 use std::fmt;
 use std::process;
@@ -17,6 +19,8 @@ use crate::backend::LeaseToken;
 use crate::error::{Blocker, LockError};
 use crate::path::TreePath;
 use crate::request::{Kind, Mode, Request, Scope, Wait};
+
+pub(super) mod set;
 
 /// A path in a [`RedisStore`](crate::RedisStore)'s tree.
 #[derive(Clone)]
@@ -55,7 +59,7 @@ impl RedisNode {
 
     pub(super) async fn acquire_async(&self, request: &Request) -> Result<RedisGrant, LockError> {
         self.engine.client.may_last(request.lease)?;
-        let lock = Acquiring::new(&self.engine, &self.target, request).await?;
+        let lock = Acquiring::new(&self.engine, vec![(self.target.clone(), request.clone())]).await?;
         Ok(RedisGrant::new(lock, request, true))
     }
 

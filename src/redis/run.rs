@@ -3,6 +3,7 @@
 //! * `engine.rs`: all of a store in one process; what a forked child does
 //! * `client.rs`: what the threads share: the connections, the agenda, and a call of a script
 //! * `caller.rs`: the calling thread: takes a lock, and does what is done with a held one
+//! * `sets.rs`: the calling thread: several locks as one
 //! * `look.rs`: the calling thread: looks at who holds and waits, and ends what another holds
 //! * `inbox.rs`: how a waiter, thread or task, is told
 //! * `keeper.rs`: the thread that does what the agenda says is due
@@ -24,4 +25,5 @@ pub(super) mod keeper;
 pub(super) mod lanes;
 pub(super) mod listener;
 pub(super) mod look;
+pub(super) mod sets;
 pub(super) mod task;

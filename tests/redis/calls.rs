@@ -26,10 +26,12 @@ impl Limits {
 
     /// The text of a script, put together as the store does it.
     fn script(self, name: &str) -> Script {
-        let (prelude, tree, turns) = (source!("prelude"), source!("tree"), source!("turns"));
+        let (prelude, tree, sets, turns) = (source!("prelude"), source!("tree"), source!("sets"), source!("turns"));
         let (fast, own) = match name {
             "acquire" => (source!("acquire_fast"), source!("acquire")),
             "release" => (source!("release_fast"), source!("release")),
+            "acquire_set" => ("", source!("acquire_set")),
+            "release_set" => ("", source!("release_set")),
             "refresh" => ("", concat!(source!("reclaim"), source!("refresh"))),
             "hello" => (source!("greet"), source!("hello")),
             "downgrade" => ("", source!("downgrade")),
@@ -41,7 +43,7 @@ impl Limits {
             "break" => ("", source!("break")),
             _ => panic!("there is no script {name}"),
         };
-        let text = format!("#!lua\n{prelude}{fast}{tree}{turns}{own}");
+        let text = format!("#!lua\n{prelude}{fast}{tree}{sets}{turns}{own}");
         assert!(text.contains(Self::SHIPPED), "the limits have changed: so must this test");
         Script::new(&match self {
             Self::AsShipped => text,
@@ -306,9 +308,11 @@ pub(crate) fn more(name: &str, reply: &[Value]) -> More {
     let at = match (name, int_or_nothing(reply.first())) {
         ("refresh" | "handover" | "tidy", _) => 0,
         ("release" | "downgrade" | "inspect" | "break", _) => 1,
-        ("acquire", Some(1)) => 2,
+        ("release_set", _) => 1,
+        ("acquire" | "acquire_set", Some(1)) => 2,
         ("acquire", Some(4)) => return More::Nothing,
-        ("acquire", _) => 4,
+        ("acquire_set", Some(4)) => 1,
+        ("acquire" | "acquire_set", _) => 4,
         _ => return More::Nothing,
     };
     More::read(&reply[at])

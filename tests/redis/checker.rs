@@ -16,6 +16,8 @@ pub(crate) struct Record {
     /// Empty for a detached lock.
     pub(crate) client: String,
     pub(crate) path: Bytes,
+    /// What it is about: itself, or the members of a set that waits.
+    pub(crate) members: Vec<(u8, Bytes)>,
 }
 
 /// What a tree holds: holders and waiters by token, and when the time of each is up.
@@ -28,13 +30,37 @@ pub(crate) struct Contents {
     pub(crate) offset: u64,
 }
 
+impl Record {
+    fn members(&self) -> impl Iterator<Item = &(u8, Bytes)> {
+        self.members.iter()
+    }
+}
+
 fn record(text: &[u8]) -> Record {
     let mut fields = text.splitn(8, |&byte| byte == b',');
     let mut next = || String::from_utf8(fields.next().unwrap().to_vec()).unwrap();
     let (kind, number, version) = (next().parse().unwrap(), next().parse().unwrap(), next().parse().unwrap());
     let (_lease, _claim, client): (u64, u64, _) = (next().parse().unwrap(), next().parse().unwrap(), next());
     let owner: usize = next().parse().unwrap();
-    Record { kind, number, version, client, path: fields.next().unwrap()[owner..].to_vec() }
+    let path = fields.next().unwrap()[owner..].to_vec();
+    let members = if kind == 5 { members(&path) } else { vec![(kind, path.clone())] };
+    Record { kind, number, version, client, path, members }
+}
+
+/// Kind and path of each member of a set that waits: `kind,token,length of about,about` of each.
+fn members(mut text: &[u8]) -> Vec<(u8, Bytes)> {
+    let mut members = Vec::new();
+    while !text.is_empty() {
+        let mut fields = text.splitn(4, |&byte| byte == b',');
+        let mut next = || fields.next().unwrap();
+        let number = |field: &[u8]| std::str::from_utf8(field).unwrap().parse::<usize>().unwrap();
+        let (kind, _token, length, rest) = (number(next()), next(), number(next()), next());
+        let mut about = rest[..length].splitn(5, |&byte| byte == b',').skip(3);
+        let (owner, path) = (number(about.next().unwrap()), about.next().unwrap());
+        members.push((u8::try_from(kind).unwrap(), path[owner..].to_vec()));
+        text = &rest[length..];
+    }
+    members
 }
 
 /// From the root down.
@@ -55,9 +81,9 @@ fn class(kind: u8, own: bool) -> u8 {
 
 fn counts<'a>(records: impl Iterator<Item = &'a Record>) -> BTreeMap<Bytes, Bytes> {
     let mut counts: BTreeMap<Bytes, [u32; 6]> = BTreeMap::new();
-    for record in records {
-        for path in chain(&record.path) {
-            let class = class(record.kind, path == record.path);
+    for (kind, at) in records.flat_map(|record| &record.members) {
+        for path in chain(at) {
+            let class = class(*kind, path == *at);
             counts.entry(path).or_default()[usize::from(class) - 1] += 1;
         }
     }
@@ -109,9 +135,10 @@ pub(crate) fn check(server: &mut Connection, tree: &str) -> Contents {
     let place =
         |(token, record): (&String, &Record)| [&record.path[..], &[0, b'0' + record.kind], token.as_bytes()].concat();
     assert_eq!(holders, held.iter().map(place).collect(), "holders by path");
-    let tickets = waits.iter().flat_map(|(token, record)| {
-        chain(&record.path).into_iter().map(move |path| {
-            let class = b'0' + class(record.kind, path == record.path);
+    let members = |(token, record)| -> Vec<_> { Record::members(record).map(|it| (token, record, it)).collect() };
+    let tickets = waits.iter().flat_map(members).flat_map(|(token, record, (kind, at)): (&String, &Record, _)| {
+        chain(at).into_iter().map(move |path| {
+            let class = b'0' + class(*kind, path == *at);
             let number = format!("{:016}", record.number);
             [&path[..], &[0, class], number.as_bytes(), token.as_bytes()].concat()
         })

@@ -20,6 +20,7 @@ mod proxy_tests;
 mod refusals;
 mod scripts;
 mod server;
+mod sets;
 mod tasks;
 mod times;
 

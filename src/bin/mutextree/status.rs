@@ -68,7 +68,7 @@ impl Failure {
 impl From<LockError> for Failure {
     fn from(error: LockError) -> Self {
         let status = match &error {
-            LockError::Path(_) => USAGE,
+            LockError::Path(_) | LockError::InvalidInput(_) => USAGE,
             LockError::WouldBlock { .. } | LockError::TimedOut { .. } => NOT_HAD,
             LockError::NotHeld { .. } => LOST,
             LockError::Store(source) => match source.downcast_ref() {

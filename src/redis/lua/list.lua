@@ -23,27 +23,49 @@ end
 ranges[#ranges + 1] = { path, HOLDERS, NODES, '[' .. path .. '\0', '(' .. path .. '\2' }
 
 read_clock()
-local reply, room = { false }, MAX_SCANNED
+local reply, room, shown = { false }, MAX_SCANNED, 0
+local function show(held, it, token, number, client, left)
+  local age = math.max(now - number, 0)
+  for _, value in ipairs({ held, it.path, it.kind, it.owner, client, token, number, age, left }) do
+    reply[#reply + 1] = value
+  end
+  shown = shown + 1
+end
+
+-- The members of a set that waits, whose ticket at a node this is: those on the node, or below.
+local function each_member(set, at, class, left)
+  for _, it in ipairs(read_members(set.path)) do
+    local its = it.path == at and it.kind or is_below(it.path, at) and (it.kind <= 2 and 5 or 6)
+    if its == class then
+      show(0, it, it.token, set.number, set.client, left)
+    end
+  end
+end
+
 for i = tonumber(range), #ranges do
   local at, key, records, from, to = unpack(ranges[i])
   if cursor ~= '' then
     from, cursor = '(' .. cursor, ''
   end
   local entries = call('ZRANGEBYLEX', key, from, to, 'LIMIT', 0, room)
-  for _, entry in ipairs(entries) do
+  local full
+  for n, entry in ipairs(entries) do
     local held = key == HOLDERS
     local token = sub(entry, held and find(entry, '\0', 1, true) + 2 or #at + 19)
     local it, left = parse(call('HGET', records, token)), time_left(token)
-    if left > 0 then
-      local age = math.max(now - it.number, 0)
-      for _, value in ipairs({ held and 1 or 0, it.path, it.kind, it.owner, it.client, token, it.number, age, left }) do
-        reply[#reply + 1] = value
-      end
+    if left > 0 and it.kind == SET then
+      each_member(it, at, tonumber(sub(entry, #at + 2, #at + 2)), left)
+    elseif left > 0 then
+      show(held and 1 or 0, it, token, it.number, it.client, left)
+    end
+    if shown >= MAX_SCANNED and n < #entries then
+      full = { i, entry } -- sets of many members
+      break
     end
   end
   room = room - #entries
-  if room <= 0 then
-    reply[1] = { i, entries[#entries] }
+  if full or room <= 0 then
+    reply[1] = full or { i, entries[#entries] }
     break
   end
 end

@@ -16,8 +16,11 @@ if server and grace > 0 then
       local held, last = counts(NODES, list), #list
       local waiter = call('HGET', WAITERS, token)
       if not obstacle(held, last, kind) then
-        if waiter then
-          dequeue(list, counts(WAITING, list), token, parse(waiter))
+        waiter = waiter and parse(waiter)
+        if waiter and waiter.kind == SET then
+          dequeue_set(read_members(waiter.path), token, waiter.number)
+        elseif waiter then
+          dequeue(list, counts(WAITING, list), token, waiter)
         end
         add(NODES, list, held, kind, 1)
         call('HSET', NODES, token, record(kind, fence, 0, about))

@@ -10,7 +10,8 @@
 --                         this request is late, and does nothing.
 --   version -1            sets the end exactly, whatever is stored: for a detached lock, of which
 --                         several clients may set the end. For others it does nothing.
--- What waits is taken for a heartbeat, whatever was sent.
+-- What waits is taken for a heartbeat, whatever was sent. For a set that waits the tokens of all its
+-- members are sent, the waiter's first: should it have been granted, each is.
 --
 -- Returns { more, then for each token LOST, HELD, or how long it may be before it pays to ask again
 -- }. LOST: not known, or not to be renewed. For a waiter whose lock has been granted it is the
@@ -40,19 +41,42 @@ local function renew(token, it, length, version)
   return HELD
 end
 
+-- What stands in the way of a set: the first of its members that is blocked says.
+local function look_at_set(members, number)
+  for _, it in ipairs(members) do
+    local _, _, at, _, left, expired = look(it.list, it.kind, number)
+    if at then
+      return at, left, expired
+    end
+  end
+end
+
 -- The waiter is served first, if its turn has come and the client that should have seen to that is
--- gone (I8).
+-- gone (I8). A set serves itself alone.
 local function beat(token, it)
   set_end(token, now + claim)
-  if serve(it.path) then
-    owe(it.path, false, '')
+  local at, left, expired
+  if it.kind == SET then
+    local members = read_members(it.path)
+    local _, blocked = look_over(members, it.number)
+    if not blocked and grace == 0 then
+      dequeue_set(members, token, it.number)
+      return -grant_set(members, claim)
+    end
+    at, left, expired = look_at_set(members, it.number)
+  else
+    local stopped = serve(it.path)
+    if stopped then
+      owe(it.path, false, stopped)
+    end
+    local granted = call('HGET', NODES, token)
+    if granted then
+      return -parse(granted).number
+    end
+    local _
+    _, _, at, _, left, expired = look(chain(it.path), it.kind, it.number)
   end
   local granted = call('HGET', NODES, token)
-  if granted then
-    return -parse(granted).number
-  end
-  local _, _, at, _, left, expired = look(chain(it.path), it.kind, it.number)
-  granted = call('HGET', NODES, token)
   if granted then
     return -parse(granted).number
   end

@@ -72,9 +72,9 @@ if ARGV[6] and ARGV[3] == '0' then
       local time = call('TIME')
       local now, fence = time[1] * 1000000 + time[2] + (nodes[2] or 0), nodes[1] + 1
       -- The long way raises the offset if the clock was set back (I1), and passes over a dead
-      -- waiter (I5).
-      if fence <= now + 1 and call('ZSCORE', DEADLINES, next) + 0 > now then
-        local record = call('HGET', WAITERS, next)
+      -- waiter (I5). A set has more to look at than this node.
+      local record = fence <= now + 1 and call('ZSCORE', DEADLINES, next) + 0 > now and call('HGET', WAITERS, next)
+      if record and sub(record, 1, 1) == ARGV[4] then
         local rest, claim, client = match(record, '^%d,%d+,()%d+,%d+,(%d+),([^,]*),')
         if fence < now then
           fence = now

@@ -206,20 +206,15 @@ end
 -- -------------------------------------------------------------------------------------------------
 -- holders and waiters
 
-local function grant(list, held, token, kind, about, duration)
-  local path, fence = list[#list], next_tick()
+-- The members of a set are given the fencing token that was drawn for all of them.
+local function grant(list, held, token, kind, about, duration, fence)
+  local path = list[#list]
+  fence = fence or next_tick()
   add(NODES, list, held, kind, 1)
   call('HSET', NODES, token, record(kind, fence, 0, about))
   call('ZADD', DEADLINES, now + duration, token)
   call('ZADD', HOLDERS, 0, place(path, kind, token))
   return fence
-end
-
-local function ungrant(list, held, token, kind)
-  add(NODES, list, held, kind, -1)
-  call('HDEL', NODES, token)
-  call('ZREM', DEADLINES, token)
-  call('ZREM', HOLDERS, place(list[#list], kind, token))
 end
 
 -- A waiter stands in its own node's queue and, as one below, in a queue of each node above. So the
@@ -231,32 +226,58 @@ local function tickets(list, kind, number, token, each)
   end
 end
 
-local function enqueue(list, waiting, token, kind, about, beat)
-  local number, entries = next_tick(), {}
+-- One lock that a waiter waits for: to the queues, and out of them again.
+local function line_up(list, waiting, token, kind, number)
+  local entries = {}
   tickets(list, kind, number, token, function(entry)
     entries[#entries + 1] = 0
     entries[#entries + 1] = entry
   end)
   add(WAITING, list, waiting, kind, 1)
   call('ZADD', QUEUES, unpack(entries))
+end
+
+local function step_out(list, waiting, token, kind, number)
+  local entries = {}
+  tickets(list, kind, number, token, function(entry)
+    entries[#entries + 1] = entry
+  end)
+  add(WAITING, list, waiting, kind, -1)
+  call('ZREM', QUEUES, unpack(entries))
+end
+
+-- A waiter's own: its record and its end. `waiting`: the counts of a chain after it has gone.
+local function note_waiter(token, kind, number, about, beat)
   call('HSET', WAITERS, token, record(kind, number, 0, about))
   call('HSET', NODES, 'waiting', 1)
   call('ZADD', DEADLINES, now + beat, token)
-  return number
 end
 
-local function dequeue(list, waiting, token, waiter)
-  local entries = {}
-  tickets(list, waiter.kind, waiter.number, token, function(entry)
-    entries[#entries + 1] = entry
-  end)
-  add(WAITING, list, waiting, waiter.kind, -1)
-  call('ZREM', QUEUES, unpack(entries))
+local function drop_waiter(token, waiting)
   call('HDEL', WAITERS, token)
   call('ZREM', DEADLINES, token)
   if not waiting[1] then
     call('HDEL', NODES, 'waiting') -- the fast paths look at this alone (I9)
   end
+end
+
+local function enqueue(list, waiting, token, kind, about, beat)
+  local number = next_tick()
+  line_up(list, waiting, token, kind, number)
+  note_waiter(token, kind, number, about, beat)
+  return number
+end
+
+local function dequeue(list, waiting, token, waiter)
+  step_out(list, waiting, token, waiter.kind, waiter.number)
+  drop_waiter(token, waiting)
+end
+
+local function ungrant(list, held, token, kind)
+  add(NODES, list, held, kind, -1)
+  call('HDEL', NODES, token)
+  call('ZREM', DEADLINES, token)
+  call('ZREM', HOLDERS, place(list[#list], kind, token))
 end
 
 -- The head of a queue: its arrival number, as 16 digits, and its token.

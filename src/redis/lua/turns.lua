@@ -34,13 +34,21 @@ local function owe(path, below, cursor)
   owed = { path, below and 1 or 0, cursor }
 end
 
+-- Tells a waiter's client that a token has been granted.
+local function tell(client, token, fence)
+  call('RPUSH', MAILBOX .. client, token .. digits(',%.0f', fence))
+  call('PEXPIRE', MAILBOX .. client, MAILBOX_MS)
+end
+
 -- Grants every waiter on `path` that nothing stands in the way of: no holder, and no earlier waiter
--- (I3, I5). Returns whether it stopped before that, as the call has granted enough.
+-- (I3, I5). A set is looked at whole. `from` is where an earlier call stopped in these queues.
+-- Returns where it stopped itself, if it has done enough before that.
 --
 -- A waiter whose heartbeat is over gets a grant that has ended already. Nobody is told. It is in
 -- the way of others until it is taken away, like any holder that has expired.
+--
 -- While a grace period is open it grants nothing. The waiters ask when it is over (I10).
-local function serve(path)
+local function serve(path, from)
   if grace > 0 then
     return false
   end
@@ -48,37 +56,63 @@ local function serve(path)
   local last = #list
   local waiting = counts(WAITING, list)
   if not waiting[last] then
-    return false
+    return nil
   end
   local held = counts(NODES, list)
-  for kind = 1, 4 do
-    local room = MAX_GRANTED - granted
-    if room <= 0 then
-      return true -- and no LIMIT below 1, which would be none at all
+  local first = from and tonumber(sub(from, #path + 2, #path + 2)) or 1
+  for kind = first, 4 do
+    local start, after, full = path .. '\0' .. kind, '[', false
+    if from and kind == first then
+      start, after = from, '('
     end
-    if waiting[last] and waiting[last][kind] > 0 and not obstacle(held, last, kind) then
-      local from, before = path .. '\0' .. kind, path .. '\0' .. kind .. earliest(list, waiting, kind)
-      for _, entry in ipairs(call('ZRANGEBYLEX', QUEUES, '[' .. from, '(' .. before, 'LIMIT', 0, kind <= 2 and 1 or room)) do
+    local free = waiting[last] and waiting[last][kind] > 0 and not obstacle(held, last, kind)
+    local before = free and path .. '\0' .. kind .. earliest(list, waiting, kind)
+    while free do
+      local room = MAX_GRANTED - granted
+      if room <= 0 then
+        return start -- and no LIMIT below 1, which would be none at all
+      end
+      room = kind <= 2 and 1 or room
+      local entries = call('ZRANGEBYLEX', QUEUES, after .. start, '(' .. before, 'LIMIT', 0, room)
+      for _, entry in ipairs(entries) do
         local token = sub(entry, #path + 19)
         local waiter = parse(call('HGET', WAITERS, token))
         local lives = more_expired == false or time_left(token) > 0
-        dequeue(list, waiting, token, waiter)
-        local fence = grant(list, held, token, kind, waiter.about, lives and waiter.claim or 0)
-        if lives then
-          call('RPUSH', MAILBOX .. waiter.client, token .. digits(',%.0f', fence))
-          call('PEXPIRE', MAILBOX .. waiter.client, MAILBOX_MS)
+        local fence
+        if waiter.kind ~= SET then
+          dequeue(list, waiting, token, waiter)
+          fence = grant(list, held, token, kind, waiter.about, lives and waiter.claim or 0)
+          granted = granted + 1
         else
+          local members = read_members(waiter.path)
+          local looked, blocked = look_over(members, waiter.number)
+          if blocked then
+            visited = visited + looked
+          else
+            dequeue_set(members, token, waiter.number)
+            fence = grant_set(members, lives and waiter.claim or 0)
+            granted = granted + #members
+            held, waiting = counts(NODES, list), counts(WAITING, list)
+          end
+        end
+        if fence and lives then
+          tell(waiter.client, token, fence)
+        elseif fence then
           more_expired, met_dead = true, true
         end
-        granted = granted + 1
+        start, after = entry, '('
+        if visited >= MAX_VISITED or granted >= MAX_GRANTED then
+          return start
+        end
       end
+      free = kind > 2 and #entries >= room
     end
   end
-  return granted >= MAX_GRANTED
 end
 
 -- Serves the waiters that a lock on `path` has stood in the way of: on the node, above it, and
--- below if the lock reached there. `cursor` is where an earlier call stopped below, or empty.
+-- below if the lock reached there. `cursor` is where an earlier call stopped: in the queues of a
+-- node (`serve`), or at a node below, or empty.
 local function hand_over(path, below, cursor)
   local list = chain(path)
   local last, waiting = #list, counts(WAITING, list)
@@ -88,36 +122,44 @@ local function hand_over(path, below, cursor)
   if not now then
     read_clock()
   end
-  for i = 1, last - 1 do
-    if waiting[i] and waiting[i][1] + waiting[i][3] > 0 then
-      serve(list[i])
+  local mark = find(cursor, '\0', 1, true)
+  local at = mark and sub(cursor, 1, mark - 1) or cursor ~= '' and cursor
+  for i = 1, last do
+    local node, here = waiting[i], list[i]
+    local anyone = node and (node[1] + node[3] > 0 or i == last and node[2] + node[4] > 0)
+    if anyone and (not at or #here >= #at) then
+      local stopped = serve(here, mark and here == at and cursor or nil)
+      if stopped then
+        return owe(path, below, stopped)
+      end
     end
   end
   local node = waiting[last]
-  if node and node[1] + node[2] + node[3] + node[4] > 0 then
-    serve(path)
-  end
-  if granted >= MAX_GRANTED then
-    return owe(path, below, cursor)
-  end
   if not below or not node or node[5] + node[6] == 0 then
     return
+  end
+  local is_below = at and #at > #path
+  local from, to = is_below and at or path .. '\1', '(' .. path .. '\2'
+  if granted >= MAX_GRANTED or visited >= MAX_VISITED then
+    return owe(path, true, is_below and cursor or from)
   end
   -- With `last + 1` the node counts as an ancestor: is what is held here or further up in the way
   -- of all below?
   if obstacle(counts(NODES, list), last + 1, node[6] > 0 and 3 or 1) then
     return
   end
-  local from, to = cursor ~= '' and cursor or path .. '\1', '(' .. path .. '\2'
+  local resume = is_below and mark and cursor
   while true do
-    local entry = call('ZRANGEBYLEX', QUEUES, '[' .. from, to, 'LIMIT', 0, 1)[1]
-    if not entry then
-      return
+    if not resume then
+      local entry = call('ZRANGEBYLEX', QUEUES, '[' .. from, to, 'LIMIT', 0, 1)[1]
+      if not entry then
+        return
+      end
+      at = sub(entry, 1, find(entry, '\0', 1, true) - 1)
     end
-    local at = sub(entry, 1, find(entry, '\0', 1, true) - 1)
-    local stopped = serve(at)
-    visited = visited + 1
-    from = stopped and at or at .. '\1'
+    local stopped = serve(at, resume or nil)
+    visited, resume = visited + 1, nil
+    from = stopped or at .. '\1'
     if stopped or visited >= MAX_VISITED then
       return owe(path, true, from)
     end
@@ -128,7 +170,7 @@ end
 -- taking away
 
 -- Takes away a holder, a waiter or a tombstone, whichever the token is, and hands over. Returns the
--- record, unless it was a tombstone or nothing.
+-- record, unless it was a tombstone or nothing; and for a set that waited how many members it has.
 local function remove(token)
   local text = call('HGET', NODES, token)
   local waits = not text
@@ -140,6 +182,14 @@ local function remove(token)
     call('HDEL', NODES, token)
     call('ZREM', DEADLINES, token)
     return nil
+  end
+  if it.kind == SET then
+    local members = read_members(it.path)
+    dequeue_set(members, token, it.number)
+    for _, member in ipairs(members) do
+      hand_over(member.path, member.kind % 2 == 1, '')
+    end
+    return it, #members
   end
   local list = chain(it.path)
   if waits then
@@ -155,9 +205,11 @@ end
 -- there was anything.
 local function reap(limit)
   local dead = call('ZRANGEBYSCORE', DEADLINES, '-inf', now, 'LIMIT', 0, limit)
-  for _, token in ipairs(dead) do
-    remove(token)
-    if owed or granted >= MAX_GRANTED or visited >= MAX_VISITED then
+  local more = 0
+  for n, token in ipairs(dead) do
+    local _, members = remove(token)
+    more = more + (members or 1) - 1
+    if owed or granted >= MAX_GRANTED or visited >= MAX_VISITED or n + more > limit then
       more_expired = true -- for all we know
       return true
     end
@@ -199,31 +251,6 @@ local function holders(path, class, any, most)
   return tokens
 end
 
--- Tokens of waiters that are in the way, at most `most`; none if there is none. A newcomer comes
--- after all that wait. A waiter has its arrival number, and is told the earliest that came before.
-local function waiters(list, waiting, kind, number, most)
-  local last = #list
-  if not number then
-    local i, class = obstacle(waiting, last, kind)
-    local tokens = {}
-    if i then
-      local path = list[i]
-      for n, entry in ipairs(call('ZRANGEBYLEX', QUEUES, '[' .. path .. '\0' .. class, '(' .. path .. '\0' .. (class + 1), 'LIMIT', 0, most)) do
-        tokens[n] = sub(entry, #path + 19)
-      end
-    end
-    return tokens
-  end
-  local first, token = earliest(list, waiting, kind)
-  if kind <= 2 then
-    local own, its = head(list[last], kind)
-    if own and own < first then
-      first, token = own, its
-    end
-  end
-  return { first < digits('%016.0f', number) and token or nil }
-end
-
 -- What stands in the way of a lock of `kind` on the last node of the chain; `number` is its arrival
 -- number if it waits. Whatever has expired there is taken away first, MAX_REAPED a call.
 --
@@ -260,10 +287,13 @@ local function look(list, kind, number)
         end
         more_expired = more_expired or left <= 0
         local it = parse(call('HGET', i and NODES or WAITERS, token))
+        if it.kind == SET then
+          it = member_in_the_way(it, list[last], kind)
+        end
         return held, waiting, it.path, it.owner, (i or left <= 0) and left or -1, left <= 0
       end
-      reaped = reaped + 1
-      remove(token)
+      local _, members = remove(token)
+      reaped = reaped + (members or 1)
     end
   end
 end

@@ -11,6 +11,9 @@
 //!
 //! Where "nothing" is told, the next thing is to ask. Where the news is not the grant itself, too.
 //!
+//! A set of locks is taken as one: all members are in each request, and the first one's lock is known
+//! to the agenda, and to the server's queue, for all of them. Once granted each is a lock of its own.
+//!
 //! A thread runs it by itself (`run/caller.rs`). A task has it in its stage (`run/task.rs`), and
 //! the driver sends for thousands of them.
 
@@ -41,14 +44,24 @@ pub(in crate::redis) enum Step {
     Over(Result<(), LockError>),
 }
 
-/// One lock on its way.
+/// What is wanted of one lock: the only one, or a member of a set.
 #[derive(Debug)]
-pub(in crate::redis) struct Acquisition<W> {
+struct Wanted {
     target: Target,
-    lock: Arc<Lock>,
     kind: Kind,
     /// Whether a lease was asked for: then it ends unless it is refreshed.
     ends: bool,
+    /// The rest of the record that the scripts keep.
+    about: Vec<u8>,
+}
+
+/// One lock on its way, or a set of them.
+#[derive(Debug)]
+pub(in crate::redis) struct Acquisition<W> {
+    /// At least one; as many as the lock has with its others.
+    wanted: Vec<Wanted>,
+    /// The only lock, or the first of the set.
+    lock: Arc<Lock>,
     waiter: W,
     /// Whether it may queue at all, and until when.
     queues: bool,
@@ -57,8 +70,6 @@ pub(in crate::redis) struct Acquisition<W> {
     began: u64,
     /// Whether something that a task gave back may be in its way, and the server not know.
     owed: bool,
-    /// The rest of the record that the scripts keep.
-    about: Vec<u8>,
     /// What stood in the way when last heard of.
     blocker: Option<Blocker>,
     /// Whether the server has had it in its queue.
@@ -88,23 +99,36 @@ impl<W: Clone> Acquisition<W> {
         client: &str,
         timing: &Timing,
     ) -> Self {
-        let about = calls::about(&lock, &target, client, timing);
-        lock.set_kind(keys::number(request.kind));
+        Self::of_set([(target, request)], lock, may_wait, waiter, client, timing)
+    }
+
+    /// Of a set, whose locks are this one and its others; at least one member.
+    pub(in crate::redis) fn of_set<'a>(
+        members: impl IntoIterator<Item = (Target, &'a Request)>,
+        lock: Arc<Lock>,
+        may_wait: MayWait,
+        waiter: W,
+        client: &str,
+        timing: &Timing,
+    ) -> Self {
+        let wanted = lock.all().zip(members).map(|(lock, (target, request))| {
+            let about = calls::about(lock, &target, client, timing);
+            lock.set_kind(keys::number(request.kind));
+            Wanted { target, kind: request.kind, ends: request.lease.is_some(), about }
+        });
+        let wanted = wanted.collect();
         let (queues, deadline) = match may_wait {
             MayWait::No => (false, NEVER),
             MayWait::Until(deadline) => (true, deadline),
         };
         Self {
-            target,
+            wanted,
             lock,
-            kind: request.kind,
-            ends: request.lease.is_some(),
             waiter,
             queues,
             deadline,
             began: 0,
             owed: false,
-            about,
             blocker: None,
             waits: false,
             hurries: false,
@@ -144,7 +168,13 @@ impl<W: Clone> Acquisition<W> {
     /// The request to send now, and until when to wait for its answer.
     pub(in crate::redis) fn call(&self, timing: &Timing, now: u64) -> (Call, u64) {
         let queue = self.may_queue(now);
-        let call = calls::acquire(&self.lock, &self.target, self.kind, &self.about, queue, timing);
+        let call = match &*self.wanted {
+            [it] => calls::acquire(&self.lock, &it.target, it.kind, &it.about, queue, timing),
+            all => {
+                let members = self.lock.all().zip(all).map(|(lock, it)| (lock, it.kind, &*it.about));
+                calls::acquire_set(members, queue, timing)
+            }
+        };
         // An answer may be there at once, so a caller whose time is up waits a moment for it.
         let last = if self.hurries { now + GRACE } else { self.deadline.max(now.saturating_add(GRACE)) };
         (call, timing.call_deadline(now).min(last))
@@ -168,8 +198,10 @@ impl<W: Clone> Acquisition<W> {
                         agenda.left_over(more);
                         // If the answer took longer than the lease lasts, the guard says it is
                         // lost.
-                        self.lock.granted(fencing_token, sent.saturating_add(self.lock.lease).max(1), !self.ends);
-                        agenda.held(&self.lock);
+                        for (lock, it) in self.lock.all().zip(&self.wanted) {
+                            lock.granted(fencing_token, sent.saturating_add(lock.lease).max(1), !it.ends);
+                            agenda.held(lock);
+                        }
                         return Step::Over(Ok(()));
                     }
                     Acquired::Queued { by, arrival } => {
@@ -200,9 +232,11 @@ impl<W: Clone> Acquisition<W> {
                     }
                     // This one was not given up. So it was handed over, and broken before it was
                     // claimed.
-                    Acquired::Cancelled => {
-                        agenda.forget(&self.lock);
-                        return Step::Over(Err(LockError::NotHeld { path: self.target.path.clone() }));
+                    Acquired::Cancelled(more) => {
+                        agenda.left_over(more);
+                        // Of a set some member was broken: the others are held.
+                        self.leave(self.wanted.len() > 1, now, agenda);
+                        return Step::Over(Err(LockError::NotHeld { path: self.lock.path.clone() }));
                     }
                 }
             }
@@ -213,7 +247,7 @@ impl<W: Clone> Acquisition<W> {
     /// The request of that time has failed: tries again, or gives up.
     fn failed(&mut self, failure: Failure, sent: u64, now: u64, timing: &Timing, agenda: &mut Agenda<W>) -> Step {
         if matches!(failure, Failure::Unsure(_)) {
-            self.lock.doubt();
+            self.lock.all().for_each(|lock| lock.doubt());
         }
         self.failures += 1;
         // A request that was sent when the time was up was the last one.
@@ -248,7 +282,8 @@ impl<W: Clone> Acquisition<W> {
     /// Takes down what stands in the way. Returns for how long that lasts at the most.
     fn blocked(&mut self, by: InTheWay, agenda: &mut Agenda<W>) -> Option<u64> {
         agenda.left_over(by.more);
-        self.blocker = Some(Blocker::new(self.target.path.clone(), by.path, by.owner));
+        let wanted = self.lock.all().nth(by.member).unwrap_or(&self.lock);
+        self.blocker = Some(Blocker::new(wanted.path.clone(), by.path, by.owner));
         by.left
     }
 
@@ -257,7 +292,9 @@ impl<W: Clone> Acquisition<W> {
     /// A lease that was asked for begins with the claim, so that one asks in any case.
     pub(in crate::redis) fn told(&mut self, news: News, now: u64, timing: &Timing, agenda: &mut Agenda<W>) -> bool {
         match news {
-            News::Granted(fencing_token) if !self.ends => self.handed_over(fencing_token, now, timing, agenda),
+            News::Granted(fencing_token) if !self.wanted.iter().any(|it| it.ends) => {
+                self.handed_over(fencing_token, now, timing, agenda)
+            }
             News::Silent => {
                 self.hurries = true;
                 false
@@ -272,20 +309,22 @@ impl<W: Clone> Acquisition<W> {
     /// that answer and the shorter of both is a safe deadline (P1). `false` if too little of that
     /// is left, or if the message is about an earlier grant, which has expired.
     fn handed_over(&mut self, fencing_token: u64, now: u64, timing: &Timing, agenda: &mut Agenda<W>) -> bool {
-        let window = timing.claim_window().min(self.lock.lease);
+        let window = self.lock.all().map(|lock| lock.lease).fold(timing.claim_window(), u64::min);
         let deadline = self.lock.waited_at().saturating_add(window);
         if fencing_token <= self.lock.arrival() || deadline < now.saturating_add(window / 4) {
             return false;
         }
-        self.lock.granted(fencing_token, deadline, true);
-        agenda.handed_over(&self.lock, now);
+        for lock in self.lock.all() {
+            lock.granted(fencing_token, deadline, true);
+            agenda.handed_over(lock, now);
+        }
         true
     }
 
     fn refused(&mut self, known: bool, now: u64, agenda: &mut Agenda<W>) -> LockError {
         self.leave(known, now, agenda);
         let blocker = self.blocker.take().unwrap_or_else(|| {
-            let path = &self.target.path;
+            let path = &self.lock.path;
             Blocker::new(path.clone(), path.clone(), None)
         });
         LockError::refused(if self.queues { Wait::Forever } else { Wait::Never }, blocker)
@@ -295,7 +334,7 @@ impl<W: Clone> Acquisition<W> {
     /// possible.
     fn leave(&self, known: bool, now: u64, agenda: &mut Agenda<W>) {
         if known || self.lock.is_unsure() {
-            agenda.give_up(Release::of_unwanted(self.lock.clone()), now);
+            agenda.give_up(Release::of_unwanted_set(&self.lock), now);
         } else {
             agenda.forget(&self.lock);
         }
@@ -309,7 +348,11 @@ impl<W: Clone> Acquisition<W> {
         }
         agenda.forget(&self.lock);
         let known = self.waits || self.lock.is_unsure();
-        known.then(|| Release::of_held(self.lock, self.target, self.kind, false))
+        let mut wanted = self.wanted;
+        known.then(|| match (wanted.pop(), wanted.is_empty()) {
+            (Some(it), true) => Release::of_held(self.lock, it.target, it.kind, false),
+            _ => Release::of_unwanted_set(&self.lock),
+        })
     }
 }
 

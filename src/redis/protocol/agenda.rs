@@ -29,6 +29,7 @@ use crate::redis::primitives::Arc;
 mod work;
 
 pub(in crate::redis) use work::{GivenUp, Renewal, Room, Work, heartbeat_call, renewal_call};
+use work::{batches, take_found};
 
 /// As many tokens as this go into one call of `refresh`.
 const BATCH: usize = 256;
@@ -144,8 +145,8 @@ impl<W: Clone> Agenda<W> {
 
     /// The server may know it, and nobody wants it any more (P4).
     pub(in crate::redis) fn give_up(&mut self, release: Release, now: u64) {
-        self.kept.remove(&release.lock.number);
-        let longest = release.lock.longest().max(self.timing.claim_window());
+        release.locks().for_each(|lock| _ = self.kept.remove(&lock.number));
+        let longest = release.locks().map(|lock| lock.longest()).fold(self.timing.claim_window(), u64::max);
         let until = now.saturating_add(longest).saturating_add(self.timing.timeout);
         self.given_up.push(GivenUp { release, until, due: now, pause: RETRY });
         self.next = 0;
@@ -261,7 +262,7 @@ impl<W: Clone> Agenda<W> {
         renewals.sort_by_key(|renewal| renewal.lock.deadline());
         Work {
             renewals: renewals.chunks(BATCH).map(<[_]>::to_vec).collect(),
-            heartbeats: heartbeats.chunks(BATCH).map(<[_]>::to_vec).collect(),
+            heartbeats: batches(heartbeats, BATCH),
             releases,
             more,
             lost,
@@ -345,16 +346,17 @@ impl<W: Clone> Agenda<W> {
         now: u64,
     ) -> Vec<(W, News)> {
         let mut told = Vec::new();
-        for (at, lock) in batch.iter().enumerate() {
-            let (due, news) = match answer.as_ref().map(|refreshed| refreshed.found.get(at)) {
+        let mut rest = answer.as_ref().map(|refreshed| &*refreshed.found);
+        for lock in batch {
+            let (due, news) = match rest.as_mut().map(|rest| take_found(lock, rest)) {
                 Err(_) => (now + RETRY, News::Nothing),
                 // When the lease in its way ends nobody sends a message: that is when to ask again.
-                Ok(Some(&Found::Waits(left))) => {
+                Ok(Some(Found::Waits(left))) => {
                     lock.waits(sent);
                     (now + self.until_heartbeat(left), News::Nothing)
                 }
                 // As a message would say, which may have been lost. The window began anew then.
-                Ok(Some(&Found::Granted(fencing_token))) => {
+                Ok(Some(Found::Granted(fencing_token))) => {
                     lock.waits(sent);
                     (now + self.timing.heartbeat, News::Granted(fencing_token))
                 }

@@ -3,6 +3,7 @@
 //!
 //! * `greeting.rs` saying hello to a server that may have forgotten what is held
 //! * `listing.rs` what is held and who waits, for people; and to end what they see
+//! * `sets.rs` several locks as one
 
 use super::keys::{self, Target};
 use super::lock::Lock;
@@ -15,9 +16,11 @@ use crate::request::{Kind, Owner};
 
 mod greeting;
 mod listing;
+mod sets;
 
 pub(in crate::redis) use greeting::{Greeted, hello};
 pub(in crate::redis) use listing::{Cursor, Entry, Listed, break_lock, list};
+pub(super) use sets::{acquire_set, release_set};
 
 /// What a script's reply is read as. `None` is an answer that no script of ours gives.
 pub(in crate::redis) trait Reply: Sized {
@@ -161,6 +164,8 @@ pub(in crate::redis) struct InTheWay {
     /// For how long at the most, if that is known.
     pub(super) left: Option<u64>,
     pub(super) more: More,
+    /// Which member of a set it is in the way of.
+    pub(super) member: usize,
 }
 
 #[derive(Debug)]
@@ -177,7 +182,7 @@ pub(in crate::redis) enum Acquired {
     /// What is in the way has expired, and is more than one call takes away: ask again.
     Clearing(InTheWay),
     /// It was given back before: this request was late.
-    Cancelled,
+    Cancelled(More),
 }
 
 impl Reply for Acquired {
@@ -185,16 +190,27 @@ impl Reply for Acquired {
         let in_the_way = |reply: &mut Elements| {
             let (path, owner, left) = (reply.path()?, reply.text()?, reply.int()?);
             let (owner, left) = (owner.map(Into::into), u64::try_from(left).ok());
-            Some(InTheWay { path, owner, left, more: reply.more()? })
+            Some(InTheWay { path, owner, left, more: reply.more()?, member: 0 })
         };
-        Some(match reply.int()? {
+        let acquired = match reply.int()? {
             0 => Self::Blocked(in_the_way(reply)?),
             1 => Self::Granted { fencing_token: reply.number()?, more: reply.more()? },
             2 => Self::Queued { by: in_the_way(reply)?, arrival: reply.number()? },
             3 => Self::Clearing(in_the_way(reply)?),
-            4 => Self::Cancelled,
+            4 => Self::Cancelled(reply.more().unwrap_or(More::None)),
             _ => return None,
-        })
+        };
+        Some(acquired.of_member(reply.number()))
+    }
+}
+
+impl Acquired {
+    /// The last element of the reply, for a set.
+    fn of_member(mut self, member: Option<u64>) -> Self {
+        if let Self::Blocked(by) | Self::Queued { by, .. } | Self::Clearing(by) = &mut self {
+            by.member = member.and_then(|member| usize::try_from(member).ok()).unwrap_or(0);
+        }
+        self
     }
 }
 
@@ -219,11 +235,16 @@ pub(in crate::redis) struct Released {
     pub(in crate::redis) more: More,
     /// The token since which the server remembers, if it says so.
     pub(super) born: Option<u64>,
+    /// For many: what was found of each.
+    pub(super) each: Vec<bool>,
 }
 
 impl Reply for Released {
     fn read(reply: &mut Elements) -> Option<Self> {
-        Some(Self { found: reply.int()? == 1, more: reply.more()?, born: reply.number().filter(|&born| born > 0) })
+        let (found, more) = (reply.int()? == 1, reply.more()?);
+        let born = reply.number().filter(|&born| born > 0);
+        let each = std::iter::from_fn(|| reply.int()).map(|found| found == 1).collect();
+        Some(Self { found, more, born, each })
     }
 }
 

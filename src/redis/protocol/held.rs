@@ -1,4 +1,4 @@
-//! What is done with a held lock: [`Refresh`], [`Downgrade`], [`Detach`]. Each is sent twice at the
+//! What is done with a held lock: [`Refresh`], [`RefreshAll`], [`Downgrade`], [`Detach`]. Each is sent twice at the
 //! most, and then fails.
 //!
 //! What a request without an answer has done is not known. What is believed afterwards is true
@@ -92,6 +92,11 @@ impl Refresh {
             // In between its own time may have come: then there is nothing to try again for.
             Err(failure) => return self.tries.failed(failure, hopeless || self.has_expired(now)),
         };
+        self.looked(found, sent, now)
+    }
+
+    /// What is said of it in an answer.
+    fn looked(&mut self, found: Option<&Found>, sent: u64, now: u64) -> Outcome<()> {
         let deadline = sent.saturating_add(self.length);
         let held = found == Some(&Found::Held)
             && match self.extent {
@@ -113,6 +118,54 @@ impl Refresh {
 
     fn has_expired(&self, now: u64) -> bool {
         matches!(self.extent, Extent::Exactly { .. }) && !self.lock.is_held(now)
+    }
+}
+
+/// Sets the ends of several leases in one call. There is at least one.
+#[derive(Debug)]
+pub(in crate::redis) struct RefreshAll {
+    all: Vec<Refresh>,
+    /// The first of them that is not held any more; the first of all, if all are.
+    lost: usize,
+    tries: Tries,
+}
+
+impl RefreshAll {
+    pub(in crate::redis) fn new(all: Vec<Refresh>) -> Self {
+        Self { all, lost: 0, tries: Tries::default() }
+    }
+
+    pub(in crate::redis) fn call(&self, timing: &Timing) -> Call {
+        calls::refresh(self.all.iter().map(|it| (&*it.lock, it.extent)), timing)
+    }
+
+    /// As for one. What each of them believes afterwards is its own affair.
+    pub(in crate::redis) fn answered(
+        &mut self,
+        answer: Result<&Refreshed, Failure>,
+        sent: u64,
+        now: u64,
+        hopeless: bool,
+    ) -> Outcome<()> {
+        let found = match answer {
+            Ok(refreshed) => &refreshed.found,
+            Err(failure) => {
+                let none_is_held = self.all.iter().all(|it| it.has_expired(now));
+                return self.tries.failed(failure, hopeless || none_is_held);
+            }
+        };
+        let mut lost = None;
+        for (at, refresh) in self.all.iter_mut().enumerate() {
+            if matches!(refresh.looked(found.get(at), sent, now), Outcome::NotHeld) {
+                lost.get_or_insert(at);
+            }
+        }
+        self.lost = lost.unwrap_or(0);
+        if lost.is_some() { Outcome::NotHeld } else { Outcome::Done(()) }
+    }
+
+    pub(in crate::redis) fn first_lost(&self) -> &Lock {
+        &self.all[self.lost].lock
     }
 }
 

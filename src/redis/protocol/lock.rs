@@ -16,7 +16,7 @@
 //! | the deadline passes, or the server does not know it | 0, for good | | |
 
 use crate::path::TreePath;
-use crate::redis::primitives::{AtomicU64, Mutex, Ordering};
+use crate::redis::primitives::{Arc, AtomicU64, Mutex, Ordering};
 use crate::request::Owner;
 
 /// Whether text looks like a token: then no script takes it for a path or for a name of its own.
@@ -35,6 +35,8 @@ pub(in crate::redis) struct Lock {
     pub(in crate::redis) owner: Option<Owner>,
     /// The full length of its lease.
     pub(in crate::redis) lease: u64,
+    /// If it is the first member of a set: the others, which are asked for with it.
+    others: Box<[Arc<Self>]>,
     /// Until when it is held; 0 before it is, and for good after it was lost. Changed only under
     /// `state`.
     deadline: AtomicU64,
@@ -67,6 +69,17 @@ impl Lock {
         Self::with_token(number, format!("{client}.{number:x}"), path, owner, lease)
     }
 
+    /// The same as the first member of a set.
+    pub(in crate::redis) fn with_others(mut self, others: Vec<Arc<Self>>) -> Self {
+        self.others = others.into();
+        self
+    }
+
+    /// This lock and, if it is the first of a set, all others, in the order of the members.
+    pub(in crate::redis) fn all(self: &Arc<Self>) -> impl Iterator<Item = &Arc<Self>> {
+        std::iter::once(self).chain(&self.others)
+    }
+
     /// A lock that was detached, maybe by another process. For all that is known here a request for
     /// it may still be under way.
     pub(in crate::redis) fn detached(token: &str, path: TreePath, lease: u64) -> Self {
@@ -84,6 +97,7 @@ impl Lock {
             path,
             owner,
             lease,
+            others: Box::default(),
             deadline: AtomicU64::new(0),
             fencing_token: AtomicU64::new(0),
             state: Mutex::new(state),

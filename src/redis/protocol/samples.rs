@@ -51,7 +51,7 @@ pub(super) fn agenda() -> Agenda<Name> {
 }
 
 pub(super) fn in_the_way(left: Option<u64>) -> InTheWay {
-    InTheWay { path: "a".parse().unwrap(), owner: None, left, more: More::None }
+    InTheWay { path: "a".parse().unwrap(), owner: None, left, more: More::None, member: 0 }
 }
 
 pub(super) fn granted(fencing_token: u64) -> Result<Acquired, Failure> {

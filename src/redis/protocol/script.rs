@@ -8,6 +8,8 @@ use crate::redis::command;
 pub(in crate::redis) enum Script {
     Acquire,
     Release,
+    AcquireSet,
+    ReleaseSet,
     Refresh,
     Downgrade,
     Inspect,
@@ -26,10 +28,22 @@ macro_rules! text {
     };
 }
 
+/// A script with all that the scripts share; a fast path comes before that.
+macro_rules! whole {
+    ($flags:literal, $own:literal) => {
+        text!($flags, "prelude.lua", "tree.lua", "sets.lua", "turns.lua", $own)
+    };
+    ($flags:literal, $fast:literal, $own:literal) => {
+        text!($flags, "prelude.lua", $fast, "tree.lua", "sets.lua", "turns.lua", $own)
+    };
+}
+
 impl Script {
-    pub(in crate::redis) const ALL: [Self; 12] = [
+    pub(in crate::redis) const ALL: [Self; 14] = [
         Self::Acquire,
         Self::Release,
+        Self::AcquireSet,
+        Self::ReleaseSet,
         Self::Refresh,
         Self::Downgrade,
         Self::Inspect,
@@ -44,20 +58,26 @@ impl Script {
 
     pub(in crate::redis) fn text(self) -> &'static str {
         match self {
-            Self::Acquire => text!("", "prelude.lua", "acquire_fast.lua", "tree.lua", "turns.lua", "acquire.lua"),
-            Self::Release => {
-                text!(" flags=allow-oom", "prelude.lua", "release_fast.lua", "tree.lua", "turns.lua", "release.lua")
-            }
-            Self::Refresh => {
-                text!(" flags=allow-oom", "prelude.lua", "tree.lua", "turns.lua", "reclaim.lua", "refresh.lua")
-            }
-            Self::Downgrade => text!(" flags=allow-oom", "prelude.lua", "tree.lua", "turns.lua", "downgrade.lua"),
-            Self::Inspect => text!(" flags=allow-oom", "prelude.lua", "tree.lua", "turns.lua", "inspect.lua"),
-            Self::HandOver => text!(" flags=allow-oom", "prelude.lua", "tree.lua", "turns.lua", "handover.lua"),
-            Self::Tidy => text!(" flags=allow-oom", "prelude.lua", "tree.lua", "turns.lua", "tidy.lua"),
-            Self::Detached => text!(" flags=allow-oom", "prelude.lua", "tree.lua", "turns.lua", "detached.lua"),
-            Self::List => text!(" flags=allow-oom", "prelude.lua", "tree.lua", "turns.lua", "list.lua"),
-            Self::Break => text!(" flags=allow-oom", "prelude.lua", "tree.lua", "turns.lua", "break.lua"),
+            Self::Acquire => whole!("", "acquire_fast.lua", "acquire.lua"),
+            Self::Release => whole!(" flags=allow-oom", "release_fast.lua", "release.lua"),
+            Self::AcquireSet => whole!("", "acquire_set.lua"),
+            Self::ReleaseSet => whole!(" flags=allow-oom", "release_set.lua"),
+            Self::Refresh => text!(
+                " flags=allow-oom",
+                "prelude.lua",
+                "tree.lua",
+                "sets.lua",
+                "turns.lua",
+                "reclaim.lua",
+                "refresh.lua",
+            ),
+            Self::Downgrade => whole!(" flags=allow-oom", "downgrade.lua"),
+            Self::Inspect => whole!(" flags=allow-oom", "inspect.lua"),
+            Self::HandOver => whole!(" flags=allow-oom", "handover.lua"),
+            Self::Tidy => whole!(" flags=allow-oom", "tidy.lua"),
+            Self::Detached => whole!(" flags=allow-oom", "detached.lua"),
+            Self::List => whole!(" flags=allow-oom", "list.lua"),
+            Self::Break => whole!(" flags=allow-oom", "break.lua"),
             Self::Hello => text!(" flags=allow-oom", "prelude.lua", "greet.lua", "tree.lua", "hello.lua"),
             Self::Probe => text!(" flags=allow-oom", "prelude.lua", "probe.lua"),
         }

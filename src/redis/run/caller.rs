@@ -30,27 +30,36 @@ pub(in crate::redis) fn acquire(
     request: &Request,
     wait: Wait,
 ) -> Result<Arc<Lock>, LockError> {
+    let client = &*engine.client;
+    let (lock, inbox, may_wait) = (client.new_lock(target, request), Arc::new(Inbox::of_thread()), may_wait(wait));
+    let acquisition =
+        Acquisition::new(target.clone(), lock, request, may_wait, inbox.clone(), &client.name, &client.timing);
+    take(engine, &inbox, acquisition, (target, request))
+}
+
+/// Runs an acquisition, of a lock or of a set of which this is the first member.
+pub(super) fn take(
+    engine: &Engine,
+    inbox: &Inbox,
+    acquisition: Acquisition<Arc<Inbox>>,
+    first: (&Target, &Request),
+) -> Result<Arc<Lock>, LockError> {
     let mut waiting = None;
-    let result = take(engine, target, request, wait, &mut waiting);
+    let result = ask(engine, inbox, acquisition, &mut waiting, first);
     if let Some(waiting) = waiting {
-        waiting.ended(request, &result);
+        waiting.ended(first.1, &result);
     }
     result
 }
 
-fn take(
+fn ask(
     engine: &Engine,
-    target: &Target,
-    request: &Request,
-    wait: Wait,
+    inbox: &Inbox,
+    mut acquisition: Acquisition<Arc<Inbox>>,
     waiting: &mut Option<Waiting>,
+    (target, request): (&Target, &Request),
 ) -> Result<Arc<Lock>, LockError> {
     let client = &*engine.client;
-    let lock = client.new_lock(target, request);
-    let inbox = Arc::new(Inbox::of_thread());
-    let may_wait = may_wait(wait);
-    let mut acquisition =
-        Acquisition::new(target.clone(), lock, request, may_wait, inbox.clone(), &client.name, &client.timing);
     let owed = engine.driver.owes();
     client.agenda(|agenda| acquisition.begin(clock(), owed, agenda));
     loop {
@@ -85,7 +94,7 @@ fn take(
 }
 
 /// A wait, on this process' clock.
-fn may_wait(wait: Wait) -> MayWait {
+pub(super) fn may_wait(wait: Wait) -> MayWait {
     match wait {
         Wait::Never => MayWait::No,
         Wait::Forever => MayWait::Until(NEVER),
@@ -102,7 +111,7 @@ fn instant(deadline: u64) -> Option<Instant> {
 
 /// Sends a call, and has the answer looked at, until there is an outcome. All of it takes no longer
 /// than one call may.
-fn perform<O, R: Reply, T>(
+pub(super) fn perform<O, R: Reply, T>(
     client: &Client,
     operation: &mut O,
     call: impl Fn(&O) -> Call,
@@ -121,7 +130,7 @@ fn perform<O, R: Reply, T>(
 }
 
 /// What came of something done with a held lock; `None` if it is to be done again.
-fn outcome<T>(lock: &Lock, outcome: held::Outcome<T>) -> Option<Result<T, LockError>> {
+pub(super) fn outcome<T>(lock: &Lock, outcome: held::Outcome<T>) -> Option<Result<T, LockError>> {
     match outcome {
         held::Outcome::Done(done) => Some(Ok(done)),
         held::Outcome::NotHeld => Some(Err(not_held(lock))),
@@ -130,7 +139,7 @@ fn outcome<T>(lock: &Lock, outcome: held::Outcome<T>) -> Option<Result<T, LockEr
     }
 }
 
-fn not_held(lock: &Lock) -> LockError {
+pub(super) fn not_held(lock: &Lock) -> LockError {
     LockError::NotHeld { path: lock.path.clone() }
 }
 

@@ -74,9 +74,21 @@ impl Client {
 
     /// A lock with a token of its own.
     pub(super) fn new_lock(&self, target: &Target, request: &Request) -> Arc<Lock> {
+        Arc::new(self.lock(target, request))
+    }
+
+    /// As many as there are members, of which the first has the others.
+    pub(super) fn new_set(&self, members: &[(&Target, &Request)]) -> Arc<Lock> {
+        let (first, others) = members.split_first().expect("a set has a member");
+        let lock = self.lock(first.0, first.1);
+        let others = others.iter().map(|(target, request)| self.new_lock(target, request)).collect();
+        Arc::new(lock.with_others(others))
+    }
+
+    fn lock(&self, target: &Target, request: &Request) -> Lock {
         let lease = request.lease.map_or(self.timing.lease, micros);
         let number = self.last_number.fetch_add(1, Ordering::Relaxed) + 1;
-        Arc::new(Lock::new(number, &self.name, target.path.clone(), request.owner.clone(), lease))
+        Lock::new(number, &self.name, target.path.clone(), request.owner.clone(), lease)
     }
 
     /// Whether a lease may be so long: no longer than a grace period, if there are any.

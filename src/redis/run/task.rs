@@ -74,10 +74,12 @@ const MOST_DOUBLED: u32 = 6;
 
 type Machine = Box<Acquisition<Arc<Inbox>>>;
 
+/// What a task wants: one lock, or several as one.
+pub(in crate::redis) type Wanted = Vec<(Target, Request)>;
+
 struct Task {
     engine: Arc<Engine>,
-    target: Target,
-    request: Request,
+    wanted: Wanted,
     state: Mutex<State>,
 }
 
@@ -104,7 +106,7 @@ enum Stage {
 }
 
 impl Task {
-    fn new(engine: &Arc<Engine>, target: &Target, request: &Request) -> Arc<Self> {
+    fn new(engine: &Arc<Engine>, wanted: Wanted) -> Arc<Self> {
         let state = State {
             stage: Stage::Over,
             waker: None,
@@ -112,12 +114,7 @@ impl Task {
             lapses: 0,
             waits: Waits::default(),
         };
-        Arc::new(Self {
-            engine: engine.clone(),
-            target: target.clone(),
-            request: request.clone(),
-            state: Mutex::new(state),
-        })
+        Arc::new(Self { engine: engine.clone(), wanted, state: Mutex::new(state) })
     }
 
     /// From the beginning, with a new token.
@@ -125,15 +122,11 @@ impl Task {
         let client = &self.engine.client;
         let hears: Weak<dyn Hears> = Arc::<Self>::downgrade(self);
         let inbox = Arc::new(Inbox::of_task(hears));
-        let machine = Acquisition::new(
-            self.target.clone(),
-            client.new_lock(&self.target, &self.request),
-            &self.request,
-            MayWait::Until(NEVER),
-            inbox.clone(),
-            &client.name,
-            &client.timing,
-        );
+        let members: Vec<_> = self.wanted.iter().map(|(target, request)| (target, request)).collect();
+        let lock = client.new_set(&members);
+        let all = members.into_iter().map(|(target, request)| (target.clone(), request));
+        let may_wait = MayWait::Until(NEVER);
+        let machine = Acquisition::of_set(all, lock, may_wait, inbox.clone(), &client.name, &client.timing);
         state.inbox = inbox;
         let old = state.waker.replace(waker);
         self.queue(state, Box::new(machine));
@@ -177,8 +170,11 @@ impl Task {
         wake(waker);
     }
 
+    /// One after the other: the driver sends them as one pipeline.
     fn hand_back(&self, lock: &Arc<Lock>) {
-        let _ = caller::hand_back(&self.engine, lock, &self.target, self.request.kind);
+        for (lock, (target, request)) in lock.all().zip(&self.wanted) {
+            let _ = caller::hand_back(&self.engine, lock, target, request.kind);
+        }
     }
 }
 
@@ -232,9 +228,12 @@ impl Asks for Task {
             let release = match step {
                 // Granted to a future that is gone.
                 Step::Over(Ok(())) => {
-                    let was_held = caller::forget(client, machine.lock());
-                    let kind = self.request.kind;
-                    Some(Release::of_held(machine.lock().clone(), self.target.clone(), kind, was_held))
+                    let lock = machine.lock();
+                    let was_held = lock.all().map(|lock| caller::forget(client, lock)).fold(true, |all, it| all && it);
+                    match &*self.wanted {
+                        [(target, it)] => Some(Release::of_held(lock.clone(), target.clone(), it.kind, was_held)),
+                        _ => Some(Release::of_unwanted_set(lock)),
+                    }
                 }
                 // An acquisition that fails has seen to what the server may know of it.
                 Step::Over(Err(_)) => None,
@@ -289,16 +288,16 @@ impl Asks for Task {
 /// Waits for a lock. Dropped at any point before it is ready it leaves nothing behind.
 pub(in crate::redis) struct Acquiring<'a> {
     engine: &'a Arc<Engine>,
-    target: &'a Target,
-    request: &'a Request,
+    wanted: Wanted,
     /// From the first poll on.
     task: Option<Arc<Task>>,
     waiting: Option<Waiting>,
 }
 
 impl<'a> Acquiring<'a> {
-    pub(in crate::redis) fn new(engine: &'a Arc<Engine>, target: &'a Target, request: &'a Request) -> Self {
-        Self { engine, target, request, task: None, waiting: None }
+    /// There is at least one member.
+    pub(in crate::redis) fn new(engine: &'a Arc<Engine>, wanted: Wanted) -> Self {
+        Self { engine, wanted, task: None, waiting: None }
     }
 
     /// A forked child leaves the task to its parent, and begins anew.
@@ -314,7 +313,7 @@ impl<'a> Acquiring<'a> {
             let error = RedisStoreError::Config(format!("a thread cannot be started: {error}"));
             store_error(Failure::Refused(error))
         })?;
-        let task = Task::new(engine, self.target, self.request);
+        let task = Task::new(engine, self.wanted.clone());
         task.start(task.state.lock(), waker);
         self.task = Some(task);
         Ok(())
@@ -351,11 +350,12 @@ impl Future for Acquiring<'_> {
                 Poll::Pending
             }
         };
-        waits.begin(&mut this.waiting, Store::Redis, &this.target.path, this.request);
+        let (target, request) = &this.wanted[0];
+        waits.begin(&mut this.waiting, Store::Redis, &target.path, request);
         if let Poll::Ready(result) = &polled
             && let Some(waiting) = this.waiting.take()
         {
-            waiting.ended(this.request, result);
+            waiting.ended(request, result);
         }
         polled
     }
@@ -393,6 +393,6 @@ impl Drop for Acquiring<'_> {
 
 impl fmt::Debug for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Task").field("path", &self.target.path).finish_non_exhaustive()
+        f.debug_struct("Task").field("path", &self.wanted[0].0.path).finish_non_exhaustive()
     }
 }

@@ -225,7 +225,7 @@ fn what_nobody_wants_any_more_is_given_back_if_the_server_may_know_it() {
 fn what_was_broken_before_it_was_claimed_is_not_held() {
     let (mut acquisition, mut agenda) = begun(MayWait::Until(NEVER), 1);
     acquisition.answered(queued(5), 100 * MS, 110 * MS, &TIMING, &mut agenda);
-    let step = acquisition.answered(Ok(Acquired::Cancelled), 200 * MS, 210 * MS, &TIMING, &mut agenda);
+    let step = acquisition.answered(Ok(Acquired::Cancelled(More::None)), 200 * MS, 210 * MS, &TIMING, &mut agenda);
     assert!(matches!(error(step), LockError::NotHeld { .. }));
     assert!(agenda.take(2 * LEASE, ROOM).is_empty(), "nothing is left to do");
 }

@@ -1,6 +1,6 @@
 //! What the agenda hands out: [`Work`].
 
-use super::super::calls::{self, Extent, More};
+use super::super::calls::{self, Extent, Found, More};
 use super::super::lock::Lock;
 use super::super::release::Release;
 use super::super::script::Call;
@@ -52,9 +52,9 @@ pub(in crate::redis) fn renewal_call(batch: &[Renewal], timing: &Timing) -> Call
     calls::refresh(batch.iter().map(|it| (&*it.lock, Extent::AtLeast(it.lock.lease))), timing)
 }
 
-/// The call for a batch of heartbeats.
+/// The call for a batch of heartbeats. Of a set all tokens are sent: it may have been granted.
 pub(in crate::redis) fn heartbeat_call(batch: &[Arc<Lock>], timing: &Timing) -> Call {
-    calls::refresh(batch.iter().map(|lock| (&**lock, Extent::Heartbeat)), timing)
+    calls::refresh(batch.iter().flat_map(Lock::all).map(|lock| (&**lock, Extent::Heartbeat)), timing)
 }
 
 impl<W> Work<W> {
@@ -66,4 +66,31 @@ impl<W> Work<W> {
             && self.lost.is_empty()
             && self.silent.is_empty()
     }
+}
+
+/// Waiters that go into one call each: as many as have so many tokens, or a single one.
+pub(super) fn batches(waiters: Vec<Arc<Lock>>, most: usize) -> Vec<Vec<Arc<Lock>>> {
+    let (mut batches, mut tokens) = (Vec::<Vec<_>>::new(), most);
+    for lock in waiters {
+        let its = lock.all().count();
+        match batches.last_mut() {
+            Some(batch) if tokens + its <= most => batch.push(lock),
+            _ => {
+                tokens = 0;
+                batches.push(vec![lock]);
+            }
+        }
+        tokens += its;
+    }
+    batches
+}
+
+/// Takes what an answer says of a waiter from the front of what it says of all. Of a set it is what
+/// is said of the first member. If that has been granted and another one is gone, the set is.
+pub(super) fn take_found(waiter: &Arc<Lock>, all: &mut &[Found]) -> Option<Found> {
+    let (its, rest) = all.split_at_checked(waiter.all().count())?;
+    *all = rest;
+    let first = *its.first()?;
+    let is_whole = !matches!(first, Found::Granted(_)) || its.iter().all(|found| *found == first);
+    Some(if is_whole { first } else { Found::Lost })
 }

@@ -3,7 +3,7 @@ use super::super::samples::{TIMING, down, held, later, lock, path, unsure};
 use super::*;
 
 fn released(found: bool, born: Option<u64>) -> Released {
-    Released { found, more: More::None, born }
+    Released { found, more: More::None, born, each: Vec::new() }
 }
 
 fn release() -> Release {

@@ -78,7 +78,7 @@ fn of_an_acquisition() {
     assert_eq!((by.path.to_string().as_str(), by.owner, by.left, by.more), ("a", None, Some(70), hand_over()));
     let Acquired::Clearing(by) = good(&CLEARING) else { panic!() };
     assert_eq!((by.path, by.left, by.more), (TreePath::root(), Some(0), More::Tidy));
-    assert!(matches!(good(&[I(4)]), Acquired::Cancelled));
+    assert!(matches!(good(&[I(4)]), Acquired::Cancelled(More::None)));
     for odd in [&[I(5)][..], &[I(-1)], &[I(1), I(-1), Nil], &[I(0), T("a"), T(""), I(0), Nil]] {
         assert!(read::<Acquired>(odd).is_err());
     }
