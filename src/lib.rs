@@ -145,6 +145,7 @@ mod redis;
 mod request;
 #[cfg(feature = "serde")]
 mod serialize;
+mod set;
 mod snapshot;
 mod store;
 mod sync;
@@ -165,5 +166,6 @@ pub use redis::simulator;
 #[cfg(feature = "redis")]
 pub use redis::{RedisGrant, RedisNode, RedisStore, RedisStoreBuilder, RedisStoreError};
 pub use request::{Kind, Mode, Owner, Request, Scope, Wait, conflicts};
+pub use set::{OwnedTreeMutexSetGuard, TreeMutexSet, TreeMutexSetGuard};
 pub use snapshot::{Snapshot, SnapshotNode};
 pub use store::LockStore;
