@@ -23,8 +23,9 @@
 //! | draining | all | a descendant of a member | goes on with the walks |
 //!
 //! # Invariants
-//! * **S1.** A claim of a set is made, and looked up for, within one phase. Phases of one tree do
-//!   not overlap.
+//! * **S1.** A claim of a set is made within one phase. If the set may have to drain, it has looked
+//!   up for all its members before the phase ends, also where `CLEAR` would spare it that. Phases of
+//!   one tree do not overlap.
 //! * **S2.** Outside of phases a set has claims on all of its members, or on none.
 //! * **S3.** A set that sleeps without claims has not claimed the member that it sleeps for, or has
 //!   withdrawn that claim. A new phase claims that member first.
@@ -40,6 +41,8 @@
 //! Only requests that drain wait while they hold claims. Say that P drains and waits for Q, because
 //! of Q's claim on a node strictly below P's claimed node. Only if Q drains, too, can a circle go
 //! on. Then Q looked up after its claim, and did not see P's claim. So Q's claim came before P's.
+//! (That is why `CLEAR` will not do for a set that drains: P may not have taken it off yet. A single
+//! request that used it is granted, and does not drain.)
 //!
 //! * *Without sets* each step of a circle would lead strictly down the tree. So there is none.
 //! * *A circle through one set.* It leaves the set strictly below a member for the subtree, and

@@ -98,7 +98,7 @@ impl Node {
     }
 
     /// The same, counting a claim that a set is about to withdraw.
-    fn in_the_way_of(self: &PlainArc<Self>, kind: Kind) -> Option<PlainArc<Self>> {
+    pub(super) fn in_the_way_of(self: &PlainArc<Self>, kind: Kind) -> Option<PlainArc<Self>> {
         if self.word.load(Ordering::SeqCst) & kind.obstacles() != 0 {
             return Some(self.clone());
         }

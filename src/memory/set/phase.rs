@@ -123,38 +123,41 @@ fn claim_each(
     let mut inner = Vec::new();
     let order = || std::iter::once(first).chain((0..members.len()).filter(move |&at| at != first));
     for (done, member) in order().enumerate() {
-        match claim_one(&members[member], member, stamp, woken) {
-            Ok(false) => {}
-            Ok(true) => inner.push(member),
-            Err(obstacle) => {
-                order().take(done).for_each(|claimed| withdraw(&members[claimed], woken));
-                return Err(obstacle);
+        match claim_one(&members[member], stamp) {
+            Ok(is_inner) => inner.extend(is_inner.then_some(member)),
+            Err((place, in_the_way)) => {
+                // A claim that found something above it was made, too.
+                let made = done + usize::from(place == Place::Above);
+                order().take(made).for_each(|claimed| withdraw(&members[claimed], woken));
+                let at = if place == Place::Here { node(&members[member]).clone() } else { in_the_way.clone() };
+                return Err(Obstacle { member, at, place, in_the_way });
             }
+        }
+    }
+    // A set that may drain looks up for all its members, also if `CLEAR` spares them that (S1).
+    if !inner.is_empty() {
+        let above = |member: usize| Some((member, node(&members[member]).look_up(kind(&members[member]))?.clone()));
+        if let Some((member, above)) = (0..members.len()).find_map(above) {
+            members.iter().for_each(|member| withdraw(member, woken));
+            return Err(Obstacle { member, at: above.clone(), place: Place::Above, in_the_way: above });
         }
     }
     Ok(inner)
 }
 
-/// Claims one member and looks up: whether it has to be looked down at.
-fn claim_one(
-    member: &Member<MemoryStore>,
-    at: usize,
-    stamp: Option<Stamp>,
-    woken: &mut Vec<PlainArc<Sleeper>>,
-) -> Result<bool, Obstacle> {
+/// Claims one member, and looks up unless it had `CLEAR`: whether it has to be looked down at. The
+/// error is what is in the way, here or above; if above, the claim has been made.
+fn claim_one(member: &Member<MemoryStore>, stamp: Option<Stamp>) -> Result<bool, (Place, PlainArc<Node>)> {
     let (node, kind) = (node(member), kind(member));
     if node.claim_fast(kind) {
         return Ok(false);
     }
     let is_inner = match node.claim(kind, stamp, How::Firm) {
-        Claim::Blocked(in_the_way) => {
-            return Err(Obstacle { member: at, at: node.clone(), place: Place::Here, in_the_way });
-        }
+        Claim::Blocked(in_the_way) => return Err((Place::Here, in_the_way)),
         made => matches!(made, Claim::Inner),
     };
-    if let Some(above) = node.look_up(kind).cloned() {
-        withdraw(member, woken);
-        return Err(Obstacle { member: at, at: above.clone(), place: Place::Above, in_the_way: above });
+    if let Some(above) = node.look_up(kind) {
+        return Err((Place::Above, above.clone()));
     }
     if !is_inner && node.word.load(Ordering::Relaxed) & CLEAR == 0 {
         node.set_clear(); // the next claim here need not look up
