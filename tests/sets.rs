@@ -59,7 +59,7 @@ fn random_sets_and_single_locks_get_through() {
                 let (store, inside) = (store.clone(), inside.clone());
                 asking(move || {
                     let mut dice = fastrand::Rng::with_seed(seed);
-                    for _ in 0..1500 {
+                    for _ in 0..400 {
                         let count = [1, 2, 2, 8][dice.usize(..4)];
                         let (paths, leaves) = draw(&mut dice, count);
                         let set = set(&store, &paths);
