@@ -132,8 +132,9 @@ pub trait Backend: Clone + Send + Sync + 'static {
     }
 
     /// Takes several locks as one: contract 14. No member covers another, and there is at least
-    /// one. The grants are in the order of the members. An error names the member that was blocked
-    /// as the path that was [asked for](LockError::path).
+    /// one. The grants are in the order of the members, and each of them can be released by itself.
+    /// An error names the member that was blocked as the path that was
+    /// [asked for](LockError::path).
     ///
     /// What is provided says that the store cannot do it.
     fn acquire_all(members: &[Member<Self>], wait: Wait) -> Result<Vec<Self::Grant>, LockError> {
@@ -144,12 +145,11 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// [`acquire_all`](Self::acquire_all) with [`Wait::Forever`] as a future, as
     /// [`acquire_async`](Self::acquire_async) is for one.
     ///
-    /// What is provided says that the store cannot do it.
+    /// What is provided waits on a thread of its own.
     fn acquire_all_async<'a>(
         members: &'a [Member<Self>],
     ) -> impl Future<Output = Result<Vec<Self::Grant>, LockError>> + Send + 'a {
-        let _ = members;
-        std::future::ready(Err(unsupported("lock several nodes as one")))
+        offload::acquire_all::<Self>(members.to_vec())
     }
 
     /// Gives back what [`acquire_all`](Self::acquire_all) gave: contract 7. All are released, also

@@ -61,10 +61,12 @@
 //! [owner](TreeMutex::owner) in the errors of others. For a resource that must refuse late writes,
 //! each guard has a [fencing token](TreeMutexGuard::fencing_token).
 //!
+//! A [`TreeMutexSet`] takes several nodes as one lock, all or none. To hold one lock while waiting
+//! for another can deadlock, in any order: see
+//! [several locks at once](docs::patterns#several-locks-at-once).
+//!
 //! [Patterns](docs::patterns) has programs for common tasks: renaming, a job for a whole tenant, a
-//! cache that is dropped by prefix, a tree that is mostly read. Read there, too, how to take
-//! [several locks at once](docs::patterns#several-locks-at-once): to hold one lock while waiting
-//! for another can deadlock, in any order.
+//! cache that is dropped by prefix, a tree that is mostly read.
 //!
 //! To see who holds and who waits, print [`store.snapshot()`](LockStore::snapshot): it is a tree,
 //! with a line for each lock. [`blockers`](TreeMutex::blockers) tells who is in the way of one
@@ -145,6 +147,7 @@ mod redis;
 mod request;
 #[cfg(feature = "serde")]
 mod serialize;
+mod set;
 mod snapshot;
 mod store;
 mod sync;
@@ -165,5 +168,6 @@ pub use redis::simulator;
 #[cfg(feature = "redis")]
 pub use redis::{RedisGrant, RedisNode, RedisStore, RedisStoreBuilder, RedisStoreError};
 pub use request::{Kind, Mode, Owner, Request, Scope, Wait, conflicts};
+pub use set::{OwnedTreeMutexSetGuard, TreeMutexSet, TreeMutexSetGuard};
 pub use snapshot::{Snapshot, SnapshotNode};
 pub use store::LockStore;

@@ -12,6 +12,7 @@
 //! * `sleeper.rs` a thread or a task that waits
 //! * `acquire.rs` an acquisition that may have to wait, step by step, for threads and for tasks
 //! * `grant.rs` from a request to a grant or an error
+//! * `set.rs` several nodes claimed as one lock
 //! * `record.rs` owners and leases
 //! * `look.rs` looking at the tree: who holds and who waits
 //! * `loss.rs` telling of lost ones
@@ -22,7 +23,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::backend::{Backend, HeldLock, LeaseToken, LostLocks, unsupported};
+use crate::backend::{Backend, HeldLock, LeaseToken, LostLocks, Member, unsupported};
 use crate::error::{Blocker, LockError};
 use crate::observe::{self, Meter};
 use crate::path::{PathRef, TreePath};
@@ -49,6 +50,7 @@ mod loss;
 mod node;
 mod reclaim;
 mod record;
+mod set;
 mod sleeper;
 mod tentative;
 mod tree;
@@ -243,6 +245,18 @@ impl Backend for MemoryStore {
         }
         grant.kind = grant.kind.downgraded();
         Ok(())
+    }
+
+    fn is_same_tree(node: &MemoryNode, other: &MemoryNode) -> bool {
+        PlainArc::ptr_eq(node.0.top(), other.0.top())
+    }
+
+    fn acquire_all(members: &[Member<Self>], wait: Wait) -> Result<Vec<MemoryGrant>, LockError> {
+        set::acquire(members, wait)
+    }
+
+    async fn acquire_all_async(members: &[Member<Self>]) -> Result<Vec<MemoryGrant>, LockError> {
+        set::acquire_async(members).await
     }
 
     fn mode(grant: &MemoryGrant) -> Mode {

@@ -131,6 +131,11 @@ impl<S: Backend> TreeMutex<S> {
         self
     }
 
+    /// What it is made of, for a set.
+    pub(crate) fn into_parts(self) -> (S::Node, Request, Meter) {
+        (self.node, self.request, self.meter)
+    }
+
     /// The node's path.
     pub fn path(&self) -> &TreePath {
         S::path(&self.node)

@@ -30,24 +30,16 @@
 //! creations, and leaves alone all work in `a/y`.
 //!
 //! # Several locks at once
-//! They are taken in path order. So operations that hold some and wait for others never wait in a
-//! circle: what each waits for is later in the order than what it holds.
-//!
-//! There is one way around that order. Say I hold `a/x` and ask for `a/y`, while somebody waits for
-//! all of `a`. That waiter waits for my `a/x`, and I wait behind it, as a lock that is waited for
-//! is not overtaken for ever. So an operation that holds something waits only for a while. When
-//! that is over it lets go of everything. If it met such a waiter, it queues up behind it for the
-//! node that contains all that it needs: that is one wait, with empty hands. Otherwise it waits for
-//! the busy lock with empty hands, and starts again with more patience.
-//!
-//! To only try the others is not enough. Where some thread always holds something in a directory, a
-//! try for all of it never succeeds, and a wait does.
+//! An operation takes all its locks as one [`TreeMutexSet`]: all or none. It holds nothing while it
+//! waits. So operations never wait for each other in a circle, in whatever order they name their
+//! locks, and none starves.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use mutextree::{
-    Kind, LockError, LockStore, MemoryStore, Mode, OwnedTreeMutexGuard, Scope, TreeMutex, TreePath, conflicts,
+    Kind, LockError, LockStore, MemoryStore, Mode, OwnedTreeMutexSetGuard, Scope, TreeMutex, TreeMutexSet, TreePath,
+    conflicts,
 };
 
 /// One lock that an operation needs.
@@ -121,7 +113,7 @@ impl std::ops::AddAssign for Waits {
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct Held {
-    _guards: Vec<OwnedTreeMutexGuard>,
+    _guard: Option<OwnedTreeMutexSetGuard>,
 }
 
 /// Why an operation cannot have its locks.
@@ -150,72 +142,24 @@ impl Locks {
         if needs.iter().enumerate().any(|(at, need)| needs[..at].iter().any(|other| need.conflicts(other))) {
             return Err(Refused::Overlap);
         }
-        let guards = match &self.store {
-            Some(store) => hold_all(store, &needs, waits).map_err(Refused::Failed)?,
-            None => Vec::new(),
-        };
-        Ok(Held { _guards: guards })
+        let guard = self.store.as_ref().map(|store| hold_all(store, &needs, waits)).transpose();
+        Ok(Held { _guard: guard.map_err(Refused::Failed)? })
     }
 }
 
-/// How long an operation that holds something waits for the next lock, at first.
-const PATIENCE: Duration = Duration::from_millis(10);
-
-fn hold_all(store: &MemoryStore, needs: &[Need], waits: &Cell<Waits>) -> Result<Vec<OwnedTreeMutexGuard>, LockError> {
+fn hold_all(store: &MemoryStore, needs: &[Need], waits: &Cell<Waits>) -> Result<OwnedTreeMutexSetGuard, LockError> {
     let mutexes = needs.iter().map(|need| need.mutex(store)).collect::<Result<Vec<_>, _>>()?;
-    let mut patience = PATIENCE;
-    'again: loop {
-        let mut guards: Vec<OwnedTreeMutexGuard> = Vec::with_capacity(mutexes.len());
-        for (mutex, held) in mutexes.iter().zip(0..) {
-            let wait = || if held == 0 { mutex.lock_owned() } else { mutex.try_lock_owned_for(patience) };
-            let error = match wait_for(mutex, wait, waits) {
-                Ok(guard) => {
-                    guards.push(guard);
-                    continue;
-                }
-                Err(error) => error,
-            };
-            let Some(in_the_way) = error.blocking_path() else { return Err(error) };
-            drop(guards);
-            if needs[..held].iter().any(|need| need.path.starts_with(in_the_way)) {
-                // Somebody waited for what we held: queue up for what contains all of it.
-                let all = store.mutex(common(needs))?;
-                return Ok(vec![wait_for(&all, || all.lock_owned(), waits)?]);
-            }
-            drop(wait_for(mutex, || mutex.lock_owned(), waits)?);
-            patience = patience.saturating_mul(2);
-            continue 'again;
-        }
-        return Ok(guards);
-    }
-}
-
-/// Tries at first, so that only real waits are counted.
-fn wait_for(
-    mutex: &TreeMutex,
-    wait: impl FnOnce() -> Result<OwnedTreeMutexGuard, LockError>,
-    waits: &Cell<Waits>,
-) -> Result<OwnedTreeMutexGuard, LockError> {
-    if let Ok(guard) = mutex.try_lock_owned() {
+    let set = TreeMutexSet::new(mutexes)?;
+    // Tries at first, so that only real waits are counted.
+    if let Ok(guard) = set.try_lock_owned() {
         return Ok(guard);
     }
     let since = Instant::now();
-    let result = wait();
+    let guard = set.lock_owned()?;
     let mut sum = waits.get();
     sum.add(since.elapsed());
     waits.set(sum);
-    result
-}
-
-/// The deepest node that contains all of them.
-fn common(needs: &[Need]) -> TreePath {
-    let mut path = needs.first().map_or_else(TreePath::root, |need| need.path.clone());
-    while let Some(parent) = path.parent()
-        && !needs.iter().all(|need| need.path.starts_with(&path))
-    {
-        path = parent;
-    }
-    path
+    Ok(guard)
 }
 
 #[cfg(test)]
@@ -313,17 +257,5 @@ mod tests {
             over.store(true, Ordering::SeqCst);
             assert!(began.elapsed() < Duration::from_secs(4), "it starves: {:?}", began.elapsed());
         });
-    }
-
-    #[test]
-    fn what_contains_them_all() {
-        let deepest = |paths: &[&str]| {
-            let needs: Vec<_> = paths.iter().map(|text| Need::read(&path(text))).collect();
-            common(&needs).to_string()
-        };
-        assert_eq!(deepest(&["a/b/x", "a/b/y/z"]), "a/b");
-        assert_eq!(deepest(&["a/b", "a/b/y"]), "a/b");
-        assert_eq!(deepest(&["a", "ab"]), "/");
-        assert_eq!(deepest(&["a/b"]), "a/b");
     }
 }

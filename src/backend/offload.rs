@@ -1,5 +1,6 @@
-//! Waiting in a task for a store that can only block a thread: what [`Backend::acquire_async`]
-//! provides. Each waiting task has a thread that waits for it.
+//! Waiting in a task for a store that can only block a thread: what [`Backend::acquire_async`] and
+//! [`Backend::acquire_all_async`] provide. Each waiting task has a thread that waits for it. What it
+//! asks for is an [`Ask`]: one lock, or a set.
 //!
 //! 1. **It notices a dropped future.** The thread waits for a slice of time at a time, and looks in
 //!    between whether the future is still there.
@@ -19,35 +20,80 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use super::Backend;
+use super::{Backend, Member};
 use crate::error::{Blocker, LockError};
 use crate::observe::{self, News, SEES_WAITS, Store};
+use crate::path::TreePath;
 use crate::request::{Request, Wait};
 use crate::sync::{Deadline, Mutex, MutexGuard, OnceLock, Parker, PlainArc, contain, now};
 
+/// What a task asks for.
+trait Ask: Send + Sync + 'static {
+    type Got: Send + 'static;
+    fn acquire(&self, wait: Wait) -> Result<Self::Got, LockError>;
+    fn release(&self, got: Self::Got) -> Result<(), LockError>;
+    /// A wait shows as one for this lock.
+    fn shown(&self) -> (&TreePath, &Request);
+}
+
+impl<S: Backend> Ask for Member<S> {
+    type Got = S::Grant;
+
+    fn acquire(&self, wait: Wait) -> Result<S::Grant, LockError> {
+        S::acquire(&self.node, &self.request, wait)
+    }
+
+    fn release(&self, grant: S::Grant) -> Result<(), LockError> {
+        S::release(&self.node, grant)
+    }
+
+    fn shown(&self) -> (&TreePath, &Request) {
+        (S::path(&self.node), &self.request)
+    }
+}
+
+/// At least one.
+struct Members<S: Backend>(Vec<Member<S>>);
+
+impl<S: Backend> Ask for Members<S> {
+    type Got = Vec<S::Grant>;
+
+    fn acquire(&self, wait: Wait) -> Result<Vec<S::Grant>, LockError> {
+        S::acquire_all(&self.0, wait)
+    }
+
+    fn release(&self, grants: Vec<S::Grant>) -> Result<(), LockError> {
+        S::release_all(&self.0, grants)
+    }
+
+    fn shown(&self) -> (&TreePath, &Request) {
+        self.0[0].shown()
+    }
+}
+
 /// What the thread and the future share.
-struct Meeting<S: Backend> {
-    node: S::Node,
-    state: Mutex<State<S>>,
+struct Meeting<A: Ask> {
+    ask: A,
+    state: Mutex<State<A>>,
     /// How to wake the thread; set before it first sleeps.
     thread: OnceLock<Parker>,
     /// Whether the lock has to be waited for, for the future to say so.
     waits: Mutex<News>,
 }
 
-enum State<S: Backend> {
+enum State<A: Ask> {
     /// The thread waits for the lock. The waker is that of the last poll.
     Waiting(Option<Waker>),
     /// The outcome is there, for the next poll to collect.
-    Done(Outcome<S>),
+    Done(Outcome<A>),
     /// The lock was there and was not collected in time. The thread sleeps until the next poll.
     Lapsed,
     /// The future is gone, or has its answer.
     Over,
 }
 
-enum Outcome<S: Backend> {
-    Granted(S::Grant),
+enum Outcome<A: Ask> {
+    Granted(A::Got),
     Failed(LockError),
     /// The store panicked; the panic goes on in the task.
     Panicked(Box<dyn Any + Send>),
@@ -59,12 +105,12 @@ const SLICE: Duration = Duration::from_millis(100);
 /// How long a lock may be there for a future that nobody polls.
 const UNPOLLED: Duration = Duration::from_millis(10);
 
-impl<S: Backend> Meeting<S> {
+impl<A: Ask> Meeting<A> {
     /// What the thread does.
-    fn run(&self, request: &Request) {
+    fn run(&self) {
         // It was empty: there is one thread.
         let _ = self.thread.set(Parker::new());
-        while let Some(outcome) = self.wait(request) {
+        while let Some(outcome) = self.wait() {
             if !self.arrive(outcome) || !self.lapses() {
                 return;
             }
@@ -73,11 +119,11 @@ impl<S: Backend> Meeting<S> {
     }
 
     /// Waits for the lock: `None` if the future is gone.
-    fn wait(&self, request: &Request) -> Option<Outcome<S>> {
+    fn wait(&self) -> Option<Outcome<A>> {
         let mut is_try = SEES_WAITS;
         while matches!(*self.state.lock(), State::Waiting(_)) {
             let wait = if is_try { Wait::Never } else { Wait::timeout(SLICE) };
-            match catch_unwind(AssertUnwindSafe(|| S::acquire(&self.node, request, wait))) {
+            match catch_unwind(AssertUnwindSafe(|| self.ask.acquire(wait))) {
                 Ok(Err(LockError::WouldBlock { blocker })) if is_try => {
                     is_try = false;
                     self.has_to_wait(blocker);
@@ -92,7 +138,7 @@ impl<S: Backend> Meeting<S> {
     }
 
     /// What the future does when it is polled.
-    fn poll(&self, waker: Waker) -> Poll<Outcome<S>> {
+    fn poll(&self, waker: Waker) -> Poll<Outcome<A>> {
         let mut state = self.state.lock();
         if let State::Waiting(there) = &mut *state {
             let old = there.replace(waker);
@@ -121,7 +167,7 @@ impl<S: Backend> Meeting<S> {
 
     /// Leaves the outcome for the future to collect. Whether it is a lock, which may have to be
     /// given back.
-    fn arrive(&self, outcome: Outcome<S>) -> bool {
+    fn arrive(&self, outcome: Outcome<A>) -> bool {
         let granted = matches!(outcome, Outcome::Granted(_));
         let mut state = self.state.lock();
         if let State::Waiting(waker) = &mut *state {
@@ -154,21 +200,21 @@ impl<S: Backend> Meeting<S> {
         true
     }
 
-    fn sleep_while(&self, deadline: Option<&Deadline>, reason: impl Fn(&State<S>) -> bool) {
+    fn sleep_while(&self, deadline: Option<&Deadline>, reason: impl Fn(&State<A>) -> bool) {
         let Some(thread) = self.thread.get() else { return };
         while reason(&self.state.lock()) && !deadline.is_some_and(Deadline::has_passed) {
             thread.park(deadline);
         }
     }
 
-    fn give_back(&self, outcome: Outcome<S>) {
+    fn give_back(&self, outcome: Outcome<A>) {
         if let Outcome::Granted(grant) = outcome {
-            let _ = S::release(&self.node, grant); // it may have been lost in the meantime
+            let _ = self.ask.release(grant); // it may have been lost in the meantime
         }
     }
 
     /// Changes the state, which the thread may be waiting for.
-    fn replace(&self, mut state: MutexGuard<'_, State<S>>, new: State<S>) -> State<S> {
+    fn replace(&self, mut state: MutexGuard<'_, State<A>>, new: State<A>) -> State<A> {
         let old = std::mem::replace(&mut *state, new);
         drop(state);
         if let Some(thread) = self.thread.get() {
@@ -179,9 +225,9 @@ impl<S: Backend> Meeting<S> {
 }
 
 /// Ends the meeting, and gives back what was not collected.
-struct Leaving<S: Backend>(PlainArc<Meeting<S>>);
+struct Leaving<A: Ask>(PlainArc<Meeting<A>>);
 
-impl<S: Backend> Drop for Leaving<S> {
+impl<A: Ask> Drop for Leaving<A> {
     fn drop(&mut self) {
         if let State::Done(outcome) = self.0.replace(self.0.state.lock(), State::Over) {
             self.0.give_back(outcome);
@@ -190,21 +236,28 @@ impl<S: Backend> Drop for Leaving<S> {
 }
 
 pub(super) async fn acquire<S: Backend>(node: S::Node, request: Request) -> Result<S::Grant, LockError> {
+    meet(Member::<S> { node, request }).await
+}
+
+pub(super) async fn acquire_all<S: Backend>(members: Vec<Member<S>>) -> Result<Vec<S::Grant>, LockError> {
+    if members.is_empty() { Ok(Vec::new()) } else { meet(Members(members)).await }
+}
+
+async fn meet<A: Ask>(ask: A) -> Result<A::Got, LockError> {
     let state = Mutex::new(State::Waiting(None));
-    let meeting =
-        PlainArc::new(Meeting::<S> { node, state, thread: OnceLock::new(), waits: Mutex::new(News::default()) });
+    let meeting = PlainArc::new(Meeting { ask, state, thread: OnceLock::new(), waits: Mutex::new(News::default()) });
     observe::ends_itself();
-    let (mut waiting, asked) = (None, SEES_WAITS.then(|| request.clone()));
+    let mut waiting = None;
     let leaving = Leaving(meeting.clone());
     std::thread::Builder::new()
         .name("mutextree-acquire".into())
-        .spawn(move || meeting.run(&request))
+        .spawn(move || meeting.run())
         .map_err(|error| LockError::Store(Box::new(error)))?;
+    let (path, request) = leaving.0.ask.shown();
     let outcome = poll_fn(|context| {
         let polled = leaving.0.poll(context.waker().clone());
-        if let Some(asked) = &asked {
-            let waits = leaving.0.waits.lock().take();
-            waits.begin(&mut waiting, Store::Other, S::path(&leaving.0.node), asked);
+        if SEES_WAITS {
+            leaving.0.waits.lock().take().begin(&mut waiting, Store::Other, path, request);
         }
         polled
     })
@@ -214,8 +267,8 @@ pub(super) async fn acquire<S: Backend>(node: S::Node, request: Request) -> Resu
         Outcome::Failed(error) => Err(error),
         Outcome::Panicked(panic) => resume_unwind(panic),
     };
-    if let (Some(waiting), Some(asked)) = (waiting, asked) {
-        waiting.ended(&asked, &result);
+    if let Some(waiting) = waiting {
+        waiting.ended(request, &result);
     }
     result
 }

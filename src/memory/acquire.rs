@@ -20,7 +20,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::claim::{Claim, How};
 use super::node::Node;
-use super::sleeper::Sleeper;
+use super::sleeper::{SetClaim, Sleeper};
 use super::wait::{Left, Turn, Waiter, rank};
 use super::walk::{Marks, Walk};
 use super::word::{Kind, Place};
@@ -37,7 +37,7 @@ pub(super) enum Step {
 
 /// What takes a step, and sleeps if it has to.
 #[derive(Clone, Copy, Debug)]
-enum Who<'w> {
+pub(super) enum Who<'w> {
     /// The calling thread.
     Thread,
     /// The task that this wakes.
@@ -45,7 +45,7 @@ enum Who<'w> {
 }
 
 impl Who<'_> {
-    fn spin(self) -> Spin {
+    pub(super) fn spin(self) -> Spin {
         match self {
             Self::Thread => Spin::for_thread(),
             Self::Task(_) => Spin::for_task(),
@@ -57,6 +57,15 @@ impl Who<'_> {
         match self {
             Self::Thread => Sleeper::for_thread(owner),
             Self::Task(waker) => Sleeper::for_task(waker.clone(), owner),
+        }
+    }
+
+    /// For a set that claims these.
+    pub(super) fn sleeper_of_set(self, owner: Option<&Owner>, claims: Vec<SetClaim>) -> PlainArc<Sleeper> {
+        let owner = owner.cloned();
+        match self {
+            Self::Thread => Sleeper::for_thread_of_set(owner, claims),
+            Self::Task(waker) => Sleeper::for_task_of_set(waker.clone(), owner, claims),
         }
     }
 }

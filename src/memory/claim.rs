@@ -35,6 +35,7 @@
 //! by the thread that looked up and set `CLEAR`.
 
 use super::node::Node;
+use super::sleeper::Sleeper;
 use super::word::{CLEAR, COVERS, ENROLLED, KIDS, Kind, PARKED, Place};
 use crate::sync::{Ordering, PlainArc, Stamp, claim_fence};
 
@@ -182,6 +183,14 @@ impl Node {
         // Release: synchronizes with the acquire in claims and looks that see the claim gone.
         if self.word.fetch_sub(unit, Ordering::Release) & PARKED != 0 {
             self.wake_next();
+        }
+    }
+
+    /// The same, by who holds a lock of the tree, and wakes the waiters afterwards.
+    pub(super) fn withdraw(self: &PlainArc<Self>, kind: Kind, woken: &mut Vec<PlainArc<Sleeper>>) {
+        if self.word.fetch_sub(kind.unit(), Ordering::Release) & PARKED != 0 {
+            let patience = self.shared().patience;
+            woken.append(&mut self.cold().slow.lock().take_next(self, patience));
         }
     }
 

@@ -56,7 +56,7 @@ pub(super) fn begin_to_wait(node: &Node, kind: Kind, request: &Request, at: Opti
     Waiting::begin(Store::Memory, &node.path, request, || at.map(|in_the_way| blocker(node, kind, in_the_way)))
 }
 
-fn end_of(wait: Wait) -> Option<Instant> {
+pub(super) fn end_of(wait: Wait) -> Option<Instant> {
     match wait {
         Wait::Until(end) => Some(end),
         Wait::Never | Wait::Forever => None,
@@ -65,7 +65,7 @@ fn end_of(wait: Wait) -> Option<Instant> {
 
 /// Whether a try for this kind would fail right now.
 pub(super) fn would_block(node: &PlainArc<Node>, kind: Kind) -> bool {
-    unless_expired(|| node.in_the_way_of(kind).map_or(Ok(()), Err)).is_err()
+    unless_expired(|| node.would_claim(kind)).is_err()
 }
 
 /// Tries again for as long as what is in the way is a lock whose lease has expired.
@@ -89,7 +89,7 @@ pub(super) fn grant(node: &PlainArc<Node>, kind: Kind, request: &Request) -> Mem
     MemoryGrant { kind, token: AtomicU64::new(token | RECORDED) }
 }
 
-fn blocker(node: &Node, kind: Kind, in_the_way: &Node) -> Blocker {
+pub(super) fn blocker(node: &Node, kind: Kind, in_the_way: &Node) -> Blocker {
     let place = match in_the_way.depth().cmp(&node.depth()) {
         std::cmp::Ordering::Less => Place::Above,
         std::cmp::Ordering::Equal => Place::Here,

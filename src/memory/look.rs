@@ -26,6 +26,10 @@
 //! smaller one of this and what the look at the wanted node found is told. Locks that are held all
 //! the time are in both numbers, so none of them is left out.
 //!
+//! A set that drains has claims on all of its members, and sleeps below one of them. Its sleeper
+//! names its claims, and each is counted in this way. Who looks only around one node asks the store
+//! for the places where sets drain.
+//!
 //! A claim of a request that is still looking around is told as a lock. Nothing but the request
 //! itself knows better.
 //!
@@ -68,8 +72,17 @@ pub(super) struct Asleep {
     stamp: Stamp,
     /// Tells it from others, so it is kept: no other gets its address.
     sleeper: PlainArc<Sleeper>,
-    /// If it drains: the claims of its kind on the node that it wants, its own among them.
-    claims: u64,
+    /// If it drains: what it has claimed, which is one node or those of a set.
+    claims: Vec<Claimed>,
+}
+
+/// A claim of a waiter that drains.
+#[derive(Debug)]
+struct Claimed {
+    node: MemoryNode,
+    kind: Kind,
+    /// The claims of that kind on the node, this one among them.
+    of_kind: u64,
 }
 
 /// Whether a look at a node with this word would find anything.
@@ -117,6 +130,8 @@ impl Node {
                 found.push(node);
             }
         }
+        // A set that has claimed one of these may drain below another of its members.
+        found.append(&mut self.shared().sets.drained());
         found
     }
 
@@ -159,8 +174,12 @@ impl Node {
         let Some(slow) = slow else { return Look { claims, recorded: Vec::new(), asleep: Vec::new() } };
         let recorded = slow.records.listed(self);
         let asleep = slow.queue.iter().map(|waiter| {
-            let claims =
-                if waiter.is_draining() { waiter.kind.count(waiter.wanted.word.load(Ordering::Acquire)) } else { 0 };
+            let claimed = |(node, kind): (&PlainArc<Node>, Kind)| Claimed {
+                node: MemoryNode(node.clone()),
+                kind,
+                of_kind: kind.count(node.word.load(Ordering::Acquire)),
+            };
+            let claims = waiter.claims().map(claimed).collect();
             Asleep {
                 wanted: MemoryNode(waiter.wanted.clone()),
                 kind: waiter.kind,
@@ -185,12 +204,12 @@ fn look_at(mut nodes: Vec<MemoryNode>) -> Snapshot {
     let mut most: HashMap<*const Node, [u64; 4]> = HashMap::new();
     for look in &mut looks {
         let mut draining: HashMap<(*const Node, usize), u64> = HashMap::new();
-        for waiter in look.asleep.iter().filter(|waiter| waiter.draining) {
-            let (wanted, kind) = (PlainArc::as_ptr(&waiter.wanted.0), waiter.kind.index());
-            let here = draining.entry((wanted, kind)).or_default();
+        for claim in look.asleep.iter().flat_map(|waiter| &waiter.claims) {
+            let (node, kind) = (PlainArc::as_ptr(&claim.node.0), claim.kind.index());
+            let here = draining.entry((node, kind)).or_default();
             *here += 1;
-            let most = &mut most.entry(wanted).or_insert([u64::MAX; 4])[kind];
-            *most = waiter.claims.saturating_sub(*here).min(*most);
+            let most = &mut most.entry(node).or_insert([u64::MAX; 4])[kind];
+            *most = claim.of_kind.saturating_sub(*here).min(*most);
         }
         asleep.append(&mut look.asleep);
     }
@@ -232,13 +251,20 @@ fn in_turn(mut asleep: Vec<Asleep>) -> Vec<WaitingLock> {
         seen[&PlainArc::as_ptr(&waiter.sleeper)] == at - 1
     });
     asleep.sort_by_key(|waiter| (!waiter.draining, waiter.stamp));
-    let line = |waiter: &Asleep| {
-        let mut line = WaitingLock::new(waiter.wanted.0.path.clone(), waiter.kind.public());
+    let line = |waiter: &Asleep, node: &MemoryNode, kind: Kind| {
+        let mut line = WaitingLock::new(node.0.path.clone(), kind.public());
         line.owner = waiter.sleeper.owner().cloned();
         line.waited = waiter.stamp.age();
         line
     };
-    asleep.iter().map(line).collect()
+    // A set that drains keeps others out of all its members, so it shows as a waiter for each.
+    let lines = |waiter: &Asleep| -> Vec<WaitingLock> {
+        if waiter.claims.is_empty() {
+            return vec![line(waiter, &waiter.wanted, waiter.kind)];
+        }
+        waiter.claims.iter().map(|claim| line(waiter, &claim.node, claim.kind)).collect()
+    };
+    asleep.iter().flat_map(lines).collect()
 }
 
 #[cfg(all(test, not(any(mutextree_loom, mutextree_shuttle))))]

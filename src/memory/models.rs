@@ -13,6 +13,7 @@
 //! * `gating.rs` nobody is overtaken for ever
 //! * `reclaiming.rs` sweeps against look-ups
 //! * `polling.rs` tasks
+//! * `sets.rs` several nodes as one lock
 
 use std::sync::atomic::{AtomicUsize, Ordering as Plain};
 use std::time::Duration;
@@ -45,6 +46,7 @@ mod giving_up;
 mod looking;
 mod polling;
 mod reclaiming;
+mod sets;
 mod trying;
 mod waking;
 

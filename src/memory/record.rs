@@ -259,7 +259,7 @@ impl Node {
     fn end(self: &PlainArc<Self>, record: &Record) {
         self.drop_claim(record.kind);
         if record.detached {
-            let kept = self.shared().detached.lock().remove(&record.token);
+            let kept = self.shared().detached.lock().remove(&self.detached_key(record.token));
             drop(kept);
             self.about_to_go(); // the tree may have been the last to use the node
         }
@@ -269,15 +269,20 @@ impl Node {
     pub(super) fn detach(self: &PlainArc<Self>, token: u64) -> Result<(), Lost> {
         // The node is kept before the record is marked. So a thread that finds the mark, and ends
         // the lock, finds the node kept.
-        self.shared().detached.lock().insert(token, self.clone());
+        let key = self.detached_key(token);
+        self.shared().detached.lock().insert(key, self.clone());
         let mut slow = self.cold().slow.lock();
         let marked = slow.records.held(token).map(|record| record.detached = true);
         slow.watch_leases(self);
         drop(slow);
         if marked.is_err() {
-            self.shared().detached.lock().remove(&token);
+            self.shared().detached.lock().remove(&key);
         }
         marked
+    }
+
+    fn detached_key(self: &PlainArc<Self>, token: u64) -> (u64, usize) {
+        (token, PlainArc::as_ptr(self) as usize)
     }
 
     /// How a detached lock is held, if it still is.

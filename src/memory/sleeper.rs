@@ -6,7 +6,9 @@
 use std::task::Waker;
 
 use super::gate::Gate;
+use super::node::Node;
 use super::wait::Turn;
+use super::word::Kind;
 use crate::request::Owner;
 use crate::sync::{AtomicBool, Deadline, Mutex, Ordering, Parker, PlainArc, contain};
 
@@ -16,6 +18,8 @@ pub(super) struct Sleeper {
     bed: Bed,
     /// Who waits, for those who look.
     owner: Option<Owner>,
+    /// What it claims, if it waits for a set: all of it while it drains. Empty for one node.
+    set: Vec<SetClaim>,
     /// Set under the slow lock when the waiter is chosen to be woken.
     woken: AtomicBool,
     /// Whether it had been woken by the timer's last visit.
@@ -26,6 +30,9 @@ pub(super) struct Sleeper {
     /// locked within it.
     gates: Mutex<Vec<Gate>>,
 }
+
+/// A member of a set: the node that it claims, and how.
+pub(super) type SetClaim = (PlainArc<Node>, Kind);
 
 #[derive(Debug)]
 enum Bed {
@@ -58,18 +65,29 @@ impl Drop for TaskWaker {
 impl Sleeper {
     /// For the calling thread.
     pub(super) fn for_thread(owner: Option<Owner>) -> PlainArc<Self> {
-        Self::new(Bed::Thread(Parker::new()), owner)
+        Self::new(Bed::Thread(Parker::new()), owner, Vec::new())
+    }
+
+    /// For the calling thread, which waits for a set.
+    pub(super) fn for_thread_of_set(owner: Option<Owner>, set: Vec<SetClaim>) -> PlainArc<Self> {
+        Self::new(Bed::Thread(Parker::new()), owner, set)
     }
 
     /// For the task that `waker` wakes.
     pub(super) fn for_task(waker: Waker, owner: Option<Owner>) -> PlainArc<Self> {
-        Self::new(Bed::Task(Mutex::new(TaskWaker(Some(waker)))), owner)
+        Self::for_task_of_set(waker, owner, Vec::new())
     }
 
-    fn new(bed: Bed, owner: Option<Owner>) -> PlainArc<Self> {
+    /// For the task that `waker` wakes, and that waits for a set.
+    pub(super) fn for_task_of_set(waker: Waker, owner: Option<Owner>, set: Vec<SetClaim>) -> PlainArc<Self> {
+        Self::new(Bed::Task(Mutex::new(TaskWaker(Some(waker)))), owner, set)
+    }
+
+    fn new(bed: Bed, owner: Option<Owner>, set: Vec<SetClaim>) -> PlainArc<Self> {
         PlainArc::new(Self {
             bed,
             owner,
+            set,
             woken: AtomicBool::new(false),
             seen_woken: AtomicBool::new(false),
             lapsed: AtomicBool::new(false),
@@ -79,6 +97,11 @@ impl Sleeper {
 
     pub(super) fn owner(&self) -> Option<&Owner> {
         self.owner.as_ref()
+    }
+
+    /// What it claims, if it waits for a set.
+    pub(super) fn set(&self) -> &[SetClaim] {
+        &self.set
     }
 
     pub(super) fn is_task(&self) -> bool {

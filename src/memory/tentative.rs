@@ -21,6 +21,7 @@
 
 use super::claim::{Claim, How};
 use super::node::Node;
+use super::sleeper::Sleeper;
 use super::walk::{Marks, Walk};
 use super::word::{Kind, Place};
 use crate::sync::{Ordering, PlainArc};
@@ -29,6 +30,16 @@ impl Node {
     /// Claims the node and sees that nothing is in the way, without ever waiting for a holder. The
     /// error is the node where something is.
     pub(super) fn try_claim(self: &PlainArc<Self>, kind: Kind) -> Result<(), PlainArc<Self>> {
+        self.beside_sets(|woken| self.try_claim_once(kind, woken))
+    }
+
+    /// The same, but a claim that a set is about to withdraw makes it fail. The caller has to wake
+    /// those that are `woken` then.
+    fn try_claim_once(
+        self: &PlainArc<Self>,
+        kind: Kind,
+        woken: &mut Vec<PlainArc<Sleeper>>,
+    ) -> Result<(), PlainArc<Self>> {
         loop {
             match self.claim(kind, None, How::FirmIfLeaf) {
                 Claim::Blocked(by) => return Err(by),
@@ -36,8 +47,9 @@ impl Node {
                 // so this one does not give way to it.
                 Claim::Leaf => {
                     let Some(above) = self.look_up(kind) else { return Ok(()) };
-                    self.drop_claim(kind);
-                    return Err(above.clone());
+                    let above = above.clone();
+                    self.withdraw(kind, woken);
+                    return Err(above);
                 }
                 Claim::Inner => {
                     if self.probe(kind)? {
@@ -79,7 +91,13 @@ impl Node {
         }
     }
 
-    /// The node where something would make a try fail right now, if any. Claims nothing.
+    /// Whether a try would fail right now: the error is the node where something is in the way.
+    /// Claims nothing.
+    pub(super) fn would_claim(self: &PlainArc<Self>, kind: Kind) -> Result<(), PlainArc<Self>> {
+        self.beside_sets(|_| self.in_the_way_of(kind).map_or(Ok(()), Err))
+    }
+
+    /// The same, counting a claim that a set is about to withdraw.
     pub(super) fn in_the_way_of(self: &PlainArc<Self>, kind: Kind) -> Option<PlainArc<Self>> {
         if self.word.load(Ordering::SeqCst) & kind.obstacles() != 0 {
             return Some(self.clone());

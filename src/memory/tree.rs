@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::node::{Indexed, Node};
 use super::reclaim::Accounts;
+use super::set::Sets;
 use crate::backend::LeaseToken;
 use crate::backend::loss::Losses;
 use crate::path::PathRef;
@@ -18,8 +19,11 @@ pub(super) struct Shared {
     pub(super) patience: Duration,
     /// How many nodes there are, and how many may be idle.
     pub(super) accounts: Accounts,
-    /// The nodes of detached locks, by fencing token: see `record.rs`.
-    pub(super) detached: Mutex<BTreeMap<u64, PlainArc<Node>>>,
+    /// The nodes of detached locks: see `record.rs`. By fencing token and address, as the locks of
+    /// one set have one token.
+    pub(super) detached: Mutex<BTreeMap<(u64, usize), PlainArc<Node>>>,
+    /// What sets share: see `set.rs`.
+    pub(super) sets: Sets,
     /// The listeners for losses: see `loss.rs`.
     pub(super) losses: Losses,
     /// The last fencing token given out. It begins with the wall clock's microseconds, so that the
@@ -64,6 +68,7 @@ impl Tree {
             patience,
             accounts: Accounts::new(),
             detached: Mutex::new(BTreeMap::new()),
+            sets: Sets::new(),
             losses: Losses::new(),
             last_token: AtomicU64::new(wall_micros()),
             id: unique(),

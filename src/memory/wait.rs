@@ -36,6 +36,9 @@
 //!    withdraws the claim at once. It may sleep at K again, in its old place: then see 3. Or it
 //!    gives up, which is [`Node::leave`].
 //!
+//! A set that was woken here claims K before its other members, so case 4 holds for it, too
+//! (`set.rs`).
+//!
 //! Only waiters that want K itself are case 3 or 4 for others. A waiter for a node below K leaves
 //! no claim on K behind, so no waiter sleeps because of it.
 //!
@@ -100,6 +103,14 @@ pub(super) struct Waiter {
 impl Waiter {
     pub(super) fn is_draining(&self) -> bool {
         self.place == Place::Below
+    }
+
+    /// The claims that it has while it drains: one, or those of a set.
+    pub(super) fn claims(&self) -> impl Iterator<Item = (&PlainArc<Node>, Kind)> {
+        let set = self.sleeper.set();
+        let one = (self.is_draining() && set.is_empty()).then_some((&self.wanted, self.kind));
+        let all = if self.is_draining() { set } else { &[] };
+        one.into_iter().chain(all.iter().map(|(node, kind)| (node, *kind)))
     }
 
     fn rank(&self) -> Rank {
@@ -365,9 +376,7 @@ impl Node {
         // From here on a task may be polled, and may find its own claim still there for a moment,
         // as if it were another's. Its end wakes the task.
         for waiter in lapsed {
-            if waiter.is_draining() {
-                waiter.wanted.drop_claim(waiter.kind);
-            }
+            waiter.claims().for_each(|(node, kind)| node.drop_claim(kind));
             waiter.sleeper.open_gates();
         }
     }

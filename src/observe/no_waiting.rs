@@ -6,7 +6,7 @@
 use std::future::Future;
 
 use super::Store;
-use crate::backend::Backend;
+use crate::backend::{Backend, Member};
 use crate::error::{Blocker, LockError};
 use crate::path::TreePath;
 use crate::request::{Owner, Request, Wait};
@@ -56,6 +56,23 @@ pub(crate) fn acquire_async<'a, S: Backend>(
     request: &'a Request,
 ) -> impl Future<Output = Result<S::Grant, LockError>> + Send + 'a {
     S::acquire_async(node, request)
+}
+
+#[inline(always)]
+pub(crate) fn acquire_all<S: Backend>(members: &[Member<S>], wait: Wait) -> Result<Vec<S::Grant>, LockError> {
+    S::acquire_all(members, wait)
+}
+
+#[inline(always)]
+pub(crate) fn acquire_all_async<S: Backend>(
+    members: &[Member<S>],
+) -> impl Future<Output = Result<Vec<S::Grant>, LockError>> + Send {
+    S::acquire_all_async(members)
+}
+
+#[inline(always)]
+pub(crate) fn release_all<S: Backend>(members: &[Member<S>], grants: Vec<S::Grant>) -> Result<(), LockError> {
+    S::release_all(members, grants)
 }
 
 #[inline(always)]

@@ -10,7 +10,7 @@ use std::time::Instant;
 use super::Store;
 use super::meters::{self, Waits};
 use super::spans::{self, WaitSpan};
-use crate::backend::Backend;
+use crate::backend::{Backend, Member};
 use crate::error::{Blocker, LockError};
 use crate::path::TreePath;
 use crate::request::{Kind, Owner, Request, Wait};
@@ -227,7 +227,15 @@ pub(crate) fn ends_itself() {
 
 /// For a store that says nothing: what is not ready at its first poll has to wait.
 async fn acquire_other_async<S: Backend>(node: &S::Node, request: &Request) -> Result<S::Grant, LockError> {
-    let mut future = pin!(S::acquire_async(node, request));
+    begin_if_pending(S::acquire_async(node, request), S::path(node), request).await
+}
+
+async fn begin_if_pending<T>(
+    future: impl Future<Output = Result<T, LockError>>,
+    path: &TreePath,
+    request: &Request,
+) -> Result<T, LockError> {
+    let mut future = pin!(future);
     let (mut is_first, mut waiting) = (true, None);
     let result = poll_fn(|context| {
         if !std::mem::take(&mut is_first) {
@@ -236,13 +244,66 @@ async fn acquire_other_async<S: Backend>(node: &S::Node, request: &Request) -> R
         ENDS_ITSELF.set(false);
         let polled = future.as_mut().poll(context);
         if polled.is_pending() && !ENDS_ITSELF.replace(false) {
-            waiting = Some(Waiting::begin(Store::Other, S::path(node), request, || None));
+            waiting = Some(Waiting::begin(Store::Other, path, request, || None));
         }
         polled
     })
     .await;
     if let Some(waiting) = waiting {
         waiting.ended(request, &result);
+    }
+    result
+}
+
+/// The member of a set that an error names; else the first one.
+fn blocked<'a, S: Backend>(members: &'a [Member<S>], path: Option<&TreePath>) -> &'a Member<S> {
+    members.iter().find(|member| Some(S::path(&member.node)) == path).unwrap_or(&members[0])
+}
+
+/// [`Backend::acquire_all`]. A set is an attempt, and a wait, for the member that is blocked.
+pub(crate) fn acquire_all<S: Backend>(members: &[Member<S>], wait: Wait) -> Result<Vec<S::Grant>, LockError> {
+    let store = Store::of::<S>();
+    let result = match store {
+        Store::Other => acquire_all_other(members, wait),
+        Store::Memory | Store::Redis => S::acquire_all(members, wait),
+    };
+    result.map_err(|error| failed(store, blocked(members, error.path()).request.kind, error))
+}
+
+fn acquire_all_other<S: Backend>(members: &[Member<S>], wait: Wait) -> Result<Vec<S::Grant>, LockError> {
+    let blocker = match S::acquire_all(members, Wait::Never) {
+        Err(LockError::WouldBlock { blocker }) => blocker,
+        other => return other,
+    };
+    if wait == Wait::Never || wait.deadline().is_some_and(|deadline| deadline <= now()) {
+        return Err(LockError::refused(wait, blocker));
+    }
+    let member = blocked(members, Some(blocker.wanted()));
+    let waiting = Waiting::begin(Store::Other, S::path(&member.node), &member.request, || Some(blocker));
+    let result = S::acquire_all(members, wait);
+    waiting.ended(&member.request, &result);
+    result
+}
+
+/// [`Backend::acquire_all_async`].
+pub(crate) async fn acquire_all_async<S: Backend>(members: &[Member<S>]) -> Result<Vec<S::Grant>, LockError> {
+    let attempt = Attempt { store: Store::of::<S>(), kind: members[0].request.kind };
+    let result = match attempt.store {
+        Store::Other => {
+            let first = &members[0];
+            begin_if_pending(S::acquire_all_async(members), S::path(&first.node), &first.request).await
+        }
+        Store::Memory | Store::Redis => S::acquire_all_async(members).await,
+    };
+    let store = ManuallyDrop::new(attempt).store;
+    result.map_err(|error| failed(store, blocked(members, error.path()).request.kind, error))
+}
+
+/// [`Backend::release_all`], as [`release`].
+pub(crate) fn release_all<S: Backend>(members: &[Member<S>], grants: Vec<S::Grant>) -> Result<(), LockError> {
+    let result = S::release_all(members, grants);
+    if let (Store::Other, Err(LockError::NotHeld { path })) = (Store::of::<S>(), &result) {
+        lost(Store::Other, path, None, None);
     }
     result
 }

@@ -6,8 +6,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use mutextree::{
-    Backend, Blocker, HeldLock, Kind, LockError, Mode, Owner, PathRef, Request, Scope, Snapshot, TreePath, Wait,
-    WaitingLock, conflicts,
+    Backend, Blocker, HeldLock, Kind, LockError, Member, Mode, Owner, PathRef, Request, Scope, Snapshot, TreePath,
+    Wait, WaitingLock, conflicts,
 };
 
 /// A tree of locks as a list.
@@ -31,6 +31,8 @@ struct State {
 #[derive(Debug)]
 struct Lock {
     id: u64,
+    /// When it came: the locks of a set come together.
+    arrival: u64,
     path: TreePath,
     kind: Kind,
     owner: Option<Owner>,
@@ -51,13 +53,19 @@ impl Lock {
 }
 
 impl State {
-    /// The first request that keeps lock `id` from being held: a conflicting lock, or a conflicting
-    /// waiter that came earlier.
-    fn in_the_way(&self, id: u64) -> Option<&Lock> {
-        let asked = self.locks.iter().find(|lock| lock.id == id)?;
-        self.locks
-            .iter()
-            .find(|lock| lock.id != id && (lock.held || lock.id < id) && lock.conflicts(&asked.path, asked.kind))
+    /// What keeps the locks that came then from being held: the first of them that is blocked, and
+    /// the first request in its way, which is a conflicting lock, or a conflicting waiter that came
+    /// earlier.
+    fn in_the_way(&self, arrival: u64) -> Option<(&Lock, &Lock)> {
+        let mut asked = self.locks.iter().filter(|lock| lock.arrival == arrival);
+        asked.find_map(|asked| {
+            let blocks = |other: &&Lock| {
+                other.arrival != arrival
+                    && (other.held || other.arrival < arrival)
+                    && other.conflicts(&asked.path, asked.kind)
+            };
+            Some((asked, self.locks.iter().find(blocks)?))
+        })
     }
 
     fn find(&mut self, id: u64) -> Option<&mut Lock> {
@@ -131,33 +139,50 @@ impl Backend for NaiveStore {
     }
 
     fn acquire(node: &Node, request: &Request, wait: Wait) -> Result<Grant, LockError> {
-        let (kind, lease) = (request.kind, request.lease);
-        let mut state = node.store.now();
-        state.last_id += 1;
-        let id = state.last_id;
-        let (path, owner) = (node.path.clone(), request.owner.clone());
-        state.locks.push(Lock { id, path, kind, owner, held: false, since: Instant::now(), token: 0, ends: None });
+        let alone = Member { node: node.clone(), request: request.clone() };
+        let mut grants = Self::acquire_all(&[alone], wait)?;
+        Ok(grants.pop().expect("one member has one grant"))
+    }
 
-        while let Some(lock) = state.in_the_way(id) {
-            let blocker = Blocker::new(node.path.clone(), lock.path.clone(), lock.owner.clone());
+    fn is_same_tree(node: &Node, other: &Node) -> bool {
+        Arc::ptr_eq(&node.store, &other.store)
+    }
+
+    fn acquire_all(members: &[Member<Self>], wait: Wait) -> Result<Vec<Grant>, LockError> {
+        let Some(first) = members.first() else { return Ok(Vec::new()) };
+        let store = &first.node.store;
+        let mut state = store.now();
+        let arrival = state.last_id + 1;
+        for Member { node, request } in members {
+            state.last_id += 1;
+            let (id, path, owner) = (state.last_id, node.path.clone(), request.owner.clone());
+            let (kind, since) = (request.kind, Instant::now());
+            state.locks.push(Lock { id, arrival, path, kind, owner, held: false, since, token: 0, ends: None });
+        }
+
+        while let Some((asked, lock)) = state.in_the_way(arrival) {
+            let blocker = Blocker::new(asked.path.clone(), lock.path.clone(), lock.owner.clone());
             let until = match wait {
                 Wait::Forever => None,
                 Wait::Until(deadline) if Instant::now() < deadline => Some(deadline),
                 Wait::Never | Wait::Until(_) => {
-                    state.remove(id);
-                    node.store.changed.notify_all();
+                    state.locks.retain(|lock| lock.arrival != arrival);
+                    store.changed.notify_all();
                     return Err(LockError::refused(wait, blocker));
                 }
             };
-            state = node.store.after_a_change(state, until);
+            state = store.after_a_change(state, until);
         }
 
         state.last_token += 1;
         let token = state.last_token;
-        let lock = state.find(id).expect("a waiter has no lease that could end");
-        (lock.held, lock.since, lock.token) = (true, Instant::now(), token);
-        lock.ends = lease.and_then(end);
-        Ok(Grant { id, mode: kind.mode, token, lease })
+        let grant = |(id, Member { request, .. }): (u64, &Member<Self>)| {
+            let lock = state.find(id).expect("a waiter has no lease that could end");
+            (lock.held, lock.since, lock.token) = (true, Instant::now(), token);
+            lock.ends = request.lease.and_then(end);
+            Grant { id, mode: request.kind.mode, token, lease: request.lease }
+        };
+        Ok((arrival..).zip(members).map(grant).collect())
     }
 
     fn release(node: &Node, grant: Grant) -> Result<(), LockError> {
@@ -235,7 +260,8 @@ impl Backend for NaiveStore {
 
     fn end_lock(&self, lock: &HeldLock) -> Result<bool, LockError> {
         let mut state = self.0.now();
-        let at = state.locks.iter().position(|held| held.held && Some(held.token) == lock.fencing_token);
+        let is_it = |held: &Lock| held.held && held.path == lock.path && Some(held.token) == lock.fencing_token;
+        let at = state.locks.iter().position(is_it);
         self.0.changed.notify_all();
         Ok(at.map(|at| state.locks.remove(at)).is_some())
     }

@@ -17,6 +17,8 @@ pub(crate) mod leases;
 pub(crate) mod looking;
 /// Trying, waiting for a while, waiting for ever.
 pub(crate) mod patience;
+/// Several locks as one.
+pub(crate) mod sets;
 /// The store's own `lock`, `try_lock` and so on.
 pub(crate) mod shorthands;
 /// What conflicts with what; which paths are one lock; whom an error names.
@@ -54,6 +56,12 @@ macro_rules! conformance {
                     a_refresh_starts_the_lease_anew, the_end_of_a_lease_lets_relatives_in, a_shared_lease_is_its_own,
                     with_tells_a_loss, downgrade_keeps_the_lease, an_endless_lease_does_not_overflow,
                     a_guard_says_how_long_its_lease_lasts;
+                sets: a_set_locks_all_or_nothing, every_way_to_ask_for_a_set, what_a_set_covers_is_absorbed,
+                    a_set_that_makes_no_sense_is_an_error, an_error_names_the_blocked_member, a_waiting_set_gets_in,
+                    a_set_that_gives_up_leaves_nothing, sets_and_single_locks_in_any_order,
+                    racing_tries_of_sets_never_both_fail, a_set_that_is_refused_disturbs_no_try,
+                    a_set_of_eight_gets_through_a_storm, a_set_splits_into_its_members, a_set_has_one_token,
+                    leases_of_members_end, a_panic_releases_a_set, a_set_that_waits_is_seen;
                 looking: what_is_held_is_seen, who_waits_is_seen_in_order, who_waits_for_what_is_below_holds_nothing_yet,
                     tasks_are_seen, blockers_are_who_is_in_the_way, what_is_broken_is_lost, under_load_each_node_is_true;
             }

@@ -9,6 +9,7 @@ mod enrolling;
 mod giving_up;
 mod looking;
 mod polling;
+mod sets;
 mod trying;
 mod waking;
 
@@ -36,6 +37,8 @@ const TENTATIVE: &str = "memory/tentative.rs";
 const RECLAIM: &str = "memory/reclaim.rs";
 const RECORD: &str = "memory/record.rs";
 const LOOK: &str = "memory/look.rs";
+const SET_PHASE: &str = "memory/set/phase.rs";
+const SET_ACQUIRE: &str = "memory/set/acquire.rs";
 
 pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
     let lists = [
@@ -47,6 +50,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         giving_up::MUTATIONS,
         polling::MUTATIONS,
         looking::MUTATIONS,
+        sets::MUTATIONS,
     ];
     lists.into_iter().flatten()
 }

@@ -30,7 +30,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "a claim that drains hides the other locks of its kind",
-        edits: &[(LOOK, "waiter.claims.saturating_sub(*here).min(*most)", "waiter.claims.min(0)")],
+        edits: &[(LOOK, "claim.of_kind.saturating_sub(*here).min(*most)", "claim.of_kind.min(0)")],
         fails: &["a_look_against_a_drain"],
     },
     Mutation {

@@ -55,7 +55,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "a drain that lapses keeps its claim",
-        edits: &[(WAIT, "                waiter.wanted.drop_claim(waiter.kind);\n", "")],
+        edits: &[(WAIT, "            waiter.claims().for_each(|(node, kind)| node.drop_claim(kind));\n", "")],
         fails: &["a_drain_lapses_against_a_poll_or_a_drop"],
     },
     Mutation {

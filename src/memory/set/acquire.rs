@@ -1,0 +1,372 @@
+//! An acquisition of a set that may have to wait, as a state machine: `super` has its stages, and
+//! `memory/acquire.rs` the same for one node.
+//!
+//! Every stage has a way back to nothing, which dropping takes.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use super::super::MemoryStore;
+use super::super::acquire::{Step, Who};
+use super::super::node::Node;
+use super::super::sleeper::Sleeper;
+use super::super::wait::{Left, Turn, Waiter, rank};
+use super::super::walk::{Marks, Walk};
+use super::super::word::Place;
+use super::phase::{claim_all, drop_all, kind, node, sets};
+use crate::backend::Member;
+use crate::sync::{Deadline, Ordering, PlainArc, Spin, Stamp};
+
+#[derive(Debug)]
+enum Stage {
+    Idle,
+    Draining(Drain),
+    Asleep(Asleep),
+    Done,
+}
+
+/// The walks below the members, each with its member.
+#[derive(Debug)]
+struct Drain {
+    walks: Vec<(usize, Walk)>,
+    /// Whether each of the walks has gone round once.
+    has_passed: bool,
+}
+
+impl Drain {
+    fn new(members: &[Member<MemoryStore>], inner: Vec<usize>) -> Self {
+        let walk = |member: usize| (member, Walk::new(node(&members[member]), kind(&members[member]), Marks::Strike));
+        Self { walks: inner.into_iter().map(walk).collect(), has_passed: false }
+    }
+
+    /// The next node below a member with a conflicting claim, and that member. `None` once there is
+    /// no conflict below any.
+    fn next_conflict(&mut self) -> Option<(usize, PlainArc<Node>)> {
+        if !std::mem::replace(&mut self.has_passed, true) {
+            // All of them first go round, and take off every `CLEAR`. So the holders below all
+            // members leave at the same time.
+            self.walks.retain_mut(|(_, walk)| walk.next_conflict().is_some());
+        }
+        while let Some((member, walk)) = self.walks.last_mut() {
+            match walk.next_conflict() {
+                Some(below) => return Some((*member, below)),
+                None => drop(self.walks.pop()),
+            }
+        }
+        None
+    }
+}
+
+/// A set in a queue.
+#[derive(Debug)]
+struct Asleep {
+    at: PlainArc<Node>,
+    /// The member for which it sleeps.
+    member: usize,
+    /// What it goes on with, if it sleeps with its claims.
+    drain: Option<Drain>,
+    sleeper: PlainArc<Sleeper>,
+    stamp: Stamp,
+}
+
+impl Asleep {
+    /// Leaves the queue after having been woken.
+    fn rise(&self) -> Turn {
+        self.at.rise(&self.sleeper, rank(self.drain.is_some(), self.stamp))
+    }
+
+    /// Leaves the queue for good.
+    fn leave(&self) -> Left {
+        self.at.leave(&self.sleeper, rank(self.drain.is_some(), self.stamp))
+    }
+}
+
+/// An acquisition of a set under way.
+#[derive(Debug)]
+pub(in super::super) struct SetAcquisition<'a> {
+    members: &'a [Member<MemoryStore>],
+    /// The member that was blocked last: a phase begins with it (S3).
+    first: usize,
+    stage: Stage,
+    /// The rounds that it may still spin before it sleeps, once it has begun to.
+    spin: Option<Spin>,
+    /// When it first met something in its way.
+    stamp: Option<Stamp>,
+    /// Made when it first sleeps, and used for every sleep: it notes the gates to be opened.
+    sleeper: Option<PlainArc<Sleeper>>,
+    /// Whether it has closed the gates of all members and of all their ancestors.
+    closed_all: bool,
+}
+
+impl<'a> SetAcquisition<'a> {
+    /// At least one member.
+    pub(in super::super) fn new(members: &'a [Member<MemoryStore>]) -> Self {
+        Self { members, first: 0, stage: Stage::Idle, spin: None, stamp: None, sleeper: None, closed_all: false }
+    }
+
+    /// A step of the calling thread.
+    pub(in super::super) fn step(&mut self) -> Step {
+        self.advance(Who::Thread)
+    }
+
+    /// A step of the task that `waker` wakes.
+    pub(in super::super) fn poll_step(&mut self, waker: &Waker) -> Step {
+        if let Some(sleeper) = &self.sleeper {
+            sleeper.set_waker(waker);
+        }
+        self.advance(Who::Task(waker))
+    }
+
+    /// Goes as far as it can. A sleeper that has not been woken stays where it is.
+    fn advance(&mut self, who: Who<'_>) -> Step {
+        loop {
+            match std::mem::replace(&mut self.stage, Stage::Done) {
+                Stage::Idle => match claim_all(self.members, self.first, self.stamp) {
+                    Ok(inner) => self.stage = Stage::Draining(Drain::new(self.members, inner)),
+                    Err(obstacle) => {
+                        self.first = obstacle.member;
+                        self.wait_at(obstacle.member, &obstacle.at, obstacle.place, None, who);
+                    }
+                },
+                Stage::Draining(mut drain) => match drain.next_conflict() {
+                    // The claims are kept, so that this drains.
+                    Some((member, below)) => self.wait_at(member, &below, Place::Below, Some(drain), who),
+                    None => {
+                        self.open_gates();
+                        return Step::Granted;
+                    }
+                },
+                // Woken: what blocked it may have gone, or another was quicker.
+                Stage::Asleep(asleep) if asleep.sleeper.is_woken() => {
+                    let turn = asleep.rise();
+                    self.has_drained(&asleep);
+                    self.spin = None;
+                    self.stage = match (turn, asleep.drain) {
+                        (Turn::Kept, Some(drain)) => Stage::Draining(drain),
+                        (Turn::Kept, None) => Stage::Idle,
+                        // Its claims were dropped and its gates were opened: it starts over.
+                        (Turn::Lapsed, _) => {
+                            self.closed_all = false;
+                            Stage::Idle
+                        }
+                    };
+                }
+                // Polled, or unparked, for another reason.
+                Stage::Asleep(asleep) => {
+                    self.stage = Stage::Asleep(asleep);
+                    return Step::Asleep;
+                }
+                Stage::Done => return Step::Granted,
+            }
+        }
+    }
+
+    /// Spins, and then sleeps, at the node that is in the way of that member. Sets the stage to go
+    /// on with.
+    fn wait_at(&mut self, member: usize, at: &PlainArc<Node>, place: Place, drain: Option<Drain>, who: Who<'_>) {
+        let stamp = *self.stamp.get_or_insert_with(Stamp::now);
+        let kind = kind(&self.members[member]);
+        let gate = if place == Place::Here && self.sleeper.is_none() { kind.gate() } else { 0 };
+        let obstacles = kind.conflicts(place) | gate;
+        let patience = at.shared().patience;
+        let spin = self.spin.get_or_insert_with(|| who.spin());
+        while spin.once_more() && !stamp.older_than(patience) {
+            if at.word.load(Ordering::Relaxed) & obstacles == 0 {
+                self.stage = drain.map_or(Stage::Idle, Stage::Draining);
+                return;
+            }
+        }
+        self.sleep_at(member, at, place, stamp, drain, who);
+    }
+
+    fn sleep_at(
+        &mut self,
+        member: usize,
+        at: &PlainArc<Node>,
+        place: Place,
+        stamp: Stamp,
+        drain: Option<Drain>,
+        who: Who<'_>,
+    ) {
+        // What is in the way may be a lock whose lease has expired.
+        at.revoke_expired();
+        let sleeper = self.sleeper(member, who);
+        let waiter = Waiter {
+            kind: kind(&self.members[member]),
+            wanted: node(&self.members[member]).clone(),
+            place,
+            stamp,
+            sleeper: sleeper.clone(),
+            gated_for: None,
+        };
+        let patience = at.shared().patience;
+        // It has waited for long and has to wait again: now newcomers everywhere have to queue.
+        if drain.is_none() && stamp.older_than(patience) {
+            self.close_gates(&waiter);
+        }
+        if drain.is_some() {
+            sets(self.members).drains_at(&sleeper, at);
+        }
+        let is_asleep = at.queue_up(waiter, patience);
+        let asleep = Asleep { at: at.clone(), member, drain, sleeper, stamp };
+        if is_asleep {
+            self.stage = Stage::Asleep(asleep);
+        } else {
+            // The reason to sleep has gone in the meantime.
+            self.has_drained(&asleep);
+            self.stage = asleep.drain.map_or(Stage::Idle, Stage::Draining);
+        }
+    }
+
+    /// The bed. It knows the members: if a task lapses, somebody else has to drop their claims.
+    fn sleeper(&mut self, member: usize, who: Who<'_>) -> PlainArc<Sleeper> {
+        let members = self.members;
+        let new = || {
+            let claims = members.iter().map(|member| (node(member).clone(), kind(member))).collect();
+            let own = members[member].request.owner.as_ref();
+            let owner = own.or_else(|| members.iter().find_map(|member| member.request.owner.as_ref()));
+            who.sleeper_of_set(owner, claims)
+        };
+        self.sleeper.get_or_insert_with(new).clone()
+    }
+
+    fn has_drained(&self, asleep: &Asleep) {
+        if asleep.drain.is_some() {
+            sets(self.members).has_drained(&asleep.sleeper);
+        }
+    }
+
+    /// The member for which it sleeps, and the node in whose queue it is.
+    pub(super) fn sleeps_at(&self) -> Option<(usize, &PlainArc<Node>)> {
+        match &self.stage {
+            Stage::Asleep(asleep) => Some((asleep.member, &asleep.at)),
+            _ => None,
+        }
+    }
+
+    /// Whether a sleeper may step on.
+    pub(in super::super) fn is_woken(&self) -> bool {
+        match &self.stage {
+            Stage::Asleep(asleep) => asleep.sleeper.is_woken(),
+            _ => true,
+        }
+    }
+
+    /// If it is asleep, sleeps until it is unparked, until the deadline, or until a lease in its
+    /// way expires, which is then revoked.
+    fn park(&self, deadline: Option<&Deadline>) {
+        let Stage::Asleep(asleep) = &self.stage else { return };
+        let lease = asleep.at.earliest_expiry();
+        asleep.sleeper.park(Deadline::earlier(deadline, lease.as_ref()));
+        if lease.is_some_and(|lease| lease.has_passed()) {
+            asleep.at.revoke_expired();
+        }
+    }
+
+    /// Gives up, at whatever stage, and tells which member was blocked by which node.
+    fn cancel(mut self) -> (usize, PlainArc<Node>) {
+        let first = self.first;
+        self.undo().unwrap_or_else(|| (first, node(&self.members[first]).clone()))
+    }
+
+    fn undo(&mut self) -> Option<(usize, PlainArc<Node>)> {
+        let mut blocked = None;
+        let draining = match std::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::Asleep(asleep) => {
+                let left = asleep.leave();
+                self.has_drained(&asleep);
+                blocked = Some((asleep.member, left.in_the_way));
+                // If it lapsed, its claims were dropped then.
+                asleep.drain.is_some() && left.turn == Turn::Kept
+            }
+            Stage::Draining(_) => true,
+            Stage::Idle | Stage::Done => false,
+        };
+        if draining {
+            drop_all(self.members);
+        }
+        self.open_gates();
+        blocked
+    }
+
+    /// Closes the gates of all members and of all their ancestors, once.
+    fn close_gates(&mut self, waiter: &Waiter) {
+        if std::mem::replace(&mut self.closed_all, true) {
+            return;
+        }
+        for member in self.members {
+            let wanted = node(member);
+            let here = Waiter { kind: kind(member), wanted: wanted.clone(), place: Place::Here, ..waiter.clone() };
+            wanted.close_gate(&here);
+            let above = Waiter { place: Place::Above, ..here };
+            wanted.ancestors().iter().for_each(|node| node.close_gate(&above));
+        }
+    }
+
+    fn open_gates(&self) {
+        if let Some(sleeper) = &self.sleeper {
+            sleeper.open_gates();
+        }
+    }
+}
+
+impl Drop for SetAcquisition<'_> {
+    fn drop(&mut self) {
+        self.undo();
+    }
+}
+
+/// Acquires, and blocks the calling thread until it has all members, or until the deadline. The
+/// error is the member that was blocked, and the node in its way. `sleeps` is called each time that
+/// it is about to sleep, with the same two.
+pub(in super::super) fn block_on(
+    members: &[Member<MemoryStore>],
+    deadline: Option<&Deadline>,
+    mut sleeps: impl FnMut((usize, &PlainArc<Node>)),
+) -> Result<(), (usize, PlainArc<Node>)> {
+    let mut acquisition = SetAcquisition::new(members);
+    while acquisition.step() == Step::Asleep {
+        acquisition.sleeps_at().into_iter().for_each(&mut sleeps);
+        while !acquisition.is_woken() {
+            if deadline.is_some_and(Deadline::has_passed) {
+                return Err(acquisition.cancel());
+            }
+            acquisition.park(deadline);
+        }
+    }
+    Ok(())
+}
+
+/// Acquires, as a future. Dropped at any point before it is ready, it leaves the tree as if it had
+/// never been. It gives the member for which it slept at first, if it did.
+#[derive(Debug)]
+pub(super) struct AcquiringSet<'a> {
+    acquisition: SetAcquisition<'a>,
+    slept_for: Option<usize>,
+}
+
+impl<'a> AcquiringSet<'a> {
+    pub(super) fn new(members: &'a [Member<MemoryStore>]) -> Self {
+        Self { acquisition: SetAcquisition::new(members), slept_for: None }
+    }
+
+    /// The member for which it sleeps, and the node in whose queue it is.
+    pub(super) fn sleeps_at(&self) -> Option<(usize, &PlainArc<Node>)> {
+        self.acquisition.sleeps_at()
+    }
+}
+
+impl Future for AcquiringSet<'_> {
+    type Output = usize;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<usize> {
+        match self.acquisition.poll_step(context.waker()) {
+            Step::Granted => Poll::Ready(self.slept_for.unwrap_or(0)),
+            Step::Asleep => {
+                self.slept_for = self.slept_for.or_else(|| self.sleeps_at().map(|(member, _)| member));
+                Poll::Pending
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! From the members of a set to their grants, or to the error that names the blocked member.
+
+use super::super::grant::{begin_to_wait, blocker, end_of};
+use super::super::node::Node;
+use super::super::{MemoryGrant, MemoryStore, RECORDED};
+use super::acquire::{AcquiringSet, block_on};
+use super::phase::{kind, node, try_claim_all};
+use crate::backend::{Backend, Member};
+use crate::error::LockError;
+use crate::observe::{self, Waiting};
+use crate::request::Wait;
+use crate::sync::{AtomicU64, Deadline, PlainArc};
+
+/// Takes all of them, or none.
+pub(in super::super) fn acquire(members: &[Member<MemoryStore>], wait: Wait) -> Result<Vec<MemoryGrant>, LockError> {
+    match members {
+        [] => return Ok(Vec::new()),
+        [one] => return MemoryStore::acquire(&one.node, &one.request, wait).map(|grant| vec![grant]),
+        _ => {}
+    }
+    let deadline = Deadline::from_end(end_of(wait));
+    // A wait of no time is a try, as for one node.
+    let tries_once = wait == Wait::Never || deadline.as_ref().is_some_and(Deadline::has_passed);
+    let mut waiting = None;
+    let claimed = if tries_once {
+        try_unless_expired(members)
+    } else {
+        block_on(members, deadline.as_ref(), |(member, at)| {
+            waiting.get_or_insert_with(|| (begin(members, member, at), member));
+        })
+    };
+    let result = match claimed {
+        Ok(()) => Ok(grants(members)),
+        Err((member, in_the_way)) => {
+            let blocked = &members[member];
+            Err(LockError::refused(wait, blocker(node(blocked), kind(blocked), &in_the_way)))
+        }
+    };
+    if let Some((waiting, member)) = waiting {
+        waiting.ended(&members[member].request, &result);
+    }
+    result
+}
+
+/// The same with no end, as a future.
+pub(in super::super) async fn acquire_async(members: &[Member<MemoryStore>]) -> Result<Vec<MemoryGrant>, LockError> {
+    match members {
+        [] => return Ok(Vec::new()),
+        [one] => return MemoryStore::acquire_async(&one.node, &one.request).await.map(|grant| vec![grant]),
+        _ => {}
+    }
+    let begin = |set: &AcquiringSet<'_>| {
+        let (member, at) = set.sleeps_at().unzip();
+        let blocked = &members[member.unwrap_or(0)];
+        begin_to_wait(node(blocked), kind(blocked), &blocked.request, at)
+    };
+    observe::watch(AcquiringSet::new(members), begin, |waiting, &member| {
+        waiting.ended(&members[member].request, &Ok(()))
+    })
+    .await;
+    Ok(grants(members))
+}
+
+/// The grants for claims that were made, with their records if they need any. They have one fencing
+/// token between them. It is drawn here, and not when it is first asked for: a place where the
+/// grants could share it would cost more.
+fn grants(members: &[Member<MemoryStore>]) -> Vec<MemoryGrant> {
+    let token = node(&members[0]).shared().next_token();
+    let grant = |member: &Member<MemoryStore>| {
+        let (kind, request) = (kind(member), &member.request);
+        let has_record = request.lease.is_some() || request.owner.is_some();
+        if has_record {
+            node(member).record(token, kind, request.lease, request.owner.clone());
+        }
+        MemoryGrant { kind, token: AtomicU64::new(if has_record { token | RECORDED } else { token }) }
+    };
+    members.iter().map(grant).collect()
+}
+
+/// Tries again for as long as what is in the way is a lock whose lease has expired.
+fn try_unless_expired(members: &[Member<MemoryStore>]) -> Result<(), (usize, PlainArc<Node>)> {
+    loop {
+        match try_claim_all(members) {
+            Err((_, in_the_way)) if in_the_way.revoke_expired() => {}
+            result => return result,
+        }
+    }
+}
+
+fn begin(members: &[Member<MemoryStore>], member: usize, at: &PlainArc<Node>) -> Waiting {
+    let blocked = &members[member];
+    begin_to_wait(node(blocked), kind(blocked), &blocked.request, Some(at))
+}
