@@ -8,6 +8,7 @@ mod clearing;
 mod enrolling;
 mod giving_up;
 mod looking;
+mod narrowing;
 mod polling;
 mod trying;
 mod waking;
@@ -31,11 +32,13 @@ const WORD: &str = "memory/word.rs";
 const GATE: &str = "memory/gate.rs";
 const SLEEPER: &str = "memory/sleeper.rs";
 const WAIT: &str = "memory/wait.rs";
+const WAITER: &str = "memory/waiter.rs";
 const ACQUIRE: &str = "memory/acquire.rs";
 const TENTATIVE: &str = "memory/tentative.rs";
 const RECLAIM: &str = "memory/reclaim.rs";
 const RECORD: &str = "memory/record.rs";
 const LOOK: &str = "memory/look.rs";
+const NARROW: &str = "memory/narrow.rs";
 
 pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
     let lists = [
@@ -47,6 +50,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         giving_up::MUTATIONS,
         polling::MUTATIONS,
         looking::MUTATIONS,
+        narrowing::MUTATIONS,
     ];
     lists.into_iter().flatten()
 }
