@@ -98,6 +98,15 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// [`acquire`](Self::acquire).
     fn resolve(&self, path: PathRef<'_>) -> Self::Node;
 
+    /// Finds or makes another node of the tree of `node`, for a path at or below its own, also if
+    /// the handle to the store has been dropped: what [`narrow`](Self::narrow) is then given.
+    ///
+    /// What is provided says that the store cannot do it.
+    fn resolve_below(node: &Self::Node, path: PathRef<'_>) -> Result<Self::Node, LockError> {
+        let _ = (node, path);
+        Err(unsupported("find a node by the lock on another"))
+    }
+
     /// The path that the node was resolved from.
     fn path(node: &Self::Node) -> &TreePath;
 
@@ -170,11 +179,12 @@ pub trait Backend: Clone + Send + Sync + 'static {
         members.iter().zip(grants).try_for_each(|(member, grant)| Self::refresh(&member.node, grant, lease))
     }
 
-    /// Makes a grant for a subtree one for each of these nodes, which are at the granted node or
-    /// below it, and none of which covers another: contract 15. If there are none this is a
-    /// release. Mode, owner and what is left of the lease stay.
+    /// Makes a grant one for each of these nodes, which are at the granted node or below it, and
+    /// none of which covers another: contract 15. If there are none this is a release. Mode, scope,
+    /// owner, what is left of the lease and its full length stay.
     ///
-    /// `NotHeld` if it was lost. What is provided says that the store cannot do it.
+    /// `NotHeld` if it was lost; [`InvalidInput::NotBelow`](crate::InvalidInput::NotBelow) if the
+    /// grant is for its node alone, and one of these is another. What is provided says that the store cannot do it.
     fn narrow(
         node: &Self::Node,
         grant: Self::Grant,

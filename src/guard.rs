@@ -1,5 +1,7 @@
 //! [`TreeMutexGuard`] and [`OwnedTreeMutexGuard`]: a held lock. Both release on drop; they differ
 //! in what they borrow.
+//!
+//! * `algebra.rs` more or less than was locked: narrow, widen, upgrade
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -11,6 +13,8 @@ use crate::memory::MemoryStore;
 use crate::observe::{self, Hold};
 use crate::path::TreePath;
 use crate::request::Mode;
+
+mod algebra;
 
 /// A grant and its node, borrowed or owned: all that a guard is. Releases on drop.
 struct Held<S: Backend, N: Borrow<S::Node>> {

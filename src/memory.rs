@@ -9,14 +9,18 @@
 //! * `tentative.rs` tries that do not invent conflicts
 //! * `wait.rs` queues and waking; why no wake-up is lost
 //! * `gate.rs` how an old waiter keeps newcomers out
+//! * `waiter.rs` a place in a queue
 //! * `sleeper.rs` a thread or a task that waits
 //! * `acquire.rs` an acquisition that may have to wait, step by step, for threads and for tasks
 //! * `grant.rs` from a request to a grant or an error
 //! * `set.rs` several nodes claimed as one lock
 //! * `record.rs` owners and leases
+//! * `change.rs` a holder that waits while its lock changes
+//! * `narrow.rs` to nodes below
 //! * `look.rs` looking at the tree: who holds and who waits
 //! * `loss.rs` telling of lost ones
 //! * `tree.rs` from a path to its node
+//! * `orphans.rs` the same once the store is gone
 //! * `reclaim.rs` dropping idle nodes
 //! * `builder.rs` a store's settings
 
@@ -24,7 +28,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::backend::{Backend, HeldLock, LeaseToken, LostLocks, Member, unsupported};
-use crate::error::{Blocker, LockError};
+use crate::error::{Blocker, LockError, Unchanged};
 use crate::observe::{self, Meter};
 use crate::path::{PathRef, TreePath};
 use crate::request::{self, Mode, Request, Scope, Wait};
@@ -41,13 +45,16 @@ use self::word::Kind;
 
 mod acquire;
 mod builder;
+mod change;
 mod claim;
 mod enrol;
 mod gate;
 mod grant;
 mod look;
 mod loss;
+mod narrow;
 mod node;
+mod orphans;
 mod reclaim;
 mod record;
 mod set;
@@ -55,6 +62,7 @@ mod sleeper;
 mod tentative;
 mod tree;
 mod wait;
+mod waiter;
 mod walk;
 mod word;
 
@@ -199,6 +207,10 @@ impl Backend for MemoryStore {
         MemoryNode(self.tree.resolve(path))
     }
 
+    fn resolve_below(node: &MemoryNode, path: PathRef<'_>) -> Result<MemoryNode, LockError> {
+        Ok(MemoryNode(node.0.resolve_below(path)))
+    }
+
     fn path(node: &MemoryNode) -> &TreePath {
         &node.0.path
     }
@@ -257,6 +269,14 @@ impl Backend for MemoryStore {
 
     async fn acquire_all_async(members: &[Member<Self>]) -> Result<Vec<MemoryGrant>, LockError> {
         set::acquire_async(members).await
+    }
+
+    fn narrow(
+        node: &MemoryNode,
+        grant: MemoryGrant,
+        to: &[MemoryNode],
+    ) -> Result<Vec<MemoryGrant>, Unchanged<MemoryGrant>> {
+        grant::narrow(node, grant, to)
     }
 
     fn mode(grant: &MemoryGrant) -> Mode {

@@ -9,3 +9,5 @@ use mutextree::MemoryStore;
 
 conformance!(naive, NaiveStore::default);
 conformance!(memory, MemoryStore::new);
+conformance!(changing naive_changing, NaiveStore::default);
+conformance!(changing memory_changing, MemoryStore::new);

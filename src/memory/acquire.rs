@@ -21,7 +21,8 @@ use std::task::{Context, Poll, Waker};
 use super::claim::{Claim, How};
 use super::node::Node;
 use super::sleeper::{SetClaim, Sleeper};
-use super::wait::{Left, Turn, Waiter, rank};
+use super::wait::{Left, Turn};
+use super::waiter::{Role, Waiter, rank};
 use super::walk::{Marks, Walk};
 use super::word::{Kind, Place};
 use crate::request::Owner;
@@ -224,6 +225,7 @@ impl<'a> Acquisition<'a> {
             kind: self.kind,
             wanted: self.node.clone(),
             place,
+            role: if draining.is_some() { Role::Drains } else { Role::Wants },
             stamp,
             sleeper: sleeper.clone(),
             gated_for: None,

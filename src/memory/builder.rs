@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::MemoryStore;
 use super::tree::Tree;
 use crate::observe::Meter;
-use crate::sync::PlainArc;
 
 /// Settings of a [`MemoryStore`]: see [`MemoryStore::builder`].
 ///
@@ -56,6 +55,6 @@ impl MemoryStoreBuilder {
 
     /// The store.
     pub fn build(self) -> MemoryStore {
-        MemoryStore { tree: PlainArc::new(Tree::new(self.patience)), meter: self.meter }
+        MemoryStore { tree: Tree::shared_new(self.patience), meter: self.meter }
     }
 }

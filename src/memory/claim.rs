@@ -48,6 +48,8 @@ pub(super) enum How {
     FirmIfLeaf,
     /// By a mark, a tentative claim: conflicting claimants may strike it out.
     Mark,
+    /// For good, below a lock that the claimant holds: gates do not keep it out (`narrow.rs`).
+    Covered,
 }
 
 /// What came of a claim.
@@ -118,7 +120,7 @@ impl Node {
             if word & kind.conflicts(Place::Here) != 0 || kind.is_full(word) {
                 return Claim::Blocked(self.clone());
             }
-            if word & kind.gate() != 0 {
+            if word & kind.gate() != 0 && how != How::Covered {
                 drop(list.take()); // the gates are under the node's own slow lock
                 if let Some(wanted) = self.gated_for(kind, stamp) {
                     return Claim::Blocked(wanted);
@@ -128,7 +130,7 @@ impl Node {
             let made = if is_inner { Claim::Inner } else { Claim::Leaf };
             let claimed = (word & !kind.conflicting_marks(Place::Here))
                 + match how {
-                    How::Firm => kind.unit(),
+                    How::Firm | How::Covered => kind.unit(),
                     How::FirmIfLeaf if is_inner => return made,
                     How::FirmIfLeaf => kind.unit(),
                     How::Mark => kind.mark(),

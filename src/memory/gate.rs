@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 
 use super::node::Node;
 use super::sleeper::{Sleeper, unpark};
-use super::wait::Waiter;
+use super::waiter::Waiter;
 use super::word::{GATES, Kind, Place};
 use crate::sync::{Ordering, PlainArc, Stamp};
 

@@ -3,10 +3,12 @@
 use std::time::Instant;
 
 use super::acquire::block_on;
+use super::narrow::{self, Failed};
 use super::node::Node;
 use super::word::{Kind, Place};
-use super::{MemoryGrant, RECORDED};
-use crate::error::{Blocker, LockError};
+use super::{MemoryGrant, MemoryNode, MemoryStore, RECORDED, not_held};
+use crate::backend::Backend;
+use crate::error::{Blocker, InvalidInput, LockError, Unchanged};
 use crate::observe::{Store, Waiting};
 use crate::request::{Request, Wait};
 use crate::sync::{AtomicU64, Deadline, PlainArc};
@@ -65,7 +67,7 @@ pub(super) fn end_of(wait: Wait) -> Option<Instant> {
 
 /// Whether a try for this kind would fail right now.
 pub(super) fn would_block(node: &PlainArc<Node>, kind: Kind) -> bool {
-    unless_expired(|| node.would_claim(kind)).is_err()
+    node.shared().unless_moved(|| unless_expired(|| node.would_claim(kind)).is_err())
 }
 
 /// Tries again for as long as what is in the way is a lock whose lease has expired.
@@ -87,6 +89,39 @@ pub(super) fn grant(node: &PlainArc<Node>, kind: Kind, request: &Request) -> Mem
     let token = node.shared().next_token();
     node.record(token, kind, request.lease, request.owner.clone());
     MemoryGrant { kind, token: AtomicU64::new(token | RECORDED) }
+}
+
+/// A grant on these nodes in place of one on `node`.
+pub(super) fn narrow(
+    node: &MemoryNode,
+    grant: MemoryGrant,
+    to: &[MemoryNode],
+) -> Result<Vec<MemoryGrant>, Unchanged<MemoryGrant>> {
+    let is_same = |other: &MemoryNode| PlainArc::ptr_eq(&node.0, &other.0);
+    if let Some(other) = to.iter().find(|other| !is_same(other)).filter(|_| !grant.kind.is_subtree()) {
+        let (path, held) = (other.0.path.clone(), node.0.path.clone());
+        return Err(Unchanged::new(grant, InvalidInput::NotBelow { path, held }.into()));
+    }
+    if to.iter().any(is_same) {
+        return if MemoryStore::is_held(node, &grant) {
+            Ok(vec![grant])
+        } else {
+            Err(Unchanged::new(grant, not_held(&node.0)))
+        };
+    }
+    let token = MemoryStore::fencing_token(node, &grant);
+    let nodes: Vec<_> = to.iter().map(|kept| &kept.0).collect();
+    narrow::narrow(&node.0, &grant, token, &nodes).map_err(|failed| {
+        Unchanged::new(
+            grant,
+            match failed {
+                Failed::Lost => not_held(&node.0),
+                Failed::Full(at) => {
+                    LockError::WouldBlock { blocker: Blocker::new(at.path.clone(), at.path.clone(), None) }
+                }
+            },
+        )
+    })
 }
 
 pub(super) fn blocker(node: &Node, kind: Kind, in_the_way: &Node) -> Blocker {

@@ -33,6 +33,12 @@
 //! A claim of a request that is still looking around is told as a lock. Nothing but the request
 //! itself knows better.
 //!
+//! # Locks that move
+//! To narrow or widen a lock moves it from one node to others. A snapshot that looks at one of
+//! these before, and at the other one after, would not show it. So moves are counted, and a
+//! snapshot in which there was one is taken again, three times at the most
+//! ([`Shared::unless_moved`](super::tree::Shared::unless_moved)).
+//!
 //! # What keeps the nodes
 //! The nodes are looked at after they were found, under neither the index's lock nor a list's. Each
 //! is kept by a reference until then, like one with a handle, and counts as used. When that
@@ -44,6 +50,7 @@ use super::MemoryNode;
 use super::node::Node;
 use super::sleeper::Sleeper;
 use super::tree::Tree;
+use super::waiter::Role;
 use super::word::{COVERS, KIDS, Kind, PARKED};
 use crate::backend::{HeldLock, WaitingLock};
 use crate::snapshot::Snapshot;
@@ -93,23 +100,25 @@ fn shows(word: u64) -> bool {
 impl Tree {
     /// Who holds and who waits, everywhere.
     pub(super) fn snapshot(&self) -> Snapshot {
-        let mut nodes = Vec::new();
-        let mut note = |node: &PlainArc<Node>| {
-            if shows(node.word.load(Ordering::Acquire)) {
-                nodes.push(MemoryNode(node.clone()));
-            }
-        };
-        note(&self.root);
-        // Under the index's lock no node is looked at more closely.
-        self.index.for_each(|entry| note(&entry.0));
-        look_at(nodes)
+        self.shared.unless_moved(|| {
+            let mut nodes = Vec::new();
+            let mut note = |node: &PlainArc<Node>| {
+                if shows(node.word.load(Ordering::Acquire)) {
+                    nodes.push(MemoryNode(node.clone()));
+                }
+            };
+            note(&self.root);
+            // Under the index's lock no node is looked at more closely.
+            self.index.for_each(|entry| note(&entry.0));
+            look_at(nodes)
+        })
     }
 }
 
 impl Node {
     /// Who holds and who waits among those that may matter to a lock on this node.
     pub(super) fn snapshot_around(self: &PlainArc<Self>) -> Snapshot {
-        look_at(self.around())
+        self.shared().unless_moved(|| look_at(self.around()))
     }
 
     /// The nodes above this one, itself, and those below it, as far as a look at them would find
@@ -173,7 +182,8 @@ impl Node {
         let claims = Kind::ALL.map(|kind| kind.count(word));
         let Some(slow) = slow else { return Look { claims, recorded: Vec::new(), asleep: Vec::new() } };
         let recorded = slow.records.listed(self);
-        let asleep = slow.queue.iter().map(|waiter| {
+        // A lock that is being narrowed is held, and waits for nobody's lock.
+        let asleep = slow.queue.iter().filter(|waiter| waiter.role != Role::Narrows).map(|waiter| {
             let claimed = |(node, kind): (&PlainArc<Node>, Kind)| Claimed {
                 node: MemoryNode(node.clone()),
                 kind,

@@ -10,6 +10,7 @@
 //! * `waking.rs` no wake-up is lost
 //! * `giving_up.rs` timeouts
 //! * `looking.rs` looks at the tree, and breaking a lock
+//! * `narrowing.rs` locks that are narrowed
 //! * `gating.rs` nobody is overtaken for ever
 //! * `reclaiming.rs` sweeps against look-ups
 //! * `polling.rs` tasks
@@ -44,6 +45,7 @@ mod excluding;
 mod gating;
 mod giving_up;
 mod looking;
+mod narrowing;
 mod polling;
 mod reclaiming;
 mod sets;

@@ -17,16 +17,17 @@
 use std::time::{Duration, Instant};
 
 use super::node::{Node, Slow, is_roomy};
-use super::sleeper::unpark;
+use super::sleeper::{Sleeper, unpark};
 use super::word::{Kind, Place};
 use crate::backend::{HeldLock, LostLock};
 use crate::observe::{self, Store};
+use crate::path::TreePath;
 use crate::request::Owner;
 use crate::sync::{Deadline, PlainArc, Timeout, later, now};
 
 /// What is known of one claim.
-#[derive(Debug)]
-struct Record {
+#[derive(Clone, Debug)]
+pub(super) struct Record {
     /// Its fencing token, which tells it from the others.
     token: u64,
     kind: Kind,
@@ -40,6 +41,8 @@ struct Record {
     expires: Option<Instant>,
     /// Whether the lock has outlived its guard.
     detached: bool,
+    /// Its holder, asleep while the lock changes: it is told if the lock is lost (`change.rs`).
+    changer: Option<PlainArc<Sleeper>>,
 }
 
 impl Record {
@@ -150,7 +153,12 @@ impl Node {
     pub(super) fn record(self: &PlainArc<Self>, token: u64, kind: Kind, lease: Option<Duration>, owner: Option<Owner>) {
         let now = now();
         let expires = lease.and_then(|lease| now.checked_add(lease));
-        let record = Record { token, kind, owner, length: lease, since: Some(now), expires, detached: false };
+        let (length, since) = (lease, Some(now));
+        self.put(Record { token, kind, owner, length, since, expires, detached: false, changer: None });
+    }
+
+    fn put(self: &PlainArc<Self>, record: Record) {
+        let expires = record.expires;
         self.cold().slow.lock().records.list.push(record);
         // A waiter that fell asleep before the record was here would sleep for too long.
         if expires.is_some() {
@@ -162,8 +170,16 @@ impl Node {
     pub(super) fn record_once(&self, token: u64, kind: Kind) {
         let records = &mut self.cold().slow.lock().records;
         if !records.contains(token) {
-            let record = Record { token, kind, owner: None, length: None, since: None, expires: None, detached: false };
-            records.list.push(record);
+            records.list.push(Record {
+                token,
+                kind,
+                owner: None,
+                length: None,
+                since: None,
+                expires: None,
+                detached: false,
+                changer: None,
+            });
         }
     }
 
@@ -258,6 +274,9 @@ impl Node {
     /// Ends the claim of a record that has been taken off the list.
     fn end(self: &PlainArc<Self>, record: &Record) {
         self.drop_claim(record.kind);
+        if let Some(changer) = &record.changer {
+            unpark(vec![changer.clone()]);
+        }
         if record.detached {
             let kept = self.shared().detached.lock().remove(&self.detached_key(record.token));
             drop(kept);
@@ -265,24 +284,64 @@ impl Node {
         }
     }
 
+    /// By what the tree keeps the node of a detached lock: locks that were one have one token.
+    fn detached_key(&self, token: u64) -> (u64, TreePath) {
+        (token, self.path.clone())
+    }
+
+    /// What is known of a recorded lock, unless it was lost: for another node, to which it moves.
+    pub(super) fn copy_record(&self, token: u64) -> Result<Record, Lost> {
+        let record = self.cold().slow.lock().records.held(token)?.clone();
+        Ok(Record { changer: None, ..record })
+    }
+
+    /// Records a claim to which a lock on another node moves.
+    pub(super) fn adopt(self: &PlainArc<Self>, record: Record) {
+        if record.detached {
+            self.shared().detached.lock().insert(self.detached_key(record.token), self.clone());
+        }
+        self.put(record);
+    }
+
+    /// Ends a recorded claim that has moved to other nodes, unless it was lost.
+    pub(super) fn end_moved(self: &PlainArc<Self>, token: u64) -> Result<(), Lost> {
+        let mut slow = self.cold().slow.lock();
+        slow.records.held(token)?;
+        let moved = slow.records.take(token).map(|record| Record { changer: None, ..record });
+        drop(slow);
+        moved.iter().for_each(|record| self.end(record));
+        Ok(())
+    }
+
+    /// Notes who is to be told if a recorded lock is lost.
+    pub(super) fn note_changer(&self, token: u64, changer: &PlainArc<Sleeper>) -> Result<(), Lost> {
+        self.cold().slow.lock().records.held(token)?.changer = Some(changer.clone());
+        Ok(())
+    }
+
+    /// Who holds a recorded lock, if that is known.
+    pub(super) fn owner_of(&self, token: u64) -> Option<Owner> {
+        self.cold_if_any()?.slow.lock().records.held(token).ok()?.owner.clone()
+    }
+
+    /// When the lease of a recorded lock ends.
+    pub(super) fn expiry_of(&self, token: u64) -> Option<Deadline> {
+        self.cold_if_any()?.slow.lock().records.held(token).ok()?.expires.map(Deadline::at)
+    }
+
     /// Lets a recorded lock outlive its guard, unless it was lost.
     pub(super) fn detach(self: &PlainArc<Self>, token: u64) -> Result<(), Lost> {
         // The node is kept before the record is marked. So a thread that finds the mark, and ends
         // the lock, finds the node kept.
-        let key = self.detached_key(token);
-        self.shared().detached.lock().insert(key, self.clone());
+        self.shared().detached.lock().insert(self.detached_key(token), self.clone());
         let mut slow = self.cold().slow.lock();
         let marked = slow.records.held(token).map(|record| record.detached = true);
         slow.watch_leases(self);
         drop(slow);
         if marked.is_err() {
-            self.shared().detached.lock().remove(&key);
+            self.shared().detached.lock().remove(&self.detached_key(token));
         }
         marked
-    }
-
-    fn detached_key(self: &PlainArc<Self>, token: u64) -> (u64, usize) {
-        (token, PlainArc::as_ptr(self) as usize)
     }
 
     /// How a detached lock is held, if it still is.

@@ -5,12 +5,16 @@ use std::fmt;
 use std::time::Duration;
 
 use super::node::{Indexed, Node};
+use super::orphans::Home;
 use super::reclaim::Accounts;
 use super::set::Sets;
 use crate::backend::LeaseToken;
 use crate::backend::loss::Losses;
-use crate::path::PathRef;
+use crate::path::{PathRef, TreePath};
 use crate::sync::{AtomicU64, Index, Mutex, Ordering, PlainArc, unique, wall_micros};
+
+/// How often several nodes are looked at, at the most, because a lock was moved meanwhile.
+const LOOKS: usize = 4;
 
 /// What the nodes of a tree share. An uncontended lock touches none of it.
 #[derive(Debug)]
@@ -19,9 +23,9 @@ pub(super) struct Shared {
     pub(super) patience: Duration,
     /// How many nodes there are, and how many may be idle.
     pub(super) accounts: Accounts,
-    /// The nodes of detached locks: see `record.rs`. By fencing token and address, as the locks of
-    /// one set have one token.
-    pub(super) detached: Mutex<BTreeMap<(u64, usize), PlainArc<Node>>>,
+    /// The nodes of detached locks, by fencing token and path: see `record.rs`. The locks of one set
+    /// have one token.
+    pub(super) detached: Mutex<BTreeMap<(u64, TreePath), PlainArc<Node>>>,
     /// What sets share: see `set.rs`.
     pub(super) sets: Sets,
     /// The listeners for losses: see `loss.rs`.
@@ -29,6 +33,10 @@ pub(super) struct Shared {
     /// The last fencing token given out. It begins with the wall clock's microseconds, so that the
     /// tokens of a program that was started again are greater than those before.
     last_token: AtomicU64,
+    /// How often a lock was moved from one node to others (`narrow.rs`).
+    moves: AtomicU64,
+    /// Where nodes are found: see `orphans.rs`.
+    pub(super) home: Home,
     /// What tells this tree's lease tokens from those of others: two trees may give out the same
     /// fencing tokens.
     id: u64,
@@ -39,6 +47,25 @@ impl Shared {
     pub(super) fn next_token(&self) -> u64 {
         // Read-modify-writes of one counter have an order, so a token drawn later is greater.
         self.last_token.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// Looks at several nodes, one after the other. If a lock was moved meanwhile, it may have gone
+    /// from one that was not yet looked at to one that was. Then it looks again; but only so often,
+    /// as locks may go on moving.
+    pub(super) fn unless_moved<T>(&self, look: impl Fn() -> T) -> T {
+        for _ in 1..LOOKS {
+            let before = self.moves.load(Ordering::SeqCst);
+            let seen = look();
+            if self.moves.load(Ordering::SeqCst) == before {
+                return seen;
+            }
+        }
+        look()
+    }
+
+    /// A lock is about to move. It has its new claims, and still has the old one.
+    pub(super) fn count_move(&self) {
+        self.moves.fetch_add(1, Ordering::SeqCst);
     }
 
     /// What a detached lock with this fencing token is found by.
@@ -71,9 +98,18 @@ impl Tree {
             sets: Sets::new(),
             losses: Losses::new(),
             last_token: AtomicU64::new(wall_micros()),
+            moves: AtomicU64::new(0),
+            home: Home::new(),
             id: unique(),
         });
         Self { index: Index::new(), root: Node::root(shared.clone()), shared }
+    }
+
+    /// The same, to be shared: locks on its nodes find it.
+    pub(super) fn shared_new(patience: Duration) -> PlainArc<Self> {
+        let tree = PlainArc::new(Self::new(patience));
+        tree.shared.home.is(&tree);
+        tree
     }
 
     /// The node of a path: found, or made, and its ancestors with it.

@@ -62,8 +62,9 @@ use std::time::Duration;
 use super::gate::Gates;
 use super::node::{Node, Slow, is_roomy};
 use super::sleeper::{Sleeper, unpark};
+use super::waiter::{Rank, Waiter};
 use super::word::{Kind, PARKED, Place};
-use crate::sync::{Ordering, PlainArc, Stamp, Timeout, later, now};
+use crate::sync::{Ordering, PlainArc, Timeout, later, now};
 
 /// Asking the clock about waiters that have been woken already takes time, so only every eighth
 /// pass through a queue does it.
@@ -77,59 +78,11 @@ const IN_FRONT: usize = 8;
 /// and at most twice.
 const UNPOLLED: Duration = Duration::from_millis(10);
 
-/// The order of a queue: draining waiters first, as they hold a claim, then the others. Among
-/// equals the order of arrival counts.
-pub(super) type Rank = (bool, Stamp);
-
-/// The rank of a waiter with this stamp.
-pub(super) fn rank(draining: bool, stamp: Stamp) -> Rank {
-    (!draining, stamp)
-}
-
-/// A place in a queue.
-#[derive(Clone, Debug)]
-pub(super) struct Waiter {
-    /// The node it wants.
-    pub(super) wanted: PlainArc<Node>,
-    pub(super) kind: Kind,
-    /// Where the node that it sleeps at lies, seen from the node it wants.
-    pub(super) place: Place,
-    pub(super) stamp: Stamp,
-    pub(super) sleeper: PlainArc<Sleeper>,
-    /// If only a gate kept it out when it went to sleep: the node that the gate's owner wants.
-    pub(super) gated_for: Option<PlainArc<Node>>,
-}
-
-impl Waiter {
-    pub(super) fn is_draining(&self) -> bool {
-        self.place == Place::Below
-    }
-
-    /// The claims that it has while it drains: one, or those of a set.
-    pub(super) fn claims(&self) -> impl Iterator<Item = (&PlainArc<Node>, Kind)> {
-        let set = self.sleeper.set();
-        let one = (self.is_draining() && set.is_empty()).then_some((&self.wanted, self.kind));
-        let all = if self.is_draining() { set } else { &[] };
-        one.into_iter().chain(all.iter().map(|(node, kind)| (node, *kind)))
-    }
-
-    fn rank(&self) -> Rank {
-        rank(self.is_draining(), self.stamp)
-    }
-
-    /// Whether it has to wait at a node with this word and these gates.
-    fn is_held_up(&self, word: u64, gates: &Gates) -> bool {
-        let Self { kind, place, stamp, .. } = *self;
-        word & kind.conflicts(place) != 0
-            || (place == Place::Here && (kind.is_full(word) || gates.against(kind, Some(stamp)).is_some()))
-    }
-}
-
 /// The waiters of one node, in order of rank.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     waiters: VecDeque<Waiter>,
-    /// How many waiters of each kind have not been woken. Draining ones are not counted.
+    /// How many waiters of each kind have not been woken. Those that go first are not counted.
     asleep: [u32; 4],
     /// How often the queue was gone through.
     passes: u32,
@@ -171,14 +124,14 @@ impl Queue {
         threads.map(|waiter| waiter.sleeper.clone()).collect()
     }
 
-    /// Whether none of the sleeping waiters could go if this were the word. Draining ones are not
-    /// asked.
+    /// Whether none of the sleeping waiters could go if this were the word. Those that go first are
+    /// not asked.
     fn is_hopeless(&self, word: u64) -> bool {
         Kind::ALL.iter().all(|kind| self.asleep[kind.index()] == 0 || word & kind.conflicts(Place::Above) != 0)
     }
 
     fn insert(&mut self, waiter: Waiter) {
-        self.asleep[waiter.kind.index()] += u32::from(!waiter.is_draining());
+        self.asleep[waiter.kind.index()] += u32::from(!waiter.goes_first());
         let at = self.waiters.partition_point(|there| there.rank() <= waiter.rank());
         self.waiters.insert(at, waiter);
     }
@@ -194,18 +147,18 @@ impl Queue {
         for at in 0..self.waiters.len() {
             let waiter = &self.waiters[at];
             let Waiter { kind, place, stamp, .. } = *waiter;
-            let draining = waiter.is_draining();
+            let goes_first = waiter.goes_first();
             let in_front = at < IN_FRONT;
-            // Behind the front there is nothing left to do once no waiter can go. Draining waiters
-            // are all in front of the others, so none of them is missed.
-            if !in_front && !draining && self.is_hopeless(pretended) {
+            // Behind the front there is nothing left to do once no waiter can go. Waiters that go
+            // first are all in front of the others, so none of them is missed.
+            if !in_front && !goes_first && self.is_hopeless(pretended) {
                 break;
             }
-            // A draining waiter has its claim above already, so only real claims can hold it up.
-            let seen = if draining { word } else { pretended };
+            // One that goes first has its claim already, so only real claims can hold it up.
+            let seen = if goes_first { word } else { pretended };
             // Waiters further back must not take this one's turn. A waiter for another node leaves
             // no claim here.
-            if place == Place::Here {
+            if place == Place::Here && !goes_first {
                 pretended |= kind.unit();
             }
             let on_its_way = waiter.sleeper.is_woken();
@@ -213,7 +166,7 @@ impl Queue {
                 waiter.sleeper.set_woken(true);
                 wakes_task |= waiter.sleeper.is_task();
                 next.push(waiter.sleeper.clone());
-                self.asleep[kind.index()] -= u32::from(!draining);
+                self.asleep[kind.index()] -= u32::from(!goes_first);
             }
             // A waiter that stays at the front for too long has gates closed for it. While one is
             // on its way each release comes by here, so the clock is asked now and then only.
@@ -247,7 +200,7 @@ impl Queue {
         let at = start + alike.position(|there| PlainArc::ptr_eq(&there.sleeper, sleeper))?;
         let waiter = self.waiters.remove(at)?;
         if !sleeper.is_woken() {
-            self.asleep[waiter.kind.index()] -= u32::from(!waiter.is_draining());
+            self.asleep[waiter.kind.index()] -= u32::from(!waiter.goes_first());
         }
         self.unpark_bit(node);
         Some(waiter)

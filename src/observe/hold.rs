@@ -62,6 +62,17 @@ impl Hold {
         let Some(old) = self.0.take_if(|held| held.kind.mode != mode) else { return };
         contain(|| self.0 = Some(Box::new(old.of_mode(mode))));
     }
+
+    /// One lock has become so many, held like it.
+    pub(crate) fn split(mut self, count: usize) -> Vec<Self> {
+        let mut parts = Vec::new();
+        if let Some(held) = self.0.take_if(|_| count > 0) {
+            contain(|| parts.extend((1..count).map(|_| Self(Some(Box::new(held.again()))))));
+            parts.push(Self(Some(held)));
+        }
+        parts.resize_with(count, Self::unknown);
+        parts
+    }
 }
 
 /// Its drop, and so a guard's, does not panic, whatever a recorder does.

@@ -100,6 +100,13 @@ impl Holds {
         Self { store, kind, since: now(), gauge }
     }
 
+    /// Another lock that is held like this one, for as long.
+    pub(super) fn again(&self) -> Self {
+        let mut other = Self::begin(self.store, self.kind);
+        other.since = self.since;
+        other
+    }
+
     /// Ends, and goes on in another mode.
     pub(super) fn of_mode(self, mode: Mode) -> Self {
         Self::begin(self.store, Kind { mode, ..self.kind })

@@ -33,6 +33,10 @@ impl Hold {
         Self
     }
 
+    pub(crate) fn split(self, count: usize) -> Vec<Self> {
+        (0..count).map(|_| Self).collect()
+    }
+
     #[inline(always)]
     pub(crate) fn became(&mut self, _: Mode) {}
 }

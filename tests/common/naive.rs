@@ -6,8 +6,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use mutextree::{
-    Backend, Blocker, HeldLock, Kind, LockError, Member, Mode, Owner, PathRef, Request, Scope, Snapshot, TreePath,
-    Wait, WaitingLock, conflicts,
+    Backend, Blocker, HeldLock, InvalidInput, Kind, LockError, Member, Mode, Owner, PathRef, Request, Scope, Snapshot,
+    TreePath, Unchanged, Wait, WaitingLock, conflicts,
 };
 
 /// A tree of locks as a list.
@@ -28,7 +28,7 @@ struct State {
     last_token: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Lock {
     id: u64,
     /// When it came: the locks of a set come together.
@@ -201,6 +201,31 @@ impl Backend for NaiveStore {
         grant.mode = Mode::Shared;
         node.store.changed.notify_all();
         Ok(())
+    }
+
+    fn resolve_below(node: &Node, path: PathRef<'_>) -> Result<Node, LockError> {
+        Ok(NaiveStore(node.store.clone()).resolve(path))
+    }
+
+    fn narrow(node: &Node, grant: Grant, to: &[Node]) -> Result<Vec<Grant>, Unchanged<Grant>> {
+        let mut state = node.store.now();
+        let Some(held) = state.find(grant.id).map(|lock| lock.kind) else {
+            return Err(Unchanged::new(grant, node.not_held()));
+        };
+        if let (Scope::Node, Some(other)) = (held.scope, to.iter().find(|other| other.path != node.path)) {
+            let error = InvalidInput::NotBelow { path: other.path.clone(), held: node.path.clone() };
+            return Err(Unchanged::new(grant, error.into()));
+        }
+        let old = state.remove(grant.id).expect("it was just found");
+        let kept = to.iter().map(|node| {
+            state.last_id += 1;
+            let id = state.last_id;
+            state.locks.push(Lock { id, path: node.path.clone(), ..old.clone() });
+            Grant { id, ..grant }
+        });
+        let kept = kept.collect();
+        node.store.changed.notify_all();
+        Ok(kept)
     }
 
     fn mode(grant: &Grant) -> Mode {

@@ -11,7 +11,8 @@ use super::super::MemoryStore;
 use super::super::acquire::{Step, Who};
 use super::super::node::Node;
 use super::super::sleeper::Sleeper;
-use super::super::wait::{Left, Turn, Waiter, rank};
+use super::super::wait::{Left, Turn};
+use super::super::waiter::{Role, Waiter, rank};
 use super::super::walk::{Marks, Walk};
 use super::super::word::Place;
 use super::phase::{claim_all, drop_all, kind, node, sets};
@@ -196,6 +197,7 @@ impl<'a> SetAcquisition<'a> {
             kind: kind(&self.members[member]),
             wanted: node(&self.members[member]).clone(),
             place,
+            role: if drain.is_some() { Role::Drains } else { Role::Wants },
             stamp,
             sleeper: sleeper.clone(),
             gated_for: None,

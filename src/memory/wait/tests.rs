@@ -3,10 +3,11 @@
 
 use super::super::acquire::{Acquisition, Step};
 use super::super::tree::Tree;
+use super::super::waiter::Role;
 use super::super::word::GATES;
 use super::*;
 use crate::path::ToTreePath;
-use crate::sync::AtomicUsize;
+use crate::sync::{AtomicUsize, Stamp};
 use std::task::{Wake, Waker};
 
 /// Nobody is an old waiter by this.
@@ -17,7 +18,8 @@ fn node(tree: &Tree, path: &str) -> PlainArc<Node> {
 }
 
 fn waiter(wanted: &PlainArc<Node>, kind: Kind, place: Place, stamp: Stamp) -> Waiter {
-    Waiter { wanted: wanted.clone(), kind, place, stamp, sleeper: Sleeper::for_thread(None), gated_for: None }
+    let role = if place == Place::Below { Role::Drains } else { Role::Wants };
+    Waiter { wanted: wanted.clone(), kind, place, role, stamp, sleeper: Sleeper::for_thread(None), gated_for: None }
 }
 
 /// A queue of these at a node that is held by `held`, in this order of age. Nobody has gates closed

@@ -3,7 +3,8 @@
 //!
 //! Every promise is a function of a factory, which makes an empty tree at each call.
 //! [`conformance!`] makes them the tests of one store: it lists them by name, so a new one is added
-//! to its list.
+//! to its list. `conformance!(changing name, factory)` is for what changes a held lock, which not
+//! every store can.
 
 use mutextree::{LockError, LockStore, OwnedTreeMutexGuard, ToTreePath};
 
@@ -15,6 +16,8 @@ pub(crate) mod guards;
 pub(crate) mod leases;
 /// Who holds and who waits; breaking a lock.
 pub(crate) mod looking;
+/// From a lock on a subtree to locks on nodes in it.
+pub(crate) mod narrowing;
 /// Trying, waiting for a while, waiting for ever.
 pub(crate) mod patience;
 /// Several locks as one.
@@ -64,6 +67,18 @@ macro_rules! conformance {
                     leases_of_members_end, a_panic_releases_a_set, a_set_that_waits_is_seen;
                 looking: what_is_held_is_seen, who_waits_is_seen_in_order, who_waits_for_what_is_below_holds_nothing_yet,
                     tasks_are_seen, blockers_are_who_is_in_the_way, what_is_broken_is_lost, under_load_each_node_is_true;
+            }
+        }
+    };
+    // What a store may say that it cannot do.
+    (changing $store:ident, $make:expr) => {
+        mod $store {
+            use super::*;
+            conformance! { @tests $make;
+                narrowing: narrow_keeps_what_is_named, narrow_merges_what_covers_each_other, narrow_to_nothing_is_a_release,
+                    narrow_to_elsewhere_is_an_error, narrow_lets_waiters_for_the_rest_in, narrow_outlives_the_store,
+                    narrow_keeps_lease_and_owner, narrow_of_a_lost_lock_is_an_error, narrow_leaves_no_gap,
+                    narrow_is_seen_all_the_time;
             }
         }
     };

@@ -8,6 +8,7 @@ mod clearing;
 mod enrolling;
 mod giving_up;
 mod looking;
+mod narrowing;
 mod polling;
 mod sets;
 mod trying;
@@ -32,6 +33,7 @@ const WORD: &str = "memory/word.rs";
 const GATE: &str = "memory/gate.rs";
 const SLEEPER: &str = "memory/sleeper.rs";
 const WAIT: &str = "memory/wait.rs";
+const WAITER: &str = "memory/waiter.rs";
 const ACQUIRE: &str = "memory/acquire.rs";
 const TENTATIVE: &str = "memory/tentative.rs";
 const RECLAIM: &str = "memory/reclaim.rs";
@@ -39,6 +41,7 @@ const RECORD: &str = "memory/record.rs";
 const LOOK: &str = "memory/look.rs";
 const SET_PHASE: &str = "memory/set/phase.rs";
 const SET_ACQUIRE: &str = "memory/set/acquire.rs";
+const NARROW: &str = "memory/narrow.rs";
 
 pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
     let lists = [
@@ -51,6 +54,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         polling::MUTATIONS,
         looking::MUTATIONS,
         sets::MUTATIONS,
+        narrowing::MUTATIONS,
     ];
     lists.into_iter().flatten()
 }

@@ -1,6 +1,6 @@
 //! Sleeping, waking, gates: models in `waking.rs` and `gating.rs`.
 
-use super::{ACQUIRE, CLAIM, GATE, Mutation, WAIT};
+use super::{ACQUIRE, CLAIM, GATE, Mutation, WAIT, WAITER};
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
@@ -53,7 +53,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         what: "a waiter for something below keeps those behind it asleep",
         edits: &[(
             WAIT,
-            "            if place == Place::Here {\n                pretended |= kind.unit();\n            }",
+            "            if place == Place::Here && !goes_first {\n                pretended |= kind.unit();\n            }",
             "            pretended |= kind.unit();",
         )],
         fails: &["one_wants_the_node_one_below"],
@@ -62,8 +62,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         what: "a release wakes one waiter only",
         edits: &[(
             WAIT,
-            "                self.asleep[kind.index()] -= u32::from(!draining);\n",
-            "                self.asleep[kind.index()] -= u32::from(!draining);\n                break;\n",
+            "                self.asleep[kind.index()] -= u32::from(!goes_first);\n",
+            "                self.asleep[kind.index()] -= u32::from(!goes_first);\n                break;\n",
         )],
         fails: &["two_siblings_behind_the_root"],
     },
@@ -75,8 +75,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         what: "a drain waits its turn",
         edits: &[
-            (WAIT, "(!draining, stamp)\n", "(false, stamp)\n"),
-            (WAIT, "let seen = if draining { word } else { pretended };", "let seen = pretended;"),
+            (WAITER, "(!goes_first, stamp)\n", "(false, stamp)\n"),
+            (WAIT, "let seen = if goes_first { word } else { pretended };", "let seen = pretended;"),
         ],
         fails: &["draining_past_a_waiter"],
     },

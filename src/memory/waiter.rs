@@ -1,0 +1,77 @@
+//! [`Waiter`]: a place in a queue, and what holds up the one who is in it.
+
+use super::gate::Gates;
+use super::node::Node;
+use super::sleeper::Sleeper;
+use super::word::{Kind, Place};
+use crate::sync::{PlainArc, Stamp};
+
+/// The order of a queue: waiters with a claim first, then the others. Among equals the order of
+/// arrival counts.
+pub(super) type Rank = (bool, Stamp);
+
+/// The rank of a waiter with this stamp.
+pub(super) fn rank(goes_first: bool, stamp: Stamp) -> Rank {
+    (!goes_first, stamp)
+}
+
+/// What a waiter has while it sleeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// No claim: it starts over when it is woken.
+    Wants,
+    /// A claim, which is no lock yet. It sleeps below it.
+    Drains,
+    /// A lock that is being narrowed. It sleeps below it, until a newcomer has withdrawn.
+    Narrows,
+}
+
+/// A place in a queue.
+#[derive(Clone, Debug)]
+pub(super) struct Waiter {
+    /// The node it wants.
+    pub(super) wanted: PlainArc<Node>,
+    pub(super) kind: Kind,
+    /// Where the node that it sleeps at lies, seen from the node it wants.
+    pub(super) place: Place,
+    pub(super) role: Role,
+    pub(super) stamp: Stamp,
+    pub(super) sleeper: PlainArc<Sleeper>,
+    /// If only a gate kept it out when it went to sleep: the node that the gate's owner wants.
+    pub(super) gated_for: Option<PlainArc<Node>>,
+}
+
+impl Waiter {
+    pub(super) fn is_draining(&self) -> bool {
+        self.role == Role::Drains
+    }
+
+    /// The claims that it has while it drains: one, or those of a set.
+    pub(super) fn claims(&self) -> impl Iterator<Item = (&PlainArc<Node>, Kind)> {
+        let set = self.sleeper.set();
+        let one = (self.is_draining() && set.is_empty()).then_some((&self.wanted, self.kind));
+        let all = if self.is_draining() { set } else { &[] };
+        one.into_iter().chain(all.iter().map(|(node, kind)| (node, *kind)))
+    }
+
+    /// Whether it has a claim while it sleeps. Then no waiter holds it up, and no gate.
+    pub(super) fn goes_first(&self) -> bool {
+        self.role != Role::Wants
+    }
+
+    pub(super) fn rank(&self) -> Rank {
+        rank(self.goes_first(), self.stamp)
+    }
+
+    /// Whether it has to wait at a node with this word and these gates.
+    pub(super) fn is_held_up(&self, word: u64, gates: &Gates) -> bool {
+        let Self { kind, place, stamp, .. } = *self;
+        match self.role {
+            Role::Drains | Role::Narrows => word & kind.conflicts(place) != 0,
+            Role::Wants => {
+                word & kind.conflicts(place) != 0
+                    || (place == Place::Here && (kind.is_full(word) || gates.against(kind, Some(stamp)).is_some()))
+            }
+        }
+    }
+}
