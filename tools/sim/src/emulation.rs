@@ -4,6 +4,7 @@
 //! * `data.rs`: the keys and what they hold
 //! * `commands.rs`: what each command does, and its reply
 //! * `lua.rs`: the interpreter: how a script calls commands, and how its reply is read
+//! * `parts.rs`: a script's functions are made once, and not in each call
 //! * `testing.rs`: what the tests use, which hold all of it against a real server
 
 use mlua::Function;
@@ -14,10 +15,12 @@ use crate::redis::value::Value;
 mod commands;
 mod data;
 mod lua;
+mod parts;
 #[doc(hidden)]
 pub mod testing;
 
-pub(super) use data::{Bytes, Data};
+pub(super) use commands::Touched;
+pub(super) use data::Data;
 use lua::Engine;
 
 /// The limits of `lua/tree.lua`, in its order: MAX_REAPED, MAX_ASIDE, MAX_GRANTED, MAX_VISITED and
@@ -85,9 +88,8 @@ impl Interpreter {
         self.engine.run(&script, keys, &words, data, time)
     }
 
-    /// The tokens whose records the last script set or deleted in the hash of its first key, in
-    /// that order; one may be there twice.
-    pub(super) fn touched(&self) -> std::cell::Ref<'_, [Bytes]> {
+    /// What the last script has done to the data.
+    pub(super) fn touched(&self) -> std::cell::Ref<'_, Touched> {
         self.engine.touched()
     }
 
@@ -99,7 +101,9 @@ impl Interpreter {
         let place = script as usize;
         if self.loaded[at].1[place].is_none() {
             let text = limits.put_into(script, &self.texts[place]);
-            let function = self.engine.load(&text).unwrap_or_else(|error| panic!("{script:?} is no Lua: {error}"));
+            let in_parts = parts::split(&text).and_then(|text| self.engine.load_made(&text).ok());
+            let as_it_is = || self.engine.load(&text).unwrap_or_else(|error| panic!("{script:?} is no Lua: {error}"));
+            let function = in_parts.unwrap_or_else(as_it_is);
             self.loaded[at].1[place] = Some(function);
         }
         self.loaded[at].1[place].clone().expect("it has been loaded")

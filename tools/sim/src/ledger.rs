@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::claim::{Claim, Place};
-use super::emulation::{Bytes, Data};
+use super::emulation::{Data, Touched};
 use crate::redis::protocol::keys::Keys;
 
 /// Every so many scripts all is recounted, where many histories are run.
@@ -112,33 +112,40 @@ impl Ledger {
         self.waits.keys()
     }
 
+    pub(super) fn waits(&self, token: &[u8]) -> bool {
+        self.waits.contains_key(token)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.held.is_empty() && self.waits.is_empty()
     }
 
-    /// A script has run, and touched these tokens. Returns what it granted.
+    /// A script has run, and touched this. Returns what it granted.
     pub(super) fn check(
         &mut self,
         keys: &Keys,
         data: &Data,
-        touched: &[Bytes],
+        touched: &Touched,
         strict: Strict,
     ) -> Result<Vec<Granted>, String> {
         let (names, before) = (names(keys), self.greatest);
-        let waited = self.read_waiters(&names, data)?;
+        let waited = self.read_waiters(&names, data, touched)?;
+        // Whether less may be in somebody's way than before, or somebody else waits.
+        let mut has_room = !touched.waiters.is_empty();
         let mut granted = Vec::new();
-        for token in touched {
+        for token in &touched.holders {
             let now = data.field(names.nodes, token).map(|it| read(it).ok_or("a record that nobody can read"));
             match now.transpose()?.filter(|record| record.claim.is_some()) {
-                None => _ = self.held.remove(&token[..]),
+                None => has_room |= self.held.remove(&token[..]).is_some(),
                 Some(record) => granted.push((token, record)),
             }
         }
         let mut new = Vec::new();
         // A hand-over may write the new holder's record before it removes the old one's.
         for (token, record) in granted {
-            if self.held.contains_key(&token[..]) {
-                self.held.insert(token.to_vec(), record);
+            if let Some(held) = self.held.get_mut(&token[..]) {
+                has_room |= held.claim != record.claim;
+                *held = record;
             } else {
                 let waited = waited.get(&token[..]);
                 new.push(Granted { token: token.to_vec(), window: waited.map(|it| it.window) });
@@ -149,30 +156,41 @@ impl Ledger {
         if strict.recounts || self.scripts.is_multiple_of(RECOUNTS) {
             self.recount(&names, data)?;
         }
-        self.owes |= strict.owes || strict.grace;
-        match self.forgotten() {
-            None => self.owes = false,
-            Some(_) if self.owes => {}
-            Some((token, claim)) => {
-                return Err(format!("{} waits for {claim}, and nothing is in its way (I5)", text(token)));
+        // Else nobody was forgotten before, and nobody is now.
+        if self.owes || has_room {
+            self.owes |= strict.owes || strict.grace;
+            match self.forgotten() {
+                None => self.owes = false,
+                Some(_) if self.owes => {}
+                Some((token, claim)) => {
+                    return Err(format!("{} waits for {claim}, and nothing is in its way (I5)", text(token)));
+                }
             }
         }
         Ok(new)
     }
 
     /// Returns those that waited before, and do not any more.
-    fn read_waiters(&mut self, names: &Names<'_>, data: &Data) -> Result<BTreeMap<Vec<u8>, Record>, String> {
-        let gone: Vec<Vec<u8>> =
-            self.waits.keys().filter(|token| data.field(names.waiters, token).is_none()).cloned().collect();
-        for (token, it) in data.hash(names.waiters) {
+    fn read_waiters(
+        &mut self,
+        names: &Names<'_>,
+        data: &Data,
+        touched: &Touched,
+    ) -> Result<BTreeMap<Vec<u8>, Record>, String> {
+        let mut gone = BTreeMap::new();
+        for token in touched.waiters.iter().collect::<BTreeSet<_>>() {
+            let Some(it) = data.field(names.waiters, token) else {
+                gone.extend(self.waits.remove_entry(&token[..]));
+                continue;
+            };
             // It may have been taken away and queued anew in one call.
-            if self.waits.get(token).is_none_or(|known| *known.text != *it) {
+            if self.waits.get(&token[..]).is_none_or(|known| *known.text != *it) {
                 let record = read(it).ok_or_else(|| format!("a waiter's record that nobody can read: {}", text(it)))?;
                 self.draw("an arrival", record.number)?;
                 self.waits.insert(token.to_vec(), record);
             }
         }
-        Ok(gone.into_iter().filter_map(|token| self.waits.remove_entry(&token)).collect())
+        Ok(gone)
     }
 
     fn draw(&mut self, what: &str, number: u64) -> Result<(), String> {

@@ -221,7 +221,11 @@ impl World<'_> {
         match answer {
             Ok(answer) => {
                 self.check_call(&call, &answer, server, time);
-                self.sort_mail(server);
+                // Who waits for messages has an empty mailbox.
+                let has_mail = self.interpreter.touched().has_mail;
+                if has_mail {
+                    self.sort_mail(server);
+                }
                 Ok(answer)
             }
             Err(error) if error.starts_with("HELLO ") => Err(Failure::Stranger),

@@ -56,14 +56,17 @@ impl Turns {
                 return Err(format!("{} is handed a lock for longer than a claim window (I5)", text(&it.token)));
             }
         }
-        let mut ends = BTreeMap::new();
+        self.ends.retain(|token, _| ledger.waits(token));
         for token in ledger.waiters() {
-            if !self.ends.contains_key(token) {
-                self.is_not_gone(token, "queued", ran)?;
+            let end = data.score(ran.deadlines, token).unwrap_or(0.0);
+            match self.ends.get_mut(token) {
+                Some(its) => *its = end,
+                None => {
+                    self.is_not_gone(token, "queued", ran)?;
+                    self.ends.insert(token.clone(), end);
+                }
             }
-            ends.insert(token.clone(), data.score(ran.deadlines, token).unwrap_or(0.0));
         }
-        self.ends = ends;
         if let (Some(tombstone), Some(token)) = (ran.released, ran.words.get(1)) {
             let until = match tombstone {
                 // Its client knows that no request for it is under way.

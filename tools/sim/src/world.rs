@@ -12,7 +12,8 @@
 //! fault comes, what was broken is mended, and nobody begins anything: everyone who waits must be
 //! served within a time that follows from the leases, and the tree must come free.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use mutextree_judge::Judge;
 
@@ -83,6 +84,34 @@ pub(super) enum Event {
     Ends,
 }
 
+/// An event in the queue: in order of time, and then as it was put in.
+#[derive(Debug)]
+struct Entry {
+    at: u64,
+    number: u64,
+    event: Event,
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Entry {}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.at, self.number).cmp(&(other.at, other.number))
+    }
+}
+
 /// What one history came to.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
@@ -102,7 +131,8 @@ pub(super) struct Outcome {
 pub(super) struct World<'a> {
     pub(super) plan: Plan,
     pub(super) now: u64,
-    queue: BTreeMap<(u64, u64), Event>,
+    /// What happens when, and the number of the entry.
+    queue: BinaryHeap<Reverse<Entry>>,
     entries: u64,
     pub(super) processes: Vec<Process>,
     incarnations: u64,
@@ -141,7 +171,7 @@ impl<'a> World<'a> {
         let strikes = Fault::ALL.iter().map(|&fault| Chance::new(plan.seed, 100 + fault as u64)).collect();
         let mut world = Self {
             now: 0,
-            queue: BTreeMap::new(),
+            queue: BinaryHeap::new(),
             entries: 0,
             processes: Vec::new(),
             incarnations: 0,
@@ -209,7 +239,7 @@ impl<'a> World<'a> {
     /// Runs it to its end, or to the first violation.
     pub(super) fn run(mut self) -> Outcome {
         while self.violation.is_none()
-            && let Some(((at, _), event)) = self.queue.pop_first()
+            && let Some(Reverse(Entry { at, event, .. })) = self.queue.pop()
         {
             self.now = at;
             if matches!(event, Event::Ends) {
@@ -234,7 +264,7 @@ impl<'a> World<'a> {
 
     pub(super) fn schedule(&mut self, at: u64, event: Event) {
         self.entries += 1;
-        self.queue.insert((at.max(self.now), self.entries), event);
+        self.queue.push(Reverse(Entry { at: at.max(self.now), number: self.entries, event }));
     }
 
     fn happen(&mut self, event: Event) {

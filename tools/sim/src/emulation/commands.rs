@@ -48,10 +48,28 @@ pub(super) struct Server {
     pub(super) data: Data,
     /// Microseconds since 1970.
     pub(super) time: u64,
-    /// The hash in which tokens are watched: the first key of the script.
-    pub(super) watched: Vec<u8>,
-    /// The tokens in it that were set or deleted.
-    pub(super) touched: Vec<Bytes>,
+    /// The hashes in which tokens are watched: the first key of the script, and the fourth.
+    pub(super) watched: [Vec<u8>; 2],
+    pub(super) touched: Touched,
+}
+
+/// What a script has done to the data, as far as the judge goes by it.
+#[derive(Debug, Default)]
+pub(in crate::redis::simulator) struct Touched {
+    /// Tokens whose record was set or deleted, in that order: in the first key, that of holders,
+    /// and in the fourth, that of waiters. One may be there twice.
+    pub(in crate::redis::simulator) holders: Vec<Bytes>,
+    pub(in crate::redis::simulator) waiters: Vec<Bytes>,
+    /// Whether something was put into a list.
+    pub(in crate::redis::simulator) has_mail: bool,
+}
+
+impl Touched {
+    pub(super) fn clear(&mut self) {
+        self.holders.clear();
+        self.waiters.clear();
+        self.has_mail = false;
+    }
 }
 
 fn wrong_count(name: &str) -> Error {
@@ -114,8 +132,11 @@ impl Server {
 
     fn watch(&mut self, key: &[u8], field: &[u8]) {
         // A path may have a dot, too, but begins with a one.
-        if key == self.watched && field.contains(&b'.') && field[0] != 1 {
-            self.touched.push(field.into());
+        let is_token = || field.contains(&b'.') && field[0] != 1;
+        if key == self.watched[0] && is_token() {
+            self.touched.holders.push(field.into());
+        } else if key == self.watched[1] && is_token() {
+            self.touched.waiters.push(field.into());
         }
     }
 
@@ -176,7 +197,9 @@ impl Server {
     fn rpush<W: AsRef<[u8]>>(&mut self, words: &[W]) -> Result {
         let list: &mut List = self.data.get_or_make(words[0].as_ref())?;
         list.extend(words[1..].iter().map(|element| Bytes::from(element.as_ref())));
-        Ok(Reply::Int(length(list.len())))
+        let length = length(list.len());
+        self.touched.has_mail = true;
+        Ok(Reply::Int(length))
     }
 
     /// In a script it waits for nothing.

@@ -3,7 +3,6 @@
 //! All maps are sorted. So two servers with the same contents are read in the same order, whatever
 //! happened before.
 
-use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -17,7 +16,8 @@ pub(in crate::redis::simulator) type Bytes = Arc<[u8]>;
 /// What is read here is also read if its time is up, as long as no script has run since.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::redis::simulator) struct Data {
-    keys: BTreeMap<Bytes, Entry>,
+    /// Sorted. They are so few that they are looked through.
+    keys: Vec<(Bytes, Entry)>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -73,7 +73,7 @@ pub(super) struct WrongType;
 impl Data {
     /// The names of the keys.
     pub(in crate::redis::simulator) fn keys(&self) -> impl Iterator<Item = &[u8]> {
-        self.keys.keys().map(Borrow::borrow)
+        self.keys.iter().map(|(key, _)| &**key)
     }
 
     /// The fields of a hash and their values, sorted by field; nothing if it is no hash.
@@ -141,9 +141,17 @@ impl Data {
     /// Forgets the keys whose time is up.
     pub(super) fn purge(&mut self, time: u64) {
         let now = milliseconds(time);
-        if self.keys.values().any(|entry| entry.is_over(now)) {
-            self.keys.retain(|_, entry| !entry.is_over(now));
+        if self.keys.iter().any(|(_, entry)| entry.is_over(now)) {
+            self.keys.retain(|(_, entry)| !entry.is_over(now));
         }
+    }
+
+    fn entry(&self, key: &[u8]) -> Option<&Entry> {
+        self.keys.iter().find(|(its, _)| **its == *key).map(|(_, entry)| entry)
+    }
+
+    fn entry_mut(&mut self, key: &[u8]) -> Option<&mut Entry> {
+        self.keys.iter_mut().find(|(its, _)| **its == *key).map(|(_, entry)| entry)
     }
 
     fn peek<S: Shape>(&self, key: &[u8]) -> Option<&S> {
@@ -151,43 +159,45 @@ impl Data {
     }
 
     pub(super) fn get<S: Shape>(&self, key: &[u8]) -> Result<Option<&S>, WrongType> {
-        self.keys.get(key).map(|entry| S::of(&entry.held).ok_or(WrongType)).transpose()
+        self.entry(key).map(|entry| S::of(&entry.held).ok_or(WrongType)).transpose()
     }
 
     pub(super) fn get_mut<S: Shape>(&mut self, key: &[u8]) -> Result<Option<&mut S>, WrongType> {
-        self.keys.get_mut(key).map(|entry| S::of_mut(&mut entry.held).ok_or(WrongType)).transpose()
+        self.entry_mut(key).map(|entry| S::of_mut(&mut entry.held).ok_or(WrongType)).transpose()
     }
 
     /// The same, made if it is not there. Who calls this puts something in.
     pub(super) fn get_or_make<S: Shape>(&mut self, key: &[u8]) -> Result<&mut S, WrongType> {
-        if !self.keys.contains_key(key) {
-            self.keys.insert(key.into(), Entry { held: S::default().wrap(), ends: None });
-        }
-        let entry = self.keys.get_mut(key).expect("it is there or was made");
-        S::of_mut(&mut entry.held).ok_or(WrongType)
+        let at = self.keys.iter().position(|(its, _)| **its == *key).unwrap_or_else(|| {
+            let at = self.keys.partition_point(|(its, _)| **its < *key);
+            self.keys.insert(at, (key.into(), Entry { held: S::default().wrap(), ends: None }));
+            at
+        });
+        S::of_mut(&mut self.keys[at].1.held).ok_or(WrongType)
     }
 
     pub(super) fn drop_if_empty(&mut self, key: &[u8]) {
-        if self.keys.get(key).is_some_and(|entry| entry.held.is_empty()) {
-            self.keys.remove(key);
+        if self.entry(key).is_some_and(|entry| entry.held.is_empty()) {
+            self.remove(key);
         }
     }
 
     pub(super) fn contains(&self, key: &[u8]) -> bool {
-        self.keys.contains_key(key)
+        self.entry(key).is_some()
     }
 
     pub(super) fn remove(&mut self, key: &[u8]) -> bool {
-        self.keys.remove(key).is_some()
+        let at = self.keys.iter().position(|(its, _)| **its == *key);
+        at.map(|at| self.keys.remove(at)).is_some()
     }
 
     /// The last millisecond of a key that has one.
     pub(super) fn end(&self, key: &[u8]) -> Option<i64> {
-        self.keys.get(key)?.ends
+        self.entry(key)?.ends
     }
 
     pub(super) fn set_end(&mut self, key: &[u8], ends: i64) {
-        if let Some(entry) = self.keys.get_mut(key) {
+        if let Some(entry) = self.entry_mut(key) {
             entry.ends = Some(ends);
         }
     }

@@ -8,10 +8,10 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
-use mlua::{BorrowedBytes, Function, IntoLua, Lua, LuaOptions, MultiValue, StdLib, Table, Value as LuaValue};
+use mlua::{BorrowedBytes, Either, Function, IntoLua, Lua, LuaOptions, MultiValue, StdLib, Table, Value as LuaValue};
 
-use super::commands::{Digits, Reply, Server};
-use super::data::{Bytes, Data};
+use super::commands::{Digits, Reply, Server, Touched};
+use super::data::Data;
 use crate::redis::value::Value;
 
 mod packing;
@@ -85,6 +85,8 @@ impl Engine {
     pub(super) fn new() -> Self {
         let libraries = StdLib::STRING | StdLib::TABLE | StdLib::MATH;
         let lua = Lua::new_with(libraries, LuaOptions::default()).expect(SOUND);
+        // What scripts leave behind is collected once it is ten times as much as what stays.
+        lua.gc_set_pause(1000);
         let server = Rc::new(RefCell::new(Server::default()));
         let (keys, arguments) = (lua.create_table().expect(SOUND), lua.create_table().expect(SOUND));
         let environment = environment(&lua, &server, &keys, &arguments).expect(SOUND);
@@ -97,6 +99,11 @@ impl Engine {
         let code = if text.starts_with("#!") { text.replacen("#!", "--", 1) } else { text.to_owned() };
         let chunk = self.lua.load(code).set_name("@user_script").set_mode(mlua::ChunkMode::Text);
         chunk.set_environment(self.environment.clone()).into_function().map_err(|error| error_text(&error))
+    }
+
+    /// A script that a chunk makes: see `parts.rs`.
+    pub(super) fn load_made(&self, text: &str) -> Result<Function, String> {
+        self.load(text)?.call(()).map_err(|error| error_text(&error))
     }
 
     /// Runs a script. `arguments` are RESP bulk strings, one behind the other.
@@ -124,9 +131,9 @@ impl Engine {
         }
     }
 
-    /// The tokens that the last script set or deleted in the hash of its first key, in that order.
-    pub(super) fn touched(&self) -> std::cell::Ref<'_, [Bytes]> {
-        std::cell::Ref::map(self.server.borrow(), |server| &*server.touched)
+    /// What the last script has done.
+    pub(super) fn touched(&self) -> std::cell::Ref<'_, Touched> {
+        std::cell::Ref::map(self.server.borrow(), |server| &server.touched)
     }
 
     fn hand_in(&mut self, keys: &[String], arguments: &[u8]) -> mlua::Result<()> {
@@ -137,12 +144,16 @@ impl Engine {
             (keys.len()..self.counts.0).try_for_each(|at| self.keys.raw_seti(at + 1, LuaValue::Nil))?;
             self.counts.0 = keys.len();
             self.last_keys = keys.to_vec();
-            self.server.borrow_mut().watched = keys.first().map_or_else(Vec::new, |key| key.as_bytes().to_vec());
+            let key = |at: usize| keys.get(at).map_or_else(Vec::new, |key| key.as_bytes().to_vec());
+            self.server.borrow_mut().watched = [key(0), key(3)];
         }
         let mut count = 0;
         for word in Words(arguments) {
             count += 1;
-            self.arguments.raw_seti(count, self.lua.create_string(word)?)?;
+            match std::str::from_utf8(word) {
+                Ok(word) => self.arguments.raw_seti(count, word)?,
+                Err(_) => self.arguments.raw_seti(count, self.lua.create_string(word)?)?,
+            }
         }
         (count..self.counts.1).try_for_each(|at| self.arguments.raw_seti(at + 1, LuaValue::Nil))?;
         self.counts.1 = count;
@@ -292,16 +303,27 @@ fn lua_value(lua: &Lua, reply: Reply) -> mlua::Result<LuaValue> {
         Reply::Int(number) => LuaValue::Integer(number),
         Reply::Bytes(bytes) => LuaValue::String(lua.create_string(&bytes)?),
         Reply::Digits(digits) => LuaValue::String(lua.create_string(digits.text())?),
-        Reply::List(elements) => LuaValue::Table(lua.create_sequence_from(elements.into_iter().map(Element))?),
+        Reply::List(elements) => LuaValue::Table(lua.create_sequence_from(elements.iter().map(element))?),
     })
 }
 
-/// An element of a list.
-struct Element(Reply);
+/// An element of a list. Text and `false` get into Lua on a shorter way than other values do.
+fn element(reply: &Reply) -> Either<&str, Either<bool, Element<'_>>> {
+    match reply {
+        Reply::Nil => Either::Right(Either::Left(false)),
+        Reply::Bytes(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => Either::Left(text),
+            Err(_) => Either::Right(Either::Right(Element(reply))),
+        },
+        other => Either::Right(Either::Right(Element(other))),
+    }
+}
 
-impl IntoLua for Element {
+struct Element<'a>(&'a Reply);
+
+impl IntoLua for Element<'_> {
     fn into_lua(self, lua: &Lua) -> mlua::Result<LuaValue> {
-        lua_value(lua, self.0)
+        lua_value(lua, self.0.clone())
     }
 }
 

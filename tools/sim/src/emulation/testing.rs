@@ -4,7 +4,7 @@ use redis::Value as Answer;
 
 use super::data::Data;
 use super::lua::Engine;
-use super::{Interpreter, Limits};
+use super::{Interpreter, Limits, parts};
 use crate::redis::command;
 use crate::redis::protocol::script::{Call, Script};
 use crate::redis::value::Value;
@@ -69,9 +69,20 @@ impl Emulated {
         self.interpreter.run(&call, "", keys, Limits(limits), &mut self.data, time).map(answer)
     }
 
-    /// The tokens that the last script that was run set or deleted.
-    pub fn touched(&self) -> Vec<Vec<u8>> {
-        self.interpreter.touched().iter().map(|token| token.to_vec()).collect()
+    /// The tokens that the last script that was run set or deleted: among holders, and waiters.
+    pub fn touched(&self) -> [Vec<Vec<u8>>; 2] {
+        let touched = self.interpreter.touched();
+        [&touched.holders, &touched.waiters].map(|tokens| tokens.iter().map(|token| token.to_vec()).collect())
+    }
+
+    /// Whether the last script that was run left a message for anybody.
+    pub fn has_mail(&self) -> bool {
+        self.interpreter.touched().has_mail
+    }
+
+    /// Whether a script's functions are made once, and not in each call.
+    pub fn makes_functions_once(&self, text: &str) -> bool {
+        parts::split(text).is_some_and(|text| self.engine.load_made(&text).is_ok())
     }
 
     /// What the listener would be given.

@@ -216,19 +216,27 @@ impl Run<'_> {
 
     /// Each token whose record is another one than before is among those that were touched.
     fn touched(&self, before: &[Key], after: &[Key]) {
-        let touched = self.emulated.touched();
-        let (before, after) = (records(before), records(after));
         let changed = |(token, text): &&(Vec<u8>, Vec<u8>), there: &[(Vec<u8>, Vec<u8>)]| {
             !there.iter().any(|(its, record)| its == token && record == text)
         };
-        let set = after.iter().filter(|entry| changed(entry, &before));
-        let gone = before.iter().filter(|entry| changed(entry, &after));
-        for (token, _) in set.chain(gone) {
-            assert!(touched.contains(token), "{} was not told after\n{}", token.escape_ascii(), self.told);
+        for (key, touched) in ["{tree}:n", "{tree}:w"].into_iter().zip(self.emulated.touched()) {
+            let (before, after) = (records(before, key), records(after, key));
+            let set = after.iter().filter(|entry| changed(entry, &before));
+            let gone = before.iter().filter(|entry| changed(entry, &after));
+            for (token, _) in set.chain(gone) {
+                assert!(touched.contains(token), "{} was not told after\n{}", token.escape_ascii(), self.told);
+            }
+            for token in touched {
+                let known = self.locks.iter().any(|lock| lock.token.as_bytes() == token) || token == NOBODY.as_bytes();
+                assert!(known, "{} is no token after\n{}", token.escape_ascii(), self.told);
+            }
         }
-        for token in touched {
-            let known = self.locks.iter().any(|lock| lock.token.as_bytes() == token) || token == NOBODY.as_bytes();
-            assert!(known, "{} is no token after\n{}", token.escape_ascii(), self.told);
+        let messages = |contents: &[Key]| -> usize {
+            let count = |(_, held, _): &Key| if let Contents::List(list) = held { list.len() } else { 0 };
+            contents.iter().map(count).sum()
+        };
+        if messages(after) > messages(before) {
+            assert!(self.emulated.has_mail(), "a message was not told after\n{}", self.told);
         }
     }
 
@@ -251,9 +259,9 @@ impl Run<'_> {
     }
 }
 
-/// The records in the hash of nodes.
-fn records(contents: &[Key]) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let nodes = contents.iter().find(|(key, ..)| key == b"{tree}:n");
+/// The records in a hash.
+fn records(contents: &[Key], key: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let nodes = contents.iter().find(|(its, ..)| its == key.as_bytes());
     let Some((_, Contents::Hash(fields), _)) = nodes else { return Vec::new() };
     fields.iter().filter(|(field, _)| field.contains(&b'.') && !field.starts_with(b"\x01")).cloned().collect()
 }
@@ -275,6 +283,14 @@ fn limits(rng: &mut Rng) -> [u32; 5] {
 fn all_limits() -> Vec<[u32; 5]> {
     let mut rng = Rng::with_seed(7);
     std::iter::once([64, 16, 64, 128, 1000]).chain((0..5).map(|_| limits(&mut rng))).collect()
+}
+
+#[test]
+fn the_functions_of_each_script_are_made_once() {
+    let emulated = Emulated::default();
+    for (name, text) in scripts([64, 16, 64, 128, 1000]) {
+        assert!(emulated.makes_functions_once(&text), "{name} is not cut in parts: its lines are in another form");
+    }
 }
 
 #[test]

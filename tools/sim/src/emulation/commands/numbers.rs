@@ -16,7 +16,7 @@ impl Digits {
 
     pub(in super::super) fn new(number: f64) -> Self {
         if number == number.trunc() && number.abs() < 1e17 && !(number == 0.0 && number.is_sign_negative()) {
-            return Self::of(format_args!("{}", number as i64));
+            return Self::whole(number as i64);
         }
         if number.is_nan() {
             return Self::of(format_args!("{}nan", if number.is_sign_negative() { "-" } else { "" }));
@@ -54,6 +54,24 @@ impl Digits {
         &self.bytes[..self.length]
     }
 
+    fn whole(number: i64) -> Self {
+        let (mut bytes, mut at, mut rest) = ([0; Self::MOST], Self::MOST, number.unsigned_abs());
+        loop {
+            at -= 1;
+            bytes[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        if number < 0 {
+            at -= 1;
+            bytes[at] = b'-';
+        }
+        bytes.copy_within(at.., 0);
+        Self { bytes, length: Self::MOST - at }
+    }
+
     fn of(text: std::fmt::Arguments<'_>) -> Self {
         let mut bytes = [0; Self::MOST];
         let mut rest = &mut bytes[..];
@@ -77,6 +95,10 @@ pub(super) fn integer(text: &[u8]) -> Option<i64> {
 /// A number that fills the whole text, as the server takes a score: no space before it, and none
 /// that is too large or too small for a double.
 pub(super) fn float(text: &[u8]) -> Option<f64> {
+    // Most scores are times: whole numbers that a u64 has room for.
+    if (1..=18).contains(&text.len()) && text.iter().all(u8::is_ascii_digit) {
+        return Some(text.iter().fold(0, |number, &digit| number * 10 + u64::from(digit - b'0')) as f64);
+    }
     wide_float(text).filter(|_| !strtod(text).out_of_range)
 }
 

@@ -1,7 +1,7 @@
 //! The library `struct`: numbers packed into bytes. Whole numbers of 1 to 8 bytes in either order,
 //! which is what the scripts use of it; any other format is an error that says so.
 
-use mlua::{Lua, MultiValue, Table, Value};
+use mlua::{Function, Lua, MultiValue, Table, Value};
 
 /// A number in a format.
 #[derive(Clone, Copy)]
@@ -62,10 +62,65 @@ fn items(format: &[u8]) -> Items<'_> {
 
 pub(super) fn library(lua: &Lua) -> mlua::Result<Table> {
     let library = lua.create_table()?;
-    library.raw_set("pack", lua.create_function(pack)?)?;
-    library.raw_set("unpack", lua.create_function(unpack)?)?;
+    let cached = lua.load(CACHED).into_function()?;
+    let (pack, unpack) = (lua.create_function(pack)?, lua.create_function(unpack)?);
+    let (pack, unpack): (Function, Function) = cached.call((pack, unpack))?;
+    library.raw_set("pack", pack)?;
+    library.raw_set("unpack", unpack)?;
     Ok(library)
 }
+
+/// Most that is packed are counts of a node: six small numbers, and few different ones. What was
+/// packed or unpacked before is looked up. A number that is no number is in no table.
+const CACHED: &str = "
+    local pack, unpack = ...
+    local layout = '<I4I4I4I4I4I4'
+    local packed, unpacked, room = {}, {}, 0
+    local function make_room()
+      if room == 0 then
+        packed, unpacked, room = {}, {}, 20000
+      end
+      room = room - 1
+    end
+    local function put(at, numbers, text)
+      for i = 1, 5 do
+        local number = numbers[i]
+        at[number] = at[number] or {}
+        at = at[number]
+      end
+      at[numbers[6]] = text
+    end
+    return function(format, a, b, c, d, e, f, ...)
+      if format ~= layout then
+        return pack(format, a, b, c, d, e, f, ...)
+      end
+      local at = packed[a]
+      at = at and at[b]
+      at = at and at[c]
+      at = at and at[d]
+      at = at and at[e]
+      local text = at and at[f]
+      if not text then
+        text = pack(format, a, b, c, d, e, f)
+        if a == a and b == b and c == c and d == d and e == e and f == f then
+          make_room()
+          put(packed, { a, b, c, d, e, f }, text)
+        end
+      end
+      return text
+    end, function(format, text, ...)
+      if format ~= layout or ... then
+        return unpack(format, text, ...)
+      end
+      local it = unpacked[text]
+      if not it then
+        it = { unpack(format, text) }
+        make_room()
+        unpacked[text] = it
+      end
+      return it[1], it[2], it[3], it[4], it[5], it[6], it[7]
+    end
+";
 
 fn pack(lua: &Lua, arguments: MultiValue) -> mlua::Result<mlua::String> {
     let Some(Value::String(format)) = arguments.front() else {
