@@ -1,5 +1,5 @@
 //! A kept `TreeMutex` by depth, against a flat mutex and the textbook tree lock; and the root of a
-//! tree full of idle handles.
+//! tree full of idle handles. What owners, leases and tokens cost; and tries that are refused.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use mutextree::{LockStore, MemoryStore, TreeMutex, TreePath};
-use mutextree_benches::ours::{Handle, OwnedHandle, SharedHandle};
+use mutextree_benches::ours::{FencedHandle, Handle, LeasedHandle, NamedHandle, OwnedHandle, SharedHandle};
 use mutextree_benches::peers::{Chain, Glock, ParkingLot, Std};
 use mutextree_benches::{Site, Subject};
 
@@ -17,6 +17,9 @@ fn depths(c: &mut Criterion) {
     lone::<Handle>(&mut group, &site);
     lone::<SharedHandle>(&mut group, &site);
     lone::<OwnedHandle>(&mut group, &site);
+    lone::<NamedHandle>(&mut group, &site);
+    lone::<LeasedHandle>(&mut group, &site);
+    lone::<FencedHandle>(&mut group, &site);
     lone::<ParkingLot>(&mut group, &site);
     lone::<Std>(&mut group, &site);
     lone::<Chain<4>>(&mut group, &site);
@@ -33,6 +36,17 @@ fn depths(c: &mut Criterion) {
 fn lone<S: Subject>(group: &mut BenchmarkGroup<'_, WallTime>, site: &Site) {
     let mut subject = S::workers(site).remove(0);
     group.bench_function(S::NAME, |bencher| bencher.iter(|| subject.cycle()));
+}
+
+fn refused(c: &mut Criterion) {
+    let mut group = c.benchmark_group("refused try_lock");
+    for (name, held) in [("a lock below", "org/team/project/file"), ("a lock above", "org")] {
+        let store = MemoryStore::new();
+        let tried = store.mutex("org/team/project").unwrap();
+        drop(tried.lock().unwrap());
+        let _held = store.lock(held).unwrap();
+        group.bench_function(name, |bencher| bencher.iter(|| drop(black_box(&tried).try_lock().unwrap_err())));
+    }
 }
 
 fn idle_handles(c: &mut Criterion) {
@@ -58,6 +72,6 @@ fn idle_handles(c: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
-    targets = depths, idle_handles
+    targets = depths, refused, idle_handles
 }
 criterion_main!(benches);

@@ -106,60 +106,8 @@ pub fn crowd<'a, S: Subject + 'a>(effort: &'a Effort, site: &Site) -> Contestant
     Box::new(move || cycles(effort, &mut subjects))
 }
 
-/// How much more two threads do than one. Operations a second, and medians of the rounds that
-/// count.
-pub struct Scaling {
-    /// On one thread.
-    pub one: f64,
-    /// On two.
-    pub two: f64,
-    /// The median of the rounds' two / one.
-    pub ratio: f64,
-    /// The ratio of two flat mutexes that have nothing to do with each other: what the machine had
-    /// to give.
-    pub machine: f64,
-    /// Whether that was two cores for long enough to tell.
-    pub clear: bool,
-}
-
-impl Scaling {
-    /// From here on two flat mutexes had a core each.
-    const TWO_CORES: f64 = 1.95;
-    /// How many times as many rounds as on a quiet machine are spent on waiting for one.
-    const PATIENCE: usize = 3;
-
-    /// Measures `S` on one and on two threads. Two flat mutexes do the same in each round, and only
-    /// the rounds count in which *they* had a core each. If there were hardly any, all count, and
-    /// it is not clear what of.
-    pub fn of<S: Subject, Flat: Subject>(effort: &Effort) -> Self {
-        let site = Site::siblings(2);
-        let (mut subjects, mut flat) = (S::apart(&site), Flat::apart(&site));
-        let mut round = || {
-            let (one, two) = (cycles(effort, &mut subjects[..1]), cycles(effort, &mut subjects));
-            let (flat_one, flat_two) = (cycles(effort, &mut flat[..1]), cycles(effort, &mut flat));
-            let machine = flat_two / flat_one;
-            Self { one, two, ratio: two / one, machine, clear: machine >= Self::TWO_CORES }
-        };
-        let enough = effort.rounds.div_ceil(2);
-        let clear = |round: &&Self| round.clear;
-        let mut rounds = Vec::new();
-        while rounds.iter().filter(clear).count() < enough && rounds.len() < Self::PATIENCE * effort.rounds {
-            rounds.push(round());
-        }
-        let clear = rounds.iter().filter(clear).count() >= enough.min(3);
-        rounds.retain(|round| round.clear || !clear);
-        let median_of = |figure: fn(&Self) -> f64| median(rounds.iter().map(figure));
-        Self {
-            one: median_of(|round| round.one),
-            two: median_of(|round| round.two),
-            ratio: median_of(|round| round.ratio),
-            machine: median_of(|round| round.machine),
-            clear,
-        }
-    }
-}
-
-fn cycles<S: Subject>(effort: &Effort, subjects: &mut [CachePadded<S>]) -> f64 {
+/// Operations a second, each of `subjects` on a thread of its own.
+pub(crate) fn cycles<S: Subject>(effort: &Effort, subjects: &mut [CachePadded<S>]) -> f64 {
     let workers = subjects.iter_mut().map(|subject| || subject.cycle()).collect();
     together(effort.together, workers).rate()
 }
@@ -168,6 +116,9 @@ fn cycles<S: Subject>(effort: &Effort, subjects: &mut [CachePadded<S>]) -> f64 {
 pub struct Done {
     /// By all threads taken together.
     pub calls: u64,
+    /// By the thread that did least.
+    pub fewest: u64,
+    threads: usize,
     time: Duration,
 }
 
@@ -175,6 +126,11 @@ impl Done {
     /// Calls a second, all threads taken together.
     pub fn rate(&self) -> f64 {
         self.calls as f64 / self.time.as_secs_f64()
+    }
+
+    /// What the slowest thread did, as a part of what it would have done if all had done the same.
+    pub fn slowest_share(&self) -> f64 {
+        self.fewest as f64 * self.threads as f64 / self.calls as f64
     }
 }
 
@@ -202,7 +158,8 @@ pub fn together<F: FnMut() + Send>(time: Duration, workers: Vec<F>) -> Done {
         // others look better.
         let (first, last) = (done.iter().map(|done| done.1).min(), done.iter().map(|done| done.2).max());
         let time = first.zip(last).map(|(first, last)| last - first).unwrap_or_default();
-        Done { calls: done.iter().map(|done| done.0).sum(), time }
+        let calls = || done.iter().map(|done| done.0);
+        Done { calls: calls().sum(), fewest: calls().min().unwrap_or_default(), threads: done.len(), time }
     })
 }
 

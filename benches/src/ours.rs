@@ -1,6 +1,7 @@
 //! mutextree, as its users call it.
 
 use std::hint::black_box;
+use std::time::Duration;
 
 use mutextree::{LockStore, MemoryStore, TreeMutex};
 
@@ -23,14 +24,60 @@ impl Subject for Handle {
     }
 }
 
-/// The same, shared.
-pub struct SharedHandle(TreeMutex);
+/// Subjects on a kept [`TreeMutex`]: how it is made from a plain one, and what is done with it.
+macro_rules! handles {
+    ($($(#[$doc:meta])* $name:ident, $text:literal, $made:expr, $cycle:expr;)*) => {$(
+        $(#[$doc])*
+        pub struct $name(TreeMutex);
 
-impl Subject for SharedHandle {
-    const NAME: &'static str = "mutextree, handle, shared";
+        impl Subject for $name {
+            const NAME: &'static str = $text;
+
+            fn workers(site: &Site) -> Vec<Self> {
+                let made: fn(TreeMutex) -> TreeMutex = $made;
+                Handle::workers(site).into_iter().map(|Handle(mutex)| Self(made(mutex))).collect()
+            }
+
+            #[inline]
+            fn cycle(&mut self) {
+                #[inline(always)]
+                fn cycle(mutex: &TreeMutex, cycle: impl Fn(&TreeMutex)) {
+                    cycle(mutex);
+                }
+                cycle(black_box(&self.0), $cycle);
+            }
+        }
+    )*};
+}
+
+handles! {
+    /// `mutex.lock()`, shared.
+    SharedHandle, "mutextree, handle, shared", |mutex| mutex.shared(), |mutex| drop(mutex.lock().unwrap());
+    /// `mutex.lock_owned()`: the guard keeps the node alive.
+    OwnedHandle, "mutextree, handle, owned guard", |mutex| mutex, |mutex| drop(mutex.lock_owned().unwrap());
+    /// `mutex.lock()` with the holder's name.
+    NamedHandle, "mutextree, handle, with an owner", |mutex| mutex.owner("worker 1"), |mutex| drop(mutex.lock().unwrap());
+    /// `mutex.lock()` with a lease that does not end meanwhile.
+    LeasedHandle, "mutextree, handle, with a lease", |mutex| mutex.lease(LEASE), |mutex| drop(mutex.lock().unwrap());
+    /// `mutex.lock()`, and the fencing token of each lock.
+    FencedHandle, "mutextree, handle, with its token", |mutex| mutex, |mutex| {
+        let guard = mutex.lock().unwrap();
+        black_box(guard.fencing_token());
+    };
+}
+
+/// Longer than a measurement.
+const LEASE: Duration = Duration::from_secs(3600);
+
+/// The same node for all workers, shared.
+pub struct Reader(TreeMutex);
+
+impl Subject for Reader {
+    const NAME: &'static str = "mutextree, one node, shared";
 
     fn workers(site: &Site) -> Vec<Self> {
-        Handle::workers(site).into_iter().map(|Handle(mutex)| Self(mutex.shared())).collect()
+        let mutex = MemoryStore::new().mutex(site.leaf(0)).unwrap().shared();
+        (0..site.workers).map(|_| Self(mutex.clone())).collect()
     }
 
     #[inline]
@@ -39,19 +86,28 @@ impl Subject for SharedHandle {
     }
 }
 
-/// `mutex.lock_owned()`: the guard keeps the node alive.
-pub struct OwnedHandle(TreeMutex);
+/// What a file system does to change a file: the directory, shared and node only, so that nobody
+/// renames it meanwhile; then the file. The directory is all workers', the files are not.
+pub struct TwoStep {
+    directory: TreeMutex,
+    file: TreeMutex,
+}
 
-impl Subject for OwnedHandle {
-    const NAME: &'static str = "mutextree, handle, owned guard";
+impl Subject for TwoStep {
+    const NAME: &'static str = "mutextree, directory shared + file";
 
     fn workers(site: &Site) -> Vec<Self> {
-        Handle::workers(site).into_iter().map(|Handle(mutex)| Self(mutex)).collect()
+        let store = MemoryStore::new();
+        let directory = store.mutex(site.directory()).unwrap().shared().node_only();
+        let file = |worker| store.mutex(site.leaf(worker)).unwrap();
+        (0..site.workers).map(|worker| Self { directory: directory.clone(), file: file(worker) }).collect()
     }
 
     #[inline]
     fn cycle(&mut self) {
-        drop(black_box(&self.0).lock_owned().unwrap());
+        let directory = black_box(&self.directory).lock().unwrap();
+        drop(black_box(&self.file).lock().unwrap());
+        drop(directory);
     }
 }
 

@@ -21,7 +21,7 @@ Measures mutextree against its peers and says of each figure whether it is there
 
 Usage: cargo run --release -p mutextree-benches -- [OPTIONS]
 
-  --quick        a rough answer in half a minute
+  --quick        a rough answer in less than a minute
   --check        exit status 1 if a row is not there (being too busy to tell is no failure)
   --json         print JSON
   --only TEXT    only the families whose name contains TEXT: ";

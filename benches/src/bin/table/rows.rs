@@ -6,9 +6,12 @@ mod idle;
 mod memory;
 mod paths;
 mod peers;
+mod readers;
+mod services;
 mod storm;
 mod stream;
 mod tasks;
+mod tries;
 
 use mutextree_benches::machine::machine;
 
@@ -18,8 +21,11 @@ use crate::report::Report;
 type Family = (&'static str, fn(&Effort, &mut Report));
 
 /// `memory` counts allocations, the others measure time and must not.
-const TIMED: [Family; 8] = [
+const TIMED: [Family; 11] = [
     ("handle", handle::measure),
+    ("services", services::measure),
+    ("tries", tries::measure),
+    ("readers", readers::measure),
     ("paths", paths::measure),
     ("stream", stream::measure),
     ("idle", idle::measure),

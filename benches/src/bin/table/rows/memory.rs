@@ -15,7 +15,7 @@ const NODES: [usize; 2] = [100_000, 120_000];
 pub(crate) fn measure(_: &Effort, report: &mut Report) {
     let [usual, worst] = NODES.map(ours);
     let theirs = map_of_mutexes(NODES[0]);
-    let row = Row::new("memory per live node, path apart", usual, Unit::Bytes, Bound::AtMost(192.0));
+    let row = Row::new("memory per live node, path apart", usual, Unit::Bytes, Bound::AtMost(128.0));
     report.rows.push(row.from(Unit::Bytes.show(usual), format!("{} DashMap", Unit::Bytes.show(theirs))));
     report.remarks.push(format!(
         "memory: {} at {} nodes; DashMap is one from Arc<str> to Arc<Mutex>",

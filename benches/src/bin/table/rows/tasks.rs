@@ -1,6 +1,6 @@
 //! Waiting tasks: how much memory one takes, how fast a crowd of them gets through, and how fast a
 //! crowd gives up. All wait for one node, or for leaves all over a tree. Flat locks, which have no
-//! tree, do the same beside them. There is no bound to reach here.
+//! tree, do the same beside them.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -12,7 +12,7 @@ use std::time::Instant;
 use mutextree::{LockStore, MemoryStore, OwnedTreeMutexGuard, TreeMutex};
 
 use crate::measure::{Effort, Versus, median};
-use crate::report::{Report, Unit, nanos};
+use crate::report::{Bound, Report, Row, Unit, nanos};
 
 const ROUNDS: usize = 3;
 
@@ -101,16 +101,24 @@ pub(crate) fn measure(effort: &Effort, report: &mut Report) {
     let lock_ours = || drop(now(ours.lock_async()));
     let by_tokio = Versus::calls(effort, lock_ours, || drop(now(tokio.lock())));
     let by_async_lock = Versus::calls(effort, lock_ours, || drop(now(other.lock())));
+    let row = Row::new("lock_async, free / async_lock::Mutex", by_async_lock.ratio, Unit::Times, Bound::AtMost(0.7));
+    report.rows.push(row.from(nanos(by_async_lock.a), nanos(by_async_lock.b)));
     report.remarks.push(format!(
-        "lock_async + unlock, free: {}; tokio::sync::Mutex {}, async_lock::Mutex {}",
+        "lock_async + unlock, free: {}; tokio::sync::Mutex {}",
         nanos(by_tokio.a),
-        nanos(by_tokio.b),
-        nanos(by_async_lock.b)
+        nanos(by_tokio.b)
     ));
+
     let tasks = crowd(effort);
-    timed(report, tasks, &tree(1));
+    let (ours, tokio) = (tree(1), Tokio::default());
+    let versus = Versus::in_turns(ROUNDS, || drain(&ours, tasks), || drain(&tokio, tasks));
+    let what = format!("{} waiting tasks get through / tokio", Unit::Nodes.show(tasks as f64));
+    let row = Row::new(what, versus.ratio, Unit::Times, Bound::AtMost(1.5));
+    report.rows.push(row.from(nanos(versus.a), nanos(versus.b)));
+
+    timed(report, tasks, &ours);
     timed(report, tasks, &tree(tasks));
-    timed(report, tasks, &Tokio::default());
+    timed(report, tasks, &tokio);
     timed(report, tasks, &AsyncLock::default());
 }
 
@@ -129,20 +137,22 @@ fn timed<W: Waits>(report: &mut Report, tasks: usize, waits: &W) {
 /// Bytes.
 pub(crate) fn memory(effort: &Effort, report: &mut Report) {
     let tasks = crowd(effort);
-    bytes(report, tasks, &tree(1));
-    bytes(report, tasks, &tree(tasks));
-    bytes(report, tasks, &Tokio::default());
-    bytes(report, tasks, &AsyncLock::default());
+    let (ours, tokio) = (bytes(tasks, &tree(1)), bytes(tasks, &Tokio::default()));
+    let row = Row::new("memory of a waiting task and its future", ours, Unit::Bytes, Bound::AtMost(200.0));
+    report.rows.push(row.from(Unit::Bytes.show(ours), format!("{} tokio", Unit::Bytes.show(tokio))));
+    let (leaves, other) = (bytes(tasks, &tree(tasks)), bytes(tasks, &AsyncLock::default()));
+    for (who, bytes) in [("mutextree, leaves below a locked root", leaves), ("async_lock::Mutex", other)] {
+        report.remarks.push(format!("a waiting task's memory, {who}: {}", Unit::Bytes.show(bytes)));
+    }
 }
 
-fn bytes<W: Waits>(report: &mut Report, tasks: usize, waits: &W) {
+fn bytes<W: Waits>(tasks: usize, waits: &W) -> f64 {
     let held = waits.hold();
     let mut waiting = Vec::with_capacity(tasks);
     let counted = allocation_counter::measure(|| waiting.extend((0..tasks).map(|task| queued(waits, task))));
-    let each = counted.bytes_current as f64 / tasks as f64;
-    report.remarks.push(format!("a waiting task's memory, {}: {}", waits.name(), Unit::Bytes.show(each)));
     drop(waiting);
     drop(held);
+    counted.bytes_current as f64 / tasks as f64
 }
 
 fn queued<W: Waits>(waits: &W, task: usize) -> Pin<Box<dyn Future<Output = W::Guard> + Send>> {
