@@ -7,6 +7,7 @@ use super::RedisStore;
 use super::error::RedisStoreError;
 use super::protocol::timing::{Timing, micros};
 use super::run::engine::{Engine, Settings};
+use super::wire::Destination;
 use crate::error::LockError;
 
 /// A heartbeat is no shorter than this, in microseconds.
@@ -15,8 +16,7 @@ const SHORTEST_HEARTBEAT: u64 = 1000;
 /// How to connect: see [`RedisStore::builder`].
 #[derive(Clone)]
 pub struct RedisStoreBuilder {
-    url: String,
-    tree: String,
+    to: Destination,
     lease: Duration,
     heartbeat: Duration,
     timeout: Duration,
@@ -27,8 +27,7 @@ pub struct RedisStoreBuilder {
 impl RedisStoreBuilder {
     pub(super) fn new(url: &str) -> Self {
         Self {
-            url: url.into(),
-            tree: "mutextree".into(),
+            to: Destination { url: url.into(), tree: "mutextree".into(), sentinel_login: None, names: false },
             lease: Duration::from_secs(30),
             heartbeat: Duration::from_secs(2),
             timeout: Duration::from_secs(5),
@@ -41,7 +40,7 @@ impl RedisStoreBuilder {
     /// database) are one tree. All keys start with `{name}:`, and the name must not be empty or
     /// hold a brace.
     pub fn tree(mut self, name: impl Into<String>) -> Self {
-        self.tree = name.into();
+        self.to.tree = name.into();
         self
     }
 
@@ -86,6 +85,22 @@ impl RedisStoreBuilder {
         self
     }
 
+    /// User and password for the Sentinels of a `redis-sentinel://` URL; those in the URL are for the
+    /// servers only. Without this nobody logs in at a Sentinel. A user of `None` is the default one.
+    ///
+    /// ```no_run
+    /// use mutextree::RedisStore;
+    /// let url = "redis-sentinel://locks:secret@one:26379,two:26379,three:26379/mymaster";
+    /// let store = RedisStore::builder(url).sentinel_login(Some("watcher"), "another secret").connect()?;
+    /// # Ok::<(), mutextree::LockError>(())
+    /// ```
+    #[cfg(feature = "redis-sentinel")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "redis-sentinel")))]
+    pub fn sentinel_login(mut self, user: Option<&str>, password: &str) -> Self {
+        self.to.sentinel_login = Some((user.map(Into::into), password.into()));
+        self
+    }
+
     /// Connects, and looks whether the server will do.
     ///
     /// # Errors
@@ -96,7 +111,8 @@ impl RedisStoreBuilder {
     }
 
     fn settings(self) -> Result<Settings, RedisStoreError> {
-        let Self { url, tree, lease, heartbeat, timeout, grace, client_name } = self;
+        let Self { to, lease, heartbeat, timeout, grace, client_name } = self;
+        let tree = &to.tree;
         if tree.is_empty() || tree.contains(['{', '}']) {
             let what = format!("the name of a tree must not be empty or hold a brace: {tree:?}");
             return Err(RedisStoreError::Config(what));
@@ -112,7 +128,8 @@ impl RedisStoreBuilder {
         }
         let heartbeat = micros(heartbeat).max(SHORTEST_HEARTBEAT);
         let timing = Timing { lease: micros(lease), heartbeat, timeout: micros(timeout), grace: micros(grace) };
-        Ok(Settings { url, tree, client_name, timing })
+        let to = Destination { names: !grace.is_zero(), ..to };
+        Ok(Settings { to, client_name, timing })
     }
 }
 
@@ -120,10 +137,8 @@ impl RedisStoreBuilder {
 impl fmt::Debug for RedisStoreBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("RedisStoreBuilder");
-        out.field("tree", &self.tree).field("lease", &self.lease).field("heartbeat", &self.heartbeat);
-        out.field("timeout", &self.timeout)
-            .field("grace", &self.grace)
-            .field("client_name", &self.client_name)
-            .finish_non_exhaustive()
+        out.field("tree", &self.to.tree).field("lease", &self.lease).field("heartbeat", &self.heartbeat);
+        out.field("timeout", &self.timeout).field("grace", &self.grace);
+        out.field("client_name", &self.client_name).finish_non_exhaustive()
     }
 }

@@ -11,6 +11,7 @@
 //! * `listener.rs`: the thread that empties the mailbox
 //! * `driver.rs`: the thread that does the I/O of tasks
 //! * `task.rs`: a task that waits, and its future
+//! * `watch.rs`: the thread that looks who is master, where that may change
 //! * `check.rs`: whether a server will do
 //!
 //! Arrows run one way: from here to `protocol/` and `wire/`, which do not know each other.
@@ -27,3 +28,4 @@ pub(super) mod listener;
 pub(super) mod look;
 pub(super) mod sets;
 pub(super) mod task;
+pub(super) mod watch;

@@ -10,16 +10,15 @@ pub(in crate::redis) struct Server {
     /// The name of the history that it had as a replica, before it became master; zeros if it was
     /// none.
     pub(in crate::redis) earlier: String,
-    /// Its node in a cluster; empty if it is in none.
+    /// Its node in a cluster, as `CLUSTER MYID` says; empty if it is in none, or was not asked.
     pub(in crate::redis) node: String,
     /// For how long it had been up when it was asked, in microseconds.
     pub(in crate::redis) up: u64,
 }
 
 impl Server {
-    /// From the answer to `INFO`, and to `CLUSTER MYID`, if it is in a cluster. `None` if it says
-    /// no name.
-    pub(in crate::redis) fn of_info(info: &str, node: &str) -> Option<Self> {
+    /// From the answer to `INFO`. `None` if it says no name.
+    pub(in crate::redis) fn of_info(info: &str) -> Option<Self> {
         let field = |name: &str| {
             let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
             line.map(|value| value.trim().to_owned())
@@ -30,7 +29,7 @@ impl Server {
             run: name("run_id")?,
             history: name("master_replid").unwrap_or_else(none),
             earlier: name("master_replid2").unwrap_or_else(none),
-            node: node.to_owned(),
+            node: String::new(),
             up: field("uptime_in_seconds")?.parse::<u64>().ok()?.saturating_mul(1_000_000),
         })
     }

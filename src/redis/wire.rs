@@ -1,39 +1,115 @@
 //! How bytes reach the server that is master for the tree. No type of the redis crate, and no
 //! socket, leaves this layer; it knows nothing of locks.
 //!
+//! * `wire/destination.rs`, `wire/place.rs`: what a URL asks for; where a server listens
+//! * `wire/connector.rs`: opens connections to the master, wherever that is now
+//! * `wire/search.rs`, `wire/tried.rs`: whom to ask for the master; what each of them said
+//! * `wire/guide.rs`, `wire/sentinel.rs`, `wire/cluster.rs`: how one is asked
+//! * `wire/dial.rs`, `wire/login.rs`, `wire/resolve.rs`: one connection to one place
+//! * `wire/lines.rs`: the connections that are open, and which of them are cut
 //! * `wire/answer.rs`: answers out of bytes
 //! * `wire/refusal.rs`: what an error of the server means
-//! * `wire/master.rs`: which server is master, now
-//! * `wire/resolve.rs`: the addresses of a name
 //! * `wire/socket.rs`: system calls that end at a deadline and are repeated after a signal
 //! * `wire/tls.rs`, `wire/stream.rs`: the socket, in the clear or over TLS
 //! * `wire/transport.rs`: what a pool wants of connections
 //! * `wire/resp.rs`: commands and answers over one stream, and what of them is under way
-//! * `wire/connector.rs`: opening one: logging in
 //! * `wire/connection.rs`: a connection of one's own
 //! * `wire/pool.rs`: the connections that callers share
+//!
+//! # Who is master
+//!
+//! All keys of a tree have one slot. So all that a store needs of Sentinels or of a cluster is who
+//! is master for that slot now, and one small trait asks that: [`Guide`](guide::Guide). No cluster
+//! client is needed. Those of the redis crate wait by their own clock, and would miss deadlines.
+//!
+//! | URL | whom to ask, for each connection | what it is asked |
+//! |---|---|---|
+//! | `redis://`, `rediss://`, `unix://` | nobody: a fixed place, whose name is looked up anew | |
+//! | `redis-sentinel://` | Sentinels, in turn | the address, and the number of the configuration |
+//! | `redis-cluster://` | nodes, in turn | the table of slots |
+//!
+//! * **M1, its own time.** A search ends at the deadline of whoever needs the connection. Each guide
+//!   has its share of what is left. One that did not answer is asked last the next time.
+//! * **M2, waiting for a master.** If a guide says that there is a master, or may be one soon, and it
+//!   cannot be had, the search goes on until the deadline: a failover is under way. The failure
+//!   then is [`Failure::Later`], as the command did not run. If no guide can be reached the failure
+//!   is [`Failure::Down`], at once.
+//! * **M3, no way back.** Sentinels number their configurations. An answer with a smaller number
+//!   than one seen before counts only if nobody has a better one. The nodes of a cluster give no
+//!   number for a slot; there `MOVED` puts right what a node that slept has said.
+//! * **M4, the role.** A server that a guide named, and that says it is a replica, is not the master.
+//!   A fixed place is not asked: all our scripts write, and a replica answers them `READONLY`.
+//! * **M5, no guide left.** While no guide can be reached the last master is tried. So locks go on
+//!   while all Sentinels are away, when there is no failover, either.
+//!
+//! # What makes it ask again
+//!
+//! | what | the connection | the command |
+//! |---|---|---|
+//! | the connection breaks, or an answer is overdue | given up | `Unsure`, or `Down` if nothing was sent |
+//! | connection refused, no route, a name without address | none | `Later` with guides, else `Down` |
+//! | `READONLY`, `MASTERDOWN`, `CLUSTERDOWN`, `UNBLOCKED`, `LOADING` | given up; another guide is asked first | `Later` |
+//! | `MOVED` | given up; the server that it names is tried first | `Later` |
+//! | `ASK`, `TRYAGAIN` | kept: the server decides about the slot until it has moved | `Later` |
+//! | `NOREPLICAS`, `MISCONF`, `OOM`, `BUSY` | kept | `Later` |
+//! | each second: a [look](Wire::look) at what a guide says | cut, if another server is master | `Unsure` |
+//!
+//! A caller's command that a server *passed on* (the third to the fifth line) is sent again by
+//! [`Wire::call`] until the caller's deadline, if there are guides. So neither a failover nor a slot
+//! that moves shows, but in time.
+//!
+//! **Nobody follows `ASK`.** While a slot moves the classic way, key by key, a script with several
+//! keys is run by neither side unless it has all of them. Ours declare seven, and the last never
+//! exists: it is what the names of mailboxes begin with. So the old side answers `TRYAGAIN`, or `ASK`
+//! once all keys have gone; the new side, asked with `ASKING`, answers `TRYAGAIN`. The listener's
+//! command, which has one key, would be run, and would wait for messages that no script can push
+//! meanwhile. So the move is sat out. What that costs is in `docs/distributed.md`.
+//!
+//! # Which connections are cut
+//!
+//! * **L1, elsewhere.** When a connection to the master is open, all others of the store are cut that
+//!   lead to an address which is not one of that server's: those of callers, lanes, driver and
+//!   listener, whoever waits on them. So a master that hangs, or was cut off and does not know it,
+//!   is left for good as soon as one thread has found the new one.
+//! * **L2, another process.** Each connection knows the run id of its server. One that was never seen
+//!   before took the place of those before, so connections to them are cut: a proxy may hide the
+//!   address. Of those that were seen before, several may be behind one proxy, and none is cut.
+//! * **L3**: who finds its connection cut uses it no more, and what was under way is `Unsure`.
 
-use redis::IntoConnectionInfo;
+use std::thread;
+use std::time::Duration;
 
+use super::clock::{clock, until};
 use super::error::{Failure, RedisStoreError};
+use super::primitives::Arc;
 use super::server::Server;
 use super::value::Value;
 
 mod answer;
+mod cluster;
 mod connection;
 mod connector;
-mod master;
+mod destination;
+mod dial;
+mod guide;
+mod lines;
+mod login;
+mod place;
 mod pool;
 mod refusal;
 mod resolve;
 mod resp;
+mod search;
+mod sentinel;
 mod socket;
 mod stream;
 #[cfg_attr(not(feature = "redis-tls"), path = "wire/no_tls.rs")]
 mod tls;
 mod transport;
+mod tried;
 
 pub(in crate::redis) use connection::Connection;
+pub(in crate::redis) use destination::Destination;
 
 #[cfg(all(test, not(mutextree_shuttle)))]
 mod tests;
@@ -45,32 +121,35 @@ use transport::Connect;
 /// The reason of a failure that is a time-out.
 const NO_ANSWER: &str = "no answer in time";
 
-/// One server, and the connections to it.
+/// The first pause before a command that was passed on is sent again; it doubles with each further
+/// one.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// The server that is master for a tree, and the connections to it.
 ///
 /// Nothing of it may be used in a child of the process that made it, whose sockets these are.
 /// Dropping it sends nothing.
 pub(in crate::redis) struct Wire {
-    pool: Pool<Connector>,
+    pool: Pool<Arc<Connector>>,
+    timeout: u64,
 }
 
 impl Wire {
-    /// Of the URL of a server. `timeout`, in microseconds, is how long it may take for one command;
-    /// `u64::MAX` is for ever. `asks`: whether each server is asked
-    /// [who it is](Self::server). Nothing is opened yet.
+    /// `timeout`, in microseconds, is how long it may take for one command; `u64::MAX` is for ever.
+    /// Nothing is opened yet.
     pub(in crate::redis) fn new(
-        url: &str,
+        to: &Destination,
         client_name: Option<String>,
         timeout: u64,
-        asks: bool,
     ) -> Result<Self, RedisStoreError> {
-        let config = |error| RedisStoreError::Config(format!("the URL of the Redis server cannot be used: {error}"));
-        let info = url.into_connection_info().map_err(config)?;
-        Ok(Self { pool: Pool::new(Connector::new(&info, client_name, asks)?, timeout) })
+        let connector = Arc::new(Connector::new(to, client_name)?);
+        Ok(Self { pool: Pool::new(connector, timeout), timeout })
     }
 
-    /// Host and port, or the path of the socket, for messages.
+    /// Host and port, the path of the socket, or the URL without user and password: for messages.
     pub(in crate::redis) fn address(&self) -> &str {
-        self.pool.connector().address()
+        self.pool.connector().shown()
     }
 
     /// The server that the last connection was opened to; `None` if servers are not asked.
@@ -80,12 +159,23 @@ impl Wire {
 
     /// Sends one command over a connection that callers share, and waits for its answer until
     /// `deadline` on the [`clock`](super::clock::clock), but no longer than the timeout after it
-    /// was sent.
+    /// was sent. With guides, a command that a server passed on is sent again until then.
     ///
     /// At the deadline a command that was sent is [`Failure::Unsure`], and one that was not is
     /// [`Failure::Down`].
     pub(in crate::redis) fn call(&self, command: &[u8], deadline: u64) -> Result<Value, Failure> {
-        self.pool.call(command, deadline)
+        if !self.is_guided() {
+            return self.pool.call(command, deadline);
+        }
+        let deadline = deadline.min(clock().saturating_add(self.timeout));
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.pool.call(command, deadline) {
+                Err(failure) if refusal::is_passing_on(&failure) && until(deadline) > pause * 2 => thread::sleep(pause),
+                answer => return answer,
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
     }
 
     /// The error of a command that has had no answer in time.
@@ -96,8 +186,19 @@ impl Wire {
     /// Opens a connection of one's own by `deadline`.
     pub(in crate::redis) fn open(&self, deadline: u64) -> Result<Connection, Failure> {
         let connector = self.pool.connector();
-        let stream = connector.connect(deadline)?;
-        Ok(Connection::new(stream, connector.address().clone(), connector.link().clone()))
+        Ok(Connection::new(connector.connect(deadline)?, connector.clone()))
+    }
+
+    /// Whether another server may be master at another time, so that somebody has to
+    /// [look](Self::look) now and then.
+    pub(in crate::redis) fn is_guided(&self) -> bool {
+        self.pool.connector().is_guided()
+    }
+
+    /// Looks by `deadline` whether another server is master now. If so all connections to the one
+    /// before are cut.
+    pub(in crate::redis) fn look(&self, deadline: u64) {
+        self.pool.connector().look(deadline);
     }
 }
 

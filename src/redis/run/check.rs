@@ -22,6 +22,10 @@ pub(super) fn check(client: &Client) -> Result<(), RedisStoreError> {
         return Err(RedisStoreError::Protocol("INFO is no text".into()));
     };
     check_info(&String::from_utf8_lossy(&text))?;
+    if client.timing.grace > 0 && client.wire.server().is_none() {
+        let what = "INFO does not say which server it is, and a grace period needs that".into();
+        return Err(RedisStoreError::Protocol(what));
+    }
     check_permissions(client, deadline)
 }
 

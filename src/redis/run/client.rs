@@ -226,7 +226,11 @@ impl Client {
     /// The server that the connections are to, as scripts are told it; empty without a grace
     /// period.
     fn run_id(&self) -> String {
-        if self.timing.grace == 0 { String::new() } else { self.wire.server().map_or_else(String::new, |it| it.run) }
+        match self.wire.server() {
+            _ if self.timing.grace == 0 => String::new(),
+            Some(server) => server.run,
+            None => "0".repeat(40), // which is refused: nothing goes unprotected
+        }
     }
 
     /// A connection that is good, as far as is known: the caller's own, or a new one in its place.

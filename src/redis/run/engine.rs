@@ -13,13 +13,13 @@ use std::{process, thread};
 use super::client::{Client, store_error};
 use super::driver::Driver;
 use super::listener::Listener;
-use super::{check, keeper};
+use super::{check, keeper, watch};
 use crate::error::LockError;
 use crate::redis::clock::clock;
 use crate::redis::error::{Failure, RedisStoreError};
 use crate::redis::primitives::{Arc, OnceLock};
 use crate::redis::protocol::timing::Timing;
-use crate::redis::wire::Wire;
+use crate::redis::wire::{Destination, Wire};
 
 /// How long the last handle of a store to be dropped waits, at the most, for what tasks gave back.
 const LONGEST_GOODBYE: u64 = 1_000_000;
@@ -27,8 +27,7 @@ const LONGEST_GOODBYE: u64 = 1_000_000;
 /// What an engine is made from, in this process and in a forked child.
 #[derive(Clone)]
 pub(in crate::redis) struct Settings {
-    pub(in crate::redis) url: String,
-    pub(in crate::redis) tree: String,
+    pub(in crate::redis) to: Destination,
     pub(in crate::redis) client_name: Option<String>,
     pub(in crate::redis) timing: Timing,
 }
@@ -52,15 +51,21 @@ impl Engine {
     }
 
     fn client(settings: &Settings) -> Result<Arc<Client>, RedisStoreError> {
-        let Settings { url, tree, client_name, timing } = settings;
-        let wire = Wire::new(url, client_name.clone(), timing.timeout, timing.grace > 0)?;
-        Ok(Arc::new(Client::new(wire, *timing, tree)?))
+        let Settings { to, client_name, timing } = settings;
+        let wire = Wire::new(to, client_name.clone(), timing.timeout)?;
+        Ok(Arc::new(Client::new(wire, *timing, &to.tree)?))
     }
 
     fn start(settings: Settings, client: Arc<Client>) -> Result<Arc<Self>, RedisStoreError> {
         let kept = client.clone();
         let keeper = thread::Builder::new().name("mutextree-keep".into()).spawn(move || keeper::run(&kept));
-        keeper.map_err(|error| RedisStoreError::Config(format!("a thread cannot be started: {error}")))?;
+        let no_thread = |error| RedisStoreError::Config(format!("a thread cannot be started: {error}"));
+        keeper.map_err(no_thread)?;
+        if client.wire.is_guided() {
+            let watched = client.clone();
+            let watch = thread::Builder::new().name("mutextree-watch".into()).spawn(move || watch::run(&watched));
+            watch.map_err(no_thread)?;
+        }
         Ok(Arc::new(Self {
             driver: Driver::new(client.clone()),
             listener: Listener::new(client.clone()),

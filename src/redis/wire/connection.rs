@@ -3,10 +3,10 @@
 use super::super::error::{Failure, RedisStoreError};
 use super::super::primitives::Arc;
 use super::super::value::Value;
+use super::connector::Connector;
 use super::refusal::Refusal;
 use super::resp::RespStream;
 use super::transport::{Halt, Transport};
-use crate::observe::link::Link;
 
 /// A connection that one thread has for itself.
 ///
@@ -15,20 +15,19 @@ use crate::observe::link::Link;
 /// same goes for an answer of a server that is not the master. Dropping it sends nothing.
 pub(in crate::redis) struct Connection {
     stream: RespStream,
-    address: Arc<str>,
+    connector: Arc<Connector>,
     is_good: bool,
-    link: Link,
 }
 
 impl Connection {
-    pub(super) fn new(stream: RespStream, address: Arc<str>, link: Link) -> Self {
-        Self { stream, address, is_good: true, link }
+    pub(super) fn new(stream: RespStream, connector: Arc<Connector>) -> Self {
+        Self { stream, connector, is_good: true }
     }
 
     /// Whether it is of any more use. If it is not, every further call fails with
     /// [`Failure::Down`].
     pub(in crate::redis) fn is_good(&self) -> bool {
-        self.is_good
+        self.is_good && !self.stream.is_cut()
     }
 
     /// Sends one command, and waits for its answer until `deadline`.
@@ -48,7 +47,7 @@ impl Connection {
         mut deliver: impl FnMut(usize, Result<Value, Failure>),
     ) -> bool {
         let mut lost = None;
-        if !self.is_good {
+        if !self.is_good() {
             lost = Some(self.down("the connection was given up".into()));
         } else if let Err(partly) = self.stream.write(commands, deadline) {
             let none = partly.written == 0;
@@ -71,21 +70,24 @@ impl Connection {
         // What nobody asked for would be taken for an answer of the next command.
         self.is_good &= !self.stream.has_more();
         if !self.is_good {
-            self.link.broke();
+            self.connector.link().broke();
         }
         self.is_good
     }
 
     fn receive(&mut self, deadline: u64) -> Result<Result<Value, Failure>, Halt> {
         Ok(self.stream.receive(deadline)?.map_err(|error| {
-            let refusal = Refusal::new(&error, &self.address);
-            self.is_good &= !refusal.wrong_server;
+            let refusal = Refusal::new(&error, self.stream.address());
+            if refusal.wrong_server {
+                self.is_good = false;
+                self.connector.misled_by(self.stream.address(), &error);
+            }
             refusal.failure
         }))
     }
 
     fn unreachable(&self, reason: String) -> RedisStoreError {
-        RedisStoreError::Unreachable { address: self.address[..].into(), reason }
+        RedisStoreError::Unreachable { address: self.stream.address().to_string(), reason }
     }
 
     fn down(&self, reason: String) -> Failure {

@@ -1,194 +1,262 @@
-//! [`Connector`]: opens connections, and ends each with an answer from the server.
-//!
-//! A server that has no room for another client takes the connection, says so, and closes it. So
-//! a connection is not open when it is connected, but when the server has answered: logging in,
-//! choosing the database and giving the name go out with a `PING` behind them, as one pipeline.
+//! [`Connector`]: opens connections to the master of the tree, wherever that is now.
 
-use std::io::ErrorKind;
+use std::thread;
+use std::time::Duration;
 
-use redis::{ConnectionInfo, RedisConnectionInfo};
-
-use super::super::command::command;
+use super::super::clock::{clock, until};
 use super::super::error::{Failure, RedisStoreError};
 use super::super::primitives::{Arc, Mutex};
 use super::super::server::Server;
-use super::super::value::Value;
-use super::NO_ANSWER;
-use super::master::Master;
-use super::refusal::Refusal;
+use super::cluster::{self, Cluster};
+use super::destination::{self, Destination, Way};
+use super::dial::{Dialed, Dialer};
+use super::lines::Lines;
+use super::login::Login;
+use super::place::Place;
 use super::resp::RespStream;
-use super::stream::Stream;
-use super::tls::Trust;
-use super::transport::{Connect, Halt, Transport};
+use super::search::Search;
+use super::sentinel::Sentinel;
+use super::transport::Connect;
+use super::tried::Tried;
 use crate::observe::link::Link;
 
-/// One server, and how to log in there.
+/// The first pause before all guides are asked again; it doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+/// So many guides at the most are asked at a look.
+const MOST_ASKED: usize = 3;
+
 pub(super) struct Connector {
     master: Master,
-    address: Arc<str>,
-    trust: Trust,
-    login: RedisConnectionInfo,
-    /// What the server's `CLIENT LIST` is to call the connection.
-    name: Option<String>,
-    link: Link,
-    /// Whether servers are asked who they are.
-    asks: bool,
+    dialer: Dialer,
+    login: Login,
+    lines: Lines,
+    /// What the URL leads to, for messages.
+    shown: Arc<str>,
     /// The server that the last connection was opened to.
+    address: Mutex<Arc<str>>,
+    /// The same, as it says itself who it is.
     server: Mutex<Option<Server>>,
+    link: Link,
 }
 
-impl Connect for Connector {
+/// Who is master for the tree's slot now.
+enum Master {
+    /// Whoever is there. A name is looked up for each connection.
+    Fixed(Place),
+    /// The one that guides name: they are asked for each connection.
+    Guided(Search),
+}
+
+impl Connect for Arc<Connector> {
     type Transport = RespStream;
 
     fn connect(&self, deadline: u64) -> Result<RespStream, Failure> {
-        let opened = self.log_in(deadline);
+        let opened = self.open(deadline);
         match &opened {
-            Ok(stream) => self.link.opened(&self.address, || stream.peer()),
+            Ok(stream) => self.link.opened(&self.shown, || stream.peer()),
             Err(_) => self.link.broke(),
         }
         opened
     }
 
-    fn address(&self) -> &Arc<str> {
-        &self.address
+    fn address(&self) -> Arc<str> {
+        self.address.lock().clone()
     }
 
     fn broke(&self) {
         self.link.broke();
     }
-}
 
-/// A command of the login.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Step {
-    Authenticate,
-    Select,
-    Name,
-    Info,
-    Ping,
+    fn misled(&self, error: &str) {
+        self.misled_by(&self.address(), error);
+    }
 }
 
 impl Connector {
-    pub(super) fn new(info: &ConnectionInfo, name: Option<String>, asks: bool) -> Result<Self, RedisStoreError> {
-        let master = Master::new(info)?;
-        let address = master.address().into();
-        let login = info.redis_settings().clone();
+    pub(super) fn new(to: &Destination, name: Option<String>) -> Result<Self, RedisStoreError> {
+        let parsed = destination::parse(&to.url)?;
+        let login = Login { name, asks_node: to.names, ..parsed.login };
+        let is_tls = |places: &[Place]| matches!(places[0], Place::Host { is_tls: true, .. });
+        let master = match parsed.way {
+            Way::Fixed(place) => Master::Fixed(place),
+            Way::Sentinels { places, service } => {
+                let (user, password) =
+                    to.sentinel_login.clone().map_or((None, None), |(user, password)| (user, Some(password)));
+                let login = Login { user, password, name: login.name.clone(), ..Login::default() };
+                let guide = Sentinel { service, login, is_tls: is_tls(&places) };
+                Master::Guided(Search::new(Box::new(guide), places))
+            }
+            Way::Nodes(places) => {
+                let login = Login { asks: false, asks_node: false, ..login.clone() };
+                let guide = Cluster { slot: cluster::slot(&to.tree), login, is_tls: is_tls(&places) };
+                Master::Guided(Search::new(Box::new(guide), places))
+            }
+        };
+        let shown: Arc<str> = parsed.shown.into();
+        let (dialer, lines, link) = (Dialer::new(), Lines::default(), Link::default());
         Ok(Self {
             master,
-            address,
-            trust: Trust::new(),
+            dialer,
             login,
-            name,
-            link: Link::default(),
-            asks,
+            lines,
+            address: Mutex::new(shown.clone()),
             server: Mutex::new(None),
+            shown,
+            link,
         })
+    }
+
+    /// What the URL leads to, for messages.
+    pub(super) fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    /// The server that the last connection was opened to, as far as it says who it is.
+    pub(super) fn server(&self) -> Option<Server> {
+        self.server.lock().clone()
     }
 
     pub(super) fn link(&self) -> &Link {
         &self.link
     }
 
-    /// The server that the last connection was opened to, if servers are asked who they are.
-    pub(super) fn server(&self) -> Option<Server> {
-        self.server.lock().clone()
+    /// Whether another server may be master at another time.
+    pub(super) fn is_guided(&self) -> bool {
+        matches!(self.master, Master::Guided(_))
     }
 
-    /// Opens a connection by `deadline`.
-    fn log_in(&self, deadline: u64) -> Result<RespStream, Failure> {
-        let endpoint = self.master.find(deadline)?;
-        let stream = Stream::open(&endpoint, &self.trust, deadline).map_err(|error| match error.kind() {
-            ErrorKind::TimedOut => self.down(NO_ANSWER.into()),
-            _ => self.down(error.to_string()),
-        })?;
-        let mut stream = RespStream::new(stream);
-        let (steps, commands) = self.commands();
-        // A server that is full may have closed the connection, and said why before.
-        let written = stream.write(&commands, deadline);
-        for step in steps {
-            match stream.receive(deadline) {
-                Ok(Ok(Value::Bytes(info))) if step == Step::Info => self.identify(&info, &mut stream, deadline)?,
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => self.check(step, &error)?,
-                Err(halt) => return Err(self.hung_up(written.err().map_or(halt, |partly| partly.halt))),
-            }
+    /// This server has said, by an error, that it is not the master.
+    pub(super) fn misled_by(&self, address: &str, error: &str) {
+        if let Master::Guided(search) = &self.master {
+            let asked = search.master().filter(|master| master.to_string() == address);
+            search.misled(asked.and_then(|asked| cluster::moved_to(error, &asked)));
         }
-        Ok(stream)
     }
 
-    fn commands(&self) -> (Vec<Step>, Vec<u8>) {
-        let (mut steps, mut commands) = (Vec::new(), Vec::new());
-        let mut add = |step, words: &[&[u8]]| {
-            steps.push(step);
-            commands.extend_from_slice(&command(words));
+    /// Opens a connection to the master by `deadline`. If there is none now, and guides say so, it
+    /// is waited for.
+    fn open(&self, deadline: u64) -> Result<RespStream, Failure> {
+        let search = match &self.master {
+            Master::Fixed(place) => return Ok(self.enter(self.dialer.dial(place, &self.login, deadline)?)),
+            Master::Guided(search) => search,
         };
-        if let Some(password) = self.login.password() {
-            match self.login.username() {
-                Some(user) => add(Step::Authenticate, &[b"AUTH", user.as_bytes(), password.as_bytes()]),
-                None => add(Step::Authenticate, &[b"AUTH", password.as_bytes()]),
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.find(search, deadline) {
+                Err(Failure::Later(_)) if until(deadline) > pause * 2 => thread::sleep(pause),
+                result => return result,
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Asks guides in turn, each for its share of the time, and tries what they name.
+    fn find(&self, search: &Search, deadline: u64) -> Result<RespStream, Failure> {
+        let mut tried = Tried::default();
+        if let Some(place) = search.take_hint() {
+            match self.try_master(search, &place, None, share(deadline, 2)) {
+                Ok(stream) => return Ok(stream),
+                Err(failure) => tried.failed("the server before", &place, failure)?,
             }
         }
-        if self.login.db() != 0 {
-            add(Step::Select, &[b"SELECT", self.login.db().to_string().as_bytes()]);
-        }
-        if let Some(name) = &self.name {
-            add(Step::Name, &[b"CLIENT", b"SETNAME", name.as_bytes()]);
-        }
-        add(Step::Ping, &[b"PING"]);
-        if self.asks {
-            add(Step::Info, &[b"INFO", b"server", b"replication", b"cluster"]);
-        }
-        (steps, commands)
-    }
-
-    /// Takes down which server it is, as it says itself.
-    fn identify(&self, info: &[u8], stream: &mut RespStream, deadline: u64) -> Result<(), Failure> {
-        let info = String::from_utf8_lossy(info);
-        let mut node = String::new();
-        if Server::is_in_cluster(&info) {
-            let asked = stream.write(&command(&[b"CLUSTER", b"MYID"]), deadline).map_err(|partly| partly.halt);
-            let answer = asked.and_then(|()| stream.receive(deadline)).map_err(|halt| self.hung_up(halt))?;
-            match answer {
-                Ok(Value::Bytes(name)) => node = String::from_utf8_lossy(&name).into_owned(),
-                Ok(_) => {}
-                Err(error) => return Err(Refusal::new(&error, &self.address).failure),
+        let (guides, mut older) = (search.guides(), None);
+        for (at, guide) in guides.iter().enumerate() {
+            let left = guides.len() - at;
+            let told = match search.ask(&self.dialer, guide, share(deadline, left + 1)) {
+                Ok(told) => told,
+                Err(denied) => {
+                    tried.denied(guide, denied);
+                    continue;
+                }
+            };
+            if search.is_older(&told) {
+                tried.older(guide, &told.master);
+                older.get_or_insert(told);
+            } else if tried.has(&told.master) {
+                tried.again(guide);
+            } else {
+                match self.try_master(search, &told.master, told.epoch, share(deadline, left)) {
+                    Ok(stream) => return Ok(stream),
+                    Err(failure) => tried.failed(&guide.to_string(), &told.master, failure)?,
+                }
             }
         }
-        let server = Server::of_info(&info, &node);
-        let nameless = || Failure::Refused(RedisStoreError::Protocol("INFO does not say which server it is".into()));
-        *self.server.lock() = Some(server.ok_or_else(nameless)?);
-        Ok(())
-    }
-
-    /// Whether an error that the server answered to a step is a reason to fail.
-    fn check(&self, step: Step, message: &str) -> Result<(), Failure> {
-        let failure = Refusal::new(message, &self.address).failure;
-        match (step, &failure) {
-            (_, Failure::Later(_)) => Err(failure),
-            // What it says may repeat what it was sent, which was a password.
-            (Step::Authenticate, _) => {
-                Err(Failure::Refused(RedisStoreError::Authentication { address: self.address[..].into() }))
+        // All who can be asked say what was so before: they may have forgotten what came after.
+        if let Some(told) = older.filter(|_| !tried.has_any()) {
+            search.forget_epoch();
+            match self.try_master(search, &told.master, told.epoch, deadline) {
+                Ok(stream) => return Ok(stream),
+                Err(failure) => tried.last(&told.master, failure)?,
             }
-            // A server that will not have the name, or is not to be pinged, is a server.
-            (Step::Name, _) | (Step::Ping, Failure::Refused(RedisStoreError::Permission { .. })) => Ok(()),
-            (Step::Select | Step::Ping | Step::Info, _) => Err(failure),
+        } else if let Some(place) = search.master().filter(|_| !tried.has_any()) {
+            match self.try_master(search, &place, None, deadline) {
+                Ok(stream) => return Ok(stream),
+                Err(failure) => tried.last(&place, failure)?,
+            }
         }
+        Err(tried.into_failure(&self.shown))
     }
 
-    /// The connection broke while the server was to answer.
-    fn hung_up(&self, halt: Halt) -> Failure {
-        match halt {
-            Halt::Reset(reason) => Failure::Later(RedisStoreError::Busy {
-                reason: format!(
-                    "{} closed the connection before it answered, as a server does that has no room for another client ({reason})",
-                    self.address
-                ),
-            }),
-            halt => self.down(halt.reason()),
+    fn try_master(
+        &self,
+        search: &Search,
+        place: &Place,
+        epoch: Option<u64>,
+        deadline: u64,
+    ) -> Result<RespStream, Failure> {
+        let dialed = self.dialer.dial(place, &self.login, deadline)?;
+        let later = |reason: &str| Failure::Later(RedisStoreError::Busy { reason: reason.into() });
+        if dialed.identity.is_replica {
+            return Err(later("it says that it is a replica"));
         }
+        if !search.found(place, epoch) {
+            return Err(later("another one was found meanwhile"));
+        }
+        Ok(self.enter(dialed))
     }
 
-    fn down(&self, reason: String) -> Failure {
-        Failure::Down(RedisStoreError::Unreachable { address: self.address[..].into(), reason })
+    /// A connection to the master is open: those that lead elsewhere are cut.
+    fn enter(&self, dialed: Dialed) -> RespStream {
+        let Dialed { stream, identity, addresses } = dialed;
+        *self.address.lock() = stream.address().clone();
+        let run_id = identity.server.as_ref().map(|server| server.run.clone());
+        *self.server.lock() = identity.server;
+        self.lines.opened(stream.line(), &addresses, run_id);
+        stream
     }
+
+    /// Looks whether guides name another master than the one that connections lead to. If so one is
+    /// opened there, which cuts the others.
+    ///
+    /// An answer counts if it is newer than what is known. If that cannot be told, two have to say
+    /// the same: one alone may have slept.
+    pub(super) fn look(&self, deadline: u64) {
+        let Master::Guided(search) = &self.master else { return };
+        let Some(master) = search.master() else { return }; // no connection was opened yet
+        let mut named = None;
+        for guide in search.guides_in_turn().iter().take(MOST_ASKED) {
+            let Ok(told) = search.ask(&self.dialer, guide, share(deadline, MOST_ASKED)) else { continue };
+            if told.master == master {
+                return;
+            }
+            if search.is_older(&told) {
+                continue;
+            }
+            if search.is_newer(&told) || named.as_ref() == Some(&told.master) {
+                // If that fails the next look tries again.
+                if let Ok(stream) = self.try_master(search, &told.master, told.epoch, deadline) {
+                    self.link.opened(&self.shown, || stream.peer());
+                }
+                return;
+            }
+            named = Some(told.master);
+        }
+    }
+}
+
+/// The deadline of one part of so many of the time that is left.
+fn share(deadline: u64, parts: usize) -> u64 {
+    let now = clock();
+    now.saturating_add(deadline.saturating_sub(now) / parts.max(1) as u64)
 }

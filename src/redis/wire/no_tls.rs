@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
 
-use super::socket::Socket;
+use super::super::primitives::Arc;
+use super::socket::{Line, Socket};
 
 pub(super) struct Session(Infallible);
 
@@ -20,7 +21,7 @@ impl Session {
         Err(ErrorKind::Unsupported.into())
     }
 
-    pub(super) fn peer(&self) -> Option<String> {
+    pub(super) fn line(&self) -> &Arc<Line> {
         match self.0 {}
     }
 

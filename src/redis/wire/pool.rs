@@ -198,7 +198,7 @@ impl<C: Connect> Pool<C> {
     }
 
     fn unreachable(&self, reason: String) -> RedisStoreError {
-        RedisStoreError::Unreachable { address: self.connector.address()[..].into(), reason }
+        RedisStoreError::Unreachable { address: self.connector.address().to_string(), reason }
     }
 
     fn down(&self, reason: String) -> Failure {

@@ -13,12 +13,17 @@ pub(super) struct Refusal {
 /// Codes of a server that is not the master of the tree.
 ///
 /// `LOADING` is among them: a master that restarts has cut all connections, so on one that lives
-/// it is a replica that takes over the data of its new master. `TRYAGAIN` is not: the server still
-/// decides about the slot, which is on its way to another.
-const WRONG_SERVER: [&str; 7] = ["READONLY", "MASTERDOWN", "MOVED", "ASK", "CLUSTERDOWN", "UNBLOCKED", "LOADING"];
+/// it is a replica that takes over the data of its new master.
+const WRONG_SERVER: [&str; 6] = ["READONLY", "MASTERDOWN", "MOVED", "CLUSTERDOWN", "UNBLOCKED", "LOADING"];
+
+/// Codes of a server whose slot is on its way to another: `wire.rs` says why nobody follows `ASK`.
+const ON_ITS_WAY: [&str; 2] = ["TRYAGAIN", "ASK"];
 
 /// Codes of a server that will do what it is asked later, if it is asked again.
-const LATER: [&str; 5] = ["TRYAGAIN", "BUSY", "OOM", "NOREPLICAS", "MISCONF"];
+const LATER: [&str; 4] = ["BUSY", "OOM", "NOREPLICAS", "MISCONF"];
+
+/// What is said of `ON_ITS_WAY`.
+const BEING_MOVED: &str = "the slot of this tree is being moved";
 
 impl Refusal {
     /// Of the message of an error: a code, a space and a sentence.
@@ -26,8 +31,11 @@ impl Refusal {
         let code = message.split(' ').next().unwrap_or_default();
         let wrong_server = WRONG_SERVER.contains(&code);
         let busy = || RedisStoreError::Busy { reason: message.into() };
+        let on_its_way = ON_ITS_WAY.contains(&code);
         let signs = |signs: &[&str]| signs.iter().any(|sign| message.contains(sign));
-        let failure = if wrong_server || LATER.contains(&code) || message.contains("max number of clients") {
+        let failure = if on_its_way {
+            Failure::Later(RedisStoreError::Busy { reason: format!("{BEING_MOVED} ({message})") })
+        } else if wrong_server || LATER.contains(&code) || message.contains("max number of clients") {
             Failure::Later(busy())
         } else if code == "NOSCRIPT" {
             Failure::NoScript
@@ -43,6 +51,14 @@ impl Refusal {
         };
         Self { failure, wrong_server }
     }
+}
+
+/// Whether the server said that another one has the tree, or is to have it. So there is, or will be,
+/// a server that does what was asked.
+pub(super) fn is_passing_on(failure: &Failure) -> bool {
+    let Failure::Later(RedisStoreError::Busy { reason }) = failure else { return false };
+    let code = reason.split(' ').next().unwrap_or_default();
+    WRONG_SERVER.contains(&code) || reason.starts_with(BEING_MOVED)
 }
 
 /// The name of what is missing, from the server's sentence: it puts a command in quotes, and does

@@ -2,7 +2,9 @@
 
 use std::io::{self, ErrorKind};
 
+use super::super::primitives::Arc;
 use super::answer::{Answer, Inbox};
+use super::socket::Line;
 use super::stream::Stream;
 use super::transport::{Halt, Partly, Transport};
 
@@ -12,14 +14,25 @@ use super::transport::{Halt, Partly, Transport};
 /// A deadline ends a wait and nothing else: the next owner goes on where it ended.
 pub(super) struct RespStream {
     stream: Stream,
+    /// The server, for messages.
+    address: Arc<str>,
     inbox: Inbox,
     /// The rest of what was to be sent. It goes out before anything else.
     outbox: Vec<u8>,
 }
 
 impl RespStream {
-    pub(super) fn new(stream: Stream) -> Self {
-        Self { stream, inbox: Inbox::default(), outbox: Vec::new() }
+    pub(super) fn new(stream: Stream, address: Arc<str>) -> Self {
+        Self { stream, address, inbox: Inbox::default(), outbox: Vec::new() }
+    }
+
+    pub(super) fn address(&self) -> &Arc<str> {
+        &self.address
+    }
+
+    /// By which others can cut it.
+    pub(super) fn line(&self) -> &Arc<Line> {
+        self.stream.line()
     }
 
     /// The address of the other side, if it has one.
@@ -29,6 +42,10 @@ impl RespStream {
 }
 
 impl Transport for RespStream {
+    fn is_cut(&self) -> bool {
+        self.stream.line().is_cut()
+    }
+
     fn flush(&mut self, deadline: u64) -> Result<(), Halt> {
         if self.outbox.is_empty() {
             return Ok(());

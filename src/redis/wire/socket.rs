@@ -2,13 +2,14 @@
 //! interrupts them.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Type};
 
 use super::super::clock::until;
-use super::master::Endpoint;
+use super::super::primitives::{Arc, AtomicBool, Ordering};
+use super::place::Endpoint;
 
 /// The system is told of no longer one. A call that takes longer is repeated.
 const LONGEST: Duration = Duration::from_secs(3600);
@@ -16,10 +17,34 @@ const LONGEST: Duration = Duration::from_secs(3600);
 const SHORTEST: Duration = Duration::from_millis(1);
 
 pub(super) struct Socket {
-    socket: socket2::Socket,
+    line: Arc<Line>,
     told: os::Told,
     /// When the calls of `Read` and `Write` end.
     pub(super) deadline: u64,
+}
+
+/// The system's socket: its owner reads and writes, and others may cut it.
+pub(super) struct Line {
+    socket: socket2::Socket,
+    is_cut: AtomicBool,
+}
+
+impl Line {
+    /// Ends the connection, and wakes the thread that waits for it.
+    pub(super) fn cut(&self) {
+        // Relaxed: who does not see it finds the socket shut.
+        self.is_cut.store(true, Ordering::Relaxed);
+        let _ = self.socket.shutdown(Shutdown::Both); // it may be over already
+    }
+
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_cut.load(Ordering::Relaxed)
+    }
+
+    /// The address of the other side, if it has one.
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
+        self.socket.peer_addr().ok()?.as_socket()
+    }
 }
 
 impl Socket {
@@ -79,12 +104,13 @@ impl Socket {
     }
 
     fn new(socket: socket2::Socket) -> Self {
-        Self { socket, told: os::Told::default(), deadline: 0 }
+        let line = Arc::new(Line { socket, is_cut: AtomicBool::new(false) });
+        Self { line, told: os::Told::default(), deadline: 0 }
     }
 
-    /// The address of the other side, if it has one.
-    pub(super) fn peer(&self) -> Option<String> {
-        self.socket.peer_addr().ok()?.as_socket().map(|address| address.to_string())
+    /// By which others can cut it.
+    pub(super) fn line(&self) -> &Arc<Line> {
+        &self.line
     }
 
     /// The time left until the deadline, which is not zero.
@@ -109,7 +135,7 @@ impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let left = self.left()?;
-            match os::read(&self.socket, buffer, left, &mut self.told) {
+            match os::read(&self.line.socket, buffer, left, &mut self.told) {
                 Err(error) if is_passing(&error) => {}
                 result => return result,
             }
@@ -122,7 +148,7 @@ impl Write for Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {
             let left = self.left()?;
-            match os::write(&self.socket, bytes, left, &mut self.told) {
+            match os::write(&self.line.socket, bytes, left, &mut self.told) {
                 Err(error) if is_passing(&error) => {}
                 result => return result,
             }

@@ -2,8 +2,9 @@
 
 use std::io::{self, Read, Write};
 
-use super::master::Endpoint;
-use super::socket::Socket;
+use super::super::primitives::Arc;
+use super::place::Endpoint;
+use super::socket::{Line, Socket};
 use super::tls::{Session, Trust};
 
 pub(super) enum Stream {
@@ -23,9 +24,14 @@ impl Stream {
 
     /// The address of the other side, if it has one.
     pub(super) fn peer(&self) -> Option<String> {
+        self.line().peer().map(|address| address.to_string())
+    }
+
+    /// By which others can cut it.
+    pub(super) fn line(&self) -> &Arc<Line> {
         match self {
-            Self::Plain(socket) => socket.peer(),
-            Self::Tls(session) => session.peer(),
+            Self::Plain(socket) => socket.line(),
+            Self::Tls(session) => session.line(),
         }
     }
 

@@ -2,6 +2,8 @@
 
 mod deadlines;
 mod fake;
+#[cfg(all(feature = "redis-sentinel", feature = "redis-cluster"))]
+mod guides;
 #[cfg(unix)]
 mod interrupts;
 mod login;
@@ -14,8 +16,8 @@ mod tls;
 use std::time::Duration;
 
 use super::super::clock::clock;
-use super::super::error::Failure;
-use super::Wire;
+use super::super::error::{Failure, RedisStoreError};
+use super::{Destination, Wire};
 use crate::redis::command::command;
 
 /// On the clock, from now.
@@ -28,7 +30,12 @@ fn soon() -> u64 {
 }
 
 fn wire(url: &str) -> Wire {
-    Wire::new(url, None, 5_000_000, false).unwrap()
+    wire_with(url, None, 5_000_000).unwrap()
+}
+
+fn wire_with(url: &str, name: Option<String>, timeout: u64) -> Result<Wire, RedisStoreError> {
+    let to = Destination { url: url.into(), tree: "mutextree".into(), sentinel_login: None, names: false };
+    Wire::new(&to, name, timeout)
 }
 
 fn echo(text: &str) -> Vec<u8> {

@@ -7,7 +7,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use super::super::primitives::{Arc, OnceLock};
-use super::socket::Socket;
+use super::socket::{Line, Socket};
 
 /// A socket, and what rustls has to say about its bytes.
 ///
@@ -28,8 +28,8 @@ impl Session {
         Ok(Self { socket, tls })
     }
 
-    pub(super) fn peer(&self) -> Option<String> {
-        self.socket.peer()
+    pub(super) fn line(&self) -> &Arc<Line> {
+        self.socket.line()
     }
 
     pub(super) fn write(&mut self, bytes: &[u8], deadline: u64) -> io::Result<usize> {

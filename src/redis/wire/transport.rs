@@ -13,14 +13,22 @@ pub(super) trait Connect {
     fn connect(&self, deadline: u64) -> Result<Self::Transport, Failure>;
 
     /// The server, for messages.
-    fn address(&self) -> &Arc<str>;
+    fn address(&self) -> Arc<str>;
 
     /// A connection has been given up.
     fn broke(&self) {}
+
+    /// A server has said, by this error, that it is not the master.
+    fn misled(&self, _error: &str) {}
 }
 
 /// What a connection can do.
 pub(super) trait Transport {
+    /// Whether it was cut, as it leads to a server that is not the master any more.
+    fn is_cut(&self) -> bool {
+        false
+    }
+
     /// Writes what was left before. Nothing else may be written until that is done.
     fn flush(&mut self, deadline: u64) -> Result<(), Halt>;
 

@@ -37,6 +37,8 @@ impl Command {
             b"EVAL" | b"EVALSHA" | b"FCALL" => Self::Script,
             b"BLMPOP" => Self::Listen,
             b"AUTH" | b"SELECT" | b"CLIENT" | b"PING" => Self::Login,
+            // `INFO server replication` is said then, too; `INFO all` is not.
+            b"INFO" if command.starts_with(b"*3") => Self::Login,
             _ => Self::Other,
         }
     }

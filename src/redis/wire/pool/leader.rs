@@ -75,14 +75,15 @@ impl<C: Connect> Pool<C> {
         Err(failure)
     }
 
-    /// A connection to send over: the one that was given, unless too much is overdue on it (W6).
+    /// A connection to send over: the one that was given, unless too much is overdue on it (W6), or
+    /// it was cut.
     fn usable(
         &self,
         given: Option<Box<Shared<C::Transport>>>,
         deadline: u64,
     ) -> Result<Box<Shared<C::Transport>>, Failure> {
         if let Some(connection) = given {
-            if !connection.is_overdue(self.timeout) {
+            if !connection.is_overdue(self.timeout) && !connection.transport.is_cut() {
                 return Ok(connection);
             }
             self.give_up();

@@ -61,8 +61,9 @@ impl<C: Connect> Pool<C> {
         answer: Answer,
     ) -> Option<Result<Value, Failure>> {
         let answer = answer.map_err(|message| {
-            let refusal = Refusal::new(&message, self.connector.address());
+            let refusal = Refusal::new(&message, &self.connector.address());
             if refusal.wrong_server {
+                self.connector.misled(&message);
                 self.give_up(); // before anybody learns of it and calls again
             }
             refusal.failure

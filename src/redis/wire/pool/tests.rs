@@ -85,8 +85,8 @@ impl Connect for Network {
         Ok(Wires { world: self.world.clone(), outbox: Vec::new(), begun: Vec::new(), unanswered: VecDeque::new() })
     }
 
-    fn address(&self) -> &Arc<str> {
-        &self.address
+    fn address(&self) -> Arc<str> {
+        self.address.clone()
     }
 }
 

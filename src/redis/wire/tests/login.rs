@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::fake::{Fake, Reply, echo as echo_reply};
 use super::server::Server;
-use super::{Wire, command, echo, is_down, is_later, soon, wire, within};
+use super::{command, echo, is_down, is_later, soon, wire, wire_with, within};
 use crate::redis::error::{Failure, RedisStoreError};
 use crate::redis::value::Value;
 
@@ -73,7 +73,7 @@ fn no_message_has_the_password() {
         assert_eq!(failure, Failure::Refused(RedisStoreError::Authentication { address }));
     }
     for url in ["redis://me:secret@127.0.0.1:x/", "secret", "redis://:secret@0.0.0.0/", "redis://:secret@host/db"] {
-        let error = Wire::new(url, None, 1, false).err().unwrap();
+        let error = wire_with(url, None, 1).err().unwrap();
         assert!(matches!(&error, RedisStoreError::Config(text) if !text.contains("secret")), "{error}");
     }
 }
@@ -82,19 +82,20 @@ fn no_message_has_the_password() {
 fn what_is_no_reason_to_fail() {
     let server = Fake::start(|_, words| match &*words[0] {
         b"CLIENT" => Reply::Bytes(b"-NOPERM User me has no permissions to run the 'client|setname' command\r\n".into()),
+        b"INFO" => Reply::Bytes(b"-ERR syntax error\r\n".into()),
         b"PING" => Reply::Bytes(b"-NOPERM User me has no permissions to run the 'ping' command\r\n".into()),
         _ => echo_reply(words),
     });
-    let wire = Wire::new(&server.url(), Some("name".into()), 5_000_000, false).unwrap();
+    let wire = wire_with(&server.url(), Some("name".into()), 5_000_000).unwrap();
     assert_eq!(wire.call(&echo("one"), soon()), Ok(Value::Bytes(b"one".into())));
-    assert_eq!(server.commands(0), ["CLIENT", "PING", "ECHO"]);
+    assert_eq!(server.commands(0), ["CLIENT", "INFO", "PING", "ECHO"]);
 }
 
 #[test]
 fn what_is_said_at_the_login_arrives() {
     let server = Server::with(&["--user", "me", "on", ">secret", "~*", "+@all"]);
     let url = format!("redis://me:secret@127.0.0.1:{}/3", server.port());
-    let wire = Wire::new(&url, Some("some-name".into()), 5_000_000, false).unwrap();
+    let wire = wire_with(&url, Some("some-name".into()), 5_000_000).unwrap();
     let info = match wire.call(&command(&[b"CLIENT", b"INFO"]), soon()) {
         Ok(Value::Bytes(info)) => String::from_utf8(info).unwrap(),
         other => panic!("{other:?}"),
@@ -121,7 +122,7 @@ fn nobody_answers() {
     assert_eq!(silent.open(within(Duration::from_millis(50))).err(), Some(down));
     assert!(began.elapsed() < Duration::from_secs(2));
     // The store's timeout ends it, too.
-    let silent = Wire::new(&silent_url(&listener), None, 50_000, false).unwrap();
+    let silent = wire_with(&silent_url(&listener), None, 50_000).unwrap();
     assert!(is_down(&silent.call(&echo("one"), soon()).unwrap_err()));
     assert!(began.elapsed() < Duration::from_secs(4));
 }

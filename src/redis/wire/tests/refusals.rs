@@ -7,21 +7,21 @@ use super::{echo, is_later, is_unsure, soon, wire};
 use crate::redis::error::{Failure, RedisStoreError};
 use crate::redis::value::Value;
 
-const WRONG_SERVER: [&str; 7] = [
+const WRONG_SERVER: [&str; 6] = [
     "READONLY You can't write against a read only replica.",
     "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
     "MOVED 3999 127.0.0.1:6381",
-    "ASK 3999 127.0.0.1:6381",
     "CLUSTERDOWN The cluster is down",
     "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
     "LOADING Redis is loading the dataset in memory",
 ];
 
-const LATER: [&str; 5] = [
+const LATER: [&str; 6] = [
     "OOM command not allowed when used memory > 'maxmemory'.",
     "BUSY Redis is busy running a script.",
     "NOREPLICAS Not enough good replicas to write.",
     "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.",
+    "ASK 3999 127.0.0.1:6381",
     "TRYAGAIN Multiple keys request during rehashing of slot",
 ];
 

@@ -1,0 +1,33 @@
+//! Sentinels, clusters and failovers, with real servers: while locks are held, waited for by threads
+//! and by tasks, and tried. The judge of `tools/judge` decides.
+//!
+//! * `node.rs`: one `redis-server`, of whatever kind
+//! * `replicated.rs`: a master, two replicas and three Sentinels
+//! * `sharded.rs`: a cluster of three masters and three replicas
+//! * `load.rs`: those who hold, wait and try, and what they believed
+//! * `verdict.rs`: what they may not have believed
+
+#[allow(dead_code)] // other tests use the rest
+#[path = "../redis/checker.rs"]
+mod checker;
+mod load;
+mod node;
+mod replicated;
+mod sharded;
+mod verdict;
+mod with_a_cluster;
+mod with_sentinels;
+
+use std::time::{Duration, Instant};
+
+/// What has to come is there by then, on a busy machine.
+const SOON: Duration = Duration::from_secs(30);
+
+#[track_caller]
+fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !so() {
+        assert!(began.elapsed() < SOON, "{what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
