@@ -53,7 +53,7 @@ fn of_every_store() -> Vec<&'static str> {
         TreeMutexGuard<'static, MemoryStore>,
         TreeMutexSet<MemoryStore>,
         TreeMutexSetGuard<'static, MemoryStore>,
-        Unchanged<OwnedTreeMutexGuard<MemoryStore>>,
+        Unchanged<MemoryStore>,
     ]);
     names
 }
@@ -74,7 +74,7 @@ fn of_redis() -> Vec<&'static str> {
         TreeMutexGuard<'static, RedisStore>,
         TreeMutexSet<RedisStore>,
         TreeMutexSetGuard<'static, RedisStore>,
-        Unchanged<OwnedTreeMutexGuard<RedisStore>>,
+        Unchanged<RedisStore>,
     ]
 }
 

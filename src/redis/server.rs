@@ -36,7 +36,7 @@ impl Server {
 
     /// Whether an answer to `INFO` says that it is in a cluster.
     pub(in crate::redis) fn is_in_cluster(info: &str) -> bool {
-        info.lines().any(|line| line.trim() == "cluster_enabled:1")
+        info.lines().any(|line| line.trim() == "redis_mode:cluster")
     }
 }
 

@@ -1,9 +1,9 @@
 use super::*;
 
-const INFO: &str = "# Server\r\nredis_version:7.0.15\r\nrun_id:rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr\r\n\
+const INFO: &str = "# Server\r\nredis_version:7.0.15\r\nredis_mode:cluster\r\nrun_id:rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr\r\n\
     uptime_in_seconds:17\r\n# Replication\r\nrole:master\r\n\
     master_replid:hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh\r\n\
-    master_replid2:0000000000000000000000000000000000000000\r\n# Cluster\r\ncluster_enabled:1\r\n";
+    master_replid2:0000000000000000000000000000000000000000\r\n";
 
 #[test]
 fn what_a_server_says_of_itself() {
@@ -11,7 +11,7 @@ fn what_a_server_says_of_itself() {
     let server = Server { run, history, earlier, node: String::new(), up: 17_000_000 };
     assert_eq!(Server::of_info(INFO), Some(server));
     assert!(Server::is_in_cluster(INFO));
-    assert!(!Server::is_in_cluster(&INFO.replace("enabled:1", "enabled:0")));
+    assert!(!Server::is_in_cluster(&INFO.replace("mode:cluster", "mode:standalone")));
 }
 
 /// What passes the commands on may leave things out, or have names of its own.

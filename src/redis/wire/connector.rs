@@ -220,9 +220,8 @@ impl Connector {
     fn enter(&self, dialed: Dialed) -> RespStream {
         let Dialed { stream, identity, addresses } = dialed;
         *self.address.lock() = stream.address().clone();
-        let run_id = identity.server.as_ref().map(|server| server.run.clone());
         *self.server.lock() = identity.server;
-        self.lines.opened(stream.line(), &addresses, run_id);
+        self.lines.opened(stream.line(), &addresses, identity.run_id);
         stream
     }
 

@@ -27,7 +27,9 @@ pub(super) struct Login {
 /// What a server says of itself, as far as it does.
 #[derive(Debug, Default)]
 pub(super) struct Identity {
-    /// One with another run is another process: the server was started anew, or another one is there.
+    /// Another one is another process: the server was started anew, or another one is there.
+    pub(super) run_id: Option<String>,
+    /// All of it, if it says all of it.
     pub(super) server: Option<Server>,
     pub(super) is_replica: bool,
 }
@@ -98,7 +100,7 @@ impl Login {
             add(Step::Name, &[b"CLIENT", b"SETNAME", name.as_bytes()]);
         }
         if self.asks {
-            add(Step::Identify, &[b"INFO", b"server", b"replication", b"cluster"]);
+            add(Step::Identify, &[b"INFO", b"server", b"replication"]);
         }
         add(Step::Ping, &[b"PING"]);
         (steps, commands)
@@ -109,7 +111,8 @@ impl Identity {
     fn read(info: &str) -> Self {
         let field =
             |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
-        Self { server: Server::of_info(info), is_replica: field("role") == Some("slave") }
+        let run_id = field("run_id").map(Into::into);
+        Self { run_id, server: Server::of_info(info), is_replica: field("role") == Some("slave") }
     }
 }
 
