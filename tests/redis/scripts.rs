@@ -4,6 +4,7 @@
 mod breaking;
 mod clock;
 mod order;
+mod sets;
 
 use redis::Value;
 

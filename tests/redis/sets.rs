@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mutextree::{Backend, Kind, LockError, LockStore, Member, Mode, PathRef, RedisGrant, RedisStore, Request, Scope, TreePath, Wait};
+use mutextree::{
+    Backend, Kind, LockError, LockStore, Member, Mode, PathRef, RedisGrant, RedisStore, Request, Scope, TreePath, Wait,
+};
 
 use crate::checker::check;
 use crate::server::{new_tree, new_tree_with, shared, tree_of};
@@ -209,7 +211,8 @@ fn a_lease_ends_for_all_and_is_refreshed_for_all() {
     // It renews itself: longer than two leases nothing is lost.
     assert!(lost.recv_timeout(Duration::from_millis(1000)).is_err());
     RedisStore::refresh_all(&members, &grants, Some(Duration::from_millis(100))).unwrap();
-    let mut gone: Vec<_> = (0..2).map(|_| lost.recv_timeout(Duration::from_secs(10)).unwrap().path.to_string()).collect();
+    let mut gone: Vec<_> =
+        (0..2).map(|_| lost.recv_timeout(Duration::from_secs(10)).unwrap().path.to_string()).collect();
     gone.sort();
     assert_eq!(gone, ["a", "b"]);
     assert!(matches!(RedisStore::refresh_all(&members, &grants, None), Err(LockError::NotHeld { .. })));

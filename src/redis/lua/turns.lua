@@ -92,7 +92,7 @@ local function serve(path, from)
         elseif fence then
           more_expired, met_dead = true, true
         end
-        start, after = entry, '('
+        start, after = kind > 2 and entry or path .. '\0' .. kind + 1, '(' -- an exclusive one has no next
         if visited >= MAX_VISITED or granted >= MAX_GRANTED then
           return start
         end

@@ -29,7 +29,7 @@ use crate::redis::primitives::Arc;
 
 mod work;
 
-pub(in crate::redis) use work::{GivenUp, Renewal, Room, Work};
+pub(in crate::redis) use work::{GivenUp, Renewal, Room, Work, heartbeat_call};
 use work::{batches, take_found};
 
 /// As many tokens as this go into one call of `refresh`.
@@ -83,11 +83,6 @@ enum Stage<W> {
 /// The call for a batch of renewals.
 pub(in crate::redis) fn renewal_call(batch: &[Renewal], timing: &Timing) -> Call {
     calls::refresh(batch.iter().map(|it| (&*it.lock, Extent::AtLeast(it.lock.lease))), timing)
-}
-
-/// The call for a batch of heartbeats. Of a set all tokens are sent: it may have been granted.
-pub(in crate::redis) fn heartbeat_call(batch: &[Arc<Lock>], timing: &Timing) -> Call {
-    calls::refresh(batch.iter().flat_map(Lock::all).map(|lock| (&**lock, Extent::Heartbeat)), timing)
 }
 
 impl<W: Clone> Agenda<W> {

@@ -246,6 +246,8 @@ impl Reply for Released {
 pub(super) enum Extent {
     /// A waiter's heartbeat.
     Heartbeat,
+    /// That of a set that waits, and of so many tokens, of which this is the first.
+    SetHeartbeat(usize),
     /// A renewal: the lease ends no sooner than this from now on.
     AtLeast(u64),
     /// The lease ends exactly this from now on, unless a younger version was there (P3).
@@ -261,6 +263,7 @@ pub(super) fn refresh<'a>(all: impl IntoIterator<Item = (&'a Lock, Extent)>, tim
         call.push(lock.token.as_bytes());
         match extent {
             Extent::Heartbeat => call = call.number(0).number(0),
+            Extent::SetHeartbeat(many) => call = call.number(0).bytes(format!("-{many}").as_bytes()),
             Extent::AtLeast(length) => call = call.number(length.max(1)).number(0),
             Extent::Exactly { length, version } => call = call.number(length.max(1)).number(version),
             Extent::Detached(length) => call = call.number(length.max(1)).bytes(b"-1"),

@@ -1,8 +1,10 @@
 //! What the agenda hands out: [`Work`].
 
-use super::super::calls::{Found, More};
+use super::super::calls::{self, Extent, Found, More};
 use super::super::lock::Lock;
 use super::super::release::Release;
+use super::super::script::Call;
+use super::super::timing::Timing;
 use crate::redis::primitives::Arc;
 
 /// A token that the server may know, though nobody wants it any more.
@@ -54,6 +56,16 @@ impl<W> Work<W> {
             && self.lost.is_empty()
             && self.silent.is_empty()
     }
+}
+
+/// The call for a batch of heartbeats. Of a set all tokens are sent: it may have been granted.
+pub(in crate::redis) fn heartbeat_call(batch: &[Arc<Lock>], timing: &Timing) -> Call {
+    let of_waiter = |first| {
+        let many = Lock::all(first).count();
+        let its = if many > 1 { Extent::SetHeartbeat(many) } else { Extent::Heartbeat };
+        first.all().map(move |lock| (&**lock, its))
+    };
+    calls::refresh(batch.iter().flat_map(of_waiter), timing)
 }
 
 /// Waiters that go into one call each: as many as have so many tokens, or a single one.
