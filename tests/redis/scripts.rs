@@ -2,6 +2,7 @@
 //! and small limits do to them. The random programs (`programs.rs`) have the rest.
 
 mod breaking;
+mod changes;
 mod clock;
 mod order;
 mod sets;

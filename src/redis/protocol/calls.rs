@@ -3,6 +3,7 @@
 //!
 //! * `listing.rs` what is held and who waits, for people; and to end what they see
 //! * `sets.rs` several locks as one
+//! * `changes.rs` a held lock becomes another one
 
 use super::keys::{self, Target};
 use super::lock::Lock;
@@ -13,9 +14,12 @@ use crate::redis::error::{Failure, RedisStoreError};
 use crate::redis::value::Value;
 use crate::request::{Kind, Owner};
 
+mod changes;
 mod listing;
 mod sets;
 
+pub(in crate::redis) use changes::Changed;
+pub(super) use changes::{Attempt, narrow, upgrade, widen};
 pub(in crate::redis) use listing::{Cursor, Entry, Listed, break_lock, list};
 pub(super) use sets::{acquire_set, release_set};
 
@@ -62,6 +66,12 @@ impl Elements {
 
     fn path(&mut self) -> Option<TreePath> {
         keys::decode(&self.bytes()?)
+    }
+
+    fn in_the_way(&mut self) -> Option<InTheWay> {
+        let (path, owner, left) = (self.path()?, self.text()?, self.int()?);
+        let (owner, left) = (owner.map(Into::into), u64::try_from(left).ok());
+        Some(InTheWay { path, owner, left, more: self.more()?, member: 0 })
     }
 
     fn more(&mut self) -> Option<More> {
@@ -180,16 +190,11 @@ pub(in crate::redis) enum Acquired {
 
 impl Reply for Acquired {
     fn read(reply: &mut Elements) -> Option<Self> {
-        let in_the_way = |reply: &mut Elements| {
-            let (path, owner, left) = (reply.path()?, reply.text()?, reply.int()?);
-            let (owner, left) = (owner.map(Into::into), u64::try_from(left).ok());
-            Some(InTheWay { path, owner, left, more: reply.more()?, member: 0 })
-        };
         let acquired = match reply.int()? {
-            0 => Self::Blocked(in_the_way(reply)?),
+            0 => Self::Blocked(reply.in_the_way()?),
             1 => Self::Granted { fencing_token: reply.number()?, more: reply.more()? },
-            2 => Self::Queued { by: in_the_way(reply)?, arrival: reply.number()? },
-            3 => Self::Clearing(in_the_way(reply)?),
+            2 => Self::Queued { by: reply.in_the_way()?, arrival: reply.number()? },
+            3 => Self::Clearing(reply.in_the_way()?),
             4 => Self::Cancelled(reply.more().unwrap_or(More::None)),
             _ => return None,
         };

@@ -59,6 +59,8 @@ struct State {
     waited_at: u64,
     /// Its place in the queue: a grant with a smaller token was an earlier one, and has expired.
     arrival: u64,
+    /// How often it was to become exclusive.
+    upgrades: u64,
 }
 
 impl Lock {
@@ -87,7 +89,8 @@ impl Lock {
     }
 
     fn with_token(number: u64, token: String, path: TreePath, owner: Option<Owner>, lease: u64) -> Self {
-        let state = State { renews: false, version: 0, longest: lease, unsure: false, waited_at: 0, arrival: 0 };
+        let state =
+            State { renews: false, version: 0, longest: lease, unsure: false, waited_at: 0, arrival: 0, upgrades: 0 };
         Self {
             number,
             token,
@@ -145,6 +148,29 @@ impl Lock {
         state.renews = renews;
         self.fencing_token.store(fencing_token, Ordering::Relaxed);
         self.set(deadline);
+    }
+
+    /// What is held has changed, and has another token since. Its deadline stays.
+    pub(super) fn has_changed(&self, fencing_token: u64) {
+        let _state = self.state.lock();
+        self.fencing_token.store(fencing_token, Ordering::Relaxed);
+    }
+
+    /// The same lock on another node, with another fencing token. This one is not used any more.
+    pub(super) fn moved_to(&self, path: TreePath, fencing_token: u64) -> Self {
+        let state = self.state.lock();
+        let moved = Self::with_token(self.number, self.token.clone(), path, self.owner.clone(), self.lease);
+        moved.fencing_token.store(fencing_token, Ordering::Relaxed);
+        moved.set(self.deadline());
+        *moved.state.lock() = *state;
+        moved
+    }
+
+    /// It is to become exclusive: the number of this attempt.
+    pub(super) fn next_upgrade(&self) -> u64 {
+        let mut state = self.state.lock();
+        state.upgrades += 1;
+        state.upgrades
     }
 
     /// The server says that a detached lock is held for so long.

@@ -12,6 +12,9 @@ pub(in crate::redis) enum Script {
     ReleaseSet,
     Refresh,
     Downgrade,
+    Narrow,
+    Widen,
+    Upgrade,
     Inspect,
     HandOver,
     Tidy,
@@ -38,13 +41,16 @@ macro_rules! whole {
 }
 
 impl Script {
-    pub(in crate::redis) const ALL: [Self; 13] = [
+    pub(in crate::redis) const ALL: [Self; 16] = [
         Self::Acquire,
         Self::Release,
         Self::AcquireSet,
         Self::ReleaseSet,
         Self::Refresh,
         Self::Downgrade,
+        Self::Narrow,
+        Self::Widen,
+        Self::Upgrade,
         Self::Inspect,
         Self::HandOver,
         Self::Tidy,
@@ -62,6 +68,9 @@ impl Script {
             Self::ReleaseSet => whole!(" flags=allow-oom", "release_set.lua"),
             Self::Refresh => whole!(" flags=allow-oom", "refresh.lua"),
             Self::Downgrade => whole!(" flags=allow-oom", "downgrade.lua"),
+            Self::Narrow => whole!(" flags=allow-oom", "narrow.lua"),
+            Self::Widen => whole!("", "widen.lua"),
+            Self::Upgrade => whole!("", "upgrade.lua"),
             Self::Inspect => whole!(" flags=allow-oom", "inspect.lua"),
             Self::HandOver => whole!(" flags=allow-oom", "handover.lua"),
             Self::Tidy => whole!(" flags=allow-oom", "tidy.lua"),

@@ -58,6 +58,11 @@ impl<W> Work<W> {
     }
 }
 
+/// The call for a batch of renewals.
+pub(in crate::redis) fn renewal_call(batch: &[Renewal], timing: &Timing) -> Call {
+    calls::refresh(batch.iter().map(|it| (&*it.lock, Extent::AtLeast(it.lock.lease))), timing)
+}
+
 /// The call for a batch of heartbeats. Of a set all tokens are sent: it may have been granted.
 pub(in crate::redis) fn heartbeat_call(batch: &[Arc<Lock>], timing: &Timing) -> Call {
     let of_waiter = |first| {
@@ -93,4 +98,11 @@ pub(super) fn take_found(waiter: &Arc<Lock>, all: &mut &[Found]) -> Option<Found
     let first = *its.first()?;
     let is_whole = !matches!(first, Found::Granted(_)) || its.iter().all(|found| *found == first);
     Some(if is_whole { first } else { Found::Lost })
+}
+
+/// When a held lock is due next: for its renewal (P6), or for its end. If the answer that granted
+/// it was late the first has passed already, and it is renewed at once.
+pub(super) fn due(lock: &Lock) -> u64 {
+    let deadline = lock.deadline();
+    if lock.renews() { deadline.saturating_sub(lock.lease - lock.lease / 3) } else { deadline }
 }
