@@ -15,7 +15,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::backend::{Backend, HeldLock, LeaseToken, LostLocks, Member};
-use crate::error::{Blocker, LockError};
+use crate::error::{Blocker, LockError, Unchanged};
 use crate::path::{PathRef, TreePath};
 use crate::request::{Kind, Mode, Request, Scope, Wait};
 use crate::snapshot::Snapshot;
@@ -220,6 +220,18 @@ impl Backend for RedisStore {
 
     fn refresh_all(members: &[Member<Self>], grants: &[RedisGrant], lease: Option<Duration>) -> Result<(), LockError> {
         set::refresh(members, grants, lease)
+    }
+
+    fn narrow(node: &RedisNode, grant: RedisGrant, to: &[RedisNode]) -> Result<Vec<RedisGrant>, Unchanged<RedisGrant>> {
+        node.narrow(grant, to)
+    }
+
+    fn widen(node: &RedisNode, grant: RedisGrant, ancestor: &RedisNode) -> Result<RedisGrant, Unchanged<RedisGrant>> {
+        node.widen(grant, ancestor)
+    }
+
+    fn upgrade(node: &RedisNode, grant: &mut RedisGrant, wait: Wait) -> Result<(), LockError> {
+        node.upgrade(grant, wait)
     }
 
     fn mode(grant: &RedisGrant) -> Mode {

@@ -2,6 +2,7 @@
 //! is held there. What is done with them is in `run/`; here a forked child is told apart.
 //!
 //! * `set.rs` several locks as one
+//! * `change.rs` a held lock becomes another one
 
 use std::fmt;
 use std::process;
@@ -20,6 +21,7 @@ use crate::error::{Blocker, LockError};
 use crate::path::TreePath;
 use crate::request::{Kind, Mode, Request, Scope, Wait};
 
+mod change;
 pub(super) mod set;
 
 /// A path in a [`RedisStore`](crate::RedisStore)'s tree.

@@ -12,6 +12,7 @@
 //! * `acquisition.rs`: how a lock is taken: ask, wait, sit out failures
 //! * `release.rs`: how a lock is given back: the only place
 //! * `held.rs`: what is done with a held lock: refresh, downgrade, detach
+//! * `change.rs`: how a held lock becomes another one: narrower, wider, or exclusive
 //! * `agenda.rs`: what is due when: renewals, heartbeats, losses, releases that failed
 //! * `message.rs`: the messages in a mailbox
 //!
@@ -36,6 +37,7 @@
 pub(super) mod acquisition;
 pub(super) mod agenda;
 pub(super) mod calls;
+pub(super) mod change;
 pub(super) mod held;
 pub(super) mod keys;
 pub(super) mod lock;

@@ -4,6 +4,7 @@
 //! * `client.rs`: what the threads share: the connections, the agenda, and a call of a script
 //! * `caller.rs`: the calling thread: takes a lock, and does what is done with a held one
 //! * `sets.rs`: the calling thread: several locks as one
+//! * `change.rs`: the calling thread: a held lock becomes another one
 //! * `look.rs`: the calling thread: looks at who holds and waits, and ends what another holds
 //! * `inbox.rs`: how a waiter, thread or task, is told
 //! * `keeper.rs`: the thread that does what the agenda says is due
@@ -17,6 +18,7 @@
 //! Arrows run one way: from here to `protocol/` and `wire/`, which do not know each other.
 
 pub(super) mod caller;
+pub(super) mod change;
 pub(super) mod check;
 pub(super) mod client;
 pub(super) mod driver;

@@ -139,7 +139,9 @@ pub(crate) fn check(server: &mut Connection, tree: &str) -> Contents {
     let tickets = waits.iter().flat_map(members).flat_map(|(token, record, (kind, at)): (&String, &Record, _)| {
         chain(at).into_iter().map(move |path| {
             let class = b'0' + class(*kind, path == *at);
-            let number = format!("{:016}", record.number);
+            // A shared lock on its way to become exclusive goes before all others.
+            let number = if token.ends_with('^') { 0 } else { record.number };
+            let number = format!("{number:016}");
             [&path[..], &[0, class], number.as_bytes(), token.as_bytes()].concat()
         })
     });

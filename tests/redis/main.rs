@@ -3,6 +3,7 @@
 mod basic;
 mod breaking;
 mod calls;
+mod changes;
 #[macro_use]
 #[path = "../common/mod.rs"]
 mod common;

@@ -2,9 +2,11 @@
 //! and small limits do to them. The random programs (`programs.rs`) have the rest.
 
 mod breaking;
+mod changes;
 mod clock;
 mod grace;
 mod order;
+mod sets;
 
 use redis::Value;
 

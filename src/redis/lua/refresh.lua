@@ -10,8 +10,10 @@
 --                         this request is late, and does nothing.
 --   version -1            sets the end exactly, whatever is stored: for a detached lock, of which
 --                         several clients may set the end. For others it does nothing.
--- What waits is taken for a heartbeat, whatever was sent. For a set that waits the tokens of all its
--- members are sent, the waiter's first: should it have been granted, each is.
+--   length 0, version -n  a set's heartbeat: this token is the waiter's, and the n - 1 behind it are
+--                         those of the other members. Should it have been granted all of them are
+--                         held, or it is over.
+-- What waits is taken for a heartbeat, whatever was sent.
 --
 -- Returns { more, then for each token LOST, HELD, or how long it may be before it pays to ask again
 -- }. LOST: not known, or not to be renewed. For a waiter whose lock has been granted it is the
@@ -83,17 +85,42 @@ local function beat(token, it)
   return expired and 0 or at and left >= 0 and left or claim
 end
 
+-- Of a set either all members begin their claim window anew, or none does.
+local function renew_set(first, many)
+  local number
+  for i = first, first + 3 * many - 3, 3 do
+    local text = call('HGET', NODES, ARGV[i])
+    local it = text and parse(text)
+    if not it or it.kind == 0 then
+      return LOST
+    end
+    number = number or it.number
+  end
+  for i = first, first + 3 * many - 3, 3 do
+    set_end(ARGV[i], now + claim, true)
+  end
+  return -number
+end
+
 reap(MAX_ASIDE)
-local reply = { false }
-for i = 2, 3 * tokens, 3 do
-  local token = ARGV[i]
+local reply, i = { false }, 2
+while i <= 3 * tokens do
+  local token, many = ARGV[i], ARGV[i + 1] == '0' and -tonumber(ARGV[i + 2]) or 0
   local text = call('HGET', NODES, token)
-  if text then
+  if many > 1 then
+    local waits = not text and call('HGET', WAITERS, token)
+    local state = waits and beat(token, parse(waits)) or renew_set(i, many)
+    for n = 1, many do
+      reply[#reply + 1] = (n == 1 or state < LOST) and state or LOST
+    end
+    i = i + 3 * (many - 1)
+  elseif text then
     reply[#reply + 1] = renew(token, parse(text), tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]))
   else
     text = call('HGET', WAITERS, token)
     reply[#reply + 1] = text and beat(token, parse(text)) or LOST
   end
+  i = i + 3
 end
 reply[1] = rest()
 return reply

@@ -1,4 +1,4 @@
--- What the scripts share, between both parts: sets of locks. A set waits as one: it has one record
+-- What the scripts share, between both parts: sets of locks, and locks that change. A set waits as one: it has one record
 -- and one arrival number, and tickets at the nodes of all its members (docs/redis.md). Once it is
 -- granted it is as many locks as it has members, with one fencing token between them.
 
@@ -6,6 +6,31 @@
 -- `kind,token,length of about,about` of each, where `about` is the rest of a record (tree.lua). The
 -- waiter's token is that of its first member.
 local SET = 5
+
+local function is_below(path, top)
+  return sub(path, 1, #top + 1) == top .. '\1'
+end
+
+-- A shared lock becomes exclusive. Its end stays.
+local function make_exclusive(token, it, list)
+  local held, kind, fence = counts(NODES, list), it.kind - 2, next_tick()
+  add(NODES, list, held, it.kind, -1)
+  add(NODES, list, held, kind, 1)
+  call('HSET', NODES, token, record(kind, fence, it.version, it.about))
+  call('ZREM', HOLDERS, place(it.path, it.kind, token))
+  call('ZADD', HOLDERS, 0, place(it.path, kind, token))
+  return fence
+end
+
+-- Leaves a lock that is held at or below a node out of the node's counts: it is in nobody's way who
+-- has it.
+local function leave_out(nodes, list, own)
+  local last = #list
+  local class = own.path == list[last] and own.kind or is_below(own.path, list[last]) and (own.kind <= 2 and 5 or 6)
+  if class then
+    nodes[last][class] = nodes[last][class] - 1
+  end
+end
 
 -- One member: what is asked for with a token.
 local function read_member(token, kind, about)
@@ -100,10 +125,6 @@ local function look_over(members, number)
     end
   end
   return #members, false
-end
-
-local function is_below(path, top)
-  return sub(path, 1, #top + 1) == top .. '\1'
 end
 
 -- Which member of a set that waits is in the way of a lock of `kind` on `path`: to name it. It

@@ -217,9 +217,16 @@ local function grant(list, held, token, kind, about, duration, fence)
   return fence
 end
 
+-- The last letter of the token of a waiter that is a held shared lock on its way to become exclusive:
+-- the token before it is the lock's. It goes before all other waiters.
+local UPGRADE = '^'
+
 -- A waiter stands in its own node's queue and, as one below, in a queue of each node above. So the
 -- earliest waiter of any class is at the head of a queue (I4).
 local function tickets(list, kind, number, token, each)
+  if sub(token, -1) == UPGRADE then
+    number = 0
+  end
   local below, last = kind <= 2 and 5 or 6, #list
   for i = 1, last do
     each(ticket(list[i], i == last and kind or below, number, token))
@@ -273,7 +280,19 @@ local function dequeue(list, waiting, token, waiter)
   drop_waiter(token, waiting)
 end
 
+-- A shared lock does not wait to become exclusive any more. Whether it did. The caller hands over.
+local function drop_upgrade(token, list)
+  local text = call('HGET', WAITERS, token .. UPGRADE)
+  if text then
+    dequeue(list, counts(WAITING, list), token .. UPGRADE, parse(text))
+    return true
+  end
+end
+
 local function ungrant(list, held, token, kind)
+  if kind >= 3 then
+    drop_upgrade(token, list)
+  end
   add(NODES, list, held, kind, -1)
   call('HDEL', NODES, token)
   call('ZREM', DEADLINES, token)

@@ -40,6 +40,29 @@ local function tell(client, token, fence)
   call('PEXPIRE', MAILBOX .. client, MAILBOX_MS)
 end
 
+-- A single shared lock of the scope of `kind` is held on the last node. If nothing else is, and it
+-- waits to become exclusive, it does. Whether the queue has changed.
+local function serve_upgrade(list, held, kind)
+  local last = #list
+  held[last][kind + 2] = 0
+  local free = not obstacle(held, last, kind)
+  held[last][kind + 2] = 1
+  local _, waiter = head(list[last], kind)
+  if not free or sub(waiter, -1) ~= UPGRADE then
+    return false
+  end
+  local token, lives = sub(waiter, 1, -2), time_left(waiter) > 0
+  local client = parse(call('HGET', WAITERS, waiter)).client
+  drop_upgrade(token, list)
+  if lives then
+    tell(client, token, make_exclusive(token, parse(call('HGET', NODES, token)), list))
+    granted = granted + 1
+  else
+    owe(list[last], kind == 1, '') -- it has kept out others, at other nodes, too
+  end
+  return true
+end
+
 -- Grants every waiter on `path` that nothing stands in the way of: no holder, and no earlier waiter
 -- (I3, I5). A set is looked at whole. `from` is where an earlier call stopped in these queues.
 -- Returns where it stopped itself, if it has done enough before that.
@@ -64,6 +87,11 @@ local function serve(path, from)
     local start, after, full = path .. '\0' .. kind, '[', false
     if from and kind == first then
       start, after = from, '('
+    end
+    if kind <= 2 and waiting[last] and waiting[last][kind] > 0 and held[last] and held[last][kind + 2] == 1 then
+      if serve_upgrade(list, held, kind) then
+        held, waiting = counts(NODES, list), counts(WAITING, list)
+      end
     end
     local free = waiting[last] and waiting[last][kind] > 0 and not obstacle(held, last, kind)
     local before = free and path .. '\0' .. kind .. earliest(list, waiting, kind)
@@ -100,7 +128,7 @@ local function serve(path, from)
         elseif fence then
           more_expired, met_dead = true, true
         end
-        start, after = entry, '('
+        start, after = kind > 2 and entry or path .. '\0' .. kind + 1, '(' -- an exclusive one has no next
         if visited >= MAX_VISITED or granted >= MAX_GRANTED then
           return start
         end
@@ -254,19 +282,30 @@ end
 -- What stands in the way of a lock of `kind` on the last node of the chain; `number` is its arrival
 -- number if it waits. Whatever has expired there is taken away first, MAX_REAPED a call.
 --
+-- `own` is the record of a held lock, and `its` the token, that is not in the way of this one, and is
+-- to become it.
+--
 -- Returns the counts of holders and of waiters as they are then. If something is in the way also:
 -- its path, its owner, the time left of its lease (-1: not known), and whether that may have
 -- expired, too.
-local function look(list, kind, number)
+local function look(list, kind, number, own, its)
   local last = #list
   while true do
     local held, waiting = counts(NODES, list), counts(WAITING, list)
+    if own then
+      leave_out(held, list, own)
+    end
     local i, class = obstacle(held, last, kind)
     -- Once nothing has expired anywhere one of them is enough, and its end need not be looked at.
     local most = more_expired == false and 1 or math.max(MAX_REAPED - reaped, 1)
     local tokens
     if i then
-      tokens = holders(list[i], class, kind == 1 or held[i][6] == 0, most)
+      tokens = holders(list[i], class, kind == 1 or held[i][6] == 0, own and most + 1 or most)
+      for n = own and #tokens or 0, 1, -1 do
+        if tokens[n] == its then
+          table.remove(tokens, n)
+        end
+      end
       if not tokens[1] then
         return held, waiting, list[i], '', -1, more_expired ~= false
       end

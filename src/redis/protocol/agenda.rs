@@ -29,7 +29,7 @@ use crate::redis::primitives::Arc;
 mod work;
 
 pub(in crate::redis) use work::{GivenUp, Renewal, Room, Work, heartbeat_call, renewal_call};
-use work::{batches, take_found};
+use work::{batches, due, take_found};
 
 /// As many tokens as this go into one call of `refresh`.
 const BATCH: usize = 256;
@@ -41,6 +41,8 @@ pub(in crate::redis) struct Agenda<W> {
     timing: Timing,
     /// By number, so that what is done when is the same in each run of a simulation.
     kept: BTreeMap<u64, Kept<W>>,
+    /// Who waits for a held lock to become exclusive, by the number of the lock.
+    upgrades: BTreeMap<u64, W>,
     given_up: Vec<GivenUp>,
     hand_overs: VecDeque<More>,
     /// Whether more has expired than a call has cleared away, and when the last call to do so
@@ -84,6 +86,7 @@ impl<W: Clone> Agenda<W> {
         Self {
             timing,
             kept: BTreeMap::new(),
+            upgrades: BTreeMap::new(),
             given_up: Vec::new(),
             hand_overs: VecDeque::new(),
             untidy: false,
@@ -119,7 +122,7 @@ impl<W: Clone> Agenda<W> {
         left.max(RETRY).min(self.timing.heartbeat)
     }
 
-    pub(super) fn held(&mut self, lock: &Arc<Lock>) {
+    pub(in crate::redis) fn held(&mut self, lock: &Arc<Lock>) {
         self.keep(lock, Stage::Held { renewing: false }, due(lock));
     }
 
@@ -166,8 +169,21 @@ impl<W: Clone> Agenda<W> {
     pub(in crate::redis) fn waiter(&self, number: u64) -> Option<W> {
         match &self.kept.get(&number)?.stage {
             Stage::Asks { waiter } | Stage::Waits { waiter, .. } => Some(waiter.clone()),
-            Stage::Held { .. } => None,
+            Stage::Held { .. } => self.upgrades.get(&number).cloned(),
         }
+    }
+
+    /// A held lock is on its way to become exclusive, or not any more: a message for it finds this.
+    pub(in crate::redis) fn upgrades(&mut self, lock: &Lock, waiter: Option<W>) {
+        match waiter {
+            Some(waiter) => _ = self.upgrades.insert(lock.number, waiter),
+            None => _ = self.upgrades.remove(&lock.number),
+        }
+    }
+
+    /// A held lock is on another node now. `false` if it was lost meanwhile.
+    pub(in crate::redis) fn moved(&mut self, lock: &Arc<Lock>) -> bool {
+        self.kept.get_mut(&lock.number).map(|kept| kept.lock = lock.clone()).is_some()
     }
 
     /// Somebody has broken the lock with this number, if it was granted with this fencing token. No
@@ -383,13 +399,6 @@ impl<W: Clone> Agenda<W> {
         self.next = self.next.min(given_up.due);
         self.given_up.push(given_up);
     }
-}
-
-/// When a held lock is due next: for its renewal (P6), or for its end. If the answer that granted
-/// it was late the first has passed already, and it is renewed at once.
-fn due(lock: &Lock) -> u64 {
-    let deadline = lock.deadline();
-    if lock.renews() { deadline.saturating_sub(lock.lease - lock.lease / 3) } else { deadline }
 }
 
 #[cfg(test)]

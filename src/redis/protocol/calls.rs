@@ -4,6 +4,7 @@
 //! * `greeting.rs` saying hello to a server that may have forgotten what is held
 //! * `listing.rs` what is held and who waits, for people; and to end what they see
 //! * `sets.rs` several locks as one
+//! * `changes.rs` a held lock becomes another one
 
 use super::keys::{self, Target};
 use super::lock::Lock;
@@ -14,10 +15,13 @@ use crate::redis::error::{Failure, RedisStoreError};
 use crate::redis::value::Value;
 use crate::request::{Kind, Owner};
 
+mod changes;
 mod greeting;
 mod listing;
 mod sets;
 
+pub(in crate::redis) use changes::Changed;
+pub(super) use changes::{Attempt, narrow, upgrade, widen};
 pub(in crate::redis) use greeting::{Greeted, hello};
 pub(in crate::redis) use listing::{Cursor, Entry, Listed, break_lock, list};
 pub(super) use sets::{acquire_set, release_set};
@@ -65,6 +69,12 @@ impl Elements {
 
     fn path(&mut self) -> Option<TreePath> {
         keys::decode(&self.bytes()?)
+    }
+
+    fn in_the_way(&mut self) -> Option<InTheWay> {
+        let (path, owner, left) = (self.path()?, self.text()?, self.int()?);
+        let (owner, left) = (owner.map(Into::into), u64::try_from(left).ok());
+        Some(InTheWay { path, owner, left, more: self.more()?, member: 0 })
     }
 
     fn more(&mut self) -> Option<More> {
@@ -187,16 +197,11 @@ pub(in crate::redis) enum Acquired {
 
 impl Reply for Acquired {
     fn read(reply: &mut Elements) -> Option<Self> {
-        let in_the_way = |reply: &mut Elements| {
-            let (path, owner, left) = (reply.path()?, reply.text()?, reply.int()?);
-            let (owner, left) = (owner.map(Into::into), u64::try_from(left).ok());
-            Some(InTheWay { path, owner, left, more: reply.more()?, member: 0 })
-        };
         let acquired = match reply.int()? {
-            0 => Self::Blocked(in_the_way(reply)?),
+            0 => Self::Blocked(reply.in_the_way()?),
             1 => Self::Granted { fencing_token: reply.number()?, more: reply.more()? },
-            2 => Self::Queued { by: in_the_way(reply)?, arrival: reply.number()? },
-            3 => Self::Clearing(in_the_way(reply)?),
+            2 => Self::Queued { by: reply.in_the_way()?, arrival: reply.number()? },
+            3 => Self::Clearing(reply.in_the_way()?),
             4 => Self::Cancelled(reply.more().unwrap_or(More::None)),
             _ => return None,
         };
@@ -253,6 +258,8 @@ impl Reply for Released {
 pub(super) enum Extent {
     /// A waiter's heartbeat.
     Heartbeat,
+    /// That of a set that waits, and of so many tokens, of which this is the first.
+    SetHeartbeat(usize),
     /// A renewal: the lease ends no sooner than this from now on.
     AtLeast(u64),
     /// The lease ends exactly this from now on, unless a younger version was there (P3).
@@ -272,6 +279,7 @@ pub(super) fn refresh<'a>(all: impl IntoIterator<Item = (&'a Lock, Extent)>, tim
         call.push(lock.token.as_bytes());
         match extent {
             Extent::Heartbeat => call = call.number(0).number(0),
+            Extent::SetHeartbeat(many) => call = call.number(0).bytes(format!("-{many}").as_bytes()),
             Extent::AtLeast(length) => call = call.number(length.max(1)).number(0),
             Extent::Exactly { length, version } => call = call.number(length.max(1)).number(version),
             Extent::Detached(length) => call = call.number(length.max(1)).bytes(b"-1"),

@@ -28,14 +28,14 @@ pub(in crate::redis) enum Outcome<T> {
 
 /// Counts the tries of one request.
 #[derive(Debug, Default)]
-struct Tries {
+pub(super) struct Tries {
     count: u32,
     /// Whether one of them may have been carried out.
-    unsure: bool,
+    pub(super) unsure: bool,
 }
 
 impl Tries {
-    fn failed<T>(&mut self, failure: Failure, hopeless: bool) -> Outcome<T> {
+    pub(super) fn failed<T>(&mut self, failure: Failure, hopeless: bool) -> Outcome<T> {
         self.count += 1;
         self.unsure |= matches!(failure, Failure::Unsure(_));
         if failure.is_final() || hopeless || self.count >= TRIES { Outcome::Failed(failure) } else { Outcome::Again }

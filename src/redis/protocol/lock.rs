@@ -61,6 +61,8 @@ struct State {
     waited_at: u64,
     /// Its place in the queue: a grant with a smaller token was an earlier one, and has expired.
     arrival: u64,
+    /// How often it was to become exclusive.
+    upgrades: u64,
 }
 
 impl Lock {
@@ -89,8 +91,16 @@ impl Lock {
     }
 
     fn with_token(number: u64, token: String, path: TreePath, owner: Option<Owner>, lease: u64) -> Self {
-        let state =
-            State { renews: false, version: 0, kind: 0, longest: lease, unsure: false, waited_at: 0, arrival: 0 };
+        let state = State {
+            renews: false,
+            version: 0,
+            kind: 0,
+            longest: lease,
+            unsure: false,
+            waited_at: 0,
+            arrival: 0,
+            upgrades: 0,
+        };
         Self {
             number,
             token,
@@ -167,6 +177,32 @@ impl Lock {
     pub(super) fn kind(&self) -> u8 {
         let state = self.state.lock();
         if self.deadline() > 0 { state.kind } else { 0 }
+    }
+
+    /// It has become exclusive, and has another fencing token since. Its deadline stays.
+    pub(super) fn became_exclusive(&self, fencing_token: u64) {
+        let mut state = self.state.lock();
+        if let 3 | 4 = state.kind {
+            state.kind -= 2;
+        }
+        self.fencing_token.store(fencing_token, Ordering::Relaxed);
+    }
+
+    /// The same lock on another node, with another fencing token. This one is not used any more.
+    pub(super) fn moved_to(&self, path: TreePath, fencing_token: u64) -> Self {
+        let state = self.state.lock();
+        let moved = Self::with_token(self.number, self.token.clone(), path, self.owner.clone(), self.lease);
+        moved.fencing_token.store(fencing_token, Ordering::Relaxed);
+        moved.set(self.deadline());
+        *moved.state.lock() = *state;
+        moved
+    }
+
+    /// It is to become exclusive: the number of this attempt.
+    pub(super) fn next_upgrade(&self) -> u64 {
+        let mut state = self.state.lock();
+        state.upgrades += 1;
+        state.upgrades
     }
 
     /// The server says that a detached lock is held for so long.

@@ -12,6 +12,9 @@ pub(in crate::redis) enum Script {
     ReleaseSet,
     Refresh,
     Downgrade,
+    Narrow,
+    Widen,
+    Upgrade,
     Inspect,
     HandOver,
     Tidy,
@@ -39,13 +42,16 @@ macro_rules! whole {
 }
 
 impl Script {
-    pub(in crate::redis) const ALL: [Self; 14] = [
+    pub(in crate::redis) const ALL: [Self; 17] = [
         Self::Acquire,
         Self::Release,
         Self::AcquireSet,
         Self::ReleaseSet,
         Self::Refresh,
         Self::Downgrade,
+        Self::Narrow,
+        Self::Widen,
+        Self::Upgrade,
         Self::Inspect,
         Self::HandOver,
         Self::Tidy,
@@ -72,6 +78,9 @@ impl Script {
                 "refresh.lua",
             ),
             Self::Downgrade => whole!(" flags=allow-oom", "downgrade.lua"),
+            Self::Narrow => whole!(" flags=allow-oom", "narrow.lua"),
+            Self::Widen => whole!("", "widen.lua"),
+            Self::Upgrade => whole!("", "upgrade.lua"),
             Self::Inspect => whole!(" flags=allow-oom", "inspect.lua"),
             Self::HandOver => whole!(" flags=allow-oom", "handover.lua"),
             Self::Tidy => whole!(" flags=allow-oom", "tidy.lua"),

@@ -105,7 +105,7 @@ pub(super) fn may_wait(wait: Wait) -> MayWait {
 }
 
 /// A time on this process' clock as one that a thread can sleep until; `None` for never.
-fn instant(deadline: u64) -> Option<Instant> {
+pub(super) fn instant(deadline: u64) -> Option<Instant> {
     if deadline == NEVER { None } else { now().checked_add(until(deadline)) }
 }
 

@@ -85,6 +85,12 @@ impl Client {
         Arc::new(lock.with_others(others))
     }
 
+    /// A lock on a part of what another one covers: the same but for the token.
+    pub(super) fn new_part(&self, of: &Lock, target: &Target) -> Arc<Lock> {
+        let number = self.last_number.fetch_add(1, Ordering::Relaxed) + 1;
+        Arc::new(Lock::new(number, &self.name, target.path.clone(), of.owner.clone(), of.lease))
+    }
+
     fn lock(&self, target: &Target, request: &Request) -> Lock {
         let lease = request.lease.map_or(self.timing.lease, micros);
         let number = self.last_number.fetch_add(1, Ordering::Relaxed) + 1;

@@ -116,6 +116,7 @@ impl World<'_> {
             }
         } else {
             let operation = self.draw_operation(process, caller);
+            self.draw_set(process, caller, (operation.place, operation.kind));
             if !is_left_out {
                 return self.acquire(process, caller, operation);
             }
@@ -158,17 +159,22 @@ impl World<'_> {
             Some(Some(time)) => MayWait::Until(now + time),
             None => MayWait::Until(NEVER),
         };
-        let target = self.targets[&place].clone();
+        let members = self.members(process, caller, (place, kind), &request);
         let it = &mut self.processes[process];
-        it.numbers += 1;
         let length = request.lease.map_or(timing.lease, micros);
-        let lock = Arc::new(Lock::new(it.numbers, &it.name, target.path.clone(), None, length));
+        let mut locks = members.iter().map(|(target, _)| {
+            it.numbers += 1;
+            Lock::new(it.numbers, &it.name, target.path.clone(), None, length)
+        });
+        let first = locks.next().expect("it wants something");
+        let lock = Arc::new(first.with_others(locks.map(Arc::new).collect()));
         it.callers[caller].epoch += 1;
         it.callers[caller].news = News::Nothing;
         it.callers[caller].dropped_at = dropped.map_or(NEVER, |time| self.now + time);
         it.callers[caller].holds_for = hold;
         let waiter = Waiter { caller, epoch: it.callers[caller].epoch };
-        let mut machine = Box::new(Acquisition::new(target, lock, &request, may_wait, waiter, &it.name, &timing));
+        let all = members.iter().map(|(target, request)| (target.clone(), request));
+        let mut machine = Box::new(Acquisition::of_set(all, lock, may_wait, waiter, &it.name, &timing));
         // A thread that does not wait for tasks asks about what they owe; a task does not.
         let owed = !it.callers[caller].is_task && it.debts > 0;
         machine.begin(now, owed, self.agenda(process));
@@ -290,22 +296,42 @@ impl World<'_> {
         }
     }
 
-    fn granted(&mut self, process: usize, caller: usize, lock: Arc<Lock>, (place, kind): (Place, Kind), sent: u64) {
-        let id = self.processes[process].incarnation << 32 | lock.number;
-        let judged = self.judged(process, lock.deadline(), sent);
-        let claim = Claim::new(place, kind);
-        let token = lock.fencing_token();
-        self.note_caller(process, caller, || format!("has {claim}, token {token}, until {judged}"));
-        if judged > self.now {
-            self.judge.granted(id, claim, token, self.now, judged, sent);
-        } else {
-            self.cover.see("a grant is over before its answer comes");
-        }
+    fn granted(&mut self, process: usize, caller: usize, lock: Arc<Lock>, what: (Place, Kind), sent: u64) {
+        let also = std::mem::take(&mut self.processes[process].callers[caller].also);
         let hold = if self.is_calm { 0 } else { self.processes[process].callers[caller].holds_for };
-        let may_end = !lock.renews();
-        let until = self.now + hold;
-        let judged = if judged > self.now { judged } else { 0 };
-        let held = Held { lock, place, kind, id, rests_on: sent, judged, until, is_detached: false, may_end };
+        let mut all: Vec<Held> = Vec::new();
+        for (lock, (place, kind)) in lock.all().zip(std::iter::once(what).chain(also)) {
+            let id = self.processes[process].incarnation << 32 | lock.number;
+            let judged = self.judged(process, lock.deadline(), sent);
+            let claim = Claim::new(place, kind);
+            let token = lock.fencing_token();
+            self.note_caller(process, caller, || format!("has {claim}, token {token}, until {judged}"));
+            if judged > self.now {
+                self.judge.granted(id, claim, token, self.now, judged, sent);
+            } else {
+                self.cover.see("a grant is over before its answer comes");
+            }
+            let (until, may_end) = (self.now + hold, !lock.renews());
+            let judged = if judged > self.now { judged } else { 0 };
+            let (lock, others) = (lock.clone(), Vec::new());
+            all.push(Held {
+                lock,
+                place,
+                kind,
+                id,
+                rests_on: sent,
+                judged,
+                until,
+                is_detached: false,
+                may_end,
+                others,
+            });
+        }
+        let mut held = all.remove(0);
+        if !all.is_empty() {
+            self.cover.see("a set is taken");
+        }
+        held.others = all;
         self.hold(process, caller, held);
     }
 

@@ -98,11 +98,15 @@ impl Claim {
         self.number % 2 == 1
     }
 
-    pub(super) fn conflicts(self, other: Self) -> bool {
-        let meet = self.place == other.place
+    /// Whether both are about one node, at the least.
+    pub(super) fn meets(self, other: Self) -> bool {
+        self.place == other.place
             || self.place.is_above(&other.place) && self.covers_subtree()
-            || other.place.is_above(&self.place) && other.covers_subtree();
-        meet && (self.is_exclusive() || other.is_exclusive())
+            || other.place.is_above(&self.place) && other.covers_subtree()
+    }
+
+    pub(super) fn conflicts(self, other: Self) -> bool {
+        self.meets(other) && (self.is_exclusive() || other.is_exclusive())
     }
 }
 

@@ -11,7 +11,7 @@ use crate::redis::value::Value;
 
 /// What has to happen in some thousand histories, beside every kind of fault: each answer of a
 /// script, and each way on in the protocol.
-const ALL: [&str; 56] = [
+const ALL: [&str; 61] = [
     "a forgotten lock is put back",
     "a grant is over before its answer comes",
     "a grace period is open",
@@ -38,6 +38,8 @@ const ALL: [&str; 56] = [
     "a try is refused",
     "a waiter is told of a silent server",
     "a waiter's time is up",
+    "a set is refreshed",
+    "a set is taken",
     "acquire: finds a tombstone",
     "acquire: granted",
     "acquire: refused",
@@ -50,6 +52,9 @@ const ALL: [&str; 56] = [
     "an acquisition times out",
     "an acquisition waits",
     "an acquisition waits for what tasks gave back",
+    "acquire_set: granted",
+    "acquire_set: refused",
+    "acquire_set: waits",
     "detached: finds nothing",
     "detached: found it",
     "downgrade: done",
@@ -109,6 +114,9 @@ impl Cover {
             (Script::Acquire, 2) => "acquire: waits",
             (Script::Acquire, 3) => "acquire: what is in the way has expired, ask again",
             (Script::Acquire, 4) => "acquire: finds a tombstone",
+            (Script::AcquireSet, 0) => "acquire_set: refused",
+            (Script::AcquireSet, 1) => "acquire_set: granted",
+            (Script::AcquireSet, 2) => "acquire_set: waits",
             (Script::Release, 0) => "release: finds nothing",
             (Script::Release, 1) => "release: found it",
             (Script::Downgrade, 0) => "downgrade: finds nothing",

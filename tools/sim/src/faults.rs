@@ -162,9 +162,10 @@ impl World<'_> {
             .callers
             .iter()
             .filter_map(|caller| match &caller.state {
-                State::Holds(held) | State::Acts { held, .. } => Some(held.id),
+                State::Holds(held) | State::Acts { held, .. } => Some(held.all().map(|it| it.id)),
                 _ => None,
             })
+            .flatten()
             .collect();
         doomed.into_iter().for_each(|id| self.judge.ended(id, self.now));
         self.forget_requests(process);

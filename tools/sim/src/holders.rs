@@ -31,6 +31,9 @@ impl World<'_> {
         if self.is_calm || held.until <= self.now {
             return self.give_back(process, caller, held);
         }
+        if !held.others.is_empty() {
+            return self.go_on_with_set(process, caller, held);
+        }
         let (now, timing) = (self.clock(process), self.plan.timing);
         let chance = &mut self.processes[process].callers[caller].chance;
         let (what, length) = (chance.between(0, 9), chance.magnitude(self.plan.lease.0, LONGEST_DETACHED));
@@ -62,12 +65,13 @@ impl World<'_> {
         self.send_act(process, caller, held, act, timing.call_deadline(now));
     }
 
-    fn send_act(&mut self, process: usize, caller: usize, held: Held, act: Act, deadline: u64) {
+    pub(super) fn send_act(&mut self, process: usize, caller: usize, held: Held, act: Act, deadline: u64) {
         let timing = &self.plan.timing;
         let call = match &act {
             Act::Refresh(refresh) => refresh.call(timing),
             Act::Downgrade(downgrade) => downgrade.call(timing),
             Act::Detach(detach) => detach.call(timing),
+            Act::RefreshAll(all) => all.call(timing),
         };
         let request = self.send(process, caller, call, deadline, Purpose::Caller(caller));
         self.set_state(process, caller, State::Acts { held, act, request, deadline });
@@ -128,6 +132,18 @@ impl World<'_> {
                 self.judge.changed(held.id, self.now, Claim::new(held.place, held.kind));
                 self.sync(process, &mut held, None);
             }
+            Act::RefreshAll(all) => {
+                let answer: Result<Refreshed, Failure> = Reply::from_answer(answer);
+                let outcome = all.answered(answer.as_ref().map_err(Failure::clone), then, now, hopeless);
+                if let Ok(refreshed) = answer {
+                    self.left_over(process, refreshed.more);
+                }
+                if matches!(outcome, Outcome::Again) {
+                    return self.send_act(process, caller, held, act, deadline);
+                }
+                let rests_on = matches!(outcome, Outcome::Done(())).then_some(sent);
+                self.set_refreshed(process, &mut held, rests_on);
+            }
             Act::Detach(detach) => {
                 let answer: Result<Option<Detached>, Failure> = Reply::from_answer(answer);
                 match detach.answered(answer, hopeless) {
@@ -153,10 +169,24 @@ impl World<'_> {
         let lock = Lock::detached(token, self.targets[&place].path.clone(), detached.lease);
         lock.attached(detached.fencing_token, then.saturating_add(detached.left));
         let (lock, kind) = (Arc::new(lock), detached.kind);
-        Held { lock, place, kind, id: 0, rests_on: 0, judged: 0, until, is_detached: true, may_end: true }
+        Held {
+            lock,
+            place,
+            kind,
+            id: 0,
+            rests_on: 0,
+            judged: 0,
+            until,
+            is_detached: true,
+            may_end: true,
+            others: Vec::new(),
+        }
     }
 
     pub(super) fn give_back(&mut self, process: usize, caller: usize, held: Held) {
+        if !held.others.is_empty() {
+            return self.give_back_set(process, caller, held);
+        }
         let now = self.clock(process);
         let was_held = held.lock.is_held(now);
         if self.agenda(process).forget(&held.lock) && !was_held {
@@ -174,7 +204,7 @@ impl World<'_> {
         self.send_back(process, caller, release, deadline, held);
     }
 
-    fn send_back(&mut self, process: usize, caller: usize, release: Release, deadline: u64, held: Held) {
+    pub(super) fn send_back(&mut self, process: usize, caller: usize, release: Release, deadline: u64, held: Held) {
         let call = release.call(&self.plan.timing);
         let request = self.send(process, caller, call, deadline, Purpose::Caller(caller));
         self.set_state(process, caller, State::GivesBack { release, request, deadline, held });
@@ -190,10 +220,12 @@ impl World<'_> {
         let now = self.clock(process);
         let answer: Result<Released, Failure> = Reply::from_answer(answer);
         let outcome = release.answered(answer.as_ref().map_err(Failure::clone), now >= deadline);
+        let missed = answer.as_ref().map_or_else(|_| Vec::new(), |released| release.missed(released));
         if let Ok(released) = answer {
             self.left_over(process, released.more);
         }
         match outcome {
+            release::Outcome::Done { .. } if !held.others.is_empty() => self.set_given_back(process, &held, &missed),
             release::Outcome::Again => return self.send_back(process, caller, release, deadline, held),
             release::Outcome::Done { was_held } => {
                 held.lock.lose();
@@ -274,14 +306,18 @@ impl World<'_> {
     pub(super) fn sync_lock(&mut self, process: usize, number: u64, sent: u64) {
         for caller in 0..self.plan.callers {
             let is_it = match &self.processes[process].callers[caller].state {
-                State::Holds(held) | State::Acts { held, .. } => !held.is_detached && held.lock.number == number,
+                State::Holds(held) | State::Acts { held, .. } => {
+                    !held.is_detached && held.all().any(|held| held.lock.number == number)
+                }
                 _ => false,
             };
             if !is_it {
                 continue;
             }
             let mut state = std::mem::replace(&mut self.processes[process].callers[caller].state, State::Over);
-            if let State::Holds(held) | State::Acts { held, .. } = &mut state {
+            if let State::Holds(held) | State::Acts { held, .. } = &mut state
+                && let Some(held) = held.find_mut(number)
+            {
                 let held_still = held.lock.deadline() > 0;
                 self.sync(process, held, held_still.then_some(sent));
             }

@@ -8,6 +8,9 @@ use super::claim::{Claim, Place};
 use super::emulation::{Data, Touched};
 use crate::redis::protocol::keys::Keys;
 
+/// The kind of a set that waits.
+const SET: u8 = 5;
+
 /// Every so many scripts all is recounted, where many histories are run.
 const RECOUNTS: u64 = 16;
 
@@ -15,12 +18,26 @@ const RECOUNTS: u64 = 16;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Record {
     pub(super) claim: Option<Claim>,
+    /// The members of a set that waits, with their tokens; `claim` is the first of them.
+    pub(super) members: Vec<(Vec<u8>, Claim)>,
     /// A fencing token or an arrival number.
     pub(super) number: u64,
     /// How long a lock that is handed to it is kept for it.
     window: u64,
     /// All of it, as the server has it.
     text: Box<[u8]>,
+}
+
+impl Record {
+    /// What it is about: the one claim, or those of all members.
+    pub(super) fn claims(&self) -> impl Iterator<Item = Claim> {
+        let alone = if self.members.is_empty() { self.claim } else { None };
+        alone.into_iter().chain(self.members.iter().map(|(_, claim)| *claim))
+    }
+
+    fn conflicts(&self, claim: Claim) -> bool {
+        self.claims().any(|its| its.conflicts(claim))
+    }
 }
 
 /// How much is looked at after a script.
@@ -78,15 +95,20 @@ fn read(text: &[u8]) -> Option<Record> {
     let length: usize = number(fields.nth(1)?)?;
     let rest = fields.next()?;
     let path = rest.get(length..)?;
-    let claim = if kind == 0 { None } else { Some(Claim { place: Place::of_text(path)?, number: kind }) };
-    Some(Record { claim, number: count, window, text: text.into() })
+    let members = if kind == SET { super::sets::members(path)? } else { Vec::new() };
+    let claim = match kind {
+        0 => None,
+        SET => Some(members.first()?.1),
+        _ => Some(Claim { place: Place::of_text(path)?, number: kind }),
+    };
+    Some(Record { claim, members, number: count, window, text: text.into() })
 }
 
-fn number<N: std::str::FromStr>(text: &[u8]) -> Option<N> {
+pub(super) fn number<N: std::str::FromStr>(text: &[u8]) -> Option<N> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(super) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
@@ -129,9 +151,13 @@ impl Ledger {
         strict: Strict,
     ) -> Result<Vec<Granted>, String> {
         let (names, before) = (names(keys), self.greatest);
-        let waited = self.read_waiters(&names, data, touched)?;
+        let mut waited = self.read_waiters(&names, data, touched)?;
         // Whether less may be in somebody's way than before, or somebody else waits.
         let mut has_room = !touched.waiters.is_empty();
+        let sets: Vec<Record> = waited.values().filter(|it| !it.members.is_empty()).cloned().collect();
+        for set in &sets {
+            waited.extend(set.members.iter().map(|(token, _)| (token.clone(), set.clone())));
+        }
         let mut granted = Vec::new();
         for token in &touched.holders {
             let now = data.field(names.nodes, token).map(|it| read(it).ok_or("a record that nobody can read"));
@@ -152,6 +178,8 @@ impl Ledger {
                 self.grant(token, record, waited, (!strict.grace).then_some(before))?;
             }
         }
+        let end = |token: &[u8]| data.score(names.deadlines, token).unwrap_or(0.0);
+        sets.iter().try_for_each(|set| super::sets::is_whole(set, &new, &self.held, end))?;
         self.scripts += 1;
         if strict.recounts || self.scripts.is_multiple_of(RECOUNTS) {
             self.recount(&names, data)?;
@@ -218,7 +246,7 @@ impl Ledger {
             let (token, number) = (text(token), record.number);
             return Err(format!("{token} is granted {claim} with token {number}, and {before} was drawn before (I1)"));
         }
-        let held = |other: &&Record| other.claim.is_some_and(|other| other.conflicts(claim));
+        let held = |other: &&Record| other.conflicts(claim);
         if let Some((other, it)) = self.held.iter().find(|(_, it)| held(it)) {
             let (token, other, its) = (text(token), text(other), it.claim.expect("it conflicts"));
             return Err(format!("the server grants {claim} to {token} while {other} has {its} (I3)"));
@@ -240,7 +268,7 @@ impl Ledger {
     fn forgotten(&self) -> Option<(&[u8], Claim)> {
         self.waits.iter().find_map(|(token, waiter)| {
             let claim = waiter.claim?;
-            let is_in_the_way = |it: &Record| it.claim.is_some_and(|other| other.conflicts(claim));
+            let is_in_the_way = |it: &Record| waiter.claims().any(|claim| it.conflicts(claim));
             let is_held = self.held.values().any(is_in_the_way);
             let is_late = || self.waits.values().any(|it| it.number < waiter.number && is_in_the_way(it));
             (!is_held && !is_late()).then_some((&token[..], claim))
@@ -253,7 +281,7 @@ impl Ledger {
         let names = names(keys);
         let lives = |it: &[u8]| data.score(names.deadlines, it).is_some_and(|end| end > time as f64);
         let arrival = self.waits.get(token).map_or(u64::MAX, |it| it.number);
-        let conflicts = |it: &Record| it.claim.is_some_and(|other| other.conflicts(claim));
+        let conflicts = |it: &Record| it.conflicts(claim);
         self.held.iter().any(|(other, it)| other != token && conflicts(it) && lives(other))
             || self.waits.iter().any(|(other, it)| it.number < arrival && conflicts(it) && lives(other))
     }
@@ -320,7 +348,7 @@ fn class(claim: Claim, is_own: bool) -> u8 {
 
 fn count(records: &BTreeMap<Vec<u8>, Record>) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let mut counts: BTreeMap<Vec<u8>, [u32; 6]> = BTreeMap::new();
-    for claim in records.values().filter_map(|it| it.claim) {
+    for claim in records.values().flat_map(Record::claims) {
         let nodes = chain(&claim.place);
         let last = nodes.len() - 1;
         for (level, node) in nodes.into_iter().enumerate() {
@@ -336,12 +364,14 @@ fn entry(claim: Claim, token: &[u8]) -> Vec<u8> {
 }
 
 fn tickets(record: &Record, token: &[u8]) -> Vec<Vec<u8>> {
-    let Some(claim) = record.claim else { return Vec::new() };
-    let nodes = chain(&claim.place);
-    let last = nodes.len() - 1;
     let number = format!("{:016}", record.number);
-    let ticket = |(level, node): (usize, &Vec<u8>)| {
-        [&node[..], &[0, b'0' + class(claim, level == last)], number.as_bytes(), token].concat()
+    let of_claim = |claim: Claim| {
+        let nodes = chain(&claim.place);
+        let last = nodes.len() - 1;
+        let ticket = |(level, node): (usize, &Vec<u8>)| {
+            [&node[..], &[0, b'0' + class(claim, level == last)], number.as_bytes(), token].concat()
+        };
+        nodes.iter().enumerate().map(ticket).collect::<Vec<_>>()
     };
-    nodes.iter().enumerate().map(ticket).collect()
+    record.claims().flat_map(of_claim).collect()
 }

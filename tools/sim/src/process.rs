@@ -3,7 +3,7 @@
 use crate::redis::primitives::Arc;
 use crate::redis::protocol::acquisition::Acquisition;
 use crate::redis::protocol::agenda::Agenda;
-use crate::redis::protocol::held::{Detach, Downgrade, Refresh};
+use crate::redis::protocol::held::{Detach, Downgrade, Refresh, RefreshAll};
 use crate::redis::protocol::lock::Lock;
 use crate::redis::protocol::message::News;
 use crate::redis::protocol::release::Release;
@@ -70,6 +70,8 @@ pub(super) struct Held {
     pub(super) is_detached: bool,
     /// Whether it was taken with a lease of its own, or an end was set: then it may end by itself.
     pub(super) may_end: bool,
+    /// The other members, if it is the first of a set.
+    pub(super) others: Vec<Held>,
 }
 
 /// What a holder does with its lock, other than releasing it.
@@ -78,6 +80,7 @@ pub(super) enum Act {
     Refresh(Refresh),
     Downgrade(Downgrade),
     Detach(Detach),
+    RefreshAll(RefreshAll),
 }
 
 type Machine = Box<Acquisition<Waiter>>;
@@ -146,6 +149,8 @@ pub(super) struct Caller {
     pub(super) dropped_at: u64,
     /// For how long it holds what it gets.
     pub(super) holds_for: u64,
+    /// The other members of the set that it wants.
+    pub(super) also: Vec<(Place, Kind)>,
     /// Counts operations.
     pub(super) operations: u32,
     pub(super) chance: Chance,
@@ -211,6 +216,7 @@ impl Process {
             ticket: 0,
             dropped_at: NEVER,
             holds_for: 0,
+            also: Vec::new(),
             operations: 0,
             chance: Chance::new(plan.seed, 1_000_000 + incarnation * 100 + caller as u64),
         });

@@ -104,10 +104,17 @@ impl World<'_> {
             Step::Over(Ok(())) => {
                 let lock = machine.lock().clone();
                 let was_held = lock.is_held(now);
-                if agenda.forget(&lock) && !was_held {
-                    self.cover.see("a loss is told to nobody's task");
+                for lock in lock.all() {
+                    if agenda.forget(lock) && !was_held {
+                        self.cover.see("a loss is told to nobody's task");
+                    }
                 }
-                Some(Release::of_held(lock, self.targets[&place].clone(), kind, was_held))
+                let is_set = lock.all().count() > 1;
+                Some(if is_set {
+                    Release::of_unwanted_set(&lock)
+                } else {
+                    Release::of_held(lock, self.targets[&place].clone(), kind, was_held)
+                })
             }
             Step::Over(Err(_)) => None,
             Step::Ask | Step::Pause(_) | Step::Settle | Step::Wait => machine.give_up(agenda),

@@ -4,6 +4,7 @@
 //! * `plan.rs`, `chance.rs`: what a history is made of, drawn from its seed
 //! * `world.rs`: one history: its queue of events; the list there goes on with its parts
 //! * `emulation.rs`: the server: its data, the few commands that the scripts use, and the scripts
+//! * `sets.rs`: several locks as one: drawn, held, and judged
 //! * `ledger.rs`, `turns.rs`, `claim.rs`: what the server's data says, and whether that is allowed
 //! * `runner.rs`, `shrink.rs`: many histories; one that fails, made shorter
 //! * `planted.rs`: faults that are put in on purpose
@@ -28,6 +29,7 @@ mod process;
 mod runner;
 mod sends;
 mod server;
+mod sets;
 mod shrink;
 mod trace;
 mod turns;

@@ -10,8 +10,10 @@ use super::ledger::{Granted, Ledger};
 pub(super) struct Ran<'a> {
     /// Its arguments.
     pub(super) words: &'a [&'a [u8]],
-    /// For how long the token was to be a tombstone, in microseconds, if it was a release.
+    /// For how long the tokens were to be tombstones, in microseconds, if it was a release; and the
+    /// tokens.
     pub(super) released: Option<u64>,
+    pub(super) tokens: &'a [&'a [u8]],
     /// The key of the ends.
     pub(super) deadlines: &'a str,
     /// The time in the tree.
@@ -67,14 +69,14 @@ impl Turns {
                 }
             }
         }
-        if let (Some(tombstone), Some(token)) = (ran.released, ran.words.get(1)) {
+        if let Some(tombstone) = ran.released {
             let until = match tombstone {
                 // Its client knows that no request for it is under way.
                 0 => u64::MAX,
                 _ if ran.is_steady => ran.now + tombstone,
                 _ => 0,
             };
-            self.gone.insert(token.to_vec(), until);
+            self.gone.extend(ran.tokens.iter().map(|token| (token.to_vec(), until)));
         }
         Ok(())
     }

@@ -31,12 +31,17 @@ impl World<'_> {
         let strict = Strict { owes: owes(answer), grace, recounts: self.plan.recounts };
         let words = words(call);
         let time = self.tree_time(server, time);
-        let released = if call.script == Script::Release { words.get(2) } else { None };
+        let (released, tokens) = match call.script {
+            Script::Release => (words.get(2), &words[1..2]),
+            Script::ReleaseSet => (words.get(1), &words[2..]),
+            _ => (None, &[][..]),
+        };
         let released = released.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
         let it = &mut self.servers[server];
         let ran = Ran {
             words: &words,
             released,
+            tokens,
             deadlines: &self.keys.all()[1],
             time: time as f64,
             now: self.now,
@@ -57,6 +62,9 @@ impl World<'_> {
         }
         if call.script == Script::Acquire && !grace {
             self.check_cause(&words, answer, server, time);
+        }
+        if call.script == Script::AcquireSet {
+            self.check_set(&words, answer, server, time);
         }
     }
 
@@ -108,14 +116,18 @@ impl World<'_> {
         if it.paused_until + 100 * MILLI > self.now {
             return;
         }
-        for caller in &it.callers {
-            let State::Holds(held) = &caller.state else { continue };
+        let all = it.callers.iter().filter_map(|caller| match &caller.state {
+            State::Holds(held) => Some(held.all()),
+            _ => None,
+        });
+        let untold = all.flatten().find(|held| {
             let id = it.incarnation << 32 | held.lock.number;
             let is_over = held.judged > 0 && held.judged + 100 * MILLI < self.now;
-            if is_over && !held.is_detached && !self.losses_told.contains(&id) {
-                let what = Claim::new(held.place, held.kind);
-                return self.violate(format!("{what} ended at {}, and its process was not told", held.judged));
-            }
+            is_over && !held.is_detached && !self.losses_told.contains(&id)
+        });
+        if let Some(held) = untold {
+            let (what, judged) = (Claim::new(held.place, held.kind), held.judged);
+            self.violate(format!("{what} ended at {judged}, and its process was not told"));
         }
     }
 

@@ -47,16 +47,6 @@ pub(in crate::redis) struct Renewal {
     pub(super) version: u64,
 }
 
-/// The call for a batch of renewals.
-pub(in crate::redis) fn renewal_call(batch: &[Renewal], timing: &Timing) -> Call {
-    calls::refresh(batch.iter().map(|it| (&*it.lock, Extent::AtLeast(it.lock.lease))), timing)
-}
-
-/// The call for a batch of heartbeats. Of a set all tokens are sent: it may have been granted.
-pub(in crate::redis) fn heartbeat_call(batch: &[Arc<Lock>], timing: &Timing) -> Call {
-    calls::refresh(batch.iter().flat_map(Lock::all).map(|lock| (&**lock, Extent::Heartbeat)), timing)
-}
-
 impl<W> Work<W> {
     pub(in crate::redis) fn is_empty(&self) -> bool {
         self.renewals.is_empty()
@@ -66,6 +56,21 @@ impl<W> Work<W> {
             && self.lost.is_empty()
             && self.silent.is_empty()
     }
+}
+
+/// The call for a batch of renewals.
+pub(in crate::redis) fn renewal_call(batch: &[Renewal], timing: &Timing) -> Call {
+    calls::refresh(batch.iter().map(|it| (&*it.lock, Extent::AtLeast(it.lock.lease))), timing)
+}
+
+/// The call for a batch of heartbeats. Of a set all tokens are sent: it may have been granted.
+pub(in crate::redis) fn heartbeat_call(batch: &[Arc<Lock>], timing: &Timing) -> Call {
+    let of_waiter = |first| {
+        let many = Lock::all(first).count();
+        let its = if many > 1 { Extent::SetHeartbeat(many) } else { Extent::Heartbeat };
+        first.all().map(move |lock| (&**lock, its))
+    };
+    calls::refresh(batch.iter().flat_map(of_waiter), timing)
 }
 
 /// Waiters that go into one call each: as many as have so many tokens, or a single one.
@@ -93,4 +98,11 @@ pub(super) fn take_found(waiter: &Arc<Lock>, all: &mut &[Found]) -> Option<Found
     let first = *its.first()?;
     let is_whole = !matches!(first, Found::Granted(_)) || its.iter().all(|found| *found == first);
     Some(if is_whole { first } else { Found::Lost })
+}
+
+/// When a held lock is due next: for its renewal (P6), or for its end. If the answer that granted
+/// it was late the first has passed already, and it is renewed at once.
+pub(super) fn due(lock: &Lock) -> u64 {
+    let deadline = lock.deadline();
+    if lock.renews() { deadline.saturating_sub(lock.lease - lock.lease / 3) } else { deadline }
 }

@@ -1,0 +1,34 @@
+-- narrow: a held lock becomes locks on nodes at or below its own, with tokens of their own, in one
+-- step; and hands over the rest. Kind, fencing token and end stay. Sent again it does nothing.
+--
+-- ARGV: claim, token, tombstone (microseconds, 0 for none), and for each node that is kept: token,
+-- about (the rest of a record). Returns { 1 if they are held, else 0; more }.
+local token, tombstone, kept = ARGV[2], tonumber(ARGV[3]), {}
+for i = 4, #ARGV, 2 do
+  kept[#kept + 1] = read_member(ARGV[i], 1, ARGV[i + 1])
+end
+
+read_clock()
+local text = call('HGET', NODES, token)
+local it = text and parse(text)
+if not it or it.kind == 0 then
+  -- Done before; or late: what was kept then may be gone, and does not come back (I6).
+  for _, node in ipairs(kept) do
+    local its = call('HGET', NODES, node.token)
+    if not its or sub(its, 1, 1) == '0' then
+      return { 0, false }
+    end
+  end
+  return { 1, false }
+end
+local list, ends = chain(it.path), tonumber(call('ZSCORE', DEADLINES, token))
+for _, node in ipairs(kept) do
+  grant(node.list, counts(NODES, node.list), node.token, it.kind, node.about, ends - now, it.number)
+end
+ungrant(list, counts(NODES, list), token, it.kind)
+if tombstone > 0 then
+  call('HSET', NODES, token, '0,0,0,0,0,,0,')
+  set_end(token, now + tombstone)
+end
+hand_over(it.path, it.kind % 2 == 1, '')
+return { 1, rest() }

@@ -1,0 +1,85 @@
+-- upgrade: a shared lock becomes an exclusive one of the same scope, as soon as nobody else holds
+-- anything in its way. It goes before all who wait. Sent again it polls, and shows that it lives.
+--
+-- ARGV: claim, token, attempt (a number that rises with each upgrade of this lock), what (1: wait; 0:
+-- do not, and leave the queue), tombstone (for how long this attempt must not come back; 0 if it
+-- may not be under way). Returns
+--   { GRANTED, fencing token, more }             it is exclusive; a new token, if it was shared
+--   { REFUSED, path, owner, time left, more }    something is in the way; the lock is as it was
+--   { WAITS, path, owner, time left, more }      the same, and nobody else gets in
+--   { AGAIN, path, owner, time left, more }      as for acquire
+--   { NOT_HELD, more }                           or this attempt is late
+--   { UPGRADING, path, owner, time left, more }  a lock in the way waits for the same: each would
+--                                                wait for the other. It is as it was
+local REFUSED, GRANTED, WAITS, AGAIN, NOT_HELD, UPGRADING = 0, 1, 2, 3, 4, 5
+local _, token, attempt, wait, tombstone = unpack(ARGV)
+attempt, wait, tombstone = tonumber(attempt), wait == '1', tonumber(tombstone)
+local waiter = token .. UPGRADE
+
+read_clock()
+reap(MAX_ASIDE)
+local buried, text = call('HGET', NODES, waiter), call('HGET', NODES, token)
+if buried and parse(buried).number >= attempt then
+  return { NOT_HELD, rest() }
+end
+local it = text and parse(text)
+if not it or it.kind == 0 or time_left(token) <= 0 then
+  return { NOT_HELD, rest() }
+end
+if it.kind <= 2 then
+  return { GRANTED, it.number, rest() }
+end
+local list, kind = chain(it.path), it.kind - 2
+local queued = call('HGET', WAITERS, waiter)
+if queued then
+  set_end(waiter, now + claim) -- whoever asks lives
+end
+
+-- Another upgrade in the way. Of two that conflict each waits for the other's lock, so there is
+-- none while this one is in the queue.
+while not queued do
+  local other = waiters(list, counts(WAITING, list), kind, 1, 1)[1]
+  if not other then
+    break
+  end
+  local its, left = parse(call('HGET', WAITERS, other)), time_left(other)
+  if left > 0 or reaped >= MAX_REAPED then
+    return { left > 0 and UPGRADING or AGAIN, its.path, its.owner, left, rest() }
+  end
+  reaped = reaped + 1
+  remove(other)
+end
+
+local _, _, at, owner, left, expired = look(list, kind, 0, it, token)
+it = parse(call('HGET', NODES, token))
+if it.kind <= 2 then
+  return { GRANTED, it.number, rest() } -- what was taken away was all that it waited for
+end
+queued = call('HGET', WAITERS, waiter)
+if not at then
+  drop_upgrade(token, list)
+  return { GRANTED, make_exclusive(token, it, list), rest() }
+end
+if expired then
+  return { AGAIN, at, owner, left, rest() }
+end
+if wait then
+  if not queued then
+    if buried then
+      call('HDEL', NODES, waiter) -- of an earlier attempt
+    end
+    enqueue(list, counts(WAITING, list), waiter, kind, it.about, claim)
+  end
+  return { WAITS, at, owner, left, rest() }
+end
+if queued then
+  drop_upgrade(token, list)
+end
+if tombstone > 0 then
+  call('HSET', NODES, waiter, record(0, attempt, 0, '0,0,,0,'))
+  set_end(waiter, now + tombstone)
+end
+if queued then
+  hand_over(it.path, kind == 1, '')
+end
+return { REFUSED, at, owner, left, rest() }

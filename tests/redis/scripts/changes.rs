@@ -1,0 +1,202 @@
+//! Locks that change, right on the scripts: requests that are sent again or late, and dead clients.
+
+use redis::Value;
+
+use super::{CLAIM, LEASE, ask, fence, granted, is_held, queued, token, tree, waits};
+use crate::calls::{More, Tree, int, more};
+use crate::checker::check;
+
+fn about(path: &str) -> String {
+    format!("{LEASE},{CLAIM},client,2,me{path}")
+}
+
+fn narrow(tree: &mut Tree, token: &str, kept: &[(&str, &str)]) -> i64 {
+    let kept: Vec<(&str, String)> = kept.iter().map(|(token, path)| (*token, about(path))).collect();
+    let mut args: Vec<&[u8]> = vec![token.as_bytes(), b"0"];
+    kept.iter().for_each(|(token, about)| args.extend([token.as_bytes(), about.as_bytes()]));
+    let reply = tree.call("narrow", &args);
+    tree.finish(more("narrow", &reply));
+    int(&reply[0])
+}
+
+fn widen(tree: &mut Tree, token: &str, kind: u8, path: &str) -> Vec<Value> {
+    let (kind, about) = (kind.to_string(), about(path));
+    tree.call("widen", &[token.as_bytes(), kind.as_bytes(), about.as_bytes()])
+}
+
+fn upgrade(tree: &mut Tree, token: &str, attempt: u8, wait: bool, tombstone: u64) -> Vec<Value> {
+    let (attempt, tombstone) = (attempt.to_string(), tombstone.to_string());
+    let wait: &[u8] = if wait { b"1" } else { b"0" };
+    let reply = tree.call("upgrade", &[token.as_bytes(), attempt.as_bytes(), wait, tombstone.as_bytes()]);
+    check(&mut tree.server, &tree.name);
+    reply
+}
+
+fn held(tree: &mut Tree) -> Vec<String> {
+    check(&mut tree.server, &tree.name).held.into_keys().collect()
+}
+
+#[test]
+fn a_narrow_sent_again_does_nothing_and_a_late_one_revives_nothing() {
+    let mut tree = tree();
+    let kept = [("two.1", "\x01a\x01b"), ("two.2", "\x01a\x01c\x01d")];
+    granted(&mut tree, &ask("one.1", 1, "\x01a"));
+    queued(&mut tree, &waits("three.1", 3, "\x01a\x01c"));
+    queued(&mut tree, &waits("three.2", 1, "\x01a\x01x"));
+    let (end, number) = (tree.end("one.1"), fence(&mut tree, "one.1"));
+    for _ in 0..2 {
+        assert_eq!(narrow(&mut tree, "one.1", &kept), 1);
+        assert_eq!(held(&mut tree), ["three.2", "two.1", "two.2"]);
+        assert_eq!((tree.end("two.1"), tree.end("two.2")), (end, end), "the rest of the lease");
+        assert_eq!((fence(&mut tree, "two.1"), fence(&mut tree, "two.2")), (number, number));
+    }
+    tree.release(&ask("two.1", 1, kept[0].1), 0);
+    assert_eq!(narrow(&mut tree, "one.1", &kept), 0, "late");
+    assert_eq!(held(&mut tree), ["three.2", "two.2"]);
+    assert_eq!(tree.refresh("one.1", LEASE, 0).0, -2, "a late renewal");
+    tree.release(&ask("two.2", 1, kept[1].1), 0);
+    assert_eq!(held(&mut tree), ["three.1", "three.2"]);
+    assert_eq!(narrow(&mut tree, "one.1", &kept), 0, "late");
+    assert_eq!(held(&mut tree), ["three.1", "three.2"]);
+}
+
+#[test]
+fn a_widen_sent_again_is_the_same_and_takes_away_the_dead() {
+    let mut tree = tree();
+    granted(&mut tree, &ask("one.1", 4, "\x01a\x01b"));
+    granted(&mut tree, &ask("dead.1", 1, "\x01a\x01x"));
+    assert_eq!(int(&widen(&mut tree, "one.1", 3, "\x01a")[0]), 0);
+    assert!(tree.expire("dead.1"));
+    let first = widen(&mut tree, "one.1", 3, "\x01a");
+    assert_eq!(int(&first[0]), 1);
+    assert_eq!(widen(&mut tree, "one.1", 3, "\x01a"), first);
+    assert_eq!(fence(&mut tree, "one.1"), int(&first[1]).unsigned_abs());
+    tree.release(&ask("one.1", 3, "\x01a"), LEASE);
+    assert_eq!(int(&widen(&mut tree, "one.1", 3, "\x01a")[0]), 4, "late");
+    assert_eq!(held(&mut tree), [""; 0]);
+}
+
+#[test]
+fn an_upgrade_is_handed_over_with_a_message_and_its_lease_stays() {
+    for kind in [3, 4] {
+        let mut tree = tree();
+        let reader = ask("two.1", kind, "\x01a");
+        granted(&mut tree, &ask("one.1", kind, "\x01a"));
+        granted(&mut tree, &reader);
+        let end = tree.end("one.1");
+        assert_eq!(int(&upgrade(&mut tree, "one.1", 1, true, 0)[0]), 2);
+        assert_eq!(int(&upgrade(&mut tree, "one.1", 1, true, 0)[0]), 2, "sent again");
+        queued(&mut tree, &waits("three.1", kind, "\x01a"));
+        tree.release(&reader, 0);
+        let number = fence(&mut tree, "one.1");
+        assert_eq!(tree.messages(), [format!("one.1,{number}")]);
+        assert_eq!(tree.end("one.1"), end);
+        assert_eq!(held(&mut tree), ["one.1"]);
+        let again = upgrade(&mut tree, "one.1", 1, true, 0);
+        assert_eq!((int(&again[0]), int(&again[1]).unsigned_abs()), (1, number), "the same grant");
+        tree.release(&ask("one.1", kind - 2, "\x01a"), 0);
+        assert_eq!(held(&mut tree), ["three.1"]);
+    }
+}
+
+/// A reader that came before the upgrade does not get in, either.
+#[test]
+fn an_upgrade_goes_before_all_others() {
+    let mut tree = tree();
+    granted(&mut tree, &ask("one.1", 3, "\x01a"));
+    granted(&mut tree, &ask("two.1", 3, "\x01a"));
+    queued(&mut tree, &waits("writer.1", 1, "\x01a"));
+    queued(&mut tree, &waits("reader.1", 3, "\x01a\x01b"));
+    assert_eq!(int(&upgrade(&mut tree, "one.1", 1, true, 0)[0]), 2);
+    tree.release(&ask("writer.1", 1, "\x01a"), 0);
+    assert_eq!(held(&mut tree), ["one.1", "two.1"], "the writer gave up");
+    tree.release(&ask("two.1", 3, "\x01a"), 0);
+    assert_eq!(held(&mut tree), ["one.1"]);
+    tree.call("downgrade", &[b"one.1"]);
+    assert_eq!(held(&mut tree), ["one.1", "reader.1"]);
+}
+
+#[test]
+fn a_late_attempt_does_nothing_and_a_new_one_does() {
+    let mut tree = tree();
+    granted(&mut tree, &ask("one.1", 3, "\x01a"));
+    granted(&mut tree, &ask("two.1", 3, "\x01a"));
+    assert_eq!(int(&upgrade(&mut tree, "one.1", 1, true, 0)[0]), 2);
+    queued(&mut tree, &waits("three.1", 3, "\x01a"));
+    assert_eq!(int(&upgrade(&mut tree, "one.1", 1, false, LEASE)[0]), 0, "it leaves");
+    assert_eq!(held(&mut tree), ["one.1", "three.1", "two.1"]);
+    assert_eq!(int(&upgrade(&mut tree, "one.1", 1, true, 0)[0]), 4, "late");
+    for other in ["two.1", "three.1"] {
+        tree.release(&ask(other, 3, "\x01a"), 0);
+    }
+    assert_eq!(int(&upgrade(&mut tree, "one.1", 1, true, 0)[0]), 4, "late");
+    assert_eq!(check(&mut tree.server, &tree.name).held["one.1"].kind, 3);
+    assert_eq!(int(&upgrade(&mut tree, "one.1", 2, true, 0)[0]), 1);
+}
+
+/// Its client has died: its place is over after a claim window, its lock after its lease.
+#[test]
+fn a_dead_upgrade_is_in_nobodys_way() {
+    for lock_is_dead in [false, true] {
+        let mut tree = tree();
+        granted(&mut tree, &ask("dead.1", 3, "\x01a"));
+        granted(&mut tree, &ask("two.1", 3, "\x01a\x01b"));
+        assert_eq!(int(&upgrade(&mut tree, "dead.1", 1, true, 0)[0]), 2);
+        assert!(tree.end("dead.1^").unwrap() <= tree.time() + CLAIM);
+        if lock_is_dead {
+            assert!(tree.expire("dead.1"));
+        } else {
+            assert!(tree.expire("dead.1^"));
+        }
+        // Another one may upgrade, but for the lock; and readers get in.
+        let code = int(&upgrade(&mut tree, "two.1", 1, false, 0)[0]);
+        assert_eq!(code, i64::from(lock_is_dead));
+        let now = if lock_is_dead { vec!["two.1"] } else { vec!["dead.1", "two.1"] };
+        assert_eq!(held(&mut tree), now);
+        assert!(check(&mut tree.server, &tree.name).waits.is_empty());
+    }
+}
+
+/// The turn of a dead upgrade: what it kept out comes in, at other nodes, too.
+#[test]
+fn the_turn_of_a_dead_upgrade_is_passed_over() {
+    let mut tree = tree();
+    granted(&mut tree, &ask("dead.1", 3, "\x01a\x01b"));
+    granted(&mut tree, &ask("two.1", 3, "\x01a\x01b"));
+    assert_eq!(int(&upgrade(&mut tree, "dead.1", 1, true, 0)[0]), 2);
+    for (name, path) in [("above.1", "\x01a"), ("here.1", "\x01a\x01b"), ("below.1", "\x01a\x01b\x01c")] {
+        queued(&mut tree, &waits(name, 3, path));
+    }
+    // More that is dead elsewhere than the release looks at.
+    let others: Vec<String> = (0..100).map(token).collect();
+    others.iter().for_each(|other| _ = granted(&mut tree, &ask(other, 4, "\x01elsewhere")));
+    others.iter().for_each(|other| assert!(tree.expire(other)));
+    assert!(tree.expire("dead.1^"));
+    let reply = tree.release(&ask("two.1", 3, "\x01a\x01b"), 0);
+    assert!(matches!(more("release", &reply), More::HandOver(_) | More::Expired | More::Nothing));
+    tree.finish(more("release", &reply));
+    for name in ["above.1", "here.1", "below.1"] {
+        assert!(is_held(&mut tree, name), "{name}");
+    }
+    assert_eq!(check(&mut tree.server, &tree.name).held["dead.1"].kind, 3);
+}
+
+#[test]
+fn what_ends_a_lock_ends_its_upgrade() {
+    let end: [fn(&mut Tree); 3] = [
+        |tree| _ = tree.release(&ask("one.1", 3, "\x01a"), 0),
+        |tree| _ = tree.break_lock("one.1", "\x01a", 0),
+        |tree| _ = narrow(tree, "one.1", &[("part.1", "\x01a\x01b")]),
+    ];
+    for end in end {
+        let mut tree = tree();
+        granted(&mut tree, &ask("one.1", 3, "\x01a"));
+        granted(&mut tree, &ask("two.1", 3, "\x01a"));
+        assert_eq!(int(&upgrade(&mut tree, "one.1", 1, true, 0)[0]), 2);
+        queued(&mut tree, &waits("three.1", 3, "\x01a"));
+        end(&mut tree);
+        assert!(is_held(&mut tree, "three.1"));
+        assert!(check(&mut tree.server, &tree.name).waits.is_empty());
+        assert_eq!(int(&upgrade(&mut tree, "one.1", 1, true, 0)[0]), 4);
+    }
+}
