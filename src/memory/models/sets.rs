@@ -147,7 +147,8 @@ fn two_racing_tries_of_sets() {
     explore("two_racing_tries_of_sets", || race([&["a", "b/1"], &["a/1", "b"]]));
 }
 
-/// The same of sets that overlap, given in opposite orders. Fails if tries of sets do not take turns.
+/// The same of sets that overlap, given in opposite orders. Fails if tries of sets do not take
+/// turns.
 #[test]
 fn two_racing_tries_of_sets_with_one_node_in_common() {
     explore("two_racing_tries_of_sets_with_one_node_in_common", || race([&["a/1", "b"], &["b", "a/1"]]));

@@ -83,7 +83,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         what: "a try beside a set looks only whether a phase is under way",
         edits: &[(
             SET_PHASE,
-            "(sets.phases.load(Ordering::Acquire) == before && before % 2 == 0)",
+            "(sets.phases.load(Ordering::Acquire) == before && before.is_multiple_of(2))",
             "(sets.phases.load(Ordering::Acquire) % 2 == 0 && before < u64::MAX)",
         )],
         fails: &["a_try_beside_a_set_that_withdraws"],
