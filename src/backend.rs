@@ -157,9 +157,10 @@ pub trait Backend: Clone + Send + Sync + 'static {
     ///
     /// What is provided releases one after the other.
     fn release_all(members: &[Member<Self>], grants: Vec<Self::Grant>) -> Result<(), LockError> {
-        let release = |(member, grant): (&Member<Self>, Self::Grant)| Self::release(&member.node, grant);
-        let results: Vec<_> = members.iter().zip(grants).map(release).collect();
-        results.into_iter().collect()
+        let release = |result: Result<(), LockError>, (member, grant): (&Member<Self>, Self::Grant)| {
+            result.and(Self::release(&member.node, grant))
+        };
+        members.iter().zip(grants).fold(Ok(()), release)
     }
 
     /// [Refreshes](Self::refresh) what [`acquire_all`](Self::acquire_all) gave. The error is the

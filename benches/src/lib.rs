@@ -6,6 +6,7 @@
 //! * `ours.rs`: mutextree, on a handle and by path
 //! * `peers.rs`: other locks
 //! * `measure.rs`: how to compare on a machine that is not quiet
+//! * `sets.rs`: several locks at once, ours and others
 //! * `workload.rs`: what threads do with locks
 //! * `redis.rs`: a Redis server, and other locks on it
 //! * `unit.rs`, `machine.rs`: figures and what they were taken on, as text
@@ -16,6 +17,7 @@ pub mod ours;
 pub mod peers;
 #[cfg(feature = "redis")]
 pub mod redis;
+pub mod sets;
 mod subject;
 pub mod unit;
 pub mod workload;

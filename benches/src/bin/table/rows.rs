@@ -6,6 +6,7 @@ mod idle;
 mod memory;
 mod paths;
 mod peers;
+mod sets;
 mod storm;
 mod stream;
 mod tasks;
@@ -18,10 +19,11 @@ use crate::report::Report;
 type Family = (&'static str, fn(&Effort, &mut Report));
 
 /// `memory` counts allocations, the others measure time and must not.
-const TIMED: [Family; 8] = [
+const TIMED: [Family; 9] = [
     ("handle", handle::measure),
     ("paths", paths::measure),
     ("stream", stream::measure),
+    ("sets", sets::measure),
     ("idle", idle::measure),
     ("contention", contention::measure),
     ("storm", storm::measure),

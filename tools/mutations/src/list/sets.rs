@@ -17,11 +17,10 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "a set does not look down at its members",
-        edits: &[(
-            SET_ACQUIRE,
-            "Drain::new(self.members, inner)",
-            "Drain::new(self.members, inner.into_iter().take(0).collect())",
-        )],
+        edits: &[
+            (SET_ACQUIRE, "Drain::new(self.members, inner)", "Drain::new(self.members, Vec::new())"),
+            (SET_ACQUIRE, "Drain::new(members, inner)", "Drain::new(members, Vec::new())"),
+        ],
         fails: &["set_against_inner_lock_against_leaf"],
     },
     Mutation {
