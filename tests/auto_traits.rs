@@ -22,6 +22,7 @@ fn of_every_store() -> Vec<&'static str> {
         Blocker,
         Components<'static>,
         HeldLock,
+        InvalidInput,
         Kind,
         LeaseToken,
         LockError,
@@ -41,13 +42,18 @@ fn of_every_store() -> Vec<&'static str> {
     ];
     names.extend(ordinary![
         Lease<MemoryStore>,
+        Member<MemoryStore>,
         MemoryGrant,
         MemoryNode,
         MemoryStore,
         MemoryStoreBuilder,
         OwnedTreeMutexGuard<MemoryStore>,
+        OwnedTreeMutexSetGuard<MemoryStore>,
         TreeMutex<MemoryStore>,
         TreeMutexGuard<'static, MemoryStore>,
+        TreeMutexSet<MemoryStore>,
+        TreeMutexSetGuard<'static, MemoryStore>,
+        Unchanged<MemoryStore>,
     ]);
     names
 }
@@ -56,7 +62,9 @@ fn of_every_store() -> Vec<&'static str> {
 fn of_redis() -> Vec<&'static str> {
     ordinary![
         Lease<RedisStore>,
+        Member<RedisStore>,
         OwnedTreeMutexGuard<RedisStore>,
+        OwnedTreeMutexSetGuard<RedisStore>,
         RedisGrant,
         RedisNode,
         RedisStore,
@@ -64,6 +72,9 @@ fn of_redis() -> Vec<&'static str> {
         RedisStoreError,
         TreeMutex<RedisStore>,
         TreeMutexGuard<'static, RedisStore>,
+        TreeMutexSet<RedisStore>,
+        TreeMutexSetGuard<'static, RedisStore>,
+        Unchanged<RedisStore>,
     ]
 }
 
