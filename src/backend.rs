@@ -78,8 +78,8 @@ mod offload;
 ///     for the rest go on at once. The new grants have the fencing token of the old one.
 /// 16. **Widening and upgrading never let go.** Whoever cannot have more keeps the grant as it was.
 ///     Whoever gets more gets a new fencing token: others may have held, and released, what is new.
-/// 17. **One upgrade at a time.** While a shared grant waits to be exclusive, no new shared grant on
-///     that node gets in. A second one that asks for the same is refused at once with
+/// 17. **One upgrade at a time.** While a shared grant waits to be exclusive, no new shared grant
+///     on that node gets in. A second one that asks for the same is refused at once with
 ///     [`LockError::Upgrading`]: both would wait for each other.
 ///
 /// # Writing one
@@ -166,9 +166,10 @@ pub trait Backend: Clone + Send + Sync + 'static {
     ///
     /// What is provided releases one after the other.
     fn release_all(members: &[Member<Self>], grants: Vec<Self::Grant>) -> Result<(), LockError> {
-        let release = |(member, grant): (&Member<Self>, Self::Grant)| Self::release(&member.node, grant);
-        let results: Vec<_> = members.iter().zip(grants).map(release).collect();
-        results.into_iter().collect()
+        let release = |result: Result<(), LockError>, (member, grant): (&Member<Self>, Self::Grant)| {
+            result.and(Self::release(&member.node, grant))
+        };
+        members.iter().zip(grants).fold(Ok(()), release)
     }
 
     /// [Refreshes](Self::refresh) what [`acquire_all`](Self::acquire_all) gave. The error is the

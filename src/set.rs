@@ -75,7 +75,8 @@ impl<S: Backend> TreeMutexSet<S> {
     /// ```
     /// use mutextree::{LockError, LockStore, MemoryStore, TreeMutexSet};
     /// let store = MemoryStore::new();
-    /// let set = TreeMutexSet::new([store.mutex("b")?, store.mutex("a/x")?, store.mutex("a")?.shared()])?;
+    /// let (b, part, all) = (store.mutex("b")?, store.mutex("a/x")?, store.mutex("a")?.shared());
+    /// let set = TreeMutexSet::new([b, part, all])?;
     /// let paths: Vec<_> = set.paths().map(|path| path.to_string()).collect();
     /// assert_eq!(paths, ["a", "b"]); // `a` is exclusive now, and covers `a/x`
     ///
@@ -194,7 +195,8 @@ impl<S: Backend> TreeMutexSet<S> {
     /// use mutextree::{LockError, LockStore, MemoryStore, TreeMutexSet};
     /// # async fn copy() {}
     /// # async fn work(store: MemoryStore) -> Result<(), LockError> {
-    /// let set = TreeMutexSet::new([store.mutex("site/drafts")?.shared(), store.mutex("site/live")?])?;
+    /// let (drafts, live) = (store.mutex("site/drafts")?.shared(), store.mutex("site/live")?);
+    /// let set = TreeMutexSet::new([drafts, live])?;
     /// let guard = set.lock_async().await?;
     /// copy().await;
     /// drop(guard);

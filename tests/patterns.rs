@@ -157,7 +157,7 @@ fn the_trap_is_sprung_and_opens() {
     thread::scope(|scope| {
         let renaming = scope.spawn(|| rename(&store, "from", "to", || ()).map_err(|error| error.to_string()));
         while store.try_lock("from").is_ok() {
-            thread::yield_now(); // until it waits for the second name, and keeps others off the first
+            thread::yield_now(); // until it waits, and keeps others off the first name
         }
         let all = scope.spawn(|| store.lock("/").map(drop));
         thread::sleep(Duration::from_millis(5));

@@ -208,9 +208,9 @@ impl Run {
         }
     }
 
-    /// Lets all go on that can. That everyone who still waits then has a reason. On a busy machine a
-    /// waiter may have lapsed meanwhile, as it was not polled for long. Then another thread is about
-    /// to drop its claims, which is waited for.
+    /// Lets all go on that can. That everyone who still waits then has a reason. On a busy machine
+    /// a waiter may have lapsed meanwhile, as it was not polled for long. Then another thread is
+    /// about to drop its claims, which is waited for.
     fn settle_with_reasons(&mut self, last_first: bool) {
         let start = Instant::now();
         loop {

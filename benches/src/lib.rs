@@ -7,6 +7,7 @@
 //! * `peers.rs`: other locks
 //! * `measure.rs`: how to compare on a machine that is not quiet
 //! * `scaling.rs`: how much more two threads do than one
+//! * `sets.rs`: several locks at once, ours and others
 //! * `workload.rs`: what threads do with locks
 //! * `redis.rs`: a Redis server, and other locks on it
 //! * `unit.rs`, `machine.rs`: figures and what they were taken on, as text
@@ -18,6 +19,7 @@ pub mod peers;
 #[cfg(feature = "redis")]
 pub mod redis;
 pub mod scaling;
+pub mod sets;
 mod subject;
 pub mod unit;
 pub mod workload;

@@ -1,6 +1,6 @@
 //! Waiting in a task for a store that can only block a thread: what [`Backend::acquire_async`] and
-//! [`Backend::acquire_all_async`] provide. Each waiting task has a thread that waits for it. What it
-//! asks for is an [`Ask`]: one lock, or a set.
+//! [`Backend::acquire_all_async`] provide. Each waiting task has a thread that waits for it. What
+//! it asks for is an [`Ask`]: one lock, or a set.
 //!
 //! 1. **It notices a dropped future.** The thread waits for a slice of time at a time, and looks in
 //!    between whether the future is still there.

@@ -123,7 +123,7 @@ impl Node {
     }
 
     /// The root of this tree.
-    pub(super) fn top<'a>(self: &'a PlainArc<Self>) -> &'a PlainArc<Self> {
+    pub(super) fn top(self: &PlainArc<Self>) -> &PlainArc<Self> {
         self.ancestors.last().unwrap_or(self)
     }
 

@@ -23,35 +23,31 @@
 //! | draining | all | a descendant of a member | goes on with the walks |
 //!
 //! # Invariants
-//! * **S1.** A claim of a set is made within one phase. If the set may have to drain, it has looked
-//!   up for all its members before the phase ends, also where `CLEAR` would spare it that. Phases of
-//!   one tree do not overlap.
+//! * **S1.** A claim of a set is made within a phase. Phases of one tree do not overlap. If the set
+//!   may have to drain, it looks up for all its members after the last claim of the phase, also
+//!   where `CLEAR` would spare it that.
 //! * **S2.** Outside of phases a set has claims on all of its members, or on none.
 //! * **S3.** A set that sleeps without claims has not claimed the member that it sleeps for, or has
 //!   withdrawn that claim. A new phase claims that member first.
-//! * **S4.** No code of users runs under the set lock: who is to be woken is collected, and is woken
-//!   after the phase.
-//! * **S5.** The set lock is taken under no other lock of the tree. (Slow locks are taken under it.)
+//! * **S4.** No code of users runs under the set lock: who is to be woken is collected, and is
+//!   woken after the phase.
+//! * **S5.** The set lock is taken under no other lock of the tree. Slow locks are taken under it.
 //!
 //! # Exclusion
 //! Each member's claim is made as a single one, and is followed by the same looks. So the argument
 //! in `claim.rs` holds for each of them. Members of one set do not conflict with each other.
 //!
 //! # Nobody waits in a circle
-//! Only requests that drain wait while they hold claims. Say that P drains and waits for Q, because
-//! of Q's claim on a node strictly below P's claimed node. Only if Q drains, too, can a circle go
-//! on. Then Q looked up after its claim, and did not see P's claim. So Q's claim came before P's.
-//! (That is why `CLEAR` will not do for a set that drains: P may not have taken it off yet. A single
-//! request that used it is granted, and does not drain.)
+//! Only requests that drain wait while they hold claims. For such a request, take a moment after
+//! its last claim and before its last looks up. Say that P drains and waits for Q, because of Q's
+//! claim on a node below P's claimed node. Only if Q drains, too, can a circle go on. Then Q looked
+//! up from that node, and did not see P's claim. So Q's look came before P's claim, and Q's moment
+//! before P's. Round a circle each moment would come before itself.
 //!
-//! * *Without sets* each step of a circle would lead strictly down the tree. So there is none.
-//! * *A circle through one set.* It leaves the set strictly below a member for the subtree, and
-//!   goes strictly down from there. To come back it needs a member of the set below that member.
-//!   That member would be covered, and there is none.
-//! * *A circle through several sets.* From S it leads, in one or more steps, to T. Each step leads
-//!   to an earlier claim, so some claim of T came before some claim of S. Phases do not overlap
-//!   (S1), so the phase of T came before that of S. Round the circle, each set's phase would come
-//!   before itself.
+//! Two things make this hold for sets. A set does not wait for itself, as no member covers another.
+//! And it looks up for all members after the last claim (S1). With `CLEAR` alone it could drain for
+//! one member while P, which has not taken `CLEAR` off yet, is above another. (A single request
+//! that used `CLEAR` is granted, and does not drain.)
 //!
 //! # Nobody starves
 //! Once the set has closed its gates, no newcomer and no younger waiter claims a member or a node
@@ -64,14 +60,15 @@
 //! Whoever sleeps because of a claim that a set withdraws is woken by the end of that claim, as by
 //! any other. The rest is in `wait.rs`: a woken waiter for K may keep others asleep that are behind
 //! it in K's queue. Those rely on it to claim K, to sleep at K again, or to give up. A set does one
-//! of these, since a new phase begins with K (S3). If it meets an obstacle elsewhere after that, the
-//! end of its claim on K goes through the queue.
+//! of these, since a new phase begins with K (S3). If it meets an obstacle elsewhere after that,
+//! the end of its claim on K goes through the queue.
 //!
 //! # No invented conflict
 //! A claim that is withdrawn within a phase must not make a try fail.
 //!
 //! * **Tries of sets** are phases themselves, with their looks down. So a set's try sees of other
-//!   sets only what they hold, or drain. Of two that race, the first one meets nothing of the other.
+//!   sets only what they hold, or drain. Of two that race, the first one meets nothing of the
+//!   other.
 //! * **Tries of one node** take no set lock. They read the number of phases instead, before and
 //!   after. It is odd during a phase. If the try was refused, and the number is the same and even,
 //!   no phase has withdrawn anything that it saw: the phase would have begun before the second

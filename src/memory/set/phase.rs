@@ -207,7 +207,7 @@ impl Node {
         // Acquire: what the phases before have withdrawn is seen withdrawn.
         let before = sets.phases.load(Ordering::Acquire);
         let mut result = attempt(&mut woken);
-        let is_sure = result.is_ok() || (sets.phases.load(Ordering::Acquire) == before && before % 2 == 0);
+        let is_sure = result.is_ok() || (sets.phases.load(Ordering::Acquire) == before && before.is_multiple_of(2));
         if !is_sure {
             let turn = sets.lock.lock();
             result = attempt(&mut woken);

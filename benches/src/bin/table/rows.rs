@@ -8,6 +8,7 @@ mod paths;
 mod peers;
 mod readers;
 mod services;
+mod sets;
 mod storm;
 mod stream;
 mod tasks;
@@ -21,13 +22,14 @@ use crate::report::Report;
 type Family = (&'static str, fn(&Effort, &mut Report));
 
 /// `memory` counts allocations, the others measure time and must not.
-const TIMED: [Family; 11] = [
+const TIMED: [Family; 12] = [
     ("handle", handle::measure),
     ("services", services::measure),
     ("tries", tries::measure),
     ("readers", readers::measure),
     ("paths", paths::measure),
     ("stream", stream::measure),
+    ("sets", sets::measure),
     ("idle", idle::measure),
     ("contention", contention::measure),
     ("storm", storm::measure),
