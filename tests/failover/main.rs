@@ -17,6 +17,8 @@ mod sharded;
 mod verdict;
 mod with_a_cluster;
 mod with_sentinels;
+#[cfg(feature = "redis-tls")]
+mod with_tls;
 
 use std::time::{Duration, Instant};
 

@@ -31,7 +31,10 @@ pub(super) fn check(client: &Client) -> Result<(), RedisStoreError> {
 
 fn check_info(info: &str) -> Result<(), RedisStoreError> {
     let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
-    let version = field("redis_version").ok_or_else(|| RedisStoreError::Protocol("INFO names no version".into()))?;
+    // Relatives say which Redis they are like, whatever their own version is. Should Valkey stop to
+    // say it, its own numbers went on from there.
+    let version = field("redis_version").or_else(|| field("valkey_version"));
+    let version = version.ok_or_else(|| RedisStoreError::Protocol("INFO names no version".into()))?;
     let major = version.split('.').next().and_then(|major| major.parse().ok());
     if major.is_none_or(|major: u32| major < 7) {
         return Err(RedisStoreError::TooOld { version: version.into() });
@@ -64,3 +67,6 @@ fn check_permissions(client: &Client, deadline: u64) -> Result<(), RedisStoreErr
         _ => Err(RedisStoreError::Permission { missing: format!("the commands {}", denied.join(", ")) }),
     }
 }
+
+#[cfg(test)]
+mod tests;
