@@ -43,7 +43,7 @@ pub(super) fn split(text: &str) -> Option<String> {
         parts += 1;
         chunk.push_str(names);
         let _ = write!(chunk, "local function part_{parts}() do {part} end return {MORE} end ");
-        let _ = write!(calls, "do local it = part_{parts}() if it ~= {MORE} then return it end end\n");
+        let _ = writeln!(calls, "do local it = part_{parts}() if it ~= {MORE} then return it end end");
         names.clear();
         part.clear();
     };
@@ -64,7 +64,7 @@ pub(super) fn split(text: &str) -> Option<String> {
         }
     }
     end_part(&mut chunk, &mut names, &mut part);
-    let _ = write!(chunk, "return function()\n{calls}end\n");
+    let _ = writeln!(chunk, "return function()\n{calls}end");
     Some(chunk)
 }
 
