@@ -58,8 +58,14 @@ def _store_error(redis_exceptions: object) -> type[StoreError]:
     base = getattr(redis_exceptions, "ConnectionError", None)
     if base is None:
         return StoreError
-    about = {"__module__": "mutextree", "__doc__": StoreError.__doc__, "__qualname__": "StoreError"}
-    return type("StoreError", (StoreError, base), about)
+
+    def __init__(self: StoreError, text: str) -> None:
+        # That of `OSError`, which comes first, does not call the next one.
+        base.__init__(self, text)
+
+    about = {"__module__": "mutextree", "__doc__": StoreError.__doc__}
+    methods = {"__init__": __init__, "__repr__": OSError.__repr__}
+    return type("StoreError", (StoreError, base), about | methods)
 
 
 for _error in (MutexException, WouldBlock, TimedOut, NotLockedMutexException, StoreError):

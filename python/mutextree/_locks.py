@@ -330,6 +330,8 @@ def tree_lock(
 
     Raises what `TreeLock` raises, at once, and each call what its `acquire()` and `release()` raise.
     """
+    if nodes_names and not isinstance(nodes_names, (str, PurePosixPath)):
+        nodes_names = list(nodes_names)  # an iterator would be used up by the first call
     make = partial(
         TreeLock,
         locks_backend,

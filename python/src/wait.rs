@@ -1,9 +1,13 @@
 //! The wait of a thread. On the main thread, which alone runs the handlers of signals, it ends
 //! within [`TICK`] of a signal whose handler raises, as Ctrl-C's does.
 //!
-//! The main thread polls one future, and sleeps until the future's waker rings. So the wait keeps
-//! its place in the queue for as long as it lasts. When it ends without the lock the future is
-//! dropped, which leaves nothing behind; a grant that came at that moment is given back.
+//! The main thread tries once. If another lock is in the way it polls one future, and sleeps until
+//! the future's waker rings. So the wait keeps its place in the queue for as long as it lasts. When
+//! it ends without the lock the future is dropped, which leaves nothing behind; a grant that came at
+//! that moment is given back.
+//!
+//! The try is for speed: a lock of a future is given back by another thread. To ask a server is no
+//! wait. It takes no longer than the store's timeout, and a signal is seen after it.
 
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -25,15 +29,17 @@ const LONGEST_LOOK: Duration = Duration::from_millis(100);
 
 /// Takes the lock.
 pub(crate) fn acquire(py: Python<'_>, mutex: &dyn Lockable, patience: Patience) -> PyResult<Arc<dyn Granted>> {
+    // No other thread runs handlers, so there is nothing to look for.
+    let looks_up = !matches!(patience, Patience::Never) && is_main_thread(py)?;
+    let first = if looks_up { Patience::Never } else { patience };
+    match py.detach(|| mutex.lock(first)) {
+        Err(LockError::WouldBlock { .. }) if looks_up => {}
+        result => return checked(py, result),
+    }
     let deadline = match patience {
         Patience::Until(deadline) => Some(deadline),
-        Patience::Forever => None,
-        Patience::Never => return checked(py, py.detach(|| mutex.lock(patience))),
+        Patience::Forever | Patience::Never => None,
     };
-    // No other thread runs handlers, so there is nothing to look for.
-    if !is_main_thread(py)? {
-        return checked(py, py.detach(|| mutex.lock(patience)));
-    }
     let bell = Arc::new(Bell::default());
     let mut acquiring = mutex.acquiring();
     loop {
