@@ -15,7 +15,7 @@
 //! * `grant.rs` from a request to a grant or an error
 //! * `record.rs` owners and leases
 //! * `change.rs` a holder that waits while its lock changes
-//! * `narrow.rs` to nodes below
+//! * `narrow.rs` to nodes below; `upgrade.rs` from shared to exclusive
 //! * `look.rs` looking at the tree: who holds and who waits
 //! * `loss.rs` telling of lost ones
 //! * `tree.rs` from a path to its node
@@ -59,6 +59,7 @@ mod record;
 mod sleeper;
 mod tentative;
 mod tree;
+mod upgrade;
 mod wait;
 mod waiter;
 mod walk;
@@ -263,6 +264,10 @@ impl Backend for MemoryStore {
         to: &[MemoryNode],
     ) -> Result<Vec<MemoryGrant>, Unchanged<MemoryGrant>> {
         grant::narrow(node, grant, to)
+    }
+
+    fn upgrade(node: &MemoryNode, grant: &mut MemoryGrant, wait: Wait) -> Result<(), LockError> {
+        if grant.kind.is_shared() { grant::upgrade(&node.0, grant, wait) } else { Ok(()) }
     }
 
     fn mode(grant: &MemoryGrant) -> Mode {

@@ -116,7 +116,11 @@ impl Node {
                 word = self.word.load(Ordering::SeqCst);
                 continue;
             }
-            if word & kind.conflicts(Place::Here) != 0 || kind.is_full(word) {
+            let keeps_out = match how {
+                How::Covered => kind.keeps_out_holder(word, Place::Here),
+                _ => word & kind.conflicts(Place::Here) != 0,
+            };
+            if keeps_out || kind.is_full(word) {
                 return Claim::Blocked(self.clone());
             }
             if word & kind.gate() != 0 && how != How::Covered {
@@ -183,6 +187,13 @@ impl Node {
         let unit = if kind == Kind::Xs { Kind::Xs.unit() } else { kind.unit() };
         // Release: synchronizes with the acquire in claims and looks that see the claim gone.
         if self.word.fetch_sub(unit, Ordering::Release) & PARKED != 0 {
+            self.wake_next();
+        }
+    }
+
+    /// Ends several claims in one step.
+    pub(super) fn drop_claims(self: &PlainArc<Self>, units: u64) {
+        if self.word.fetch_sub(units, Ordering::Release) & PARKED != 0 {
             self.wake_next();
         }
     }

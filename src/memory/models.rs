@@ -11,6 +11,7 @@
 //! * `giving_up.rs` timeouts
 //! * `looking.rs` looks at the tree, and breaking a lock
 //! * `narrowing.rs` locks that are narrowed
+//! * `upgrading.rs` shared locks that become exclusive
 //! * `gating.rs` nobody is overtaken for ever
 //! * `reclaiming.rs` sweeps against look-ups
 //! * `polling.rs` tasks
@@ -48,6 +49,7 @@ mod narrowing;
 mod polling;
 mod reclaiming;
 mod trying;
+mod upgrading;
 mod waking;
 
 /// Explores `body`: at the preemption bound of `LOOM_MAX_PREEMPTIONS`, or 2, or at most `most` (for

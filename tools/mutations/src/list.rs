@@ -11,6 +11,7 @@ mod looking;
 mod narrowing;
 mod polling;
 mod trying;
+mod upgrading;
 mod waking;
 
 use crate::copy::Edit;
@@ -38,6 +39,7 @@ const TENTATIVE: &str = "memory/tentative.rs";
 const RECLAIM: &str = "memory/reclaim.rs";
 const RECORD: &str = "memory/record.rs";
 const LOOK: &str = "memory/look.rs";
+const UPGRADE: &str = "memory/upgrade.rs";
 const NARROW: &str = "memory/narrow.rs";
 
 pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
@@ -51,6 +53,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         polling::MUTATIONS,
         looking::MUTATIONS,
         narrowing::MUTATIONS,
+        upgrading::MUTATIONS,
     ];
     lists.into_iter().flatten()
 }
