@@ -16,7 +16,7 @@
 //! * `set.rs` several nodes claimed as one lock
 //! * `record.rs` owners and leases
 //! * `change.rs` a holder that waits while its lock changes
-//! * `narrow.rs` to nodes below
+//! * `narrow.rs` to nodes below; `upgrade.rs` from shared to exclusive
 //! * `look.rs` looking at the tree: who holds and who waits
 //! * `loss.rs` telling of lost ones
 //! * `tree.rs` from a path to its node
@@ -61,6 +61,7 @@ mod set;
 mod sleeper;
 mod tentative;
 mod tree;
+mod upgrade;
 mod wait;
 mod waiter;
 mod walk;
@@ -277,6 +278,10 @@ impl Backend for MemoryStore {
         to: &[MemoryNode],
     ) -> Result<Vec<MemoryGrant>, Unchanged<MemoryGrant>> {
         grant::narrow(node, grant, to)
+    }
+
+    fn upgrade(node: &MemoryNode, grant: &mut MemoryGrant, wait: Wait) -> Result<(), LockError> {
+        if grant.kind.is_shared() { grant::upgrade(&node.0, grant, wait) } else { Ok(()) }
     }
 
     fn mode(grant: &MemoryGrant) -> Mode {

@@ -9,6 +9,83 @@ use crate::error::{InvalidInput, LockError, Unchanged};
 use crate::observe::Hold;
 use crate::path::{PathRef, ToTreePath, TreePath};
 
+/// What both guards have.
+macro_rules! upgrade_methods {
+    () => {
+        /// Makes a shared lock an exclusive one of the same scope, if nobody else is in the way.
+        /// Never waits for another holder, and never lets go: what was read under the shared lock
+        /// is still true. Does nothing to an exclusive lock.
+        ///
+        /// In the way are other shared locks that an exclusive one conflicts with: on this node, for
+        /// a subtree those below, and those that cover it from above. Exclusive requests that wait
+        /// are passed: they need this lock to go in any case. A shared request further up is in the
+        /// way while it waits. If it fails, nobody will have noticed: of two holders that both try,
+        /// both fail.
+        ///
+        /// The [fencing token](Self::fencing_token) is a new one afterwards: other shared locks may
+        /// have come, and gone, since this one was taken.
+        ///
+        /// # Errors
+        /// Each leaves the lock shared, as it was. [`LockError::WouldBlock`] names who is in the
+        /// way; [`LockError::Upgrading`] names another shared lock that is waiting to become
+        /// exclusive, which would wait for this one. [`LockError::NotHeld`] if the lock was lost;
+        /// [`LockError::Store`] if the store fails.
+        ///
+        /// ```
+        /// use mutextree::{LockStore, MemoryStore, Mode};
+        /// let store = MemoryStore::new();
+        /// let page = store.mutex("site/news")?.shared();
+        /// let (mut mine, other) = (page.lock()?, page.lock()?);
+        /// let error = mine.try_upgrade().unwrap_err();
+        /// assert_eq!(error.to_string(), "`site/news` is blocked by a lock on `site/news`");
+        /// drop(other);
+        /// mine.try_upgrade()?;
+        /// assert_eq!(mine.mode(), Mode::Exclusive);
+        /// # Ok::<(), mutextree::LockError>(())
+        /// ```
+        pub fn try_upgrade(&mut self) -> Result<(), LockError> {
+            self.held.upgrade(Wait::Never)
+        }
+
+        /// Makes a shared lock an exclusive one of the same scope, and blocks the thread until the
+        /// other shared locks in the way have gone, for `timeout` at the most. Zero tries once;
+        /// [`Duration::MAX`] waits for ever. Never lets go; does nothing to an exclusive lock.
+        ///
+        /// While it waits no new shared lock gets in that would be in the way. All requests that
+        /// already wait are passed. If the time is over, the lock is shared as before, and whoever waited behind it goes on.
+        ///
+        /// The [fencing token](Self::fencing_token) is a new one afterwards, as with
+        /// [`try_upgrade`](Self::try_upgrade).
+        ///
+        /// # Errors
+        /// Each leaves the lock shared, as it was. [`LockError::TimedOut`] names who was in the way.
+        /// [`LockError::Upgrading`], at once, if another shared lock, whose exclusive one would
+        /// conflict with this one's, waits for the same: each would wait for the other. Release
+        /// this one then, and lock anew. [`LockError::NotHeld`] if the lock was lost, also while it
+        /// waited; [`LockError::Store`] if the store fails.
+        ///
+        /// ```
+        /// use mutextree::{LockStore, MemoryStore, Mode};
+        /// use std::time::Duration;
+        /// let store = MemoryStore::new();
+        /// let page = store.mutex("site/news")?.shared();
+        /// let reader = page.lock_owned()?;
+        /// let mut mine = page.lock()?;
+        /// let done = std::thread::spawn(move || drop(reader)); // it has read the page
+        /// mine.try_upgrade_for(Duration::from_secs(10))?;
+        /// assert_eq!(mine.mode(), Mode::Exclusive);
+        /// assert!(page.try_lock().is_err());
+        /// # done.join().unwrap();
+        /// # Ok::<(), mutextree::LockError>(())
+        /// ```
+        pub fn try_upgrade_for(&mut self, timeout: Duration) -> Result<(), LockError> {
+            self.held.upgrade(Wait::timeout(timeout))
+        }
+    };
+}
+
+pub(super) use upgrade_methods;
+
 impl<S: Backend> OwnedTreeMutexGuard<S> {
     /// Makes of a lock on a subtree a lock on each of these paths in it, and lets go of the rest.
     /// There is no moment in which one of them is free, and who waits for the rest goes on at once.

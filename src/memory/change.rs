@@ -85,7 +85,7 @@ impl<'a> Change<'a> {
         if let Some(token) = self.token {
             self.node.note_changer(token, &sleeper)?;
         }
-        if !at.queue_up(waiter, at.shared().patience) {
+        if at.queue_up(waiter, at.shared().patience).is_none() {
             return Ok(());
         }
         sleeps();

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::acquire::block_on;
 use super::narrow::{self, Failed};
 use super::node::Node;
+use super::upgrade;
 use super::word::{Kind, Place};
 use super::{MemoryGrant, MemoryNode, MemoryStore, RECORDED, not_held};
 use crate::backend::Backend;
@@ -38,7 +39,7 @@ pub(super) fn acquire_slow(
     let result = match claimed {
         Ok(()) => Ok(grant(node, kind, request)),
         Err(in_the_way) => {
-            let blocker = blocker(node, kind, &in_the_way);
+            let blocker = blocker(node, kind, &in_the_way, None);
             Err(match wait {
                 Wait::Never => LockError::WouldBlock { blocker },
                 Wait::Until(_) | Wait::Forever => LockError::TimedOut { blocker },
@@ -55,7 +56,7 @@ pub(super) fn acquire_slow(
 /// does not show as a wait.
 #[inline]
 pub(super) fn begin_to_wait(node: &Node, kind: Kind, request: &Request, at: Option<&PlainArc<Node>>) -> Waiting {
-    Waiting::begin(Store::Memory, &node.path, request, || at.map(|in_the_way| blocker(node, kind, in_the_way)))
+    Waiting::begin(Store::Memory, &node.path, request, || at.map(|in_the_way| blocker(node, kind, in_the_way, None)))
 }
 
 pub(super) fn end_of(wait: Wait) -> Option<Instant> {
@@ -124,11 +125,50 @@ pub(super) fn narrow(
     })
 }
 
-pub(super) fn blocker(node: &Node, kind: Kind, in_the_way: &Node) -> Blocker {
+/// Makes a shared grant exclusive.
+pub(super) fn upgrade(node: &PlainArc<Node>, grant: &mut MemoryGrant, wait: Wait) -> Result<(), LockError> {
+    let (shared, recorded) = (grant.kind, grant.recorded());
+    let kind = shared.upgraded();
+    let deadline = Deadline::from_end(end_of(wait));
+    let tries_once = wait == Wait::Never || deadline.as_ref().is_some_and(Deadline::has_passed);
+    let mut request = Request::new(kind.public());
+    let mut waiting = None;
+    let upgraded = if tries_once {
+        upgrade::try_upgrade(node, shared, recorded)
+    } else {
+        upgrade::upgrade(node, shared, recorded, deadline.as_ref(), |at| {
+            waiting.get_or_insert_with(|| {
+                request.owner = recorded.and_then(|token| node.owner_of(token));
+                Waiting::begin(Store::Memory, &node.path, &request, || Some(blocker(node, kind, at, recorded)))
+            });
+        })
+    };
+    let result = match upgraded {
+        Ok(token) => {
+            // Without a record it is drawn when it is asked for: others may have come and gone.
+            *grant = MemoryGrant { kind, token: AtomicU64::new(token.map_or(0, |token| token | RECORDED)) };
+            Ok(())
+        }
+        Err(upgrade::Failed::Lost) => Err(not_held(node)),
+        Err(upgrade::Failed::Upgrading(path, owner)) => {
+            Err(LockError::Upgrading { blocker: Blocker::new(node.path.clone(), path, owner) })
+        }
+        Err(upgrade::Failed::InTheWay(in_the_way)) => {
+            Err(LockError::refused(wait, blocker(node, kind, &in_the_way, recorded)))
+        }
+    };
+    if let Some(waiting) = waiting {
+        waiting.ended(&request, &result);
+    }
+    result
+}
+
+/// `except` is the token of the lock that is to change, which is not in its own way.
+pub(super) fn blocker(node: &Node, kind: Kind, in_the_way: &Node, except: Option<u64>) -> Blocker {
     let place = match in_the_way.depth().cmp(&node.depth()) {
         std::cmp::Ordering::Less => Place::Above,
         std::cmp::Ordering::Equal => Place::Here,
         std::cmp::Ordering::Greater => Place::Below,
     };
-    Blocker::new(node.path.clone(), in_the_way.path.clone(), in_the_way.owner_in_the_way(kind, place))
+    Blocker::new(node.path.clone(), in_the_way.path.clone(), in_the_way.owner_in_the_way(kind, place, except))
 }

@@ -11,6 +11,7 @@
 //! * `giving_up.rs` timeouts
 //! * `looking.rs` looks at the tree, and breaking a lock
 //! * `narrowing.rs` locks that are narrowed
+//! * `upgrading.rs` shared locks that become exclusive
 //! * `gating.rs` nobody is overtaken for ever
 //! * `reclaiming.rs` sweeps against look-ups
 //! * `polling.rs` tasks
@@ -50,6 +51,7 @@ mod polling;
 mod reclaiming;
 mod sets;
 mod trying;
+mod upgrading;
 mod waking;
 
 /// Explores `body`: at the preemption bound of `LOOM_MAX_PREEMPTIONS`, or 2, or at most `most` (for

@@ -18,6 +18,8 @@
 //! wait lasts as long as a newcomer's look up. The holder sleeps at a descendant of A (invariant
 //! 8).
 //!
+//! A pending upgrade below (`upgrade.rs`) is passed: it waits for A, and for N just as well.
+//!
 //! If A's lock is lost meanwhile, later claims below may be locks. Then the wait ends at once, and
 //! the claims made so far are withdrawn (`change.rs`).
 //!
@@ -150,11 +152,11 @@ fn look_around(change: &mut Change<'_>, wanted: &PlainArc<Node>, kind: Kind) -> 
     claim_fence();
     let between = wanted.depth() - change.node.depth() - 1;
     for above in &wanted.ancestors()[..between] {
-        while above.word.load(Ordering::SeqCst) & kind.conflicts(Place::Above) != 0 {
+        while kind.keeps_out_holder(above.word.load(Ordering::SeqCst), Place::Above) {
             change.wait_at(above, Place::Above, (wanted, kind), || ())?;
         }
     }
-    let mut walk = Walk::new(wanted, kind, Marks::Strike);
+    let mut walk = Walk::new(wanted, kind, Marks::Strike).past_upgrades();
     while let Some(below) = walk.next_conflict() {
         change.wait_at(&below, Place::Below, (wanted, kind), || ())?;
     }

@@ -43,9 +43,17 @@ pub(super) struct Record {
     detached: bool,
     /// Its holder, asleep while the lock changes: it is told if the lock is lost (`change.rs`).
     changer: Option<PlainArc<Sleeper>>,
+    /// Whether it is a pending upgrade: then it has the exclusive claim, too.
+    upgrading: bool,
 }
 
 impl Record {
+    /// Its claims in the word.
+    fn claims(&self) -> u64 {
+        let pending = if self.upgrading { self.kind.upgraded().unit() } else { 0 };
+        self.kind.unit() + pending
+    }
+
     fn has_expired(&self) -> bool {
         self.expires.is_some_and(|expires| expires <= now())
     }
@@ -154,7 +162,17 @@ impl Node {
         let now = now();
         let expires = lease.and_then(|lease| now.checked_add(lease));
         let (length, since) = (lease, Some(now));
-        self.put(Record { token, kind, owner, length, since, expires, detached: false, changer: None });
+        self.put(Record {
+            token,
+            kind,
+            owner,
+            length,
+            since,
+            expires,
+            detached: false,
+            changer: None,
+            upgrading: false,
+        });
     }
 
     fn put(self: &PlainArc<Self>, record: Record) {
@@ -179,6 +197,7 @@ impl Node {
                 expires: None,
                 detached: false,
                 changer: None,
+                upgrading: false,
             });
         }
     }
@@ -273,7 +292,7 @@ impl Node {
 
     /// Ends the claim of a record that has been taken off the list.
     fn end(self: &PlainArc<Self>, record: &Record) {
-        self.drop_claim(record.kind);
+        self.drop_claims(record.claims());
         if let Some(changer) = &record.changer {
             unpark(vec![changer.clone()]);
         }
@@ -317,6 +336,38 @@ impl Node {
     pub(super) fn note_changer(&self, token: u64, changer: &PlainArc<Sleeper>) -> Result<(), Lost> {
         self.cold().slow.lock().records.held(token)?.changer = Some(changer.clone());
         Ok(())
+    }
+
+    /// A recorded shared lock is pending from now on, unless it was lost. `set` changes the word.
+    pub(super) fn begin_upgrade_recorded(&self, token: u64, set: impl FnOnce()) -> Result<(), Lost> {
+        let mut slow = self.cold().slow.lock();
+        slow.records.held(token)?.upgrading = true;
+        set();
+        Ok(())
+    }
+
+    /// A recorded shared lock is exclusive from now on, unless it was lost, with a new token. `set`
+    /// changes the word, or answers `None`.
+    pub(super) fn commit_upgrade_recorded<T>(
+        &self,
+        token: u64,
+        set: impl FnOnce() -> Option<T>,
+    ) -> Result<(Option<T>, u64), Lost> {
+        let mut slow = self.cold().slow.lock();
+        let record = slow.records.held(token)?;
+        let done = set();
+        if done.is_some() {
+            (record.kind, record.upgrading) = (record.kind.upgraded(), false);
+            (record.token, record.changer) = (self.shared().next_token(), None);
+        }
+        Ok((done, record.token))
+    }
+
+    /// A recorded lock is pending no more. `false` if it is not there: then its claims are gone.
+    pub(super) fn end_upgrade_recorded(&self, token: u64) -> bool {
+        let records = &mut self.cold().slow.lock().records;
+        let pending = records.list.iter_mut().find(|record| record.token == token && record.upgrading);
+        pending.is_some_and(|record| std::mem::replace(&mut record.upgrading, false))
     }
 
     /// Who holds a recorded lock, if that is known.
@@ -375,9 +426,11 @@ impl Node {
 
     /// The owner of a claim here that conflicts with `kind`, if it is known. `place` is where this
     /// node lies, seen from the node that is asked for.
-    pub(super) fn owner_in_the_way(&self, kind: Kind, place: Place) -> Option<Owner> {
+    /// `except` is the token of the lock that is to change.
+    pub(super) fn owner_in_the_way(&self, kind: Kind, place: Place, except: Option<u64>) -> Option<Owner> {
         let records = &self.cold_if_any()?.slow.lock().records;
-        let in_the_way = |record: &&Record| record.kind.unit() & kind.conflicts(place) != 0;
+        let in_the_way =
+            |record: &&Record| record.claims() & kind.conflicts(place) != 0 && Some(record.token) != except;
         records.list.iter().filter(in_the_way).find_map(|record| record.owner.clone())
     }
 }

@@ -49,6 +49,10 @@
 //! one member while P, which has not taken `CLEAR` off yet, is above another. (A single request
 //! that used `CLEAR` is granted, and does not drain.)
 //!
+//! * *With upgrades* that are pending: a set sleeps with its claims only while no upgrade below a
+//!   shared member is (invariant 12). Otherwise it withdraws all of them, and sleeps in the same
+//!   place without.
+//!
 //! # Nobody starves
 //! Once the set has closed its gates, no newcomer and no younger waiter claims a member or a node
 //! above one. Of the waiters that are older there are finitely many, and they get through first.

@@ -8,6 +8,7 @@ use super::node::{Indexed, Node};
 use super::orphans::Home;
 use super::reclaim::Accounts;
 use super::set::Sets;
+use super::upgrade::Upgrades;
 use crate::backend::LeaseToken;
 use crate::backend::loss::Losses;
 use crate::path::{PathRef, TreePath};
@@ -35,6 +36,8 @@ pub(super) struct Shared {
     last_token: AtomicU64,
     /// How often a lock was moved from one node to others (`narrow.rs`).
     moves: AtomicU64,
+    /// The shared locks that wait to become exclusive: see `upgrade.rs`.
+    pub(super) upgrades: Upgrades,
     /// Where nodes are found: see `orphans.rs`.
     pub(super) home: Home,
     /// What tells this tree's lease tokens from those of others: two trees may give out the same
@@ -99,6 +102,7 @@ impl Tree {
             losses: Losses::new(),
             last_token: AtomicU64::new(wall_micros()),
             moves: AtomicU64::new(0),
+            upgrades: Upgrades::new(),
             home: Home::new(),
             id: unique(),
         });

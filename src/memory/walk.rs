@@ -18,7 +18,7 @@
 //! holders below leave at the same time, and not one after the other.
 
 use super::node::Node;
-use super::word::{CLEAR, ENROLLED, KIDS, Kind, Place};
+use super::word::{CLEAR, ENROLLED, KIDS, Kind, Place, is_upgrading};
 use crate::sync::{Ordering, PlainArc};
 
 /// After so many children the list's lock is released once, for others.
@@ -39,6 +39,8 @@ pub(super) struct Walk {
     kind: Kind,
     marks: Marks,
     round: Round,
+    /// Whether a pending upgrade is no conflict: the walk of a holder, for which it waits.
+    past_upgrades: bool,
     /// The nodes whose lists it is in, from the claimed one down.
     frames: Vec<Frame>,
 }
@@ -88,14 +90,20 @@ impl Walk {
             Marks::Conflict => Round::Stopping,
             Marks::Strike => Round::Passing { met: false },
         };
-        Self { kind, marks, round, frames: vec![Frame::new(node.clone())] }
+        Self { kind, marks, round, past_upgrades: false, frames: vec![Frame::new(node.clone())] }
+    }
+
+    /// The walk of a shared lock's holder, for which pending upgrades wait (`upgrade.rs`).
+    pub(super) fn past_upgrades(mut self) -> Self {
+        self.past_upgrades = self.kind.is_shared();
+        self
     }
 
     /// The next descendant with a conflicting claim. The same one again, for as long as it has that
     /// claim. `None` once there is no conflict below.
     pub(super) fn next_conflict(&mut self) -> Option<PlainArc<Node>> {
         while let Some(frame) = self.frames.last_mut() {
-            match frame.look(self.kind, self.marks, &mut self.round) {
+            match frame.look(self.kind, self.marks, self.past_upgrades, &mut self.round) {
                 Found::Conflict(node) => return Some(node),
                 // Children before the rest of the list: this frame goes on where it is.
                 Found::Inner(node) => self.frames.push(Frame::new(node)),
@@ -119,7 +127,7 @@ impl Walk {
 }
 
 impl Frame {
-    fn look(&mut self, kind: Kind, marks: Marks, round: &mut Round) -> Found {
+    fn look(&mut self, kind: Kind, marks: Marks, past_upgrades: bool, round: &mut Round) -> Found {
         let mut slow = self.node.cold().slow.lock();
         for _ in 0..STRETCH {
             // The list may have become shorter since the last stretch.
@@ -142,7 +150,7 @@ impl Frame {
                 // Acquire: as a look up, synchronizes with the release in `drop_claim`.
                 word = child.word.fetch_and(!CLEAR, Ordering::SeqCst);
             }
-            if word & kind.conflicts(Place::Below) != 0 {
+            if word & kind.conflicts(Place::Below) != 0 && !(past_upgrades && is_upgrading(word)) {
                 match round {
                     // `left` still counts this child, so it is looked at again after the wait.
                     Round::Stopping => return Found::Conflict(child.clone()),

@@ -33,7 +33,7 @@ pub(in super::super) fn acquire(members: &[Member<MemoryStore>], wait: Wait) -> 
         Ok(()) => Ok(grants(members)),
         Err((member, in_the_way)) => {
             let blocked = &members[member];
-            Err(LockError::refused(wait, blocker(node(blocked), kind(blocked), &in_the_way)))
+            Err(LockError::refused(wait, blocker(node(blocked), kind(blocked), &in_the_way, None)))
         }
     };
     if let Some((waiting, member)) = waiting {

@@ -12,6 +12,7 @@ mod narrowing;
 mod polling;
 mod sets;
 mod trying;
+mod upgrading;
 mod waking;
 
 use crate::copy::Edit;
@@ -41,6 +42,7 @@ const RECORD: &str = "memory/record.rs";
 const LOOK: &str = "memory/look.rs";
 const SET_PHASE: &str = "memory/set/phase.rs";
 const SET_ACQUIRE: &str = "memory/set/acquire.rs";
+const UPGRADE: &str = "memory/upgrade.rs";
 const NARROW: &str = "memory/narrow.rs";
 
 pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
@@ -55,6 +57,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         looking::MUTATIONS,
         sets::MUTATIONS,
         narrowing::MUTATIONS,
+        upgrading::MUTATIONS,
     ];
     lists.into_iter().flatten()
 }
