@@ -15,7 +15,7 @@
 //! * `grant.rs` from a request to a grant or an error
 //! * `record.rs` owners and leases
 //! * `change.rs` a holder that waits while its lock changes
-//! * `narrow.rs` to nodes below; `upgrade.rs` from shared to exclusive
+//! * `narrow.rs` to nodes below; `widen.rs` to one above; `upgrade.rs` from shared to exclusive
 //! * `look.rs` looking at the tree: who holds and who waits
 //! * `loss.rs` telling of lost ones
 //! * `tree.rs` from a path to its node
@@ -63,6 +63,7 @@ mod upgrade;
 mod wait;
 mod waiter;
 mod walk;
+mod widen;
 mod word;
 
 #[cfg(all(test, mutextree_loom))]
@@ -206,8 +207,8 @@ impl Backend for MemoryStore {
         MemoryNode(self.tree.resolve(path))
     }
 
-    fn resolve_below(node: &MemoryNode, path: PathRef<'_>) -> Result<MemoryNode, LockError> {
-        Ok(MemoryNode(node.0.resolve_below(path)))
+    fn resolve_near(node: &MemoryNode, path: PathRef<'_>) -> Result<MemoryNode, LockError> {
+        Ok(MemoryNode(node.0.resolve_near(path)))
     }
 
     fn path(node: &MemoryNode) -> &TreePath {
@@ -264,6 +265,14 @@ impl Backend for MemoryStore {
         to: &[MemoryNode],
     ) -> Result<Vec<MemoryGrant>, Unchanged<MemoryGrant>> {
         grant::narrow(node, grant, to)
+    }
+
+    fn widen(
+        node: &MemoryNode,
+        grant: MemoryGrant,
+        ancestor: &MemoryNode,
+    ) -> Result<MemoryGrant, Unchanged<MemoryGrant>> {
+        grant::widen(&node.0, grant, &ancestor.0)
     }
 
     fn upgrade(node: &MemoryNode, grant: &mut MemoryGrant, wait: Wait) -> Result<(), LockError> {

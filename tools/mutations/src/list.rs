@@ -13,6 +13,7 @@ mod polling;
 mod trying;
 mod upgrading;
 mod waking;
+mod widening;
 
 use crate::copy::Edit;
 
@@ -40,6 +41,8 @@ const RECLAIM: &str = "memory/reclaim.rs";
 const RECORD: &str = "memory/record.rs";
 const LOOK: &str = "memory/look.rs";
 const UPGRADE: &str = "memory/upgrade.rs";
+const UPGRADES: &str = "memory/upgrade/registry.rs";
+const WIDEN: &str = "memory/widen.rs";
 const NARROW: &str = "memory/narrow.rs";
 
 pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
@@ -54,6 +57,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         looking::MUTATIONS,
         narrowing::MUTATIONS,
         upgrading::MUTATIONS,
+        widening::MUTATIONS,
     ];
     lists.into_iter().flatten()
 }
