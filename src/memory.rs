@@ -16,7 +16,7 @@
 //! * `set.rs` several nodes claimed as one lock
 //! * `record.rs` owners and leases
 //! * `change.rs` a holder that waits while its lock changes
-//! * `narrow.rs` to nodes below; `upgrade.rs` from shared to exclusive
+//! * `narrow.rs` to nodes below; `widen.rs` to one above; `upgrade.rs` from shared to exclusive
 //! * `look.rs` looking at the tree: who holds and who waits
 //! * `loss.rs` telling of lost ones
 //! * `tree.rs` from a path to its node
@@ -65,6 +65,7 @@ mod upgrade;
 mod wait;
 mod waiter;
 mod walk;
+mod widen;
 mod word;
 
 #[cfg(all(test, mutextree_loom))]
@@ -208,8 +209,8 @@ impl Backend for MemoryStore {
         MemoryNode(self.tree.resolve(path))
     }
 
-    fn resolve_below(node: &MemoryNode, path: PathRef<'_>) -> Result<MemoryNode, LockError> {
-        Ok(MemoryNode(node.0.resolve_below(path)))
+    fn resolve_near(node: &MemoryNode, path: PathRef<'_>) -> Result<MemoryNode, LockError> {
+        Ok(MemoryNode(node.0.resolve_near(path)))
     }
 
     fn path(node: &MemoryNode) -> &TreePath {
@@ -278,6 +279,14 @@ impl Backend for MemoryStore {
         to: &[MemoryNode],
     ) -> Result<Vec<MemoryGrant>, Unchanged<MemoryGrant>> {
         grant::narrow(node, grant, to)
+    }
+
+    fn widen(
+        node: &MemoryNode,
+        grant: MemoryGrant,
+        ancestor: &MemoryNode,
+    ) -> Result<MemoryGrant, Unchanged<MemoryGrant>> {
+        grant::widen(&node.0, grant, &ancestor.0)
     }
 
     fn upgrade(node: &MemoryNode, grant: &mut MemoryGrant, wait: Wait) -> Result<(), LockError> {

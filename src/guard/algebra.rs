@@ -136,6 +136,59 @@ impl<S: Backend> OwnedTreeMutexGuard<S> {
         }
     }
 
+    /// Makes of a lock one on the subtree of a node above it, if nobody else is in there. Never waits
+    /// for another holder, and never lets go of what is locked already. Of its own node, a
+    /// [node-only](crate::TreeMutex::node_only) lock becomes one on the subtree; a lock on the
+    /// subtree stays what it is.
+    ///
+    /// There is no form that waits: two holders in one subtree that both widened would wait for each
+    /// other. Release, and lock what is wider.
+    ///
+    /// Mode, owner and what is left of the lease stay. The [fencing token](Self::fencing_token) is a
+    /// new one: others may have held what is covered now, after this lock was taken.
+    ///
+    /// # Errors
+    /// The guard comes back [`Unchanged`] with [`LockError::WouldBlock`], which names who is in the
+    /// way: another lock that conflicts, or a waiter that is about to lock a node around this one.
+    /// With [`InvalidInput::NotAbove`] if the path is not that of the node or above it;
+    /// [`LockError::Path`] if it is no path; [`LockError::NotHeld`] if the lock had been lost;
+    /// [`LockError::Store`] if the store fails.
+    ///
+    /// ```
+    /// use mutextree::{LockStore, MemoryStore};
+    /// let store = MemoryStore::new();
+    /// let (draft, other) = (store.lock("team/draft")?, store.lock("team/other")?);
+    /// let failed = draft.try_widen("team").unwrap_err();
+    /// assert_eq!(failed.to_string(), "`team` is blocked by a lock on `team/other`");
+    /// drop(other);
+    /// let team = failed.guard.try_widen("team")?; // it was `team/draft` all the time
+    /// assert!(store.try_lock("team/anything").is_err());
+    /// # drop(team);
+    /// # Ok::<(), mutextree::LockError>(())
+    /// ```
+    pub fn try_widen(self, ancestor: impl ToTreePath) -> Result<Self, Unchanged<Self>> {
+        let wider = match self.node_above(ancestor) {
+            Ok(wider) => wider,
+            Err(error) => return Err(Unchanged::new(self, error)),
+        };
+        let (node, grant, mut hold) = self.into_all_parts();
+        match S::widen(&node, grant, &wider) {
+            Ok(grant) => {
+                hold.widened();
+                Ok(Self::new(wider, grant, hold))
+            }
+            Err(Unchanged { guard, error }) => Err(Unchanged::new(Self::new(node, guard, hold), error)),
+        }
+    }
+
+    fn node_above(&self, path: impl ToTreePath) -> Result<S::Node, LockError> {
+        let path = path.to_tree_path()?;
+        if !self.path().starts_with(&path) {
+            return Err(InvalidInput::NotAbove { path, held: self.path().clone() }.into());
+        }
+        S::resolve_near(self.node(), PathRef::from(&path))
+    }
+
     /// The nodes of these paths, without those that another covers.
     fn nodes_below<P: ToTreePath>(&self, paths: impl IntoIterator<Item = P>) -> Result<Vec<S::Node>, LockError> {
         let paths = paths.into_iter().map(|path| path.to_tree_path()).collect::<Result<Vec<_>, _>>()?;
@@ -148,7 +201,7 @@ impl<S: Backend> OwnedTreeMutexGuard<S> {
         sorted.dedup_by(|path, before| path.starts_with(before));
         let mut kept: BTreeSet<&TreePath> = sorted.into_iter().collect();
         let in_order = paths.iter().filter(|path| kept.remove(path));
-        in_order.map(|path| S::resolve_below(self.node(), PathRef::from(path))).collect()
+        in_order.map(|path| S::resolve_near(self.node(), PathRef::from(path))).collect()
     }
 
     /// The lock without its guard, and what has timed it.

@@ -248,7 +248,7 @@ impl<'a> Acquisition<'a> {
             self.node.forget_drain(&sleeper);
         }
         self.stage = match (queued, draining) {
-            // An upgrade below is pending: it starts over when it is woken (12).
+            // An upgrade below is pending: it starts over when it is woken (13).
             (Some(Role::Aside), _) => {
                 self.node.drop_claim(self.kind);
                 Stage::Asleep(Asleep { at: at.clone(), draining: None, sleeper, rank })

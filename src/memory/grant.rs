@@ -6,6 +6,7 @@ use super::acquire::block_on;
 use super::narrow::{self, Failed};
 use super::node::Node;
 use super::upgrade;
+use super::widen;
 use super::word::{Kind, Place};
 use super::{MemoryGrant, MemoryNode, MemoryStore, RECORDED, not_held};
 use crate::backend::Backend;
@@ -117,11 +118,32 @@ pub(super) fn narrow(
             grant,
             match failed {
                 Failed::Lost => not_held(&node.0),
-                Failed::Full(at) => {
+                Failed::InTheWay(at) => {
                     LockError::WouldBlock { blocker: Blocker::new(at.path.clone(), at.path.clone(), None) }
                 }
             },
         )
+    })
+}
+
+/// A grant on the subtree of `wider` in place of one on `node`.
+pub(super) fn widen(
+    node: &PlainArc<Node>,
+    grant: MemoryGrant,
+    wider: &PlainArc<Node>,
+) -> Result<MemoryGrant, Unchanged<MemoryGrant>> {
+    if PlainArc::ptr_eq(node, wider) && grant.kind.is_subtree() {
+        let is_held = grant.recorded().is_none_or(|token| node.is_held(token));
+        return if is_held { Ok(grant) } else { Err(Unchanged::new(grant, not_held(node))) };
+    }
+    widen::widen(node, &grant, wider).map_err(|failed| {
+        let error = match failed {
+            Failed::Lost => not_held(node),
+            Failed::InTheWay(at) => {
+                LockError::WouldBlock { blocker: blocker(wider, grant.kind.with_subtree(), &at, grant.recorded()) }
+            }
+        };
+        Unchanged::new(grant, error)
     })
 }
 

@@ -145,7 +145,7 @@ impl Node {
     }
 
     /// Whether this is `other`, or above it.
-    fn is_at_or_above(self: &PlainArc<Self>, other: &PlainArc<Self>) -> bool {
+    pub(super) fn is_at_or_above(self: &PlainArc<Self>, other: &PlainArc<Self>) -> bool {
         match other.depth().checked_sub(self.depth()) {
             None => false,
             Some(0) => PlainArc::ptr_eq(self, other),

@@ -58,13 +58,13 @@ use super::word::{Kind, Place};
 use super::{MemoryGrant, RECORDED};
 use crate::sync::{AtomicU64, Ordering, PlainArc, claim_fence};
 
-/// Why a lock could not be narrowed.
+/// Why a lock could not be narrowed, or widened.
 #[derive(Debug)]
 pub(super) enum Failed {
     /// It had been lost, or was lost meanwhile.
     Lost,
-    /// The node has as many shared claims as a word can count.
-    Full(PlainArc<Node>),
+    /// There is a conflict at this node, or it has as many shared claims as a word can count.
+    InTheWay(PlainArc<Node>),
 }
 
 impl From<Ended> for Failed {
@@ -139,7 +139,7 @@ fn claim_below(change: &mut Change<'_>, wanted: &PlainArc<Node>, kind: Kind) -> 
     loop {
         match wanted.claim(kind, None, How::Covered) {
             Claim::Blocked(_) if kind.is_full(wanted.word.load(Ordering::SeqCst)) => {
-                return Err(Failed::Full(wanted.clone()));
+                return Err(Failed::InTheWay(wanted.clone()));
             }
             Claim::Blocked(_) => change.wait_at(wanted, Place::Here, (wanted, kind), || ())?,
             Claim::Leaf | Claim::Inner => return Ok(()),

@@ -10,6 +10,8 @@
 //! locks without a guard, one timeout a node does the same. It holds only a weak reference, and is
 //! taken back when no lease is left here.
 //!
+//! `changing.rs` has what becomes of the record of a lock that changes.
+//!
 //! A *detached* lock has no guard that keeps its node. The tree keeps the node, by the lock's
 //! fencing token, for as long as the record is on the list. The timer ends its lease, as no
 //! other thread may ever come by.
@@ -24,6 +26,8 @@ use crate::observe::{self, Store};
 use crate::path::TreePath;
 use crate::request::Owner;
 use crate::sync::{Deadline, PlainArc, Timeout, later, now};
+
+mod changing;
 
 /// What is known of one claim.
 #[derive(Clone, Debug)]
@@ -306,78 +310,6 @@ impl Node {
     /// By what the tree keeps the node of a detached lock: locks that were one have one token.
     fn detached_key(&self, token: u64) -> (u64, TreePath) {
         (token, self.path.clone())
-    }
-
-    /// What is known of a recorded lock, unless it was lost: for another node, to which it moves.
-    pub(super) fn copy_record(&self, token: u64) -> Result<Record, Lost> {
-        let record = self.cold().slow.lock().records.held(token)?.clone();
-        Ok(Record { changer: None, ..record })
-    }
-
-    /// Records a claim to which a lock on another node moves.
-    pub(super) fn adopt(self: &PlainArc<Self>, record: Record) {
-        if record.detached {
-            self.shared().detached.lock().insert(self.detached_key(record.token), self.clone());
-        }
-        self.put(record);
-    }
-
-    /// Ends a recorded claim that has moved to other nodes, unless it was lost.
-    pub(super) fn end_moved(self: &PlainArc<Self>, token: u64) -> Result<(), Lost> {
-        let mut slow = self.cold().slow.lock();
-        slow.records.held(token)?;
-        let moved = slow.records.take(token).map(|record| Record { changer: None, ..record });
-        drop(slow);
-        moved.iter().for_each(|record| self.end(record));
-        Ok(())
-    }
-
-    /// Notes who is to be told if a recorded lock is lost.
-    pub(super) fn note_changer(&self, token: u64, changer: &PlainArc<Sleeper>) -> Result<(), Lost> {
-        self.cold().slow.lock().records.held(token)?.changer = Some(changer.clone());
-        Ok(())
-    }
-
-    /// A recorded shared lock is pending from now on, unless it was lost. `set` changes the word.
-    pub(super) fn begin_upgrade_recorded(&self, token: u64, set: impl FnOnce()) -> Result<(), Lost> {
-        let mut slow = self.cold().slow.lock();
-        slow.records.held(token)?.upgrading = true;
-        set();
-        Ok(())
-    }
-
-    /// A recorded shared lock is exclusive from now on, unless it was lost, with a new token. `set`
-    /// changes the word, or answers `None`.
-    pub(super) fn commit_upgrade_recorded<T>(
-        &self,
-        token: u64,
-        set: impl FnOnce() -> Option<T>,
-    ) -> Result<(Option<T>, u64), Lost> {
-        let mut slow = self.cold().slow.lock();
-        let record = slow.records.held(token)?;
-        let done = set();
-        if done.is_some() {
-            (record.kind, record.upgrading) = (record.kind.upgraded(), false);
-            (record.token, record.changer) = (self.shared().next_token(), None);
-        }
-        Ok((done, record.token))
-    }
-
-    /// A recorded lock is pending no more. `false` if it is not there: then its claims are gone.
-    pub(super) fn end_upgrade_recorded(&self, token: u64) -> bool {
-        let records = &mut self.cold().slow.lock().records;
-        let pending = records.list.iter_mut().find(|record| record.token == token && record.upgrading);
-        pending.is_some_and(|record| std::mem::replace(&mut record.upgrading, false))
-    }
-
-    /// Who holds a recorded lock, if that is known.
-    pub(super) fn owner_of(&self, token: u64) -> Option<Owner> {
-        self.cold_if_any()?.slow.lock().records.held(token).ok()?.owner.clone()
-    }
-
-    /// When the lease of a recorded lock ends.
-    pub(super) fn expiry_of(&self, token: u64) -> Option<Deadline> {
-        self.cold_if_any()?.slow.lock().records.held(token).ok()?.expires.map(Deadline::at)
     }
 
     /// Lets a recorded lock outlive its guard, unless it was lost.

@@ -50,7 +50,7 @@
 //! that used `CLEAR` is granted, and does not drain.)
 //!
 //! * *With upgrades* that are pending: a set sleeps with its claims only while no upgrade below a
-//!   shared member is (invariant 12). Otherwise it withdraws all of them, and sleeps in the same
+//!   shared member is (invariant 13). Otherwise it withdraws all of them, and sleeps in the same
 //!   place without.
 //!
 //! # Nobody starves

@@ -28,7 +28,7 @@
 //! A pending upgrade has a claim, and waits upwards. So invariant 8 does not say enough. A shared
 //! claim above may be that of a waiter which drains. It may drain for a lock of the one who
 //! upgrades, or wait for a claim that drains and waits for A. A set (`set.rs`) may have a shared
-//! claim on A, or below A, and drain for something else. So there is invariant 12: **no waiter
+//! claim on A, or below A, and drain for something else. So there is invariant 13: **no waiter
 //! sleeps with a shared claim while an upgrade is pending that waits for that claim**: on the
 //! claimed node, below it, or above it. The waiter withdraws all its claims, and sleeps in the same
 //! place without ([`Role::Aside`]). To hold that,
@@ -66,7 +66,7 @@
 //! in one step, and wakes the upgrade, which finds the lock lost (`change.rs`). A commit changes
 //! word and record under one hold of the slow lock.
 
-use std::collections::BTreeMap;
+pub(super) use self::registry::Upgrades;
 
 use super::change::{Change, Ended};
 use super::node::{Node, is_roomy};
@@ -77,7 +77,9 @@ use super::walk::{Marks, Walk};
 use super::word::{CLEAR, KIDS, Kind, MARKS, PARKED, Place, is_upgrading, readers, readers_below};
 use crate::path::TreePath;
 use crate::request::Owner;
-use crate::sync::{AtomicUsize, Deadline, Mutex, Ordering, PlainArc, claim_fence};
+use crate::sync::{Deadline, Ordering, PlainArc, claim_fence};
+
+mod registry;
 
 /// Why a lock did not become exclusive.
 #[derive(Debug)]
@@ -103,73 +105,13 @@ impl From<Lost> for Failed {
     }
 }
 
-/// The pending upgrades of a tree, by path.
-#[derive(Debug)]
-pub(super) struct Upgrades {
-    pending: Mutex<BTreeMap<TreePath, Pending>>,
-    /// How many there are. Changes under the lock.
-    count: AtomicUsize,
-}
-
-#[derive(Debug)]
-struct Pending {
-    /// What it is to become.
-    kind: Kind,
-    owner: Option<Owner>,
-}
-
-impl Upgrades {
-    pub(super) fn new() -> Self {
-        Self { pending: Mutex::new(BTreeMap::new()), count: AtomicUsize::new(0) }
-    }
-
-    fn register(&self, node: &Node, kind: Kind, owner: Option<Owner>) -> Result<(), Failed> {
-        let mut pending = self.pending.lock();
-        none_pending(&pending, node, kind)?;
-        pending.insert(node.path.clone(), Pending { kind, owner });
-        self.count.fetch_add(1, Ordering::SeqCst);
-        Ok(())
-    }
-
-    fn done(&self, node: &Node) {
-        let mut pending = self.pending.lock();
-        pending.remove(&node.path);
-        self.count.fetch_sub(1, Ordering::SeqCst);
-    }
-
-    /// Whether one is pending that waits for shared claims on `node`: there, below, or above it.
-    pub(super) fn any_around(&self, node: &Node) -> bool {
-        self.count.load(Ordering::SeqCst) > 0 && {
-            let pending = self.pending.lock();
-            let below = pending.range(&node.path..).next().is_some_and(|(path, _)| path.starts_with(&node.path));
-            below || node.ancestors().iter().any(|above| pending.contains_key(&above.path))
-        }
-    }
-}
-
-/// That none is pending which conflicts with `kind` on `node`.
-fn none_pending(pending: &BTreeMap<TreePath, Pending>, node: &Node, kind: Kind) -> Result<(), Failed> {
-    // A path comes right before those below it.
-    let next = pending.range(&node.path..).next();
-    let covers = |path: &TreePath| *path == node.path || (kind.is_subtree() && path.starts_with(&node.path));
-    let here_or_below = next.filter(|(path, _)| covers(path));
-    let above = || {
-        let mut above = node.ancestors().iter().filter_map(|above| pending.get_key_value(&above.path));
-        above.find(|(_, other)| other.kind.is_subtree())
-    };
-    match here_or_below.or_else(above) {
-        Some((path, other)) => Err(Failed::Upgrading(path.clone(), other.owner.clone())),
-        None => Ok(()),
-    }
-}
-
 /// Makes a shared claim exclusive if nothing is in the way, and leaves no trace if something is.
 /// `shared` is its kind, and `token` that of its record. Answers the token of its record then.
 pub(super) fn try_upgrade(node: &PlainArc<Node>, shared: Kind, token: Option<u64>) -> Result<Option<u64>, Failed> {
     if token.is_none() && node.upgrade_fast(shared) {
         return Ok(None);
     }
-    none_pending(&node.shared().upgrades.pending.lock(), node, shared.upgraded())?;
+    node.shared().upgrades.none_pending(node, shared.upgraded())?;
     loop {
         if token.is_some_and(|token| !node.is_held(token)) {
             return Err(Failed::Lost);
@@ -262,7 +204,7 @@ impl<'a> PendingUpgrade<'a> {
         let (parked, token) = match self.token {
             None => (take_off(), None),
             Some(token) => {
-                let (parked, token) = node.commit_upgrade_recorded(token, || Some(take_off()))?;
+                let (parked, token) = node.commit_recorded(token, shared.upgraded(), || Some(take_off()))?;
                 (parked == Some(true), Some(token))
             }
         };
@@ -331,7 +273,7 @@ impl Node {
         };
         let granted = match token {
             None => grant().map(|word| (word, None)),
-            Some(token) => match self.commit_upgrade_recorded(token, grant) {
+            Some(token) => match self.commit_recorded(token, kind, grant) {
                 Ok((word, token)) => word.map(|word| (word, Some(token))),
                 Err(Lost) => {
                     self.word.fetch_and(!kind.mark(), Ordering::SeqCst);
@@ -398,7 +340,7 @@ impl Node {
         drop(forgotten);
     }
 
-    /// Has all shared waiters that drain for this node lapse: an upgrade below is pending (12).
+    /// Has all shared waiters that drain for this node lapse: an upgrade below is pending (13).
     fn send_aside(&self) {
         let Some(cold) = self.cold_if_any() else { return };
         let drains = cold.slow.lock().drains.clone();

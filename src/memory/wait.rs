@@ -262,7 +262,7 @@ impl Node {
         let mut slow = self.cold().slow.lock();
         let upgrades = &self.shared().upgrades;
         if waiter.claims().any(|(node, kind)| kind.is_shared() && upgrades.any_around(node)) {
-            waiter.role = Role::Aside; // (12)
+            waiter.role = Role::Aside; // (13)
         }
         // Before the look at the word, so that no newcomer gets in between the two.
         if waiter.stamp.older_than(patience) {

@@ -166,6 +166,16 @@ impl Kind {
         }
     }
 
+    /// The kind of the same mode with the subtree.
+    pub(super) const fn with_subtree(self) -> Self {
+        if self.is_shared() { Self::Ss } else { Self::Xs }
+    }
+
+    /// The word without one claim of this kind, if it has one.
+    pub(super) const fn without_one(self, word: u64) -> u64 {
+        if self.count(word) > 0 { word - self.unit() } else { word }
+    }
+
     /// Whether there is a claim in the word at `place` that keeps out a holder which covers that
     /// node: a pending upgrade does not, as it waits for the holder.
     pub(super) const fn keeps_out_holder(self, word: u64, place: Place) -> bool {

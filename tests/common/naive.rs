@@ -218,7 +218,7 @@ impl Backend for NaiveStore {
         Ok(())
     }
 
-    fn resolve_below(node: &Node, path: PathRef<'_>) -> Result<Node, LockError> {
+    fn resolve_near(node: &Node, path: PathRef<'_>) -> Result<Node, LockError> {
         Ok(NaiveStore(node.store.clone()).resolve(path))
     }
 
@@ -241,6 +241,31 @@ impl Backend for NaiveStore {
         let kept = kept.collect();
         node.store.changed.notify_all();
         Ok(kept)
+    }
+
+    fn widen(node: &Node, grant: Grant, ancestor: &Node) -> Result<Grant, Unchanged<Grant>> {
+        let mut state = node.store.now();
+        let Some(held) = state.find(grant.id).map(|lock| lock.kind) else {
+            return Err(Unchanged::new(grant, node.not_held()));
+        };
+        if held.scope == Scope::Subtree && ancestor.path == node.path {
+            return Ok(grant);
+        }
+        let wanted = Kind::new(held.mode, Scope::Subtree);
+        let mut others = state.locks.iter().filter(|lock| lock.id != grant.id);
+        // Who waits for what is locked already may as well wait for more.
+        let is_in_the_way = |lock: &&Lock| lock.held || !lock.path.starts_with(&node.path);
+        let in_the_way = others.find(|lock| lock.conflicts(&ancestor.path, wanted) && is_in_the_way(lock));
+        if let Some(lock) = in_the_way {
+            let blocker = Blocker::new(ancestor.path.clone(), lock.path.clone(), lock.owner.clone());
+            return Err(Unchanged::new(grant, LockError::WouldBlock { blocker }));
+        }
+        state.last_token += 1;
+        let token = state.last_token;
+        let lock = state.find(grant.id).expect("it was just found");
+        (lock.path, lock.kind, lock.token) = (ancestor.path.clone(), wanted, token);
+        node.store.changed.notify_all();
+        Ok(Grant { token, ..grant })
     }
 
     fn upgrade(node: &Node, grant: &mut Grant, wait: Wait) -> Result<(), LockError> {

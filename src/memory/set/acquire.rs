@@ -217,7 +217,7 @@ impl<'a> SetAcquisition<'a> {
         }
         let at = at.clone();
         self.stage = match (queued, drain) {
-            // An upgrade below a shared member is pending: it starts over when it is woken (12).
+            // An upgrade below a shared member is pending: it starts over when it is woken (13).
             (Some(Role::Aside), _) => {
                 drop_all(self.members);
                 self.first = member;

@@ -32,6 +32,8 @@ pub(crate) mod tokens;
 pub(crate) mod upgrading;
 /// Who waits gets in; who gives up leaves nothing behind.
 pub(crate) mod waiting;
+/// From a lock to one on the subtree of a node above it.
+pub(crate) mod widening;
 
 /// `conformance!(name, factory)`: every promise as a test of this store, in a module of this name.
 macro_rules! conformance {
@@ -86,6 +88,8 @@ macro_rules! conformance {
                     upgrade_below_those_that_wait_for_each_other, upgrade_tells_the_second_one,
                     upgrade_that_times_out_leaves_nothing, upgrade_keeps_lease_and_owner, upgrade_that_is_lost,
                     upgrade_is_seen, upgrade_under_load;
+                widening: widen_covers_the_subtree, widen_is_refused_by_what_conflicts, widen_to_elsewhere_is_an_error,
+                    widen_keeps_lease_and_owner, widen_leaves_no_gap, widen_and_narrow_under_waiters;
             }
         }
     };

@@ -14,6 +14,7 @@ mod sets;
 mod trying;
 mod upgrading;
 mod waking;
+mod widening;
 
 use crate::copy::Edit;
 
@@ -43,6 +44,8 @@ const LOOK: &str = "memory/look.rs";
 const SET_PHASE: &str = "memory/set/phase.rs";
 const SET_ACQUIRE: &str = "memory/set/acquire.rs";
 const UPGRADE: &str = "memory/upgrade.rs";
+const UPGRADES: &str = "memory/upgrade/registry.rs";
+const WIDEN: &str = "memory/widen.rs";
 const NARROW: &str = "memory/narrow.rs";
 
 pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
@@ -58,6 +61,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         sets::MUTATIONS,
         narrowing::MUTATIONS,
         upgrading::MUTATIONS,
+        widening::MUTATIONS,
     ];
     lists.into_iter().flatten()
 }

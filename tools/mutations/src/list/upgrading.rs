@@ -1,6 +1,6 @@
 //! Upgrading: models in `upgrading.rs`.
 
-use super::{Mutation, UPGRADE, WAIT, WORD};
+use super::{Mutation, UPGRADE, UPGRADES, WAIT, WORD};
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
@@ -50,7 +50,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         what: "upgrades are not registered",
         edits: &[(
-            UPGRADE,
+            UPGRADES,
             "        none_pending(&pending, node, kind)?;\n        pending.insert",
             "        pending.insert",
         )],
