@@ -121,6 +121,8 @@
 #![forbid(unsafe_code)]
 // On docs.rs, items of a feature say which.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// For `scripts/lines` alone: see `src/sync/counted/counts.rs`.
+#![cfg_attr(mutextree_lines, feature(arbitrary_self_types))]
 
 #[cfg(doctest)]
 mod compile_fail;
@@ -167,3 +169,9 @@ pub use redis::{RedisGrant, RedisNode, RedisStore, RedisStoreBuilder, RedisStore
 pub use request::{Kind, Mode, Owner, Request, Scope, Wait, conflicts};
 pub use snapshot::{Snapshot, SnapshotNode};
 pub use store::LockStore;
+
+/// Which cache lines an operation touches, for `tests/lines.rs`.
+#[cfg(mutextree_lines)]
+pub mod lines {
+    pub use crate::sync::counted::{Access, record};
+}
