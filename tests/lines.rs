@@ -1,10 +1,10 @@
 //! Which cache lines a lock writes that another thread touches: what limits it on many cores, shown
-//! without any. `scripts/lines` runs this, on a build in which every access to an atomic, a mutex, a
-//! reference count or the index is noted (`src/sync/counted.rs`).
+//! without any. `scripts/lines` runs this, on a build in which every access to an atomic, a mutex,
+//! a reference count or the index is noted (`src/sync/counted.rs`).
 //!
-//! Each test has two users, each on a thread of its own. Both have locked before, so nothing is made
-//! any more. Then each does the same once more, and what they touch is compared. The numbers are
-//! what is true today: a change that raises one has to say so here.
+//! Each test has two users, each on a thread of its own. Both have locked before, so nothing is
+//! made any more. Then each does the same once more, and what they touch is compared. The numbers
+//! are what is true today: a change that raises one has to say so here.
 #![cfg(mutextree_lines)]
 
 use std::collections::{BTreeMap, BTreeSet};
