@@ -123,6 +123,8 @@
 #![forbid(unsafe_code)]
 // On docs.rs, items of a feature say which.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// For `scripts/lines` alone: see `src/sync/counted/counts.rs`.
+#![cfg_attr(mutextree_lines, feature(arbitrary_self_types))]
 
 #[cfg(doctest)]
 mod compile_fail;
@@ -171,3 +173,9 @@ pub use request::{Kind, Mode, Owner, Request, Scope, Wait, conflicts};
 pub use set::{OwnedTreeMutexSetGuard, TreeMutexSet, TreeMutexSetGuard};
 pub use snapshot::{Snapshot, SnapshotNode};
 pub use store::LockStore;
+
+/// Which cache lines an operation touches, for `tests/lines.rs`.
+#[cfg(mutextree_lines)]
+pub mod lines {
+    pub use crate::sync::counted::{Access, record};
+}
