@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from functools import lru_cache
 
 
 class MutexException(Exception):
@@ -52,12 +51,14 @@ def make(
     return error
 
 
-@lru_cache(maxsize=None)
+_made: dict[object, type[StoreError]] = {None: StoreError}
+
+
 def _store_error(redis_exceptions: object) -> type[StoreError]:
     """What programs expect that were written for redis-py: an error of its own hierarchy."""
     base = getattr(redis_exceptions, "ConnectionError", None)
-    if base is None:
-        return StoreError
+    if base in _made:
+        return _made[base]
 
     def __init__(self: StoreError, text: str) -> None:
         # That of `OSError`, which comes first, does not call the next one.
@@ -65,7 +66,7 @@ def _store_error(redis_exceptions: object) -> type[StoreError]:
 
     about = {"__module__": "mutextree", "__doc__": StoreError.__doc__}
     methods = {"__init__": __init__, "__repr__": OSError.__repr__}
-    return type("StoreError", (StoreError, base), about | methods)
+    return _made.setdefault(base, type("StoreError", (StoreError, base), about | methods))
 
 
 for _error in (MutexException, WouldBlock, TimedOut, NotLockedMutexException, StoreError):

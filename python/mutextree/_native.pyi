@@ -1,5 +1,18 @@
 from typing import final
 
+__all__ = [
+    "Path",
+    "Store",
+    "Mutex",
+    "Held",
+    "Waiting",
+    "Bell",
+    "Snapshot",
+    "HeldLock",
+    "WaitingLock",
+    "give_back",
+]
+
 @final
 class Path:
     def __new__(cls, names: str | list[str]) -> Path: ...

@@ -1,6 +1,6 @@
 """Which locks exclude each other, and which names are the same.
 
-`tests/original.py` runs what is here of `TreeLock` against mutextree 1.2.3, too.
+`scripts/python original` runs this against mutextree 1.2.3, too.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+from support import AT_MOST, Script, Server
 
 from mutextree import (
     LocksBackend,
@@ -19,49 +20,6 @@ from mutextree import (
     RedisLockBackend,
     TreeLock,
 )
-
-from .conftest import AT_MOST, Script, Server
-
-SIBLINGS = """
-sys.stdin.readline()
-for _ in range({rounds}):
-    with TreeLock(backend, ["A", "worker {number}"]):
-        pass
-say("well")
-"""
-
-ONE_NODE = """
-client = redis.Redis(port={port})
-sys.stdin.readline()
-for _ in range({rounds}):
-    with TreeLock(backend, ["A", "B"], timeout=None) as lock:
-        assert client.set("inside", {number}, nx=True), "two are inside"
-        assert int(client.get("token") or 0) < lock.fencing_token
-        client.set("token", lock.fencing_token)
-        assert client.delete("inside") == 1
-say("well")
-"""
-
-
-def all_well(processes: list[Script]) -> None:
-    for one in processes:
-        assert one.process.stdin is not None
-        one.process.stdin.write("go\n")
-        one.process.stdin.flush()
-    for one in processes:
-        assert one.ends()[0] == "well\n"
-
-
-def test_four_processes_on_four_siblings_never_fail(script: Callable[[str], Script]) -> None:
-    """With `timeout=0`: not one of their requests meets another."""
-    all_well([script(SIBLINGS.format(rounds=500, number=number)) for number in range(4)])
-
-
-def test_four_processes_on_one_node_never_overlap(
-    script: Callable[[str], Script], server: Server
-) -> None:
-    lines = [ONE_NODE.format(rounds=100, number=number, port=server.port) for number in range(4)]
-    all_well([script(line) for line in lines])
 
 
 def test_a_lock_of_a_killed_process_comes_free_with_its_lease(

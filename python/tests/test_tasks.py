@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import pytest
 import redis
+from support import AT_MOST, Script, wait_until
 
 from mutextree import (
     LocksBackend,
@@ -22,8 +23,6 @@ from mutextree import (
     TreeLock,
     WouldBlock,
 )
-
-from .conftest import AT_MOST, Script, wait_until
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -9,10 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from support import AT_MOST, Script, Server, wait_until
 
 from mutextree import LocksBackend, RedisLockBackend, StoreError, TimedOut, TreeLock
-
-from .conftest import AT_MOST, Script, Server, wait_until
 
 
 class Thread(threading.Thread):
