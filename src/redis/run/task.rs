@@ -229,7 +229,7 @@ impl Asks for Task {
                 // Granted to a future that is gone.
                 Step::Over(Ok(())) => {
                     let lock = machine.lock();
-                    let was_held = lock.all().map(|lock| caller::forget(client, lock)).fold(true, |all, it| all && it);
+                    let was_held = lock.all().filter(|lock| !caller::forget(client, lock)).count() == 0;
                     match &*self.wanted {
                         [(target, it)] => Some(Release::of_held(lock.clone(), target.clone(), it.kind, was_held)),
                         _ => Some(Release::of_unwanted_set(lock)),
