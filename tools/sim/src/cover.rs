@@ -11,7 +11,7 @@ use crate::redis::value::Value;
 
 /// What has to happen in some thousand histories, beside every kind of fault: each answer of a
 /// script, and each way on in the protocol.
-const ALL: [&str; 66] = [
+const ALL: [&str; 67] = [
     "a forgotten lock is put back",
     "a grant is over before its answer comes",
     "a grace period is open",
