@@ -130,6 +130,9 @@ impl Widen {
             Ok(Changed::Granted { fencing_token, more }) => {
                 let moved = Arc::new(self.lock.moved_to(self.target.path.clone(), fencing_token));
                 moved.set_kind(keys::number(self.kind));
+                // A server with older data has it where it was. So its release must not go by where
+                // it is here, as the fast path does.
+                moved.doubt();
                 return (Some(Got::It(moved)), more);
             }
             Ok(Changed::NotHeld(more)) => return (Some(Got::NotHeld), more),

@@ -193,7 +193,8 @@ impl World<'_> {
                 let member = members[usize::try_from(*which).unwrap_or(0)];
                 let Some(place) = place(member[2]) else { return };
                 let claim = Claim { place, number: member[1][0] - b'0' };
-                if !it.ledger.has_cause(&self.keys, &it.data, members[0][0], claim, time) {
+                let has_cause = it.ledger.has_cause(&self.keys, &it.data, members[0][0], claim, time);
+                if !has_cause && !self.has_grace(server) {
                     self.violate(format!("{claim} of a set is refused, and nothing that lives is in its way"));
                 }
             }
