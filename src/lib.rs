@@ -108,6 +108,8 @@
 //! * `cli`: the command `mutextree`, which runs commands under locks, and shows and ends locks: see
 //!   [its manual](docs::command). No part of the library.
 //! * `redis-tls`: `rediss://`, with the system's root certificates.
+//! * `redis-sentinel`, `redis-cluster`: the master that Sentinels name; the node of a cluster that
+//!   has the tree.
 //! * `tracing`: spans of waits, and events.
 //! * `metrics`: counters and histograms. [Both](docs::observability) have a page.
 //! * `serde`: `Serialize` for [`Snapshot`], [`HeldLock`], [`WaitingLock`], [`Blocker`],

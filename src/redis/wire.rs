@@ -28,17 +28,18 @@
 //! | `redis-sentinel://` | Sentinels, in turn | the address, and the number of the configuration |
 //! | `redis-cluster://` | nodes, in turn | the table of slots |
 //!
-//! * **M1, its own time.** A search ends at the deadline of whoever needs the connection. Each guide
-//!   has its share of what is left. One that did not answer is asked last the next time.
-//! * **M2, waiting for a master.** If a guide says that there is a master, or may be one soon, and it
-//!   cannot be had, the search goes on until the deadline: a failover is under way. The failure
+//! * **M1, its own time.** A search ends at the deadline of whoever needs the connection. Each
+//!   guide has its share of what is left. One that did not answer is asked last the next time.
+//! * **M2, waiting for a master.** If a guide says that there is a master, or may be one soon, and
+//!   it cannot be had, the search goes on until the deadline: a failover is under way. The failure
 //!   then is [`Failure::Later`], as the command did not run. If no guide can be reached the failure
 //!   is [`Failure::Down`], at once.
 //! * **M3, no way back.** Sentinels number their configurations. An answer with a smaller number
 //!   than one seen before counts only if nobody has a better one. The nodes of a cluster give no
 //!   number for a slot; there `MOVED` puts right what a node that slept has said.
-//! * **M4, the role.** A server that a guide named, and that says it is a replica, is not the master.
-//!   A fixed place is not asked: all our scripts write, and a replica answers them `READONLY`.
+//! * **M4, the role.** A server that a guide named, and that says it is a replica, is not the
+//!   master. A fixed place is not asked: all our scripts write, and a replica answers them
+//!   `READONLY`.
 //! * **M5, no guide left.** While no guide can be reached the last master is tried. So locks go on
 //!   while all Sentinels are away, when there is no failover, either.
 //!
@@ -55,25 +56,25 @@
 //! | each second: a [look](Wire::look) at what a guide says | cut, if another server is master | `Unsure` |
 //!
 //! A caller's command that a server *passed on* (the third to the fifth line) is sent again by
-//! [`Wire::call`] until the caller's deadline, if there are guides. So neither a failover nor a slot
-//! that moves shows, but in time.
+//! [`Wire::call`] until the caller's deadline, if there are guides. So neither a failover nor a
+//! slot that moves shows, but in time.
 //!
 //! **Nobody follows `ASK`.** While a slot moves the classic way, key by key, a script with several
 //! keys is run by neither side unless it has all of them. Ours declare seven, and the last never
-//! exists: it is what the names of mailboxes begin with. So the old side answers `TRYAGAIN`, or `ASK`
-//! once all keys have gone; the new side, asked with `ASKING`, answers `TRYAGAIN`. The listener's
-//! command, which has one key, would be run, and would wait for messages that no script can push
-//! meanwhile. So the move is sat out. What that costs is in `docs/distributed.md`.
+//! exists: it is what the names of mailboxes begin with. So the old side answers `TRYAGAIN`, or
+//! `ASK` once all keys have gone; the new side, asked with `ASKING`, answers `TRYAGAIN`. The
+//! listener's command, which has one key, would be run, and would wait for messages that no script
+//! can push meanwhile. So the move is sat out. What that costs is in `docs/distributed.md`.
 //!
 //! # Which connections are cut
 //!
-//! * **L1, elsewhere.** When a connection to the master is open, all others of the store are cut that
-//!   lead to an address which is not one of that server's: those of callers, lanes, driver and
+//! * **L1, elsewhere.** When a connection to the master is open, all others of the store are cut
+//!   that lead to an address which is not one of that server's: those of callers, lanes, driver and
 //!   listener, whoever waits on them. So a master that hangs, or was cut off and does not know it,
 //!   is left for good as soon as one thread has found the new one.
-//! * **L2, another process.** Each connection knows the run id of its server. One that was never seen
-//!   before took the place of those before, so connections to them are cut: a proxy may hide the
-//!   address. Of those that were seen before, several may be behind one proxy, and none is cut.
+//! * **L2, another process.** Each connection knows the run id of its server. One that was never
+//!   seen before took the place of those before, so connections to them are cut: a proxy may hide
+//!   the address. Of those that were seen before, several may be behind one proxy, and none is cut.
 //! * **L3**: who finds its connection cut uses it no more, and what was under way is `Unsure`.
 
 use std::thread;

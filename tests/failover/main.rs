@@ -1,5 +1,5 @@
-//! Sentinels, clusters and failovers, with real servers: while locks are held, waited for by threads
-//! and by tasks, and tried. The judge of `tools/judge` decides.
+//! Sentinels, clusters and failovers, with real servers: while locks are held, waited for by
+//! threads and by tasks, and tried. The judge of `tools/judge` decides.
 //!
 //! * `node.rs`: one `redis-server`, of whatever kind
 //! * `replicated.rs`: a master, two replicas and three Sentinels

@@ -112,8 +112,8 @@ impl Sharded {
         self.nodes.iter().position(|node| node.address() == address).expect("it is one of ours")
     }
 
-    /// Moves a slot key by key, as `redis-cli --cluster reshard` does, with a pause before it is all
-    /// the other's. Returns how many keys it had.
+    /// Moves a slot key by key, as `redis-cli --cluster reshard` does, with a pause before it is
+    /// all the other's. Returns how many keys it had.
     pub(crate) fn migrate(&self, slot: u16, from: usize, to: usize, pause: Duration) -> usize {
         let (from_id, to_id, to_port) = (self.id(from), self.id(to), self.nodes[to].port());
         let _: String = self.nodes[to].ask(&format!("CLUSTER SETSLOT {slot} IMPORTING {from_id}"));
