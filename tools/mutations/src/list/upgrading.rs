@@ -63,7 +63,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "a shared waiter drains while an upgrade is pending",
-        edits: &[(WAIT, "            waiter.role = Role::Aside; // (12)\n", "")],
+        edits: &[(WAIT, "            waiter.role = Role::Aside; // (13)\n", "")],
         fails: &["upgrade_passes_a_reader_that_drains"],
     },
     Mutation {

@@ -205,8 +205,8 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a server that is out of memory is an error at once",
         edits: &[(
             "redis/wire/refusal.rs",
-            "[\"TRYAGAIN\", \"BUSY\", \"OOM\", \"NOREPLICAS\", \"MISCONF\"]",
-            "[\"TRYAGAIN\", \"BUSY\", \"BUSY\", \"NOREPLICAS\", \"MISCONF\"]",
+            "[\"BUSY\", \"OOM\", \"NOREPLICAS\", \"MISCONF\"]",
+            "[\"BUSY\", \"BUSY\", \"NOREPLICAS\", \"MISCONF\"]",
         )],
         runner: Unit,
         fails: &["redis::wire::refusal::tests::the_table"],

@@ -14,7 +14,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "a release after the end, found on the server, is no loss",
-        edits: &[(RELEASE_LUA, "it and tonumber(ends) > now and 1 or 0", "it and 1 or 0")],
+        edits: &[(RELEASE_LUA, "it and tonumber(ends) > now or", "it or")],
         runner: Servers,
         fails: &["times::dead_clients::a_lease_that_has_ended_cannot_be_released"],
     },
