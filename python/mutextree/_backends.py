@@ -160,10 +160,9 @@ held: weakref.WeakSet[_native.Held] = weakref.WeakSet()
 
 @atexit.register
 def _give_back() -> None:
-    """Other processes should not have to wait for the end of a lease when this one exits."""
+    """Other processes should not have to wait for the end of a lease when this one exits.
+
+    In a forked child what the parent holds is not held, and nothing comes of giving it back.
+    """
     if _stores:
         _native.give_back(list(held), list(_stores), 1.0)
-
-
-# What the parent holds is the parent's to give back.
-os.register_at_fork(after_in_child=held.clear)

@@ -93,6 +93,12 @@ def test_expire_is_a_lease_that_does_not_renew_itself(backend: LocksBackend) -> 
             lock.refresh()
         with pytest.raises(NotLockedMutexException):
             lock.release()
+    for _ in range(3):
+        with TreeLock(backend, ["A"], timeout=5):
+            pass
+        lock.acquire(timeout=5)
+        assert len(lock._held) == 1  # what was lost is not kept
+        lock.refresh(0.01)
 
 
 def test_refresh_sets_what_is_left_to_exactly_that(backend: LocksBackend) -> None:

@@ -177,6 +177,28 @@ def cancelled_everywhere(backend: LocksBackend, rounds: int, seed: int) -> None:
     wait_until(lambda: is_empty(backend))
 
 
+def test_a_cancelled_wait_is_over_though_its_exception_is_kept(backend: LocksBackend) -> None:
+    """As error reporters keep it, with the frames of the wait."""
+    kept: list[asyncio.CancelledError] = []
+
+    async def wait() -> None:
+        try:
+            await TreeLock(backend, ["A"]).acquire_async(True)
+        except asyncio.CancelledError as error:
+            kept.append(error)
+
+    async def main() -> None:
+        task = asyncio.create_task(wait())
+        await until(lambda: backend.snapshot().waiters)
+        task.cancel()
+        await task
+        await until(lambda: not backend.snapshot().waiters)
+
+    with TreeLock(backend, ["A"]):
+        asyncio.run(main())
+    assert kept
+
+
 def test_a_loop_that_is_closed_leaves_nothing(backend: LocksBackend) -> None:
     """Of a task that nobody waits for, and of one that is left when its loop is closed."""
     holder = TreeLock(backend, ["A"])
