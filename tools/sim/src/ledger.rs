@@ -147,6 +147,7 @@ impl Ledger {
     ) -> Result<Vec<Granted>, String> {
         let (names, before) = (names(keys), self.greatest);
         let mut waited = self.read_waiters(&names, data)?;
+        changes::nobody_waits_for_another(&self.waits)?;
         let sets: Vec<Record> = waited.values().filter(|it| !it.members.is_empty()).cloned().collect();
         for set in &sets {
             waited.extend(set.members.iter().map(|(token, _)| (token.clone(), set.clone())));
