@@ -106,10 +106,10 @@ local function serve(path, from)
         local token = sub(entry, #path + 19)
         local waiter = parse(call('HGET', WAITERS, token))
         local lives = more_expired == false or time_left(token) > 0
-        local fence
+        local fence, duration = nil, lives and waiter.claim or 0
         if waiter.kind ~= SET then
           dequeue(list, waiting, token, waiter)
-          fence = grant(list, held, token, kind, waiter.about, lives and waiter.claim or 0)
+          fence = grant(list, held, token, kind, waiter.about, duration)
           granted = granted + 1
         else
           local members = read_members(waiter.path)
@@ -118,7 +118,7 @@ local function serve(path, from)
             visited = visited + looked
           else
             dequeue_set(members, token, waiter.number)
-            fence = grant_set(members, lives and waiter.claim or 0)
+            fence = grant_set(members, duration)
             granted = granted + #members
             held, waiting = counts(NODES, list), counts(WAITING, list)
           end

@@ -63,6 +63,18 @@ pub(super) fn is_part(record: &Record, gone: &[Record]) -> bool {
     })
 }
 
+/// Of two upgrades that conflict each would wait for the other's lock (I4).
+pub(super) fn nobody_waits_for_another(waits: &Records) -> Result<(), String> {
+    let upgrades: Vec<_> = waits.iter().filter(|(token, _)| lock_of(token).is_some()).collect();
+    for (at, (one, record)) in upgrades.iter().enumerate() {
+        let conflicts = |it: &&(&Vec<u8>, &Record)| record.claims().any(|claim| it.1.conflicts(claim));
+        if let Some((other, _)) = upgrades[at + 1..].iter().find(conflicts) {
+            return Err(format!("{} and {} wait for each other's lock (I4)", text(one), text(other)));
+        }
+    }
+    Ok(())
+}
+
 /// What is held with a token has changed. If it is more than before it was granted anew: with a new
 /// number, and nobody else in the way (I1, I3). Whoever waits may be overtaken by an upgrade alone.
 pub(super) fn check(

@@ -155,6 +155,7 @@ impl Ledger {
         let mut waited = self.read_waiters(&names, data, touched)?;
         // Whether less may be in somebody's way than before, or somebody else waits.
         let mut has_room = !touched.waiters.is_empty();
+        changes::nobody_waits_for_another(&self.waits)?;
         let sets: Vec<Record> = waited.values().filter(|it| !it.members.is_empty()).cloned().collect();
         for set in &sets {
             waited.extend(set.members.iter().map(|(token, _)| (token.clone(), set.clone())));

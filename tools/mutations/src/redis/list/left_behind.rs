@@ -6,7 +6,7 @@ use crate::redis::runner::Runner::Servers;
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
         what: "a hand-over sets no end for a mailbox",
-        edits: &[(TURNS_LUA, "          call('PEXPIRE', MAILBOX .. waiter.client, MAILBOX_MS)\n", "")],
+        edits: &[(TURNS_LUA, "  call('PEXPIRE', MAILBOX .. client, MAILBOX_MS)\n", "")],
         runner: Servers,
         fails: &["scripts::a_mailbox_goes_away"],
     },

@@ -8,7 +8,7 @@ const PROBED: &str = "refusals::each_command_that_is_missing_is_named_before_the
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
         what: "the listing shows locks that have ended",
-        edits: &[(LIST_LUA, "  if left > 0 then\n", "  if true then\n")],
+        edits: &[(LIST_LUA, "elseif left > 0 then\n", "else\n")],
         runner: Servers,
         fails: &["times::dead_clients::a_lock_that_has_ended_is_not_listed"],
     },
