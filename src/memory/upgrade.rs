@@ -28,8 +28,8 @@
 //! A pending upgrade has a claim, and waits upwards. So invariant 8 does not say enough. A shared
 //! claim above may be that of a waiter which drains. It may drain for a lock of the one who
 //! upgrades, or wait for a claim that drains and waits for A. So there is invariant 12: **no shared
-//! waiter sleeps with its claim while an upgrade below the node it wants is pending.** It withdraws,
-//! and sleeps in the same place without a claim ([`Role::Aside`]). To hold that,
+//! waiter sleeps with its claim while an upgrade below the node it wants is pending.** It
+//! withdraws, and sleeps in the same place without a claim ([`Role::Aside`]). To hold that,
 //!
 //! * a shared waiter that drains writes itself on a list of the node it wants, and then queues. As
 //!   it queues, it asks whether an upgrade below is pending;

@@ -2,9 +2,9 @@
 //! else is in there.
 //!
 //! It is a try for the wider node (`tentative.rs`) that does not take the lock's own claim for a
-//! conflict. Let A be the held node, and W the wider one. A mark on W, a look up from W, a look down
-//! that passes over the claim on A; then the mark becomes a claim, and only then A is let go. If W
-//! is A itself, one step turns mark and old claim into the new claim.
+//! conflict. Let A be the held node, and W the wider one. First a mark on W, a look up from W, and
+//! a look down that passes over the claim on A. Then the mark becomes a claim, and only then A is
+//! let go. If W is A itself, one step turns mark and old claim into the new claim.
 //!
 //! * **Exclusion.** The argument for tries holds: the claim on A alone was not looked for, and that
 //!   is ours, unless the lock was lost meanwhile. Then the new claim is withdrawn before anybody
@@ -12,8 +12,8 @@
 //! * **Nobody slips through between A and W.** Somebody below looks up from A to W. If it does not
 //!   see A's claim, W is claimed by then. Somebody above comes by W's mark, or claim, before it
 //!   looks below W: it strikes out the mark, or stops.
-//! * **Below A**, if A's subtree is locked, a claim is that of a newcomer, which withdraws: it is no
-//!   conflict. Only a pending upgrade is, as it waits for A (`upgrade.rs`): it would have to wait
+//! * **Below A**, if A's subtree is locked, a claim is that of a newcomer, which withdraws: it is
+//!   no conflict. Only a pending upgrade is, as it waits for A (`upgrade.rs`): it would have to wait
 //!   for W. It strikes out the mark, or it was pending before, and is found.
 //! * **No invented conflict.** The mark gives way to whoever strikes it out. So of a widening and a
 //!   try on another node, with nobody else about, one succeeds.
