@@ -78,8 +78,8 @@ mod offload;
 ///     for the rest go on at once. The new grants have the fencing token of the old one.
 /// 16. **Widening and upgrading never let go.** Whoever cannot have more keeps the grant as it was.
 ///     Whoever gets more gets a new fencing token: others may have held, and released, what is new.
-/// 17. **One upgrade at a time.** While a shared grant waits to be exclusive, no new shared grant on
-///     that node gets in. A second one that asks for the same is refused at once with
+/// 17. **One upgrade at a time.** While a shared grant waits to be exclusive, no new shared grant
+///     on that node gets in. A second one that asks for the same is refused at once with
 ///     [`LockError::Upgrading`]: both would wait for each other.
 ///
 /// # Writing one
@@ -185,7 +185,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// owner, what is left of the lease and its full length stay.
     ///
     /// `NotHeld` if it was lost; [`InvalidInput::NotBelow`](crate::InvalidInput::NotBelow) if the
-    /// grant is for its node alone, and one of these is another. What is provided says that the store cannot do it.
+    /// grant is for its node alone, and one of these is another. What is provided says that the
+    /// store cannot do it.
     fn narrow(
         node: &Self::Node,
         grant: Self::Grant,
@@ -196,8 +197,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
     }
 
     /// Makes a grant one for the subtree of `ancestor`, which is at the granted node or above it:
-    /// contract 16. Does nothing if it covers that already. Does not wait. The error is `WouldBlock` if anybody else is in that subtree, or
-    /// waits for it.
+    /// contract 16. Does nothing if it covers that already. Does not wait. The error is
+    /// `WouldBlock` if anybody else is in that subtree, or waits for it.
     ///
     /// What is provided says that the store cannot do it.
     fn widen(

@@ -62,14 +62,14 @@
 //! each guard has a [fencing token](TreeMutexGuard::fencing_token).
 //!
 //! [Patterns](docs::patterns) has programs for common tasks: renaming, a job for a whole tenant, a
-//! cache that is dropped by prefix, a tree that is mostly read, a lock that is narrowed to what a job
-//! needs. Read there, too, how to take
-//! [several locks at once](docs::patterns#several-locks-at-once): to hold one lock while waiting
-//! for another can deadlock, in any order.
+//! cache that is dropped by prefix, a tree that is mostly read, a lock that is narrowed to what a
+//! job needs. Read there, too, how to take [several locks at
+//! once](docs::patterns#several-locks-at-once): to hold one lock while waiting for another can
+//! deadlock, in any order.
 //!
 //! A held lock can change without being let go: [narrow](OwnedTreeMutexGuard::narrow) it to nodes
-//! below, [widen](OwnedTreeMutexGuard::try_widen) it, [upgrade](TreeMutexGuard::try_upgrade_for) it from
-//! shared to exclusive, or [downgrade](TreeMutexGuard::downgrade) it.
+//! below, [widen](OwnedTreeMutexGuard::try_widen) it, [upgrade](TreeMutexGuard::try_upgrade_for) it
+//! from shared to exclusive, or [downgrade](TreeMutexGuard::downgrade) it.
 //!
 //! To see who holds and who waits, print [`store.snapshot()`](LockStore::snapshot): it is a tree,
 //! with a line for each lock. [`blockers`](TreeMutex::blockers) tells who is in the way of one

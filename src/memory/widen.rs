@@ -13,10 +13,10 @@
 //!   see A's claim, W is claimed by then. Somebody above comes by W's mark, or claim, before it
 //!   looks below W: it strikes out the mark, or stops.
 //! * **Below A**, if A's subtree is locked, a claim is that of a newcomer, which withdraws: it is
-//!   no conflict. Only a pending upgrade is, as it waits for A (`upgrade.rs`): it would have to wait
-//!   for W. It strikes out the mark, or it was pending before, and is found.
-//! * **No invented conflict.** The mark gives way to whoever strikes it out. So of a widening and a
-//!   try on another node, with nobody else about, one succeeds.
+//!   no conflict. Only a pending upgrade is, as it waits for A (`upgrade.rs`): it would have to
+//!   wait for W. It strikes out the mark, or it was pending before, and is found.
+//! * **No invented conflict.** The mark gives way to a request that strikes it out. So of a
+//!   widening and a try on another node, with nobody else about, one succeeds.
 //! * **Nothing is waited for.** A waiter that has a claim between A and W, or above W, is in the
 //!   way: it waits for this very lock. So is the gate of an older waiter on W, unless that
 //!   waiter wants what is locked already. A waiter in A's own queue goes on waiting.
@@ -48,7 +48,7 @@ pub(super) fn widen(node: &PlainArc<Node>, grant: &MemoryGrant, wider: &PlainArc
         }
         match wider.probe_wider(kind, own, is_here) {
             Err(Failed::InTheWay(in_the_way)) if in_the_way.revoke_expired() => {}
-            // It was struck out: whoever did that is in the way now.
+            // It was struck out: the request that did it is in the way now.
             Ok(None) => {}
             Ok(Some(token)) => break token,
             Err(failed) => return Err(failed),
