@@ -186,7 +186,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// owner, what is left of the lease and its full length stay.
     ///
     /// `NotHeld` if it was lost; [`InvalidInput::NotBelow`](crate::InvalidInput::NotBelow) if the
-    /// grant is for its node alone, and one of these is another. What is provided says that the store cannot do it.
+    /// grant is for its node alone, and one of these is another. What is provided says that the
+    /// store cannot do it.
     fn narrow(
         node: &Self::Node,
         grant: Self::Grant,
@@ -197,8 +198,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
     }
 
     /// Makes a grant one for the subtree of `ancestor`, which is at the granted node or above it:
-    /// contract 16. Does nothing if it covers that already. Does not wait. The error is `WouldBlock` if anybody else is in that subtree, or
-    /// waits for it.
+    /// contract 16. Does nothing if it covers that already. Does not wait. The error is
+    /// `WouldBlock` if anybody else is in that subtree, or waits for it.
     ///
     /// What is provided says that the store cannot do it.
     fn widen(

@@ -66,7 +66,12 @@
 //! [several locks at once](docs::patterns#several-locks-at-once).
 //!
 //! [Patterns](docs::patterns) has programs for common tasks: renaming, a job for a whole tenant, a
-//! cache that is dropped by prefix, a tree that is mostly read.
+//! cache that is dropped by prefix, a tree that is mostly read, a lock that is narrowed to what a
+//! job needs.
+//!
+//! A held lock can change without being let go: [narrow](OwnedTreeMutexGuard::narrow) it to nodes
+//! below, [widen](OwnedTreeMutexGuard::try_widen) it, [upgrade](TreeMutexGuard::try_upgrade_for) it
+//! from shared to exclusive, or [downgrade](TreeMutexGuard::downgrade) it.
 //!
 //! To see who holds and who waits, print [`store.snapshot()`](LockStore::snapshot): it is a tree,
 //! with a line for each lock. [`blockers`](TreeMutex::blockers) tells who is in the way of one

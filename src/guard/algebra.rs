@@ -16,11 +16,11 @@ macro_rules! upgrade_methods {
         /// Never waits for another holder, and never lets go: what was read under the shared lock
         /// is still true. Does nothing to an exclusive lock.
         ///
-        /// In the way are other shared locks that an exclusive one conflicts with: on this node, for
-        /// a subtree those below, and those that cover it from above. Exclusive requests that wait
-        /// are passed: they need this lock to go in any case. A shared request further up is in the
-        /// way while it waits. If it fails, nobody will have noticed: of two holders that both try,
-        /// both fail.
+        /// In the way are other shared locks that an exclusive one conflicts with: on this node,
+        /// for a subtree those below, and those that cover it from above. Exclusive requests that
+        /// wait are passed: they need this lock to go in any case. A shared request further up is
+        /// in the way while it waits. If it fails, nobody will have noticed: of two holders that
+        /// both try, both fail.
         ///
         /// The [fencing token](Self::fencing_token) is a new one afterwards: other shared locks may
         /// have come, and gone, since this one was taken.
@@ -52,17 +52,18 @@ macro_rules! upgrade_methods {
         /// [`Duration::MAX`] waits for ever. Never lets go; does nothing to an exclusive lock.
         ///
         /// While it waits no new shared lock gets in that would be in the way. All requests that
-        /// already wait are passed. If the time is over, the lock is shared as before, and whoever waited behind it goes on.
+        /// already wait are passed. If the time is over, the lock is shared as before, and those
+        /// that waited behind it go on.
         ///
         /// The [fencing token](Self::fencing_token) is a new one afterwards, as with
         /// [`try_upgrade`](Self::try_upgrade).
         ///
         /// # Errors
-        /// Each leaves the lock shared, as it was. [`LockError::TimedOut`] names who was in the way.
-        /// [`LockError::Upgrading`], at once, if another shared lock, whose exclusive one would
-        /// conflict with this one's, waits for the same: each would wait for the other. Release
-        /// this one then, and lock anew. [`LockError::NotHeld`] if the lock was lost, also while it
-        /// waited; [`LockError::Store`] if the store fails.
+        /// Each leaves the lock shared, as it was. [`LockError::TimedOut`] names who was in the
+        /// way. [`LockError::Upgrading`], at once, if another shared lock, whose exclusive one
+        /// would conflict with this one's, waits for the same: each would wait for the other.
+        /// Release this one then, and lock anew. [`LockError::NotHeld`] if the lock was lost, also
+        /// while it waited; [`LockError::Store`] if the store fails.
         ///
         /// ```
         /// use mutextree::{LockStore, MemoryStore, Mode};
@@ -92,8 +93,8 @@ impl<S: Backend> OwnedTreeMutexGuard<S> {
     /// Lock wide, look around, keep what you need.
     ///
     /// The guards come in the order of the paths. Of paths that cover each other, or are the same,
-    /// only the covering one counts: `["x/y", "x", "x"]` gives one guard, for `x`. No path at all is
-    /// a release, and gives no guard.
+    /// only the covering one counts: `["x/y", "x", "x"]` gives one guard, for `x`. No path at all
+    /// is a release, and gives no guard.
     ///
     /// Mode, scope, owner and what is left of the lease stay. So does the
     /// [fencing token](Self::fencing_token), which all guards have then: what they cover was locked
@@ -102,10 +103,10 @@ impl<S: Backend> OwnedTreeMutexGuard<S> {
     /// Never waits for another holder, or for a waiter.
     ///
     /// # Errors
-    /// The guard comes back [`Unchanged`] with [`InvalidInput::NotBelow`] if the lock does not cover
-    /// one of the paths: a [node-only](crate::TreeMutex::node_only) lock covers its own node alone.
-    /// With [`LockError::Path`] if one is no path; [`LockError::NotHeld`] if the lock had been lost;
-    /// [`LockError::Store`] if the store fails.
+    /// The guard comes back [`Unchanged`] with [`InvalidInput::NotBelow`] if the lock does not
+    /// cover one of the paths: a [node-only](crate::TreeMutex::node_only) lock covers its own node
+    /// alone. With [`LockError::Path`] if one is no path; [`LockError::NotHeld`] if the lock had
+    /// been lost; [`LockError::Store`] if the store fails.
     ///
     /// ```
     /// use mutextree::{LockStore, MemoryStore};
@@ -136,16 +137,16 @@ impl<S: Backend> OwnedTreeMutexGuard<S> {
         }
     }
 
-    /// Makes of a lock one on the subtree of a node above it, if nobody else is in there. Never waits
-    /// for another holder, and never lets go of what is locked already. Of its own node, a
+    /// Makes of a lock one on the subtree of a node above it, if nobody else is in there. Never
+    /// waits for another holder, and never lets go of what is locked already. Of its own node, a
     /// [node-only](crate::TreeMutex::node_only) lock becomes one on the subtree; a lock on the
     /// subtree stays what it is.
     ///
-    /// There is no form that waits: two holders in one subtree that both widened would wait for each
-    /// other. Release, and lock what is wider.
+    /// There is no form that waits: two holders in one subtree that both widened would wait for
+    /// each other. Release, and lock what is wider.
     ///
-    /// Mode, owner and what is left of the lease stay. The [fencing token](Self::fencing_token) is a
-    /// new one: others may have held what is covered now, after this lock was taken.
+    /// Mode, owner and what is left of the lease stay. The [fencing token](Self::fencing_token) is
+    /// a new one: others may have held what is covered now, after this lock was taken.
     ///
     /// # Errors
     /// The guard comes back [`Unchanged`] with [`LockError::WouldBlock`], which names who is in the

@@ -128,8 +128,8 @@ impl Node {
         self.cold().slow.lock().gates.against(kind, stamp).cloned()
     }
 
-    /// If a gate keeps `kind` from claiming this node that was closed for a node of which `except` is
-    /// not true: that node.
+    /// If a gate keeps `kind` from claiming this node that was closed for a node of which `except`
+    /// is not true: that node.
     pub(super) fn gated_unless(&self, kind: Kind, except: impl Fn(&PlainArc<Self>) -> bool) -> Option<PlainArc<Self>> {
         let slow = self.cold().slow.lock();
         let closed = slow.gates.0.iter().filter(|(bits, _)| *bits & kind.gate() != 0);

@@ -43,8 +43,9 @@
 //! on. If it saw neither claim, it looked at N before step 1. Then the walk of step 3 took the same
 //! list's lock afterwards, and took `CLEAR` off.
 //!
-//! Whoever only looks, and claims nothing, has no such argument. So each move of a lock is counted
-//! between steps 4 and 5, and a look that may have missed one is repeated ([`Shared::moves`]).
+//! A thread that only looks, and claims nothing, has no such argument. So each move of a lock is
+//! counted between steps 4 and 5, and a look that may have missed one is repeated
+//! ([`Shared::moves`]).
 //!
 //! [`Shared::moves`]: super::tree::Shared::moves
 
@@ -93,7 +94,7 @@ impl Drop for Kept<'_> {
         for node in self.nodes.drain(..) {
             match self.recorded {
                 None => node.drop_claim(self.kind),
-                // If it is not there, whoever took it off has dropped the claim.
+                // If it is not there, the thread that took it off has dropped the claim.
                 Some(token) => drop(node.drop_recorded(token)),
             }
         }

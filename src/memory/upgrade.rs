@@ -18,7 +18,8 @@
 //!    Exclusive claims there are passed: A is held, so none of them is a lock yet.
 //! 4. **Here**: wait until there is one shared claim, its own.
 //! 5. **Below**, for a subtree: look down, as a claim that drains does.
-//! 6. **Commit**: take off the shared claim. Whoever gives up takes off the exclusive bit instead.
+//! 6. **Commit**: take off the shared claim. An upgrade that gives up takes off the
+//!    exclusive bit instead.
 //!    Both wake the waiters at A.
 //!
 //! Steps 3 to 5 go downwards, as locks do that are narrowed meanwhile. So none is missed. And what
@@ -62,9 +63,9 @@
 //! looks once more.
 //!
 //! # Leases
-//! A pending upgrade's record says so. Whoever takes the record off the list takes off both claims
-//! in one step, and wakes the upgrade, which finds the lock lost (`change.rs`). A commit changes
-//! word and record under one hold of the slow lock.
+//! A pending upgrade's record says so. A thread that takes the record off the list takes off both
+//! claims in one step, and wakes the upgrade, which finds the lock lost (`change.rs`). A commit
+//! changes word and record under one hold of the slow lock.
 
 pub(super) use self::registry::Upgrades;
 
@@ -119,7 +120,7 @@ pub(super) fn try_upgrade(node: &PlainArc<Node>, shared: Kind, token: Option<u64
         let tried = if shared.is_subtree() { node.probe_upgrade(token) } else { node.claim_upgrade(token) };
         match tried {
             Err(Failed::InTheWay(in_the_way)) if in_the_way.revoke_expired() => {}
-            // It was struck out: whoever did that is in the way now.
+            // It was struck out: the request that did it is in the way now.
             Ok(None) => {}
             Ok(Some(token)) => return Ok(token),
             Err(failed) => return Err(failed),

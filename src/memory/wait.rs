@@ -3,7 +3,8 @@
 //! A waiter sleeps at the node whose word blocks it. [`Place`] says where that node is, seen from
 //! the node that the waiter wants: `Here` (the same node), `Above` (an ancestor) or `Below` (a
 //! descendant). Only in the last case does the waiter hold a claim (invariant 8). So claims are
-//! only waited for downwards, and no circle of waiters can form.
+//! only waited for downwards, and no circle of waiters can form. (A pending upgrade is an
+//! exception, for which `upgrade.rs` has the argument.)
 //!
 //! # Which waiters are woken
 //! The end of a claim that finds `PARKED` in the word goes through the queue in order

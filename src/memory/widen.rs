@@ -2,9 +2,9 @@
 //! else is in there.
 //!
 //! It is a try for the wider node (`tentative.rs`) that does not take the lock's own claim for a
-//! conflict. Let A be the held node, and W the wider one. A mark on W, a look up from W, a look down
-//! that passes over the claim on A; then the mark becomes a claim, and only then A is let go. If W
-//! is A itself, one step turns mark and old claim into the new claim.
+//! conflict. Let A be the held node, and W the wider one. First a mark on W, a look up from W, and
+//! a look down that passes over the claim on A. Then the mark becomes a claim, and only then A is
+//! let go. If W is A itself, one step turns mark and old claim into the new claim.
 //!
 //! * **Exclusion.** The argument for tries holds: the claim on A alone was not looked for, and that
 //!   is ours, unless the lock was lost meanwhile. Then the new claim is withdrawn before anybody
@@ -12,11 +12,11 @@
 //! * **Nobody slips through between A and W.** Somebody below looks up from A to W. If it does not
 //!   see A's claim, W is claimed by then. Somebody above comes by W's mark, or claim, before it
 //!   looks below W: it strikes out the mark, or stops.
-//! * **Below A**, if A's subtree is locked, a claim is that of a newcomer, which withdraws: it is no
-//!   conflict. Only a pending upgrade is, as it waits for A (`upgrade.rs`): it would have to wait
-//!   for W. It strikes out the mark, or it was pending before, and is found.
-//! * **No invented conflict.** The mark gives way to whoever strikes it out. So of a widening and a
-//!   try on another node, with nobody else about, one succeeds.
+//! * **Below A**, if A's subtree is locked, a claim is that of a newcomer, which withdraws: it is
+//!   no conflict. Only a pending upgrade is, as it waits for A (`upgrade.rs`): it would have to
+//!   wait for W. It strikes out the mark, or it was pending before, and is found.
+//! * **No invented conflict.** The mark gives way to a request that strikes it out. So of a
+//!   widening and a try on another node, with nobody else about, one succeeds.
 //! * **Nothing is waited for.** A waiter that has a claim between A and W, or above W, is in the
 //!   way: it waits for this very lock. So is the gate of an older waiter on W, unless that
 //!   waiter wants what is locked already. A waiter in A's own queue goes on waiting.
@@ -48,7 +48,7 @@ pub(super) fn widen(node: &PlainArc<Node>, grant: &MemoryGrant, wider: &PlainArc
         }
         match wider.probe_wider(kind, own, is_here) {
             Err(Failed::InTheWay(in_the_way)) if in_the_way.revoke_expired() => {}
-            // It was struck out: whoever did that is in the way now.
+            // It was struck out: the request that did it is in the way now.
             Ok(None) => {}
             Ok(Some(token)) => break token,
             Err(failed) => return Err(failed),

@@ -75,8 +75,8 @@ fn narrow_a_shared_lock() {
     });
 }
 
-/// Somebody drains above: it goes on below what was let go. Fails if a narrowing lock lets go before
-/// it claims.
+/// Somebody drains above: it goes on below what was let go. Fails if a narrowing lock lets go
+/// before it claims.
 #[test]
 fn narrow_against_a_lock_above() {
     narrow_against("narrow_against_a_lock_above", "a/b", "/", [Kind::Xs, Kind::Xs], |world| {
@@ -84,8 +84,8 @@ fn narrow_against_a_lock_above() {
     });
 }
 
-/// Two wait for the held lock: one for the rest, which gets in before the kept part is released, and
-/// one for the kept part. Fails if a narrowing lock wakes nobody.
+/// Two wait for the held lock: one for the rest, which gets in before the kept part is released,
+/// and one for the kept part. Fails if a narrowing lock wakes nobody.
 #[test]
 fn narrow_wakes_waiters_for_the_rest() {
     explore("narrow_wakes_waiters_for_the_rest", || {

@@ -31,8 +31,8 @@ fn upgrade_against_a_reader(name: &'static str, other: &'static str, prepare: fn
     });
 }
 
-/// A reader of the same node comes at any time. Fails if an upgrade does not wait for readers of its
-/// node, or if an upgrade sets no bit while it waits.
+/// A reader of the same node comes at any time. Fails if an upgrade does not wait for readers of
+/// its node, or if an upgrade sets no bit while it waits.
 #[test]
 fn upgrade_against_a_reader_here() {
     upgrade_against_a_reader("upgrade_against_a_reader_here", "a", |_| {});

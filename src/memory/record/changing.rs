@@ -1,4 +1,4 @@
-//! Records of locks that change: those that move to other nodes, and those that become another kind.
+//! Records of locks that change: that move to other nodes, or become another kind.
 
 use super::{Lost, Record};
 use crate::memory::node::Node;

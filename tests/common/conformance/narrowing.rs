@@ -69,8 +69,7 @@ pub(crate) fn narrow_merges_what_covers_each_other<S: LockStore>(make: impl Fn()
 pub(crate) fn narrow_to_nothing_is_a_release<S: LockStore>(make: impl Fn() -> S) {
     let store = make();
     for kind in KINDS {
-        let nothing: [TreePath; 0] = [];
-        assert!(hold(&store, "a", kind).narrow(nothing).unwrap().is_empty());
+        assert!(hold(&store, "a", kind).narrow(Vec::<TreePath>::new()).unwrap().is_empty());
         assert_all_free(&store);
     }
 }
