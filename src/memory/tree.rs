@@ -24,8 +24,8 @@ pub(super) struct Shared {
     pub(super) patience: Duration,
     /// How many nodes there are, and how many may be idle.
     pub(super) accounts: Accounts,
-    /// The nodes of detached locks, by fencing token and path: see `record.rs`. The locks of one set
-    /// have one token.
+    /// The nodes of detached locks, by fencing token and path: see `record.rs`. The locks of one
+    /// set have one token.
     pub(super) detached: Mutex<BTreeMap<(u64, TreePath), PlainArc<Node>>>,
     /// What sets share: see `set.rs`.
     pub(super) sets: Sets,

@@ -1,5 +1,5 @@
-//! [`refresh`]: sets when leases end, and shows that waiters live; many in one call. The scripts are
-//! `lua/reclaim.lua` and `lua/refresh.lua`.
+//! [`refresh`]: sets when leases end, and shows that waiters live; many in one call. The scripts
+//! are `lua/reclaim.lua` and `lua/refresh.lua`.
 
 use super::super::keys;
 use super::super::lock::Lock;
