@@ -2,6 +2,7 @@
 //!
 //! * `phase.rs` claiming all members or none, and tries
 //! * `acquire.rs` an acquisition of a set that may have to wait, step by step
+//! * `future.rs` the same as a future
 //! * `grants.rs` from members to grants, or to the error that names the blocked member
 //!
 //! # The steps
@@ -82,6 +83,7 @@
 //! Granted tries, and claims by the fast path, read no number.
 
 mod acquire;
+mod future;
 mod grants;
 mod phase;
 

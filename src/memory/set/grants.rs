@@ -3,7 +3,8 @@
 use super::super::grant::{begin_to_wait, blocker, end_of};
 use super::super::node::Node;
 use super::super::{MemoryGrant, MemoryStore, RECORDED};
-use super::acquire::{AcquiringSet, block_on};
+use super::acquire::block_on;
+use super::future::AcquiringSet;
 use super::phase::{kind, node, try_claim_all};
 use crate::backend::{Backend, Member};
 use crate::error::LockError;
