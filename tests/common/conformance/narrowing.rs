@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mutextree::{InvalidInput, LockError, LockStore, TreePath};
 
@@ -210,13 +210,16 @@ pub(crate) fn narrow_leaves_no_gap<S: LockStore>(make: impl Fn() -> S) {
     };
     let intruders = [("a/b/c", false), ("a/b", false), ("a/b/c/d", false), ("a/b/c", true), ("a/b/c/d", true)];
     let intruders = intruders.map(|(path, look_only)| intruder(path, look_only));
-    for _ in 0..20 {
+    // Many nodes, so that a gap would be long; the one that is watched comes last.
+    let kept: Vec<_> = (0..40).map(|at| format!("a/other/{at}")).chain(["a/b/c".into()]).collect();
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_millis(300) {
         let wide = store.lock("a").unwrap();
         round.fetch_add(1, SeqCst);
-        let kept = wide.narrow(["a/b/c", "a/other"]).unwrap();
+        let guards = wide.narrow(&kept).unwrap();
         thread::yield_now();
         round.fetch_add(1, SeqCst);
-        drop(kept);
+        drop(guards);
     }
     done.store(true, SeqCst);
     intruders.into_iter().for_each(Asking::ends);
