@@ -83,7 +83,7 @@ impl Release {
     pub(in crate::redis) fn missed(&self, released: &Released) -> Vec<Arc<Lock>> {
         let remembers = |lock: &Lock| released.born.is_some_and(|born| born <= lock.fencing_token());
         let found = |at: usize| released.each.get(at).copied().unwrap_or(released.found);
-        let missed = |(at, lock): &(usize, &Arc<Lock>)| !found(*at) && !(self.may_be_done && remembers(lock));
+        let missed = |(at, lock): &(usize, &Arc<Lock>)| !(found(*at) || self.may_be_done && remembers(lock));
         self.locks().enumerate().filter(missed).map(|(_, lock)| lock.clone()).collect()
     }
 

@@ -49,4 +49,13 @@ pub(super) const FOUND: &[(&str, u64)] = &[
     ("a request that may be under way finds no tombstone when it arrives late", 50),
     ("a refresh_for that failed leaves the old deadline", 50),
     ("a late refresh brings a lock back", 200),
+    ("a set is granted in part", 50),
+    ("a set is handed over whatever holds its other members", 50),
+    ("a set's tickets stay at a member", 50),
+    ("the fast path of release takes a set for a lock", 50),
+    ("who stands behind a set in an exclusive queue is served when a call goes on there", 500),
+    ("to narrow a lock serves nobody", 50),
+    ("a widened lock keeps its token", 50),
+    ("a lock is widened past one who waits", 50),
+    ("an upgrade lets in a reader that came before it", 200),
 ];
