@@ -78,8 +78,8 @@ mod offload;
 ///     for the rest go on at once. The new grants have the fencing token of the old one.
 /// 16. **Widening and upgrading never let go.** Whoever cannot have more keeps the grant as it was.
 ///     Whoever gets more gets a new fencing token: others may have held, and released, what is new.
-/// 17. **One upgrade at a time.** While a shared grant waits to be exclusive, no new shared grant on
-///     that node gets in. A second one that asks for the same is refused at once with
+/// 17. **One upgrade at a time.** While a shared grant waits to be exclusive, no new shared grant
+///     on that node gets in. A second one that asks for the same is refused at once with
 ///     [`LockError::Upgrading`]: both would wait for each other.
 ///
 /// # Writing one

@@ -1,5 +1,5 @@
--- release_set: release, for many tokens in one call: the members of a set, or a set that waits, which
--- leaves the queue. Sent again it does nothing.
+-- release_set: release, for many tokens in one call: the members of a set, or a set that waits,
+-- which leaves the queue. Sent again it does nothing.
 --
 -- ARGV: claim, tombstone (microseconds, 0 for none), tokens. Returns { 1 if all of them were held
 -- and their time was not up, else 0; more; the token since which the tree remembers, 0 if it

@@ -120,7 +120,8 @@ local function serve(path, from)
         elseif fence then
           more_expired, met_dead = true, true
         end
-        start, after = kind > 2 and entry or path .. '\0' .. kind + 1, '(' -- an exclusive one has no next
+        -- An exclusive one has no next: who stands behind it is kept out by it.
+        start, after = kind > 2 and entry or path .. '\0' .. kind + 1, '('
         if visited >= MAX_VISITED or granted >= MAX_GRANTED then
           return start
         end
@@ -274,8 +275,8 @@ end
 -- What stands in the way of a lock of `kind` on the last node of the chain; `number` is its arrival
 -- number if it waits. Whatever has expired there is taken away first, MAX_REAPED a call.
 --
--- `own` is the record of a held lock, and `its` the token, that is not in the way of this one, and is
--- to become it.
+-- `own` is the record of a held lock, and `its` the token, that is not in the way of this one, and
+-- is to become it.
 --
 -- Returns the counts of holders and of waiters as they are then. If something is in the way also:
 -- its path, its owner, the time left of its lease (-1: not known), and whether that may have

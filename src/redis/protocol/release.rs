@@ -1,7 +1,7 @@
 //! [`Release`]: a token on its way back. Every release of the store is one of these, whether a
 //! thread sends it, the driver (for tasks), or a lane of the keeper's, for what could not be given
-//! back at once. The scripts are `lua/release.lua` and `lua/release_fast.lua`; for several tokens in
-//! one call `lua/release_set.lua`.
+//! back at once. The scripts are `lua/release.lua` and `lua/release_fast.lua`; for several tokens
+//! in one call `lua/release_set.lua`.
 //!
 //! A request without an answer may have been carried out. So the next one that finds nothing has
 //! found what the first one did, unless the server says that it lost its data since.

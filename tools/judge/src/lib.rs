@@ -151,8 +151,8 @@ impl<C: Claim> Judge<C> {
         }
     }
 
-    /// The same holder has more than before: `claim`, with a fencing token of its own. Nothing, if the
-    /// belief has ended.
+    /// The same holder has more than before: `claim`, with a fencing token of its own. Nothing, if
+    /// the belief has ended.
     pub fn raised(&mut self, id: u64, at: u64, claim: C, fencing_token: u64, rests_on: u64) {
         let Some(belief) = self.beliefs.get_mut(&id).filter(|belief| belief.until > at) else { return };
         (belief.claim, belief.token) = (claim, fencing_token);
@@ -162,8 +162,8 @@ impl<C: Claim> Judge<C> {
         self.compare_beliefs(id, at);
     }
 
-    /// The holder of `id` has this as well, by the same grant, and with a belief of its own from now
-    /// on: one node of several. Nothing, if the belief has ended.
+    /// The holder of `id` has this as well, by the same grant, and with a belief of its own from
+    /// now on: one node of several. Nothing, if the belief has ended.
     ///
     /// # Panics
     /// If there was a grant of this new id.
@@ -243,8 +243,8 @@ impl<C: Claim> Judge<C> {
     fn compare_tokens(&mut self, id: u64, belief: &Belief<C>, at: u64) {
         let excused = belief.rests_on < self.lost_until;
         if self.compares_tokens && !excused {
-            // A holder that has more than before may never have had less on the server: its own token
-            // is none to be compared with.
+            // A holder that has more than before may never have had less on the server: its own
+            // token is none to be compared with.
             let others = self.tokens.iter().filter(|(_, (_, its))| *its != id);
             let conflicts = others.filter(|(claim, _)| claim.conflicts_with(&belief.claim));
             // One sentence a grant: the greatest says most.

@@ -51,7 +51,8 @@ pub(super) fn order(token: &[u8], record: &Record) -> u64 {
     if lock_of(token).is_some() { 0 } else { record.number }
 }
 
-/// Whether a new lock is a part of one that is gone since this script: with its token, and not more.
+/// Whether a new lock is a part of one that is gone since this script: with its token, and not
+/// more.
 pub(super) fn is_part(record: &Record, gone: &[Record]) -> bool {
     gone.iter().any(|old| match (old.claim, record.claim) {
         (Some(old_claim), Some(part)) => {
