@@ -128,7 +128,7 @@ local function serve(path, from)
         elseif fence then
           more_expired, met_dead = true, true
         end
-        -- An exclusive one has no next.
+        -- An exclusive one has no next: who stands behind it is kept out by it.
         start, after = kind > 2 and entry or path .. '\0' .. kind + 1, '('
         if visited >= MAX_VISITED or granted >= MAX_GRANTED then
           return start

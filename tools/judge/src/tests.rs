@@ -179,3 +179,38 @@ fn after_older_data_has_come_back_tokens_begin_anew() {
     judge.granted(3, LEFT, 9, 300, 310, 290);
     assert_eq!(rules(&judge), [Rule::TokenNotRisen]);
 }
+
+#[test]
+fn a_holder_that_has_more_than_before_is_judged_by_that() {
+    let mut judge = Judge::new();
+    judge.granted(1, reads(LEFT), 10, 100, 200, 95);
+    judge.granted(2, reads(ALL), 11, 110, 120, 105);
+    judge.raised(1, 120, ALL, 12, 115);
+    assert_eq!(rules(&judge), [], "the other has ended");
+    judge.granted(3, reads(RIGHT), 13, 130, 200, 125);
+    assert_eq!(rules(&judge), [Rule::Overlap]);
+
+    let mut judge = Judge::new();
+    judge.granted(1, reads(LEFT), 10, 100, 200, 95);
+    judge.granted(2, reads(LEFT), 11, 110, 120, 105);
+    judge.raised(1, 120, LEFT, 11, 115);
+    assert_eq!(rules(&judge), [Rule::TokenNotRisen]);
+    judge.raised(1, 200, ALL, 99, 190);
+    assert_eq!(rules(&judge).len(), 1, "it has ended");
+}
+
+/// One grant of several nodes has one token, and each node has a belief of its own.
+#[test]
+fn nodes_of_one_grant_share_a_token_and_end_one_by_one() {
+    let mut judge = Judge::new();
+    judge.granted(1, LEFT, 10, 100, 200, 95);
+    judge.joined(1, 2, 110, RIGHT);
+    assert_eq!(rules(&judge), []);
+    judge.ended(1, 120);
+    judge.granted(3, LEFT, 11, 120, 150, 115);
+    assert_eq!(rules(&judge), []);
+    judge.granted(4, RIGHT, 12, 130, 150, 125);
+    assert_eq!(rules(&judge), [Rule::Overlap]);
+    judge.joined(1, 5, 140, ALL);
+    assert_eq!(rules(&judge).len(), 1, "it has ended");
+}
