@@ -25,6 +25,10 @@ use std::time::{Duration, Instant};
 /// What has to come is there by then, on a busy machine.
 const SOON: Duration = Duration::from_secs(30);
 
+/// A lease that outlasts any failover, on a busy machine, too: such a lock is lost only if the data
+/// are.
+const LONG: Duration = Duration::from_secs(120);
+
 #[track_caller]
 fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
     let began = Instant::now();

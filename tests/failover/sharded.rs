@@ -105,9 +105,13 @@ impl Sharded {
         self.nodes.iter().position(|node| node.address() == address).expect("it is one of ours")
     }
 
-    /// The replica of a master.
+    /// The replica of a master, once the master has heard of it.
     pub(crate) fn replica_of(&self, master: usize) -> usize {
-        let replicas: Vec<String> = self.nodes[master].ask(&format!("CLUSTER REPLICAS {}", self.id(master)));
+        let (command, mut replicas) = (format!("CLUSTER REPLICAS {}", self.id(master)), Vec::<String>::new());
+        wait_until("the master never hears of its replica", || {
+            replicas = self.nodes[master].ask(&command);
+            !replicas.is_empty()
+        });
         let address = replicas[0].split([' ', '@']).nth(1).unwrap().to_owned();
         self.nodes.iter().position(|node| node.address() == address).expect("it is one of ours")
     }
