@@ -72,6 +72,20 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         fails: &["upgrade_passes_a_reader_that_drains"],
     },
     Mutation {
+        what: "an upgrade leaves sets asleep with a claim below it",
+        edits: &[(UPGRADE, "            below.send_aside();\n", "")],
+        fails: &["upgrade_passes_a_set_that_drains"],
+    },
+    Mutation {
+        what: "a set drains while an upgrade above its claim is pending",
+        edits: &[(
+            UPGRADES,
+            "below || node.ancestors().iter().any(|above| pending.contains_key(&above.path))",
+            "below",
+        )],
+        fails: &["upgrade_passes_a_set_that_drains"],
+    },
+    Mutation {
         what: "an upgrade that gives up keeps its bit",
         edits: &[(
             UPGRADE,
