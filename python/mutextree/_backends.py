@@ -8,10 +8,10 @@ import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from . import _native
-from ._redis_url import Server, server_of
+from ._redis_url import server_of
 
 if TYPE_CHECKING:
     import redis
@@ -114,8 +114,8 @@ class RedisLockBackend(LocksBackend):
         key = self._key(renewed)
         store = self._stores.get(key)
         if store is None:
-            # No lock is held while it connects, as a fork would leave it locked in the child. Of two
-            # threads that connect the first one's store stays.
+            # No lock is held while it connects, as a fork would leave it locked in the child. Of
+            # two threads that connect the first one's store stays.
             store = self._stores.setdefault(key, self._connect(key[1]))
             _stores.add(store)
         return store

@@ -1,14 +1,14 @@
 from typing import final
 
 __all__ = [
-    "Path",
-    "Store",
-    "Mutex",
-    "Held",
-    "Waiting",
     "Bell",
-    "Snapshot",
+    "Held",
     "HeldLock",
+    "Mutex",
+    "Path",
+    "Snapshot",
+    "Store",
+    "Waiting",
     "WaitingLock",
     "give_back",
 ]

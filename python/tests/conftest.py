@@ -9,10 +9,10 @@ import itertools
 from collections.abc import Callable, Iterator
 
 import pytest
-from support import IS_ORIGINAL, Script, Server
 
 import mutextree
 from mutextree import LocksBackend, RedisLockBackend
+from support import IS_ORIGINAL, Script, Server
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,9 @@ class Server:
 
     def __init__(self, folder: Path, *options: str) -> None:
         if shutil.which("redis-server") is None:
-            pytest.fail("these tests start a Redis server of their own, and there is no redis-server")
+            pytest.fail(
+                "these tests start a Redis server of their own, and there is no redis-server"
+            )
         self.port = free_port()
         self.socket = str(folder / "socket")
         command = ["redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--save", ""]

@@ -10,11 +10,10 @@ import pytest
 import redis
 import redis.asyncio
 import redis.sentinel
-from support import Server, free_port
 
 from mutextree import RedisLockBackend, StoreError, TreeLock
 from mutextree._redis_url import server_of
-
+from support import Server, free_port
 
 # redis-py has no types for these.
 BlockingConnectionPool: Any = redis.BlockingConnectionPool
@@ -111,7 +110,11 @@ def test_a_password_and_a_user(tmp_path_factory: pytest.TempPathFactory) -> None
     try:
         admin = server.client(password=PASSWORD)
         admin.acl_setuser(
-            "user/1", enabled=True, passwords=["+" + PASSWORD], categories=["+@all"], keys=["*"],
+            "user/1",
+            enabled=True,
+            passwords=["+" + PASSWORD],
+            categories=["+@all"],
+            keys=["*"],
             channels=["*"],
         )
         for login in ({"password": PASSWORD}, {"username": "user/1", "password": PASSWORD}):
@@ -153,7 +156,9 @@ def test_tls_and_whom_to_trust(
         server.stop()
 
 
-@pytest.mark.parametrize("options", [{"tree": ""}, {"tree": "{x}"}, {"timeout": 0}, {"timeout": -1}])
+@pytest.mark.parametrize(
+    "options", [{"tree": ""}, {"tree": "{x}"}, {"timeout": 0}, {"timeout": -1}]
+)
 def test_options_that_make_no_sense_are_told(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         RedisLockBackend(redis.Redis(), **options)
@@ -163,4 +168,3 @@ def test_another_tree_is_another_tree(server: Server, tree: str) -> None:
     one, other = (RedisLockBackend(server.client(), tree=name) for name in (tree, tree + "'"))
     with TreeLock(one, ["A"]), TreeLock(other, ["A"]):
         pass
-

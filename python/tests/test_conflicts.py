@@ -66,7 +66,9 @@ def test_names_that_look_alike_are_different_nodes(
                     TreeLock(backend, names).acquire()
 
 
-@pytest.mark.parametrize("node", ["A/B", "/A/B/", PurePosixPath("A/B"), ("A", "B"), {"A": 1, "B": 2}])
+@pytest.mark.parametrize(
+    "node", ["A/B", "/A/B/", PurePosixPath("A/B"), ("A", "B"), {"A": 1, "B": 2}]
+)
 def test_a_path_names_a_node_too(backend: LocksBackend, node: object) -> None:
     with TreeLock(backend, node):  # type: ignore[arg-type]
         with pytest.raises(MutexException) as caught:

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from support import Script
-
 from mutextree import RedisLockBackend
-
+from support import Script
 
 SIBLINGS = """
 sys.stdin.readline()

@@ -11,7 +11,6 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
-from support import wait_until
 
 import mutextree
 from mutextree import (
@@ -23,6 +22,7 @@ from mutextree import (
     WouldBlock,
     tree_lock,
 )
+from support import wait_until
 
 
 def is_free(backend: LocksBackend, names: list[str]) -> bool:

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 
 import pytest
-from support import AT_MOST, Script, Server
 
 from mutextree import (
     LocksBackend,
@@ -20,12 +19,15 @@ from mutextree import (
     RedisLockBackend,
     TreeLock,
 )
+from support import AT_MOST, Script, Server
 
 
 def test_a_lock_of_a_killed_process_comes_free_with_its_lease(
     script: Callable[[str], Script], redis_backend: RedisLockBackend
 ) -> None:
-    holder = script("lock = TreeLock(backend, ['A'], expire=1).acquire(); say('held'); time.sleep(60)")
+    holder = script(
+        "lock = TreeLock(backend, ['A'], expire=1).acquire(); say('held'); time.sleep(60)"
+    )
     holder.hears("held")
     holder.process.send_signal(signal.SIGKILL)
     with pytest.raises(MutexException):
@@ -74,8 +76,7 @@ def test_a_process_that_exits_gives_back_what_it_holds(
         held.append(held)
         {exit}
         """
-    out, err = script(lines).ends()
-    assert err == ""
+    assert script(lines).ends()[1] == ""
     TreeLock(redis_backend, ["A"]).acquire()
 
 
@@ -189,15 +190,17 @@ def test_a_fork_while_other_threads_lock(backend: LocksBackend) -> None:
             with TreeLock(backend, [f"thread {number}"], timeout=None):
                 pass
 
+    def in_child() -> None:
+        # In memory the child has a copy, in which these threads may be in the middle of something.
+        if isinstance(backend, RedisLockBackend):
+            TreeLock(backend, ["child"], timeout=5).acquire().release()
+
     threads = [threading.Thread(target=work, args=(number,)) for number in range(3)]
     for thread in threads:
         thread.start()
     try:
-        for round in range(20):
-            if isinstance(backend, RedisLockBackend):
-                child_of(lambda: TreeLock(backend, [f"child {round}"], timeout=5).acquire().release())
-            else:
-                child_of(lambda: None)
+        for _ in range(20):
+            child_of(in_child)
     finally:
         done.set()
         for thread in threads:

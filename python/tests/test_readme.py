@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import redis
-from support import Server
 
 import mutextree
+from support import Server
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 

@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 import pytest
 import redis
-from support import AT_MOST, Script, wait_until
 
 from mutextree import (
     LocksBackend,
@@ -23,6 +22,7 @@ from mutextree import (
     TreeLock,
     WouldBlock,
 )
+from support import AT_MOST, Script, wait_until
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -154,12 +154,12 @@ def cancelled_everywhere(backend: LocksBackend, rounds: int, seed: int) -> None:
 
     async def main() -> None:
         outcomes: set[str] = set()
-        for number in range(rounds):
+        for _ in range(rounds):
             tasks = [
                 asyncio.create_task(hold(TreeLock(backend, names, timeout=None)))
                 for names in (["A"], ["A", "B"], ["A"])
             ]
-            for _ in range(dice.randrange(12)):
+            for _turn in range(dice.randrange(12)):
                 await asyncio.sleep(dice.choice([0, 0, 0.0002]))
             dice.choice(tasks).cancel()
             dice.choice(tasks).cancel()
