@@ -49,7 +49,7 @@ fn widen_against(name: &'static str, other: &'static str, kinds: [Kind; 2], is_r
 }
 
 /// Somebody tries a sibling: one of the two succeeds, and never both. Fails if a widened lock does
-/// not look down, or if a widening lock takes itself for a conflict.
+/// not look down.
 #[test]
 fn widen_against_a_sibling() {
     widen_against("widen_against_a_sibling", "a/x", [Kind::Xs, Kind::Xs], false);
@@ -62,7 +62,8 @@ fn widen_a_shared_lock() {
 }
 
 /// Somebody tries below the held node: it never gets in, and is in nobody's way. Fails if a widened
-/// lock lets go before it claims, or if a widening lock takes newcomers below for locks.
+/// lock lets go before it claims, if a widening lock takes itself for a conflict, or if a widening
+/// lock takes newcomers below for locks.
 #[test]
 fn widen_against_a_try_below() {
     widen_against("widen_against_a_try_below", "a/b/c", [Kind::Xs, Kind::Xs], true);
