@@ -16,14 +16,22 @@ fn narrow_against(name: &'static str, to: &'static str, other: &'static str, kin
         prepare(&world);
         let (held, kept, asked) = (world.used("a"), world.node(to), world.node(other));
         take(&held, kinds[0]);
+        // Until it is released `to` is locked without a gap, which keeps out `other`.
+        let released = PlainArc::new(AtomicUsize::new(0));
         run([
-            threaded!(world, held, kept => {
+            threaded!(world, held, kept, released => {
                 world.touch(&kept, kinds[0]);
                 narrow_to(&held, kinds[0], &kept);
                 world.touch(&kept, kinds[0]);
+                released.store(1, Plain::Relaxed);
                 kept.drop_claim(kinds[0]);
             }),
-            threaded!(world, asked => world.lock(&asked, kinds[1])),
+            threaded!(world, asked, released => {
+                take(&asked, kinds[1]);
+                assert_eq!(released.load(Plain::Relaxed), 1, "there was a gap");
+                world.touch(&asked, kinds[1]);
+                asked.drop_claim(kinds[1]);
+            }),
         ]);
         drop((held, kept, asked));
         world.assert_as_new();

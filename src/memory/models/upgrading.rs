@@ -10,8 +10,9 @@ fn upgrade_and_use(world: &World, node: &PlainArc<Node>, shared: Kind) {
     node.drop_claim(shared.upgraded());
 }
 
-/// The lock on `a` is shared by somebody who makes it exclusive, while another shares `other`.
-fn upgrade_against_a_reader(name: &'static str, other: &'static str, prepare: fn(&World)) {
+/// The lock on `a` is shared by somebody who makes it exclusive, while another shares `other`,
+/// so many times.
+fn upgrade_against_a_reader(name: &'static str, other: &'static str, times: usize, prepare: fn(&World)) {
     explore(name, move || {
         let world = World::new(ENDLESS, &["a"]);
         prepare(&world);
@@ -19,7 +20,7 @@ fn upgrade_against_a_reader(name: &'static str, other: &'static str, prepare: fn
         take(&held, Kind::Ss);
         run([
             threaded!(world, held => upgrade_and_use(&world, &held, Kind::Ss)),
-            threaded!(world, asked => {
+            threaded!(world, asked => for _ in 0..times {
                 take(&asked, Kind::Ss);
                 // It reads all that is in the way of the exclusive lock.
                 world.cells[0].1.with(|_| ());
@@ -31,17 +32,17 @@ fn upgrade_against_a_reader(name: &'static str, other: &'static str, prepare: fn
     });
 }
 
-/// A reader of the same node comes at any time. Fails if an upgrade does not wait for readers of
-/// its node, or if an upgrade sets no bit while it waits.
+/// A reader of the same node comes at any time, and once more. Fails if an upgrade does not wait
+/// for readers of its node, or if an upgrade sets no bit while it waits.
 #[test]
 fn upgrade_against_a_reader_here() {
-    upgrade_against_a_reader("upgrade_against_a_reader_here", "a", |_| {});
+    upgrade_against_a_reader("upgrade_against_a_reader_here", "a", 2, |_| {});
 }
 
 /// A reader below comes at any time. Fails if an upgrade does not look down.
 #[test]
 fn upgrade_against_a_reader_below() {
-    upgrade_against_a_reader("upgrade_against_a_reader_below", "a/b", |world| {
+    upgrade_against_a_reader("upgrade_against_a_reader_below", "a/b", 1, |world| {
         world.used("a/b");
     });
 }
@@ -49,7 +50,7 @@ fn upgrade_against_a_reader_below() {
 /// A reader above comes at any time. Fails if an upgrade does not look up.
 #[test]
 fn upgrade_against_a_reader_above() {
-    upgrade_against_a_reader("upgrade_against_a_reader_above", "/", |_| {});
+    upgrade_against_a_reader("upgrade_against_a_reader_above", "/", 1, |_| {});
 }
 
 /// Two share one node and both want to be exclusive: one of them is told, lets go, and then the

@@ -19,7 +19,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
             "PlainArc::ptr_eq(node, child) => kind.without_one(word),",
             "PlainArc::ptr_eq(node, child) => word.max(kind.unit()),",
         )],
-        fails: &["widen_against_a_sibling"],
+        fails: &["widen_against_a_try_below"],
     },
     Mutation {
         what: "a widened lock lets go before it claims",
