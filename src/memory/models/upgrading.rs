@@ -10,9 +10,8 @@ fn upgrade_and_use(world: &World, node: &PlainArc<Node>, shared: Kind) {
     node.drop_claim(shared.upgraded());
 }
 
-/// The lock on `a` is shared by somebody who makes it exclusive, while another shares `other`,
-/// so many times.
-fn upgrade_against_a_reader(name: &'static str, other: &'static str, times: usize, prepare: fn(&World)) {
+/// The lock on `a` is shared by somebody who makes it exclusive, while another shares `other`.
+fn upgrade_against_a_reader(name: &'static str, other: &'static str, prepare: fn(&World)) {
     explore(name, move || {
         let world = World::new(ENDLESS, &["a"]);
         prepare(&world);
@@ -20,7 +19,7 @@ fn upgrade_against_a_reader(name: &'static str, other: &'static str, times: usiz
         take(&held, Kind::Ss);
         run([
             threaded!(world, held => upgrade_and_use(&world, &held, Kind::Ss)),
-            threaded!(world, asked => for _ in 0..times {
+            threaded!(world, asked => {
                 take(&asked, Kind::Ss);
                 // It reads all that is in the way of the exclusive lock.
                 world.cells[0].1.with(|_| ());
@@ -32,17 +31,35 @@ fn upgrade_against_a_reader(name: &'static str, other: &'static str, times: usiz
     });
 }
 
-/// A reader of the same node comes at any time, and once more. Fails if an upgrade does not wait
-/// for readers of its node, or if an upgrade sets no bit while it waits.
+/// A reader of the same node comes at any time. Fails if an upgrade does not wait for readers of
+/// its node.
 #[test]
 fn upgrade_against_a_reader_here() {
-    upgrade_against_a_reader("upgrade_against_a_reader_here", "a", 2, |_| {});
+    upgrade_against_a_reader("upgrade_against_a_reader_here", "a", |_| {});
+}
+
+/// Two readers of the same node come at any time, one perhaps when the other leaves. Fails if an
+/// upgrade sets no bit while it waits.
+#[test]
+fn upgrade_against_two_readers() {
+    explore("upgrade_against_two_readers", || {
+        let world = World::new(ENDLESS, &["a"]);
+        let node = world.used("a");
+        take(&node, Kind::Ss);
+        run([
+            threaded!(world, node => upgrade_and_use(&world, &node, Kind::Ss)),
+            threaded!(world, node => world.lock(&node, Kind::Ss)),
+            threaded!(world, node => world.lock(&node, Kind::Ss)),
+        ]);
+        drop(node);
+        world.assert_as_new();
+    });
 }
 
 /// A reader below comes at any time. Fails if an upgrade does not look down.
 #[test]
 fn upgrade_against_a_reader_below() {
-    upgrade_against_a_reader("upgrade_against_a_reader_below", "a/b", 1, |world| {
+    upgrade_against_a_reader("upgrade_against_a_reader_below", "a/b", |world| {
         world.used("a/b");
     });
 }
@@ -50,7 +67,7 @@ fn upgrade_against_a_reader_below() {
 /// A reader above comes at any time. Fails if an upgrade does not look up.
 #[test]
 fn upgrade_against_a_reader_above() {
-    upgrade_against_a_reader("upgrade_against_a_reader_above", "/", 1, |_| {});
+    upgrade_against_a_reader("upgrade_against_a_reader_above", "/", |_| {});
 }
 
 /// Two share one node and both want to be exclusive: one of them is told, lets go, and then the
@@ -143,7 +160,7 @@ fn upgrade_gives_up() {
 }
 
 /// A try to upgrade and a try to share a node below: one of the two succeeds, and never both. Fails
-/// if an upgrade is granted though it was struck out.
+/// if a try to upgrade looks at nothing.
 #[test]
 fn try_upgrade_against_a_try_below() {
     explore("try_upgrade_against_a_try_below", || {
@@ -167,6 +184,29 @@ fn try_upgrade_against_a_try_below() {
             }
             other => panic!("one of the two succeeds: {other}"),
         }
+        drop((held, below));
+        world.assert_as_new();
+    });
+}
+
+/// The same against a lock that waits if need be, and another try: the node below may be taken off
+/// its list and enrolled anew. Fails if an upgrade is granted though it was struck out.
+#[test]
+fn try_upgrade_against_locks_below() {
+    explore("try_upgrade_against_locks_below", || {
+        let world = World::new(ENDLESS, &["a/b"]);
+        let (held, below) = (world.used("a"), world.looked_at("a/b"));
+        take(&held, Kind::Ss);
+        run([
+            threaded!(world, held => {
+                let upgraded = try_upgrade(&held, Kind::Ss, None).is_ok();
+                let kind = if upgraded { Kind::Xs } else { Kind::Ss };
+                world.touch(&held, kind);
+                held.drop_claim(kind);
+            }),
+            threaded!(world, below => world.lock(&below, Kind::Ss)),
+            threaded!(world, below => if world.try_lock(&below, Kind::Sn).is_ok() { below.drop_claim(Kind::Sn) }),
+        ]);
         drop((held, below));
         world.assert_as_new();
     });

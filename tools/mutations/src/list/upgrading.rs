@@ -22,7 +22,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
                 "let take_off = || node.word.fetch_add(shared.upgraded().unit().wrapping_sub(shared.unit()), Ordering::SeqCst) & PARKED != 0;",
             ),
         ],
-        fails: &["upgrade_against_a_reader_here"],
+        fails: &["upgrade_against_two_readers"],
     },
     Mutation {
         what: "an upgrade that ends wakes nobody",
@@ -100,6 +100,15 @@ pub(super) const MUTATIONS: &[Mutation] = &[
             UPGRADE,
             "(word & kind.mark() != 0 && alone(word)).then(|| word - kind.mark() - shared.unit() + kind.unit())",
             "alone(word).then(|| (word & !kind.mark()) - shared.unit() + kind.unit())",
+        )],
+        fails: &["try_upgrade_against_locks_below"],
+    },
+    Mutation {
+        what: "a try to upgrade looks at nothing",
+        edits: &[(
+            UPGRADE,
+            "        if let Some(node) = in_the_way {\n",
+            "        if let Some(node) = in_the_way.filter(|_| false) {\n",
         )],
         fails: &["try_upgrade_against_a_try_below"],
     },
