@@ -105,25 +105,26 @@ pub(crate) fn narrow_to_elsewhere_is_an_error<S: LockStore>(make: impl Fn() -> S
 pub(crate) fn narrow_lets_waiters_for_the_rest_in<S: LockStore>(make: impl Fn() -> S) {
     let store = make();
     let wide = hold(&store, "a", EXCLUSIVE);
+    // Each lets go in its own thread: they are served in the order in which they came, which is any.
     let ask = |path, kind| {
         let mutex = mutex(&store, path, kind);
-        asking(move || mutex.lock_owned())
+        asking(move || drop(mutex.lock_owned().unwrap()))
     };
     let (rest, node) = (ask("a/rest", EXCLUSIVE), ask("a", SHARED_NODE));
-    let late = [ask("a/kept", SHARED), ask("a/kept/below", EXCLUSIVE), ask("a", EXCLUSIVE)];
-    for waiter in late.iter().chain([&rest, &node]) {
+    let below = [ask("a/kept", SHARED), ask("a/kept/below", EXCLUSIVE)];
+    for waiter in below.iter().chain([&rest, &node]) {
         waiter.still_waits("all of `a` is locked");
     }
     let kept = wide.narrow(["a/kept"]).unwrap();
-    drop((rest.ends().unwrap(), node.ends().unwrap()));
+    rest.ends();
+    node.ends();
+    let [one, two] = below;
+    let late = [one, two, ask("a", EXCLUSIVE)];
     for waiter in &late {
         waiter.still_waits("`a/kept` is locked");
     }
     drop(kept);
-    let [one, two, three] = late;
-    drop(one.ends().unwrap());
-    drop(two.ends().unwrap());
-    drop(three.ends().unwrap());
+    late.map(Asking::ends);
     assert_all_free(&store);
 }
 
