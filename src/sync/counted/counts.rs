@@ -3,6 +3,7 @@
 //! Methods of the crate take `self: &PlainArc<Self>`, which a type of one's own cannot be in stable
 //! Rust. So this version of the crate needs the feature `arbitrary_self_types`.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, Weak};
@@ -56,6 +57,12 @@ impl<T: ?Sized> PlainWeak<T> {
         counts(self.0.as_ptr(), true);
         self.0.upgrade().map(PlainArc)
     }
+
+    #[track_caller]
+    pub(crate) fn strong_count(this: &Self) -> usize {
+        counts(this.0.as_ptr(), false);
+        this.0.strong_count()
+    }
 }
 
 impl<T: ?Sized> Clone for PlainArc<T> {
@@ -83,6 +90,12 @@ impl<T: ?Sized> Deref for PlainArc<T> {
 
     fn deref(&self) -> &T {
         &self.0
+    }
+}
+
+impl<T: ?Sized> Borrow<T> for PlainArc<T> {
+    fn borrow(&self) -> &T {
+        self
     }
 }
 
