@@ -191,6 +191,15 @@ impl<C: Claim> Judge<C> {
         self.lost_until = self.lost_until.max(at);
     }
 
+    /// Data was lost, and holders claim again what they have. A holder whose belief is excused does
+    /// so, too, and its overlap goes on: if there is one now, this is a loss like any other.
+    pub fn claimed_again(&mut self, at: u64) {
+        let mut live = self.live.iter().map(|id| &self.beliefs[id]);
+        if live.any(|belief| belief.until > at && belief.rests_on < self.lost_until) {
+            self.data_lost(at);
+        }
+    }
+
     /// Data was lost and the server's clock was set back: no token is compared any more.
     pub fn tokens_may_fall(&mut self) {
         self.compares_tokens = false;

@@ -159,6 +159,30 @@ fn a_loss_excuses_no_one_who_asked_after_it() {
 }
 
 #[test]
+fn an_overlap_outlives_a_loss_if_holders_claim_again() {
+    for was_excused in [true, false] {
+        let mut judge = Judge::new();
+        judge.granted(1, LEFT, 10, 100, 900, 95);
+        if was_excused {
+            judge.data_lost(200); // the clock jumped ahead
+            judge.granted(2, ALL, 11, 220, 900, 210);
+            assert_eq!((judge.losses(), rules(&judge)), (1, vec![]));
+        } else {
+            judge.ended(1, 200);
+            judge.granted(2, ALL, 11, 220, 900, 210);
+        }
+        judge.claimed_again(300);
+        if was_excused {
+            judge.extended(1, 320, 900, 310);
+        } else {
+            judge.granted(3, LEFT, 12, 320, 900, 310);
+        }
+        let expected = if was_excused { vec![] } else { vec![Rule::Overlap] };
+        assert_eq!(rules(&judge), expected);
+    }
+}
+
+#[test]
 fn a_late_grant_of_before_a_loss_may_have_a_smaller_token() {
     let mut judge = Judge::new();
     judge.data_lost(200);
