@@ -124,7 +124,7 @@ pub(crate) fn narrow_lets_waiters_for_the_rest_in<S: LockStore>(make: impl Fn() 
         waiter.still_waits("`a/kept` is locked");
     }
     drop(kept);
-    late.map(Asking::ends);
+    late.into_iter().for_each(Asking::ends);
     assert_all_free(&store);
 }
 
