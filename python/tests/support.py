@@ -77,6 +77,8 @@ class Script:
             import asyncio, os, signal, sys, threading, time
             import redis
             from mutextree import *
+            # A job in the background ignores it.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             client = redis.Redis(port={server.port}, decode_responses=True)
             backend = RedisLockBackend(client{options})
             def say(*words):
