@@ -105,7 +105,8 @@ pub(crate) fn narrow_to_elsewhere_is_an_error<S: LockStore>(make: impl Fn() -> S
 pub(crate) fn narrow_lets_waiters_for_the_rest_in<S: LockStore>(make: impl Fn() -> S) {
     let store = make();
     let wide = hold(&store, "a", EXCLUSIVE);
-    // Each lets go in its own thread: they are served in the order in which they came, which is any.
+    // Each lets go in its own thread: they are served in the order in which they came, and that is
+    // any.
     let ask = |path, kind| {
         let mutex = mutex(&store, path, kind);
         asking(move || drop(mutex.lock_owned().unwrap()))

@@ -263,8 +263,8 @@ impl Ledger {
             return Err(format!("the server grants {claim} to {token} while {other} has {its} (I3)"));
         }
         let arrival = waited.map_or(u64::MAX, |waited| waited.number);
-        // An upgrade that comes with this call may find that the time of a lock is up, and serve who
-        // waits for that: it was not there yet.
+        // An upgrade that comes with this call may find that the time of a lock is up, and serve
+        // who waits for that: it was not there yet.
         let was_there = |it: &Record| before.is_some_and(|before| it.number <= before);
         let mut waits = self.waits.iter();
         let overtaken = waits.find(|(token, it)| was_there(it) && changes::order(token, it) < arrival && held(it));
