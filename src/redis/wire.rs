@@ -7,6 +7,7 @@
 //! * `wire/guide.rs`, `wire/sentinel.rs`, `wire/cluster.rs`: how one is asked
 //! * `wire/dial.rs`, `wire/login.rs`, `wire/resolve.rs`: one connection to one place
 //! * `wire/lines.rs`: the connections that are open, and which of them are cut
+//! * `wire/pauses.rs`: the same again, after pauses that grow
 //! * `wire/answer.rs`: answers out of bytes
 //! * `wire/refusal.rs`: what an error of the server means
 //! * `wire/socket.rs`: system calls that end at a deadline and are repeated after a signal
@@ -77,10 +78,9 @@
 //!   the address. Of those that were seen before, several may be behind one proxy, and none is cut.
 //! * **L3**: who finds its connection cut uses it no more, and what was under way is `Unsure`.
 
-use std::thread;
 use std::time::Duration;
 
-use super::clock::{clock, until};
+use super::clock::clock;
 use super::error::{Failure, RedisStoreError};
 use super::primitives::Arc;
 use super::server::Server;
@@ -95,6 +95,7 @@ mod dial;
 mod guide;
 mod lines;
 mod login;
+mod pauses;
 mod place;
 mod pool;
 mod refusal;
@@ -116,16 +117,15 @@ pub(in crate::redis) use destination::Destination;
 mod tests;
 
 use connector::Connector;
+use pauses::Pauses;
 use pool::Pool;
 use transport::Connect;
 
 /// The reason of a failure that is a time-out.
 const NO_ANSWER: &str = "no answer in time";
 
-/// The first pause before a command that was passed on is sent again; it doubles with each further
-/// one.
-const FIRST_PAUSE: Duration = Duration::from_millis(1);
-const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+/// Between a command that was passed on, and the same one again.
+const PAUSES: Pauses = Pauses { first: Duration::from_millis(1), longest: Duration::from_millis(50) };
 
 /// The server that is master for a tree, and the connections to it.
 ///
@@ -169,14 +169,7 @@ impl Wire {
             return self.pool.call(command, deadline);
         }
         let deadline = deadline.min(clock().saturating_add(self.timeout));
-        let mut pause = FIRST_PAUSE;
-        loop {
-            match self.pool.call(command, deadline) {
-                Err(failure) if refusal::is_passing_on(&failure) && until(deadline) > pause * 2 => thread::sleep(pause),
-                answer => return answer,
-            }
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
+        PAUSES.between(deadline, refusal::is_passing_on, || self.pool.call(command, deadline))
     }
 
     /// The error of a command that has had no answer in time.
