@@ -7,7 +7,7 @@
 //! * `load.rs`: those who hold, wait and try, and what they believed
 //! * `verdict.rs`: what they may not have believed
 
-#[allow(dead_code)] // other tests use the rest
+#[allow(dead_code, reason = "other tests use the rest")]
 #[path = "../redis/checker.rs"]
 mod checker;
 mod load;

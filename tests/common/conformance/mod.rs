@@ -10,6 +10,8 @@ use mutextree::{LockError, LockStore, OwnedTreeMutexGuard, ToTreePath};
 
 use crate::common::kinds::{EXCLUSIVE, Kind, mutex};
 
+/// Whether what stays locked is free for a moment.
+mod gaps;
 /// What a guard is and does: release, panics, threads, downgrade.
 pub(crate) mod guards;
 /// Leases: how they end, and what is told then.

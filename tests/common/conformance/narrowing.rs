@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use mutextree::{InvalidInput, LockError, LockStore, TreePath};
 
+use super::gaps::Intruders;
 use super::{assert_all_free, hold, take};
 use crate::common::asking::{Asking, asking};
 use crate::common::kinds::{EXCLUSIVE, EXCLUSIVE_NODE, KINDS, SHARED, SHARED_NODE, mutex};
@@ -193,39 +194,23 @@ pub(crate) fn narrow_of_a_lost_lock_is_an_error<S: LockStore>(make: impl Fn() ->
 /// it free.
 pub(crate) fn narrow_leaves_no_gap<S: LockStore>(make: impl Fn() -> S) {
     let store = make();
-    let round = Arc::new(AtomicUsize::new(0));
-    let (done, gaps) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-    // Odd rounds are those in which `a/b/c` is locked from begin to end.
-    let intruder = |path, look_only: bool| {
-        let (mutex, round) = (mutex(&store, path, SHARED), round.clone());
-        let (done, gaps) = (done.clone(), gaps.clone());
-        asking(move || {
-            while !done.load(SeqCst) {
-                let before = round.load(SeqCst);
-                let free = if look_only { !mutex.is_locked() } else { mutex.try_lock().is_ok() };
-                if before % 2 == 1 && free && round.load(SeqCst) == before {
-                    gaps.fetch_add(1, SeqCst);
-                }
-                thread::yield_now();
-            }
-        })
-    };
-    let intruders = [("a/b/c", false), ("a/b", false), ("a/b/c/d", false), ("a/b/c", true), ("a/b/c/d", true)];
-    let intruders = intruders.map(|(path, look_only)| intruder(path, look_only));
+    let intruders = Intruders::new(
+        &store,
+        [("a/b/c", false), ("a/b", false), ("a/b/c/d", false), ("a/b/c", true), ("a/b/c/d", true)],
+    );
     // Many nodes, so that a gap would be long; the one that is watched comes last.
     let kept: Vec<_> = (0..40).map(|at| format!("a/other/{at}")).chain(["a/b/c".into()]).collect();
     let started = Instant::now();
     while started.elapsed() < Duration::from_millis(300) {
         let wide = store.lock("a").unwrap();
-        round.fetch_add(1, SeqCst);
-        let guards = wide.narrow(&kept).unwrap();
-        thread::yield_now();
-        round.fetch_add(1, SeqCst);
+        let guards = intruders.locked_during(|| {
+            let guards = wide.narrow(&kept).unwrap();
+            thread::yield_now();
+            guards
+        });
         drop(guards);
     }
-    done.store(true, SeqCst);
-    intruders.into_iter().for_each(Asking::ends);
-    assert_eq!(gaps.load(SeqCst), 0, "a kept node was free for a moment");
+    intruders.none_got_in();
     assert_all_free(&store);
 }
 

@@ -1,14 +1,13 @@
 //! Widening: a lock becomes one on the subtree of a node above it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use mutextree::{InvalidInput, LockError, LockStore};
 
+use super::gaps::Intruders;
 use super::{assert_all_free, hold, take};
-use crate::common::asking::{Asking, asking};
+use crate::common::asking::asking;
 use crate::common::kinds::{EXCLUSIVE, KINDS, Kind, SHARED, SHARED_NODE, mutex};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -125,42 +124,21 @@ fn leased_elsewhere<S: LockStore>(store: &S) -> mutextree::OwnedTreeMutexGuard<S
 /// What is locked is never free while it is widened, and who waits for it gets in at the end.
 pub(crate) fn widen_leaves_no_gap<S: LockStore>(make: impl Fn() -> S) {
     let store = make();
-    let (round, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
-    let gaps = Arc::new(AtomicUsize::new(0));
-    // Odd rounds are those in which `a/b/c` is locked from begin to end.
-    let intruder = |path, look_only: bool| {
-        let (mutex, round) = (mutex(&store, path, SHARED), round.clone());
-        let (done, gaps) = (done.clone(), gaps.clone());
-        asking(move || {
-            while !done.load(SeqCst) {
-                let before = round.load(SeqCst);
-                let free = if look_only { !mutex.is_locked() } else { mutex.try_lock().is_ok() };
-                if before % 2 == 1 && free && round.load(SeqCst) == before {
-                    gaps.fetch_add(1, SeqCst);
-                }
-                thread::yield_now();
-            }
-        })
-    };
-    let intruders = [("a/b/c", false), ("a/b/c/d", false), ("a/b/c/d", true), ("a", false), ("/", true)];
-    let intruders = intruders.map(|(path, look_only)| intruder(path, look_only));
+    let intruders =
+        Intruders::new(&store, [("a/b/c", false), ("a/b/c/d", false), ("a/b/c/d", true), ("a", false), ("/", true)]);
     let (mut widened, started) = (0, Instant::now());
     while started.elapsed() < Duration::from_millis(300) || widened == 0 {
         let narrow = store.lock("a/b/c").unwrap();
-        round.fetch_add(1, SeqCst);
-        let guard = match narrow.try_widen("a") {
+        let guard = intruders.locked_during(|| match narrow.try_widen("a") {
             Ok(wide) => {
                 widened += 1;
                 wide
             }
             Err(failed) => failed.guard,
-        };
-        round.fetch_add(1, SeqCst);
+        });
         drop(guard);
     }
-    done.store(true, SeqCst);
-    intruders.into_iter().for_each(Asking::ends);
-    assert_eq!(gaps.load(SeqCst), 0, "what is locked was free for a moment");
+    intruders.none_got_in();
     assert_all_free(&store);
 }
 
