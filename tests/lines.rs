@@ -125,7 +125,7 @@ fn owned_guards_of_two_nodes_have_no_line_in_common() {
 #[test]
 fn tasks_on_two_nodes_have_no_line_in_common() {
     let handles = siblings(|mutex| mutex);
-    Touched::by(|user| drop(smol::block_on(handles[user].lock_async()).unwrap())).assert_common(0);
+    Touched::by(|user| drop(futures_lite::future::block_on(handles[user].lock_async()).unwrap())).assert_common(0);
 }
 
 /// All draw their tokens from one counter.

@@ -59,8 +59,8 @@ pub(crate) fn every_way_to_ask_for_a_set<S: LockStore>(make: impl Fn() -> S) {
     drop(both.try_lock_owned().unwrap());
     drop(both.try_lock_owned_for(long).unwrap());
     drop(both.try_lock_owned_until(far).unwrap());
-    drop(smol::block_on(both.lock_async()).unwrap());
-    drop(smol::block_on(both.lock_owned_async()).unwrap());
+    drop(futures_lite::future::block_on(both.lock_async()).unwrap());
+    drop(futures_lite::future::block_on(both.lock_owned_async()).unwrap());
     assert!(both.with(|| take(&store, "a", EXCLUSIVE).is_err()).unwrap());
     both.lock().unwrap().unlock().unwrap();
 
