@@ -45,7 +45,8 @@ pub(crate) enum Subcommand {
 #[command(next_help_heading = "Who keeps the locks")]
 pub(crate) struct Keeper {
     /// The Redis server: redis://[user:password@]host[:port][/database], rediss:// for TLS,
-    /// unix:///path [default: the variable MUTEXTREE_REDIS]
+    /// unix:///path, redis-sentinel://host,host/service, redis-cluster://host,host [default: the
+    /// variable MUTEXTREE_REDIS]
     #[arg(long, value_name = "URL")]
     pub(crate) redis: Option<String>,
     /// The tree of locks on that server [default: mutextree]

@@ -104,6 +104,14 @@ fn a_command_that_cannot_be_run_is_126_or_127_and_leaves_no_lock() {
 }
 
 #[test]
+fn no_shell_is_in_between() {
+    let server = Server::start();
+    let words = ["$HOME; *", "a  b", "", "`id`", "--", "-n"];
+    let (status, out, err) = run(exec(&server).args(["a", "--", "printf", "[%s]"]).args(words));
+    assert_eq!((status, out.trim_end()), (0, "[$HOME; *][a  b][][`id`][--][-n]"), "{err}");
+}
+
+#[test]
 fn stdin_and_stdout_pass_through() {
     let server = Server::start();
     let mut cat = exec(&server).args(["a", "--", "cat"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
