@@ -156,7 +156,7 @@ fn several_paths_are_had_together_or_not_at_all() {
     assert_eq!(status, 75);
     assert!(err.contains("`b/file` is held by Ann") && err.contains("in the way of `b`"), "{err}");
     assert_eq!(locks.files(), 1, "nothing is kept of it");
-    // Those that wait hold nothing: the free one of them is had by who wants it alone and came first.
+    // Each of these crosses another one.
     let script = ["--", "sh", "-c", "for i in 1 2 3; do \"$0\" exec --dir \"$1\" $2 -- true || exit; done"];
     let mut all: Vec<Running> = ["a b c", "c b a", "b a", "a", "b/x c"]
         .map(|paths| {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::error::ErrorKind;
 use clap::{Args, Parser};
 
@@ -98,7 +99,7 @@ pub(crate) struct Exec {
     #[arg(long, short = 'E', value_name = "STATUS", default_value_t = crate::status::NOT_HAD)]
     pub(crate) conflict_exit_code: u8,
     /// Who holds the lock, for people [default: user@host:process (command)]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) owner: Option<String>,
     /// For how long the lock outlives a machine that is gone; renewed while the command runs
     /// [default: 30s]

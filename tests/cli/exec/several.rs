@@ -20,6 +20,10 @@ fn all_or_none() {
     let line = waiter.complains("waiting");
     assert!(line.contains("`b/file` is held by Ann") && line.contains("in the way of `b`"), "{line}");
     assert_eq!(store.snapshot().unwrap().holders().len(), 1, "it holds nothing while it waits");
+    let mut why = mutextree();
+    let (status, out, _) = run(why.env("MUTEXTREE_REDIS", server.url()).args(["why", "c/x"]));
+    assert_eq!(status, 1);
+    assert!(out.contains("as one with other paths; behind `b/file` held by Ann"), "{out}");
     drop(held);
     assert_eq!(waiter.line(), "in");
     let all = snapshot(&server);

@@ -76,6 +76,7 @@ fn what_makes_no_sense_is_64_and_says_why() {
         ("--lease x a -- true", "500ms"),
         ("--wait 1 --no-wait a -- true", "--no-wait"),
         ("-E 256 a -- true", "256"),
+        ("--owner= a -- true", "--owner"),
         ("--tree {x} a -- true", "brace"),
         ("--redis nonsense a -- true", "URL"),
         ("--dir /tmp --tree x a -- true", "--dir"),
