@@ -55,6 +55,8 @@ mod first;
 /// * In memory a request may show as held while it looks around, before it is granted or starts to
 ///   wait. One that has only just begun to wait, or that goes on to wait at another node, may be
 ///   missing.
+/// * A [set](crate::TreeMutexSet) that waits shows at each of its nodes. In memory it shows only at
+///   the one where it waits, as long as it keeps nobody out of the others.
 /// * Over Redis a snapshot takes several calls if there are more than a thousand locks or waiters.
 ///   What one call returns was all so at one moment.
 ///

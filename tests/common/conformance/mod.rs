@@ -4,7 +4,7 @@
 //! Every promise is a function of a factory, which makes an empty tree at each call.
 //! [`conformance!`] makes them the tests of one store: it lists them by name, so a new one is added
 //! to its list. `conformance!(changing name, factory)` is for what changes a held lock, which not
-//! every store can.
+//! every store can; `passing` is for what only stores in memory do then.
 
 use mutextree::{LockError, LockStore, OwnedTreeMutexGuard, ToTreePath};
 
