@@ -50,7 +50,6 @@ impl Blocker {
     }
 
     /// The node that was asked for.
-    #[cfg_attr(not(feature = "tracing"), allow(dead_code))]
     pub(crate) fn wanted(&self) -> &TreePath {
         &self.0.wanted
     }

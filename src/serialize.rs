@@ -141,6 +141,8 @@ struct Waiting<'a> {
     owner: Option<&'a Owner>,
     waited: Option<f64>,
     client: Option<&'a str>,
+    set: Option<u64>,
+    upgrades: bool,
     behind: Option<&'a Blocker>,
 }
 
@@ -153,6 +155,8 @@ impl<'a> From<&'a WaitingLock> for Waiting<'a> {
             owner: waiter.owner.as_ref(),
             waited: seconds(waiter.waited),
             client: waiter.client.as_deref(),
+            set: waiter.set,
+            upgrades: waiter.upgrades,
             behind: waiter.behind.as_ref(),
         }
     }

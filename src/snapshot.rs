@@ -5,12 +5,15 @@
 //! * `first.rs` the first of many that conflicts with a lock
 //!
 //! A store gives two lists. What each waiter is behind follows from them by the conflict table:
-//! the first lock that conflicts, or else the earliest conflicting waiter before it.
+//! the first lock that conflicts, or else the earliest conflicting waiter before it. A member of a
+//! set of which that is nobody is behind what the first other member is behind that has somebody.
+
+use std::collections::HashMap;
 
 use crate::backend::{HeldLock, WaitingLock};
 use crate::error::Blocker;
 use crate::path::TreePath;
-use crate::request::{Kind, conflicts};
+use crate::request::{Kind, Mode, conflicts};
 
 use self::first::Firsts;
 
@@ -52,6 +55,8 @@ mod first;
 /// * In memory a request may show as held while it looks around, before it is granted or starts to
 ///   wait. One that has only just begun to wait, or that goes on to wait at another node, may be
 ///   missing.
+/// * A [set](crate::TreeMutexSet) that waits shows at each of its nodes. In memory it shows only at
+///   the one where it waits, as long as it keeps nobody out of the others.
 /// * Over Redis a snapshot takes several calls if there are more than a thousand locks or waiters.
 ///   What one call returns was all so at one moment.
 ///
@@ -207,7 +212,13 @@ fn find_behind(held: &[HeldLock], waiting: &mut [WaitingLock]) {
         let waiter = &mut rest[0];
         let (path, kind) = (waiter.path.clone(), waiter.kind);
         if waiter.behind.is_none() {
-            let holder = holders.conflicting(&path, kind, |at| (&held[at].path, held[at].kind));
+            let holder = match own_lock(held, waiter) {
+                // Rare, so all of them are gone through.
+                Some(own) => {
+                    (0..held.len()).find(|&at| at != own && conflicts((&path, kind), (&held[at].path, held[at].kind)))
+                }
+                None => holders.conflicting(&path, kind, |at| (&held[at].path, held[at].kind)),
+            };
             waiter.behind = holder.map(|at| Blocker::by_holder(path.clone(), held[at].clone())).or_else(|| {
                 let at = earlier.conflicting(&path, kind, |at| (&before[at].path, before[at].kind))?;
                 // Without what that one is behind: a queue would hold its own beginning many times.
@@ -217,6 +228,27 @@ fn find_behind(held: &[HeldLock], waiting: &mut [WaitingLock]) {
         }
         earlier.add(at, &path, kind);
     }
+    let mut of_sets: HashMap<u64, Blocker> = HashMap::new();
+    for waiter in &*waiting {
+        if let (Some(set), Some(behind)) = (waiter.set, &waiter.behind) {
+            of_sets.entry(set).or_insert_with(|| behind.clone());
+        }
+    }
+    for waiter in waiting.iter_mut().filter(|waiter| waiter.behind.is_none()) {
+        waiter.behind = waiter.set.and_then(|set| of_sets.get(&set).cloned());
+    }
+}
+
+/// The lock that an upgrade waits to make exclusive, which is not in its way.
+fn own_lock(held: &[HeldLock], waiter: &WaitingLock) -> Option<usize> {
+    held.iter().position(|lock| is_own(lock, waiter))
+}
+
+/// Whether a waiter waits to make this lock exclusive, or one that looks like it.
+fn is_own(lock: &HeldLock, waiter: &WaitingLock) -> bool {
+    waiter.upgrades
+        && lock.kind == Kind::new(Mode::Shared, waiter.kind.scope)
+        && (&lock.path, &lock.owner, &lock.client) == (&waiter.path, &waiter.owner, &waiter.client)
 }
 
 #[cfg(test)]

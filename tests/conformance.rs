@@ -11,3 +11,5 @@ conformance!(naive, NaiveStore::default);
 conformance!(memory, MemoryStore::new);
 conformance!(changing naive_changing, NaiveStore::default);
 conformance!(changing memory_changing, MemoryStore::new);
+conformance!(passing naive_passing, NaiveStore::default);
+conformance!(passing memory_passing, MemoryStore::new);

@@ -136,9 +136,19 @@ pub struct WaitingLock {
     /// The name under which the process of the waiter is known to the store: see
     /// [`HeldLock::client`].
     pub client: Option<String>,
+    /// If it is one of several that are waited for as one: a number that these have in common in
+    /// this snapshot. See [`TreeMutexSet`](crate::TreeMutexSet).
+    pub set: Option<u64>,
+    /// Whether it is an [upgrade](crate::TreeMutexGuard::try_upgrade_for): the waiter holds this
+    /// node as shared, and goes before all others.
+    pub upgrades: bool,
     /// What is in its way: a lock that is held, or else the earliest waiter before it. There may be
-    /// more: [`Snapshot::blockers`](crate::Snapshot::blockers) has all of them. `None` if its turn
-    /// has come.
+    /// more: [`Snapshot::blockers`](crate::Snapshot::blockers) has all of them. If nothing is in
+    /// the way of this member of a set, it is what is in the way of another one.
+    ///
+    /// `None` if its turn has come. Also `None` in an answer of
+    /// [`TreeMutex::blockers`](crate::TreeMutex::blockers) if what it is behind lies elsewhere:
+    /// that looks around one node only.
     pub behind: Option<Blocker>,
 }
 
@@ -147,7 +157,7 @@ impl WaitingLock {
     /// [`Backend`](crate::Backend), who set what they know. What it is behind, is found by
     /// [`Snapshot::new`](crate::Snapshot::new).
     pub fn new(path: TreePath, kind: Kind) -> Self {
-        Self { path, kind, owner: None, waited: None, client: None, behind: None }
+        Self { path, kind, owner: None, waited: None, client: None, set: None, upgrades: false, behind: None }
     }
 }
 

@@ -151,6 +151,7 @@ impl<S: Backend> OwnedTreeMutexGuard<S> {
     /// # Errors
     /// The guard comes back [`Unchanged`] with [`LockError::WouldBlock`], which names who is in the
     /// way: another lock that conflicts, or a waiter that is about to lock a node around this one.
+    /// Over Redis it is anybody who waits in conflict, also for what is locked already.
     /// With [`InvalidInput::NotAbove`] if the path is not that of the node or above it;
     /// [`LockError::Path`] if it is no path; [`LockError::NotHeld`] if the lock had been lost;
     /// [`LockError::Store`] if the store fails.

@@ -76,6 +76,7 @@ pub(super) struct Asleep {
     wanted: MemoryNode,
     kind: Kind,
     draining: bool,
+    upgrades: bool,
     stamp: Stamp,
     /// Tells it from others, so it is kept: no other gets its address.
     sleeper: PlainArc<Sleeper>,
@@ -196,6 +197,7 @@ impl Node {
                 wanted: MemoryNode(waiter.wanted.clone()),
                 kind: waiter.kind,
                 draining: waiter.is_draining(),
+                upgrades: waiter.role == Role::Upgrades,
                 stamp: waiter.stamp,
                 sleeper: waiter.sleeper.clone(),
                 claims,
@@ -262,21 +264,24 @@ fn in_turn(mut asleep: Vec<Asleep>) -> Vec<WaitingLock> {
         at += 1;
         seen[&PlainArc::as_ptr(&waiter.sleeper)] == at - 1
     });
-    asleep.sort_by_key(|waiter| (!waiter.draining, waiter.stamp));
+    asleep.sort_by_key(|waiter| (!waiter.upgrades, !waiter.draining, waiter.stamp));
     let line = |waiter: &Asleep, node: &MemoryNode, kind: Kind| {
         let mut line = WaitingLock::new(node.0.path.clone(), kind.public());
         line.owner = waiter.sleeper.owner().cloned();
         line.waited = waiter.stamp.age();
+        line.upgrades = waiter.upgrades;
         line
     };
     // A set that drains keeps others out of all its members, so it shows as a waiter for each.
-    let lines = |waiter: &Asleep| -> Vec<WaitingLock> {
+    let lines = |(number, waiter): (u64, &Asleep)| -> Vec<WaitingLock> {
         if waiter.claims.is_empty() {
             return vec![line(waiter, &waiter.wanted, waiter.kind)];
         }
-        waiter.claims.iter().map(|claim| line(waiter, &claim.node, claim.kind)).collect()
+        let set = (waiter.claims.len() > 1).then_some(number);
+        let of_claim = |claim: &Claimed| WaitingLock { set, ..line(waiter, &claim.node, claim.kind) };
+        waiter.claims.iter().map(of_claim).collect()
     };
-    asleep.iter().flat_map(lines).collect()
+    (0..).zip(&asleep).flat_map(lines).collect()
 }
 
 #[cfg(all(test, not(any(mutextree_loom, mutextree_shuttle))))]

@@ -116,7 +116,8 @@ fn label_of(path: &TreePath, top: &TreePath, node: Option<&SnapshotNode<'_>>) ->
 fn label_of_waiter(waiter: &WaitingLock) -> String {
     let owner = waiter.owner.as_ref().map_or_else(|| "waits".into(), |owner| printable(owner.as_str()));
     let since = waiter.waited.map_or_else(String::new, |time| format!(", for {}", brief(time)));
-    format!("{}\\n{}{since}", quoted(&owner), how(waiter.kind))
+    let upgrade = if waiter.upgrades { "upgrade, " } else { "" };
+    format!("{}\\n{upgrade}{}{since}", quoted(&owner), how(waiter.kind))
 }
 
 /// Text within the quotes of a label.

@@ -9,9 +9,9 @@ use std::fmt::{self, Write};
 use std::time::Duration;
 
 use super::first::Firsts;
-use super::{Snapshot, SnapshotNode};
+use super::{Snapshot, SnapshotNode, is_own};
 use crate::backend::{HeldLock, WaitingLock};
-use crate::request::{Kind, Scope};
+use crate::request::{Kind, Scope, conflicts};
 
 /// The columns: the tree, a mark, held or waits, how, whose, since when, and more.
 const COLUMNS: usize = 7;
@@ -60,12 +60,16 @@ impl fmt::Display for Snapshot {
 impl Snapshot {
     fn rows(&self) -> Vec<Row> {
         let mut waiters = Firsts::default();
-        for (at, waiter) in self.waiting.iter().enumerate() {
+        let (upgrades, others): (Vec<_>, Vec<_>) = self.waiting.iter().partition(|waiter| waiter.upgrades);
+        for (at, waiter) in others.iter().enumerate() {
             waiters.add(at, &waiter.path, waiter.kind);
         }
         let is_waited_for = |lock: &HeldLock| {
-            let waiter = |at: usize| (&self.waiting[at].path, self.waiting[at].kind);
-            waiters.conflicting(&lock.path, lock.kind, waiter).is_some()
+            let waiter = |at: usize| (&others[at].path, others[at].kind);
+            let is_in_its_way = |upgrade: &&WaitingLock| {
+                !is_own(lock, upgrade) && conflicts((&upgrade.path, upgrade.kind), (&lock.path, lock.kind))
+            };
+            waiters.conflicting(&lock.path, lock.kind, waiter).is_some() || upgrades.iter().any(is_in_its_way)
         };
         let mut drawing = Drawing { rows: Vec::new(), is_waited_for: &is_waited_for };
         let nodes: Vec<_> = self.nodes().map(|node| (node.path().components().collect(), node)).collect();
@@ -156,10 +160,16 @@ pub(super) fn about_end(lock: &HeldLock) -> String {
 }
 
 fn about_wait(waiter: &WaitingLock) -> String {
-    match &waiter.behind {
+    let upgrade = if waiter.upgrades { "upgrade, " } else { "" };
+    let behind = match &waiter.behind {
+        // It waits as one with another node.
+        Some(behind) if *behind.wanted() != waiter.path => {
+            printable(&format!("with `{}`, which is behind {behind}", behind.wanted()))
+        }
         Some(behind) => printable(&format!("behind {behind}")),
         None => "its turn has come".into(),
-    }
+    };
+    format!("{upgrade}{behind}")
 }
 
 /// The name of a node, quoted if it has a `/`, as paths show it.

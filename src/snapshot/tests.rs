@@ -39,6 +39,31 @@ fn nothing_says_so() {
     assert_eq!(part.to_string(), "nothing is held, and nobody waits at `a` or below\n");
 }
 
+/// A set waits as one, so a member that is free waits for what is in the way of another one. An
+/// upgrade is not in its own way.
+#[test]
+fn sets_and_upgrades_say_what_they_wait_for() {
+    let members = ["a", "b"].map(|on| WaitingLock { set: Some(1), ..waiting(on, XS, "Set", 0) });
+    let upgrade = WaitingLock { upgrades: true, ..waiting("u", XS, "Rob", 0) };
+    let locks = vec![held("b/file", XS, "Ann", 0), held("u", SS, "Rob", 0), held("u/x", SS, "Quinn", 0)];
+    let snapshot = Snapshot::new(locks, [upgrade].into_iter().chain(members).collect());
+    let expected = "\
+/
+├─ a          waits  exclusive  Set    with `b`, which is behind `b/file`, held by Ann
+├─ b          waits  exclusive  Set    behind `b/file`, held by Ann
+│  └─ file  ! held   exclusive  Ann
+└─ u          held   shared     Rob
+   │          waits  exclusive  Rob    upgrade, behind `u/x`, held by Quinn
+   └─ x     ! held   shared     Quinn
+
+3 held, 3 wait; ! somebody waits for it
+";
+    assert_eq!(snapshot.to_string(), expected);
+    assert!(snapshot.to_dot().contains("upgrade, exclusive"));
+    // The part around one of them says the same.
+    assert_eq!(behind(&snapshot.below(&path("a"))), ["`b/file`, held by Ann"]);
+}
+
 fn a_busy_tree() -> Snapshot {
     let mut leased = held("org/team", XS, "nightly backup", 340);
     leased.remaining = Some(Duration::from_secs(29));

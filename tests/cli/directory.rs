@@ -149,6 +149,30 @@ fn many_at_once_take_turns() {
 }
 
 #[test]
+fn several_paths_are_had_together_or_not_at_all() {
+    let locks = Locks::new();
+    let mut holder = locks.holds("--owner Ann b/file");
+    let (status, _, err) = run(locks.exec().args(["-n", "c", "b", "a", "--", "true"]));
+    assert_eq!(status, 75);
+    assert!(err.contains("`b/file` is held by Ann") && err.contains("in the way of `b`"), "{err}");
+    assert_eq!(locks.files(), 1, "nothing is kept of it");
+    // Each of these crosses another one.
+    let script = ["--", "sh", "-c", "for i in 1 2 3; do \"$0\" exec --dir \"$1\" $2 -- true || exit; done"];
+    let mut all: Vec<Running> = ["a b c", "c b a", "b a", "a", "b/x c"]
+        .map(|paths| {
+            let program = env!("CARGO_BIN_EXE_mutextree");
+            let mut shell = Command::new(script[1]);
+            Running::start(shell.args(&script[2..]).arg(program).arg(&locks.dir).arg(paths))
+        })
+        .into();
+    until("they wait", || locks.files() >= 5);
+    holder.type_line("");
+    assert_eq!(holder.status(), 0);
+    assert!(all.iter_mut().all(|one| one.status() == 0), "none waits for ever, whatever the order");
+    assert_eq!(locks.files(), 0);
+}
+
+#[test]
 fn tokens_rise() {
     let locks = Locks::new();
     let token = || -> u64 {

@@ -7,4 +7,5 @@ mod running;
 mod seeing;
 #[path = "../redis/server.rs"]
 mod server;
+mod several_servers;
 mod terminal;

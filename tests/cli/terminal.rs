@@ -228,6 +228,20 @@ fn a_command_that_dies_leaves_the_terminal_as_it_was() {
 }
 
 #[test]
+fn watch_ends_with_its_terminal() {
+    let (_server, _store, terminal) = scene();
+    terminal.enter("echo number: $$");
+    terminal.shows("\nnumber: ");
+    let screen = terminal.screen();
+    let (_, pid) = screen.rsplit_once("\nnumber: ").unwrap();
+    let pid = pid.lines().next().unwrap().to_owned();
+    terminal.enter("exec mutextree watch");
+    terminal.shows("q quit");
+    drop(terminal);
+    until("it is gone", || !lives(&pid));
+}
+
+#[test]
 fn watch_draws_the_tree_and_obeys_its_keys() {
     let (server, store, terminal) = scene();
     let team = store.mutex("org/team").unwrap().owner("Ann").lock_owned().unwrap();

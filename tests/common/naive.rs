@@ -340,7 +340,9 @@ impl Backend for NaiveStore {
 
     fn take_snapshot(&self) -> Result<Snapshot, LockError> {
         let (mut held, mut waiting) = (Vec::new(), Vec::new());
-        for lock in &self.0.now().locks {
+        let state = self.0.now();
+        let is_of_set = |lock: &Lock| state.locks.iter().filter(|other| other.arrival == lock.arrival).count() > 1;
+        for lock in &state.locks {
             let (path, since) = (lock.path.clone(), Some(lock.since.elapsed()));
             if lock.held {
                 let mut line = HeldLock::new(path.clone(), lock.kind);
@@ -352,6 +354,8 @@ impl Backend for NaiveStore {
                 let kind = if lock.upgrading { Kind::new(Mode::Exclusive, lock.kind.scope) } else { lock.kind };
                 let mut line = WaitingLock::new(path, kind);
                 (line.owner, line.waited) = (lock.owner.clone(), since);
+                line.upgrades = lock.upgrading;
+                line.set = is_of_set(lock).then_some(lock.arrival);
                 waiting.push(line);
             }
         }

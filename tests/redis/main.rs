@@ -28,3 +28,4 @@ mod times;
 use common::{conformance, hand};
 
 conformance!(suite, server::new_tree);
+conformance!(changing changing_suite, server::new_tree);

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::error::ErrorKind;
 use clap::{Args, Parser};
 
@@ -45,7 +46,8 @@ pub(crate) enum Subcommand {
 #[command(next_help_heading = "Who keeps the locks")]
 pub(crate) struct Keeper {
     /// The Redis server: redis://[user:password@]host[:port][/database], rediss:// for TLS,
-    /// unix:///path [default: the variable MUTEXTREE_REDIS]
+    /// unix:///path, redis-sentinel://host,host/service, redis-cluster://host,host [default: the
+    /// variable MUTEXTREE_REDIS]
     #[arg(long, value_name = "URL")]
     pub(crate) redis: Option<String>,
     /// The tree of locks on that server [default: mutextree]
@@ -97,7 +99,7 @@ pub(crate) struct Exec {
     #[arg(long, short = 'E', value_name = "STATUS", default_value_t = crate::status::NOT_HAD)]
     pub(crate) conflict_exit_code: u8,
     /// Who holds the lock, for people [default: user@host:process (command)]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) owner: Option<String>,
     /// For how long the lock outlives a machine that is gone; renewed while the command runs
     /// [default: 30s]

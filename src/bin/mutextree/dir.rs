@@ -89,6 +89,7 @@ impl Directory {
                     lock.owner = Some(entry.owner.as_str().into());
                     lock.waited = since(entry.number);
                     lock.client = Some(entry.process.to_string());
+                    lock.set = (entry.paths.len() > 1).then_some(entry.number);
                     waiting.push(lock);
                 }
             }

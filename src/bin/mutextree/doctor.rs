@@ -1,6 +1,8 @@
 //! `mutextree doctor`: can this server, or this directory, be used; and what to do if not.
 //!
-//! * `doctor/server.rs`: what a server says of itself; `doctor/info.rs`: its `INFO`
+//! * `doctor/server.rs`: what servers say of themselves; `doctor/info.rs`: their `INFO`
+//! * `doctor/sentinels.rs`, `doctor/cluster.rs`: how servers are found, if there are several
+//! * `doctor/asking.rs`: which servers a URL leads to; connections to them
 //! * `doctor/directory.rs`: a directory
 //!
 //! Each look is a line: how good it is, what was looked at, what was found, and what to do. The
@@ -9,8 +11,11 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
+mod asking;
+mod cluster;
 mod directory;
 mod info;
+mod sentinels;
 mod server;
 
 use crate::args::Doctor;
@@ -49,6 +54,16 @@ impl Finding {
 
     fn bad(what: &'static str, found: impl Into<String>, advice: &'static str) -> Self {
         Self { grade: Grade::Bad, what, found: found.into(), advice: Some(advice) }
+    }
+
+    /// Of one server of several.
+    fn at(self, address: &str) -> Self {
+        Self { found: format!("{address}: {}", self.found), ..self }
+    }
+
+    /// Nothing is wrong for now.
+    fn for_later(self) -> Self {
+        Self { grade: if self.grade == Grade::Bad { Grade::Doubtful } else { self.grade }, ..self }
     }
 }
 

@@ -11,6 +11,8 @@ use crate::status::Failure;
 
 /// The variable that names the server.
 const VARIABLE: &str = "MUTEXTREE_REDIS";
+/// The variable that has user and password for Sentinels, if they want any.
+const SENTINEL_VARIABLE: &str = "MUTEXTREE_SENTINEL_LOGIN";
 const DEFAULT_TREE: &str = "mutextree";
 
 #[derive(Clone, Debug)]
@@ -57,6 +59,10 @@ impl Place {
 /// The store on the server at that URL.
 pub(crate) fn connect(keeper: &Keeper, url: &str, lease: Option<Duration>) -> Result<RedisStore, LockError> {
     let builder = RedisStore::builder(url).tree(tree(keeper)).timeout(keeper.timeout).client_name("mutextree-command");
+    let builder = match sentinel_login() {
+        Some((user, password)) => builder.sentinel_login(user.as_deref(), &password),
+        None => builder,
+    };
     match lease {
         Some(lease) => builder.lease(lease).connect(),
         None => builder.connect(),
@@ -71,6 +77,14 @@ pub(crate) fn url(keeper: &Keeper) -> Result<String, Failure> {
             "say who keeps the locks: --redis URL, or the variable {VARIABLE}, or --dir DIR for this machine alone"
         ))
     })
+}
+
+/// User and password for Sentinels: `user:password`, or `:password`. The URL has those for the
+/// master.
+pub(crate) fn sentinel_login() -> Option<(Option<String>, String)> {
+    let text = std::env::var(SENTINEL_VARIABLE).ok().filter(|text| !text.is_empty())?;
+    let (user, password) = text.split_once(':').unwrap_or(("", &text));
+    Some((Some(user.to_owned()).filter(|user| !user.is_empty()), password.to_owned()))
 }
 
 pub(crate) fn tree(keeper: &Keeper) -> &str {

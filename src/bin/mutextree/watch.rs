@@ -20,6 +20,7 @@ use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use rustix::process::{Signal, getpgrp, kill_process_group};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 mod changes;
 mod columns;
@@ -36,6 +37,9 @@ use screen::Screen;
 /// How long the keys wait for what the other thread brings, and the other way round.
 const TURN: Duration = Duration::from_millis(50);
 
+/// How long it may take to leave the terminal as it was.
+const PATIENCE: Duration = Duration::from_millis(500);
+
 /// What came of a look: a snapshot, or why there is none.
 type Look = Result<Snapshot, String>;
 
@@ -49,11 +53,7 @@ pub(crate) fn run(watch: &Watch) -> Result<ExitCode, Failure> {
     if watch.json {
         return changes::run(&place, &prefix, watch.interval);
     }
-    let ended = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGHUP, SIGINT] {
-        let registered = signal_hook::flag::register(signal, ended.clone());
-        registered.map_err(|error| Failure::system("cannot handle signals", error))?;
-    }
+    let ended = end_by_signals().map_err(|error| Failure::system("cannot handle signals", error))?;
     let mut screen = Screen::new(place.name(), prefix.clone());
     let looks = look_again_and_again(place, prefix, watch.interval);
     let mut terminal = ratatui::try_init().map_err(|error| Failure::system("cannot use the terminal", error))?;
@@ -61,6 +61,22 @@ pub(crate) fn run(watch: &Watch) -> Result<ExitCode, Failure> {
     ratatui::restore();
     result.map_err(|error| Failure::system("cannot use the terminal", error))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Becomes true when a signal says that this is to end. What reads the keys never returns once the
+/// terminal is gone, so the signal ends the process itself if nothing else has.
+fn end_by_signals() -> io::Result<Arc<AtomicBool>> {
+    let mut signals = Signals::new([SIGTERM, SIGHUP, SIGINT])?;
+    let ended = Arc::new(AtomicBool::new(false));
+    let told = ended.clone();
+    thread::spawn(move || {
+        for signal in signals.forever() {
+            told.store(true, Ordering::Relaxed);
+            thread::sleep(PATIENCE);
+            let _ = signal_hook::low_level::emulate_default_handler(signal);
+        }
+    });
+    Ok(ended)
 }
 
 /// One look that is not shown yet is enough.

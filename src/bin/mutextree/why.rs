@@ -46,6 +46,8 @@ fn details(blocker: &Blocker) -> String {
     }
     if let Some(waiting) = blocker.waiting() {
         parts.extend(waiting.waited.map(|time| format!("since {}", span(time))));
+        parts.extend(waiting.set.map(|_| "as one with other paths".into()));
+        parts.extend(waiting.upgrades.then(|| "an upgrade of its shared lock".into()));
         parts.push(match &waiting.behind {
             Some(behind) => format!("behind {}", name(behind)),
             None => "its turn has come".into(),

@@ -1,19 +1,18 @@
 //! Looking at what is held and who waits, and ending what somebody else holds. On the calling
 //! thread.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::caller::twice;
 use super::client::store_error;
 use super::engine::Engine;
 use crate::backend::{HeldLock, LeaseToken};
-use crate::error::{Blocker, LockError};
+use crate::error::LockError;
 use crate::redis::clock::clock;
 use crate::redis::error::Failure;
 use crate::redis::protocol::calls::{self, Answered, Cursor, Entry, Listed};
 use crate::redis::protocol::keys::Target;
 use crate::redis::protocol::lock::is_token;
-use crate::request::conflicts;
 use crate::snapshot::Snapshot;
 
 /// All that is held on a node, below it, and on those above; and who waits, if that is asked for.
@@ -39,23 +38,18 @@ pub(in crate::redis) fn list(engine: &Engine, target: &Target, waiters: bool) ->
     // Waiters come first. One that was granted its lock between two calls is held now.
     let names: HashSet<_> = held.iter().filter_map(|lock| lock.name.as_ref()).map(LeaseToken::as_str).collect();
     waiting.retain(|(_, token, _)| !names.contains(&**token));
-    // A lock that waits to become exclusive goes before others, and is not behind itself.
-    waiting.sort_by_key(|(arrival, token, _)| (of_upgrade(token).is_none(), *arrival));
+    // A lock that waits to become exclusive goes before others.
+    waiting.sort_by_key(|(arrival, _, lock)| (!lock.upgrades, *arrival));
     drop(names);
-    for (_, token, lock) in &mut waiting {
-        if let Some(own) = of_upgrade(token) {
-            let is_other = |it: &&HeldLock| it.name.as_ref().is_none_or(|name| name.as_str() != own);
-            let in_the_way = |it: &&HeldLock| conflicts((&lock.path, lock.kind), (&it.path, it.kind));
-            let other = held.iter().filter(is_other).find(in_the_way);
-            lock.behind = other.map(|other| Blocker::by_holder(lock.path.clone(), other.clone()));
-        }
+    // The members of a set arrived as one.
+    let mut with_number: HashMap<u64, usize> = HashMap::new();
+    for (arrival, ..) in &waiting {
+        *with_number.entry(*arrival).or_default() += 1;
+    }
+    for (arrival, _, lock) in &mut waiting {
+        lock.set = (with_number[arrival] > 1).then_some(*arrival);
     }
     Ok(Snapshot::new(held, waiting.into_iter().map(|(.., lock)| lock).collect()))
-}
-
-/// The token of the lock that is to become exclusive, if that is what this one waits for.
-fn of_upgrade(token: &str) -> Option<&str> {
-    token.strip_suffix('^')
 }
 
 /// Ends a held lock, whoever holds it. Whether it was held.

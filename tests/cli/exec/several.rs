@@ -1,43 +1,104 @@
-//! Several paths: all or none, without deadlock and without starvation.
+//! Several paths: one lock, all of it or nothing, without deadlock and without starvation.
 
-use mutextree::{LockStore as _, OwnedTreeMutexGuard, RedisStore};
+use mutextree::LockStore as _;
 
 use super::{exec, snapshot, tree};
-use crate::running::{Running, run, until};
+use crate::running::{Running, mutextree, run};
 use crate::server::Server;
 
 #[test]
 fn all_or_none() {
     let server = Server::start();
     let store = tree(&server);
-    let held = store.lock("b").unwrap();
+    let held = store.mutex("b/file").unwrap().owner("Ann").lock_owned().unwrap();
     let (status, out, err) = run(exec(&server).args(["-n", "a", "b", "c", "--", "echo", "ran"]));
     assert_eq!((status, out.as_str()), (75, ""), "{err}");
+    assert!(err.contains("`b/file` is held by Ann") && err.contains("in the way of `b`"), "{err}");
     assert_eq!(store.snapshot().unwrap().holders().len(), 1, "nothing is kept of it");
 
     let mut waiter = Running::start(exec(&server).args(["c", "a", "b", "--", "sh", "-c", "echo in; read line"]));
-    waiter.complains("waiting");
+    let line = waiter.complains("waiting");
+    assert!(line.contains("`b/file` is held by Ann") && line.contains("in the way of `b`"), "{line}");
+    assert_eq!(store.snapshot().unwrap().holders().len(), 1, "it holds nothing while it waits");
+    let mut why = mutextree();
+    let (status, out, _) = run(why.env("MUTEXTREE_REDIS", server.url()).args(["why", "c/x"]));
+    assert_eq!(status, 1);
+    assert!(out.contains("as one with other paths; behind `b/file` held by Ann"), "{out}");
     drop(held);
     assert_eq!(waiter.line(), "in");
-    let held: Vec<_> = snapshot(&server).holders().map(|lock| lock.path.to_string()).collect();
+    let all = snapshot(&server);
+    let held: Vec<_> = all.holders().map(|lock| lock.path.to_string()).collect();
     assert_eq!(held, ["a", "b", "c"]);
     waiter.type_line("");
     assert_eq!(waiter.status(), 0);
     assert!(snapshot(&server).is_empty());
 }
 
-/// A lock that is had while another one is waited for would hold up others for as long as that.
 #[test]
-fn a_part_of_the_set_keeps_others_out_for_a_moment_only() {
+fn one_token_is_for_all_of_them() {
+    let server = Server::start();
+    let script = "echo $MUTEXTREE_FENCING_TOKEN; read line";
+    let mut holder = Running::start(exec(&server).args(["a", "b/x", "b/y", "--", "sh", "-c", script]));
+    let token: u64 = holder.line().parse().unwrap();
+    let held: Vec<_> = snapshot(&server).holders().map(|lock| lock.fencing_token).collect();
+    assert_eq!(held, [Some(token); 3]);
+    // By the token all of it ends.
+    let mut ends = mutextree();
+    ends.env("MUTEXTREE_REDIS", server.url()).args(["break", "--yes", &token.to_string()]);
+    let (status, out, err) = run(&mut ends);
+    assert_eq!((status, out.lines().count()), (0, 3), "{out}{err}");
+    assert_eq!(holder.status(), 76);
+}
+
+#[test]
+fn what_loses_one_of_them_is_stopped_and_gives_back_the_others() {
+    let server = Server::start();
+    let mut holder = Running::start(exec(&server).args(["a", "b", "--", "sh", "-c", "echo in; read line"]));
+    assert_eq!(holder.line(), "in");
+    let store = tree(&server);
+    let all = store.snapshot().unwrap();
+    assert!(store.break_lock(all.holders().nth(1).unwrap()).unwrap());
+    assert_eq!(holder.status(), 76);
+    holder.complains("`a`, `b` is lost");
+    assert!(snapshot(&server).is_empty());
+}
+
+/// What waits holds nothing, so it keeps nobody out who came before it.
+#[test]
+fn who_came_first_gets_in_though_a_set_waits() {
     let server = Server::start();
     let store = tree(&server);
-    let held = store.lock("b").unwrap();
+    let (held, other) = (store.lock("b").unwrap(), store.lock("a/z").unwrap());
+    let mut first = Running::start(exec(&server).args(["a", "--", "echo", "got in"]));
+    first.complains("waiting");
     let mut set = Running::start(exec(&server).args(["a/x", "b", "a/y", "--", "echo", "all"]));
     set.complains("waiting");
-    let (status, out, err) = run(exec(&server).args(["a", "--", "echo", "got in"]));
-    assert_eq!((status, out.as_str()), (0, "got in\n"), "{err}");
+    drop(other);
+    assert_eq!(first.line(), "got in");
+    assert_eq!(first.status(), 0);
     drop(held);
     assert_eq!(set.line(), "all");
+    assert_eq!(set.status(), 0);
+}
+
+/// Who comes later is behind the set at each of its paths, so locks that come and go do not starve
+/// it.
+#[test]
+fn who_comes_later_waits_behind_the_set() {
+    let server = Server::start();
+    let store = tree(&server);
+    let held = store.lock("a/x").unwrap();
+    let script = ["--", "sh", "-c", "echo in; read line"];
+    let mut set = Running::start(exec(&server).args(["--owner", "Set", "a/x", "a/y"]).args(script));
+    set.complains("waiting");
+    let (status, _, err) = run(exec(&server).args(["-n", "a/y", "--", "true"]));
+    assert_eq!(status, 75);
+    assert!(err.contains("Set waits for `a/y`"), "{err}");
+    drop(held);
+    assert_eq!(set.line(), "in");
+    let held: Vec<_> = snapshot(&server).holders().map(|lock| lock.path.to_string()).collect();
+    assert_eq!(held, ["a/x", "a/y"], "and nothing that was not asked for");
+    set.type_line("");
     assert_eq!(set.status(), 0);
 }
 
@@ -59,34 +120,12 @@ fn crossing_sets_and_a_lock_around_them_all_get_through() {
     assert!(snapshot(&server).is_empty());
 }
 
-/// An adversary that always holds the one that is wanted next. In the end all of the branch is
-/// locked at once.
 #[test]
-fn nobody_is_starved_by_locks_that_come_and_go() {
+fn more_than_the_server_takes_in_one_step_is_64() {
     let server = Server::start();
-    let store = tree(&server);
-    let take = |path: &str| -> OwnedTreeMutexGuard<RedisStore> { store.lock(path).unwrap() };
-    let waits_for = |path: &str| {
-        let now = store.snapshot().unwrap();
-        let waits = now.waiters().any(|waiter| waiter.path.to_string() == path);
-        // It waits for it, and holds nothing: the other one is free.
-        waits && now.holders().len() == 1
-    };
-    let mut held = take("a/x");
-    let mut victim = Running::start(exec(&server).args(["a/x", "a/y", "--", "sh", "-c", "echo in; read line"]));
-    let (mut here, mut there) = ("a/x", "a/y");
-    for round in 0..8 {
-        until(&format!("round {round}: it waits for {here}"), || waits_for(here));
-        let next = take(there);
-        drop(held);
-        held = next;
-        (here, there) = (there, here);
-    }
-    victim.complains("locking all of `a` instead");
-    until("it waits for a", || waits_for("a"));
-    drop(held);
-    assert_eq!(victim.line(), "in");
-    assert_eq!(snapshot(&server).holders().next().unwrap().path.to_string(), "a");
-    victim.type_line("");
-    assert_eq!(victim.status(), 0);
+    let paths: Vec<String> = (0..65).map(|number| number.to_string()).collect();
+    let (status, out, err) = run(exec(&server).args(&paths).args(["--", "echo", "ran"]));
+    assert_eq!((status, out.as_str()), (64, ""));
+    assert!(err.contains("65") && err.contains("64"), "{err}");
+    assert_eq!(run(exec(&server).args(&paths[1..]).args(["--", "true"])).0, 0);
 }

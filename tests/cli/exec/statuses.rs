@@ -76,6 +76,7 @@ fn what_makes_no_sense_is_64_and_says_why() {
         ("--lease x a -- true", "500ms"),
         ("--wait 1 --no-wait a -- true", "--no-wait"),
         ("-E 256 a -- true", "256"),
+        ("--owner= a -- true", "--owner"),
         ("--tree {x} a -- true", "brace"),
         ("--redis nonsense a -- true", "URL"),
         ("--dir /tmp --tree x a -- true", "--dir"),
@@ -101,6 +102,14 @@ fn a_command_that_cannot_be_run_is_126_or_127_and_leaves_no_lock() {
         assert!(err.contains(command), "{err}");
         assert!(snapshot(&server).is_empty());
     }
+}
+
+#[test]
+fn no_shell_is_in_between() {
+    let server = Server::start();
+    let words = ["$HOME; *", "a  b", "", "`id`", "--", "-n"];
+    let (status, out, err) = run(exec(&server).args(["a", "--", "printf", "[%s]"]).args(words));
+    assert_eq!((status, out.trim_end()), (0, "[$HOME; *][a  b][][`id`][--][-n]"), "{err}");
 }
 
 #[test]

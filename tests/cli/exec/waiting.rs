@@ -5,7 +5,7 @@ use std::process::Command;
 use mutextree::LockStore as _;
 
 use super::{exec, snapshot, tree};
-use crate::running::{Running, until};
+use crate::running::{Running, run, until};
 use crate::server::Server;
 
 #[test]
@@ -22,6 +22,25 @@ fn a_waiter_says_for_whom_it_waits_and_gets_its_turn() {
     assert_eq!(waiter.status(), 0);
     assert!(waiter.complaints().iter().any(|line| line.contains("locked `a/b` after")));
     assert!(snapshot(&server).is_empty());
+}
+
+/// A name is for people: two that have the same one are in each other's way all the same.
+#[test]
+fn who_has_the_same_owner_is_named_and_who_came_later_is_not() {
+    let server = Server::start();
+    let store = tree(&server);
+    let _held = store.mutex("a").unwrap().owner("nightly").lock_owned().unwrap();
+    let nightly = ["--owner", "nightly", "a/b", "--", "true"];
+    let (status, _, err) = run(exec(&server).arg("-n").args(nightly));
+    assert_eq!(status, 75);
+    assert!(err.contains("`a` is held by nightly"), "{err}");
+    // A reader is in no reader's way, so it is not found by looking for what is in its own.
+    let first = Running::start(exec(&server).args(["-w", "1s", "--shared"]).args(nightly));
+    until("the first waits", || snapshot(&server).waiters().len() == 1);
+    let _later = Running::start(exec(&server).args(["--owner", "Zoe", "a/b", "--", "true"]));
+    until("the other waits behind it", || snapshot(&server).waiters().len() == 2);
+    let line = first.complains("within 1.0 s");
+    assert!(line.contains("`a` is held by nightly") && !line.contains("Zoe"), "{line}");
 }
 
 #[test]

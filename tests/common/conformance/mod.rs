@@ -4,7 +4,7 @@
 //! Every promise is a function of a factory, which makes an empty tree at each call.
 //! [`conformance!`] makes them the tests of one store: it lists them by name, so a new one is added
 //! to its list. `conformance!(changing name, factory)` is for what changes a held lock, which not
-//! every store can.
+//! every store can; `passing` is for what only stores in memory do then.
 
 use mutextree::{LockError, LockStore, OwnedTreeMutexGuard, ToTreePath};
 
@@ -91,8 +91,15 @@ macro_rules! conformance {
                     upgrade_that_times_out_leaves_nothing, upgrade_keeps_lease_and_owner, upgrade_that_is_lost,
                     upgrade_is_seen, upgrade_under_load;
                 widening: widen_covers_the_subtree, widen_is_refused_by_what_conflicts, widen_to_elsewhere_is_an_error,
-                    widen_keeps_lease_and_owner, widen_leaves_no_gap, widen_and_narrow_under_waiters;
+                    widen_keeps_lease_and_owner, widen_leaves_no_gap, widen_is_refused_by_who_waits_around_it;
             }
+        }
+    };
+    // Over a server, who waits for what is locked keeps it from being widened.
+    (passing $store:ident, $make:expr) => {
+        mod $store {
+            use super::*;
+            conformance! { @tests $make; widening: widen_and_narrow_under_waiters; }
         }
     };
     (@tests $make:expr; $($group:ident: $($promise:ident),+;)+) => {

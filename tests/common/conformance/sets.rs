@@ -375,6 +375,13 @@ pub(crate) fn a_set_that_waits_is_seen<S: LockStore>(make: impl Fn() -> S) {
             std::thread::yield_now();
         }
         assert_eq!(seen().0, [held], "a set that waits holds nothing");
+        let snapshot = store.snapshot().unwrap();
+        for waiter in snapshot.waiters() {
+            let behind = waiter.behind.as_ref().map(|behind| behind.path().to_string());
+            assert_eq!(behind.as_deref(), Some(held), "each member waits for what is in the way of one\n{snapshot}");
+        }
+        let sets: Vec<_> = snapshot.waiters().map(|waiter| waiter.set).collect();
+        assert!(sets.len() == 1 || (sets[0].is_some() && sets[0] == sets[1]), "{sets:?}");
         let blockers = store.mutex("b").unwrap().blockers().unwrap();
         assert_eq!(blockers[0].held().map(|lock| lock.path.to_string()).as_deref(), Some(held));
         assert!(blockers[1..].iter().any(|blocker| blocker.waiting().is_some()), "{blockers:?}");

@@ -323,6 +323,9 @@ pub(crate) fn upgrade_is_seen<S: LockStore>(make: impl Fn() -> S) {
     assert_eq!(waiting.len(), 1);
     assert_eq!((waiting[0].path.to_string(), waiting[0].kind), ("a".into(), EXCLUSIVE));
     assert_eq!(waiting[0].owner, Some("alice".into()));
+    assert!(waiting[0].upgrades);
+    let behind = waiting[0].behind.as_ref().unwrap();
+    assert_eq!(behind.path().to_string(), "a/b", "it is not in its own way\n{snapshot}");
     let error = take(&store, "a", SHARED).unwrap_err();
     assert_eq!(error.to_string(), "`a` is blocked by a lock on `a`, held by alice");
     drop(reader);

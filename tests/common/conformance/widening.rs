@@ -156,7 +156,11 @@ pub(crate) fn widen_and_narrow_under_waiters<S: LockStore>(make: impl Fn() -> S)
     }
     drop(guard);
     waiter.ends();
-    // Who waits for a node around it is in the way.
+    assert_all_free(&store);
+}
+
+pub(crate) fn widen_is_refused_by_who_waits_around_it<S: LockStore>(make: impl Fn() -> S) {
+    let store = make();
     let guard = hold(&store, "a/b", EXCLUSIVE);
     let above = mutex(&store, "a", EXCLUSIVE);
     let above = asking(move || drop(above.lock().unwrap()));

@@ -67,6 +67,8 @@ Examples:
 pub(crate) const DOCTOR: &str = "\
 Examples:
   mutextree doctor --redis redis://cache.example.org
+  mutextree doctor --redis redis-sentinel://s1,s2,s3/locks
+  mutextree doctor --redis redis-cluster://n1,n2
   mutextree doctor --dir /var/lock/site";
 
 pub(crate) const COMPLETIONS: &str = "\

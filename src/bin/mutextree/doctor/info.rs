@@ -2,6 +2,17 @@
 
 use super::Finding;
 
+/// What a server is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The one server of a URL.
+    Alone,
+    /// One of several, which the others say is a master.
+    Master,
+    /// One of several, which the others say is a replica.
+    Replica,
+}
+
 /// The fields of `INFO`.
 #[derive(Debug)]
 pub(super) struct Info(String);
@@ -11,7 +22,7 @@ impl Info {
         Self(text)
     }
 
-    fn field(&self, name: &str) -> Option<&str> {
+    pub(super) fn field(&self, name: &str) -> Option<&str> {
         self.0.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
     }
 
@@ -19,8 +30,14 @@ impl Info {
         self.field(name).and_then(|value| value.parse().ok()).unwrap_or(0)
     }
 
-    pub(super) fn findings(&self) -> Vec<Finding> {
-        vec![self.version(), self.memory(), self.persistence(), self.replication(), self.cluster()]
+    pub(super) fn findings(&self, part: Part) -> Vec<Finding> {
+        let own = [self.version(), self.memory(), self.persistence()];
+        match part {
+            Part::Alone => own.into_iter().chain([self.replication(), self.cluster()]).collect(),
+            Part::Master => own.into_iter().chain([self.as_master()]).collect(),
+            // It has no locks of its own: what is wrong with it matters once it is master.
+            Part::Replica => own.into_iter().map(Finding::for_later).chain([self.as_replica()]).collect(),
+        }
     }
 
     fn version(&self) -> Finding {
@@ -75,16 +92,55 @@ impl Info {
                 (Some(host), Some(port)) => format!("a replica of {host}:{port}"),
                 _ => "no master".into(),
             };
-            return Finding::bad(WHAT, master, "name the master itself in the URL: a replica refuses locks");
+            let advice = "name the master itself in the URL, as a replica refuses locks; or the Sentinels, as redis-sentinel://host:port,host:port/service";
+            return Finding::bad(WHAT, master, advice);
         }
         match self.number("connected_slaves") {
             0 => Finding::good(WHAT, "a master without replicas"),
-            replicas => Finding::doubtful(
-                WHAT,
-                format!("a master with {replicas} replicas"),
-                "know that a failover can lose the locks of the last moments, as replication is asynchronous: check fencing tokens where it matters",
-            ),
+            replicas => Self::with_replicas(replicas),
         }
+    }
+
+    fn with_replicas(replicas: u64) -> Finding {
+        Finding::doubtful(
+            "replication",
+            format!("a master with {replicas} {}", if replicas == 1 { "replica" } else { "replicas" }),
+            "know that a failover can lose the locks of the last moments, as replication is asynchronous: check fencing tokens where it matters",
+        )
+    }
+
+    /// Of a server that others say is a master.
+    fn as_master(&self) -> Finding {
+        const WHAT: &str = "replication";
+        if self.field("role") != Some("master") {
+            let advice = "look again in a moment: a failover seems to go on";
+            return Finding::doubtful(WHAT, "others name it as master, and it says that it is a replica", advice);
+        }
+        match self.number("connected_slaves") {
+            0 => Finding::doubtful(
+                WHAT,
+                "a master without replicas",
+                "add one, or start those that there are: without it nobody takes over",
+            ),
+            replicas => Self::with_replicas(replicas),
+        }
+    }
+
+    /// Of a server that others say is a replica.
+    fn as_replica(&self) -> Finding {
+        const WHAT: &str = "replication";
+        let of = match (self.field("master_host"), self.field("master_port")) {
+            (Some(host), Some(port)) => format!("a replica of {host}:{port}"),
+            _ => {
+                let advice = "look again in a moment: a failover seems to go on";
+                return Finding::doubtful(WHAT, "others name it as a replica, and it says that it is a master", advice);
+            }
+        };
+        if self.field("master_link_status") == Some("up") {
+            return Finding::good(WHAT, format!("{of}, and follows it"));
+        }
+        let advice = "look into its log, why it does not follow its master: as it is it would take over with old locks";
+        Finding::doubtful(WHAT, format!("{of}, and has no connection to it"), advice)
     }
 
     fn cluster(&self) -> Finding {
@@ -93,7 +149,7 @@ impl Info {
             return Finding::doubtful(
                 WHAT,
                 "this is a node of a cluster",
-                "name the node that has the slot of the tree (CLUSTER KEYSLOT '{tree}:n'), or use a server that is no cluster",
+                "use redis-cluster://host:port in the URL, with some of its nodes: that finds the one that has the tree, also when it moves",
             );
         }
         Finding::good(WHAT, "none: one server decides")

@@ -1,14 +1,17 @@
-//! A look at a server: as a client of Redis first, and then as a store of locks.
+//! A look at a server, or at those of a Sentinel setup or a cluster: as a store of locks first, and
+//! then as a client of Redis.
 
 use std::time::{Duration, Instant};
 
 use mutextree::{LockError, LockStore as _, RedisStore, RedisStoreError};
 
 use super::Finding;
-use super::info::Info;
+use super::asking::{Asker, Way};
+use super::info::{Info, Part};
+use super::{cluster, sentinels};
 use crate::args::Keeper;
 use crate::dir::wall_clock;
-use crate::place::{connect, tree, url};
+use crate::place::{connect, sentinel_login, tree, url};
 use crate::redact::redacted;
 use crate::status::{Failure, chain};
 use crate::text::span;
@@ -19,8 +22,17 @@ const QUESTIONS: usize = 50;
 const SLOW: Duration = Duration::from_millis(20);
 /// A difference of clocks that is worth a word.
 const APART: Duration = Duration::from_secs(1);
+/// What a store says if the URL makes sense, and none of its servers is what it says they are.
+const NOBODY: &str = "leads to no master";
+const BELOW: &str = "do what the lines below say of each server";
 
-type Tell<'a> = &'a mut dyn FnMut(Finding) -> Result<(), Failure>;
+pub(super) type Tell<'a> = &'a mut dyn FnMut(Finding) -> Result<(), Failure>;
+
+/// One server of several.
+pub(super) struct Member {
+    pub(super) address: String,
+    pub(super) part: Part,
+}
 
 pub(super) fn look(keeper: &Keeper, tell: Tell<'_>) -> Result<(), Failure> {
     let url = url(keeper)?;
@@ -33,13 +45,30 @@ pub(super) fn look(keeper: &Keeper, tell: Tell<'_>) -> Result<(), Failure> {
             let found = format!("all that is needed may be done in tree `{}`", tree(keeper));
             tell(Finding::good("permissions", found))?;
         }
-        Err(error) => tell(refusal(error))?,
+        Err(error) => tell(refusal(error, &url))?,
     }
-    match (ask(&url, keeper.timeout), &store) {
-        (Ok(mut connection), _) => look_closer(&mut connection, tell)?,
-        (Err(error), Ok(_)) => tell(Finding::doubtful("more", chain(&error), "allow INFO and TIME to see more here"))?,
-        // It has been said that it cannot be reached.
-        (Err(_), Err(_)) => {}
+    if store.as_ref().is_err_and(is_of_the_text) {
+        return Ok(());
+    }
+    let (asker, login) = (Asker::new(&url, keeper.timeout), sentinel_login());
+    match Way::of(&url) {
+        Way::Fixed => match (asker.connect(), &store) {
+            (Ok(mut connection), _) => look_closer(&mut connection, Part::Alone, tell)?,
+            (Err(error), Ok(_)) => {
+                tell(Finding::doubtful("more", chain(&error), "allow INFO and TIME to see more here"))?;
+            }
+            // It has been said that it cannot be reached.
+            (Err(_), Err(_)) => {}
+        },
+        Way::Sentinels { addresses, service } => {
+            let of_sentinels = Asker::of_sentinels(&url, login.as_ref(), keeper.timeout);
+            let members = sentinels::look(&of_sentinels, &addresses, &service, tell)?;
+            look_at_all(&asker, &members, tell)?;
+        }
+        Way::Cluster { addresses } => {
+            let members = cluster::look(&asker, &addresses, tree(keeper), tell)?;
+            look_at_all(&asker, &members, tell)?;
+        }
     }
     match store {
         Ok(store) => tell(latency(&store)),
@@ -47,16 +76,45 @@ pub(super) fn look(keeper: &Keeper, tell: Tell<'_>) -> Result<(), Failure> {
     }
 }
 
+/// Whether the URL makes no sense, whatever the servers say.
+fn is_of_the_text(error: &LockError) -> bool {
+    let LockError::Store(source) = error else { return false };
+    match source.downcast_ref() {
+        Some(RedisStoreError::Config(what)) => !what.contains(NOBODY),
+        _ => false,
+    }
+}
+
+/// Each of several servers: its findings say whose they are.
+fn look_at_all(asker: &Asker<'_>, members: &[Member], tell: Tell<'_>) -> Result<(), Failure> {
+    for Member { address, part } in members {
+        match asker.connect_to(address) {
+            Ok(mut connection) => look_closer(&mut connection, *part, &mut |finding| tell(finding.at(address)))?,
+            Err(error) => {
+                let advice = if error.kind() == redis::ErrorKind::AuthenticationFailed {
+                    "give it the same users and passwords as its master: it may become master"
+                } else {
+                    "start it, or have it reached from here, by the address that the others know it by"
+                };
+                tell(Finding::doubtful("server", chain(&error), advice).at(address))?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// What a refused connection means, and what to do.
-fn refusal(error: &LockError) -> Finding {
+fn refusal(error: &LockError, url: &str) -> Finding {
     use RedisStoreError as Error;
     let LockError::Store(source) = error else { return Finding::bad("connection", chain(error), "see above") };
     let found = chain(&**source);
     let (what, advice) = match source.downcast_ref::<Error>() {
-        Some(Error::Config(_)) => ("connection", "correct the URL: redis://[user:password@]host[:port][/database]"),
-        Some(Error::Unreachable { .. }) => {
+        Some(Error::Config(what)) if what.contains(NOBODY) => ("connection", BELOW),
+        Some(Error::Config(_)) => ("connection", form(url)),
+        Some(Error::Unreachable { .. }) if Way::of(url).is_fixed() => {
             ("connection", "start the server, correct host and port, or open the firewall between here and there")
         }
+        Some(Error::Unreachable { .. }) => ("connection", BELOW),
         Some(Error::Authentication { .. }) => {
             ("connection", "give user and password in the URL, as redis://user:password@host, or correct them")
         }
@@ -75,17 +133,20 @@ fn refusal(error: &LockError) -> Finding {
     Finding::bad(what, found, advice)
 }
 
-/// A connection of the Redis client's own, to ask what the store does not.
-fn ask(url: &str, timeout: Duration) -> redis::RedisResult<redis::Connection> {
-    let connection = redis::Client::open(url)?.get_connection_with_timeout(timeout)?;
-    connection.set_read_timeout(Some(timeout))?;
-    connection.set_write_timeout(Some(timeout))?;
-    Ok(connection)
+/// How a URL of its kind is written.
+fn form(url: &str) -> &'static str {
+    match Way::of(url) {
+        Way::Fixed => "correct the URL: redis://[user:password@]host[:port][/database]",
+        Way::Sentinels { .. } => {
+            "correct the URL: redis-sentinel://[user:password@]host[:port],host[:port]/service[/database]"
+        }
+        Way::Cluster { .. } => "correct the URL: redis-cluster://[user:password@]host[:port],host[:port]",
+    }
 }
 
-fn look_closer(connection: &mut redis::Connection, tell: Tell<'_>) -> Result<(), Failure> {
+fn look_closer(connection: &mut redis::Connection, part: Part, tell: Tell<'_>) -> Result<(), Failure> {
     match redis::cmd("INFO").arg("all").query::<String>(connection) {
-        Ok(text) => Info::new(text).findings().into_iter().try_for_each(&mut *tell)?,
+        Ok(text) => Info::new(text).findings(part).into_iter().try_for_each(&mut *tell)?,
         Err(error) => tell(Finding::doubtful("more", chain(&error), "allow INFO to see more here"))?,
     }
     tell(clock(connection))

@@ -52,17 +52,18 @@ pub(super) fn acquire(
             table.grant(&mut request)?;
             return Ok(request);
         };
-        let deadline = match patience {
+        let (deadline, given) = match patience {
             Patience::None => {
-                drop((request, table));
-                return Err(waiting.gave_up(patience));
+                drop(table); // the look takes it
+                waiting.look()?;
+                return Err(waiting.gave_up(None));
             }
-            Patience::Until { deadline, .. } => deadline,
+            Patience::Until { deadline, given } => (deadline, given),
         };
         drop(table);
         if !wait_for_the_end_of(dir, first.number, deadline, waiting)? {
-            drop(request);
-            return Err(waiting.gave_up(patience));
+            waiting.look()?;
+            return Err(waiting.gave_up(given));
         }
         table = Table::lock(dir)?;
     }

@@ -8,12 +8,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
-use mutextree::{Blocker, Mode, Snapshot, TreePath};
+use mutextree::{Blocker, LockError, Mode, Snapshot, TreePath, WaitingLock, conflicts};
 use rustix::process::{Signal, getpid, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 
 use super::events::{Event, Events};
-use super::wanted::{Patience, Wanted};
+use super::wanted::Wanted;
 use crate::place::Place;
 use crate::status::{Failure, say};
 use crate::text::{cut, printable, span};
@@ -24,6 +24,8 @@ const WORTH_A_WORD: Duration = Duration::from_millis(200);
 const REDRAWN: Duration = Duration::from_secs(1);
 /// Another line where there is no terminal.
 const REPEATED: Duration = Duration::from_secs(60);
+/// How long the answer may take, who is in the way of a lock that is given up.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) struct Waiting<'a> {
     events: &'a Events,
@@ -73,6 +75,20 @@ impl<'a> Waiting<'a> {
     pub(super) fn next(&mut self, until: Option<Instant>) -> Result<(), Failure> {
         self.speak();
         let until = until.map_or(self.next, |until| until.min(self.next));
+        self.wait(until)
+    }
+
+    /// Finds out anew who is in the way, if that does not take long. The request is in the queue.
+    pub(super) fn look(&mut self) -> Result<(), Failure> {
+        self.ask();
+        let until = Instant::now() + PATIENCE;
+        while self.is_asking && Instant::now() < until {
+            self.wait(until)?;
+        }
+        Ok(())
+    }
+
+    fn wait(&mut self, until: Instant) -> Result<(), Failure> {
         match self.events.next(Some(until)) {
             Some(Event::Signal(signal @ (SIGINT | SIGTERM | SIGHUP | SIGQUIT))) => {
                 self.clear();
@@ -102,21 +118,25 @@ impl<'a> Waiting<'a> {
         self.began.elapsed()
     }
 
-    /// The lock could not be had in time.
-    pub(super) fn gave_up(&mut self, patience: Patience) -> Failure {
+    /// The lock could not be had in the time that was given, or at once.
+    pub(super) fn gave_up(&mut self, given: Option<Duration>) -> Failure {
         self.clear();
-        if self.in_the_way.is_empty() {
-            self.in_the_way = in_the_way(self.place, self.wanted);
-        }
-        let time = match patience {
-            Patience::Until { given: Some(given), .. } => format!("within {}", span(given)),
-            _ => "at once".into(),
-        };
+        let time = given.map_or_else(|| "at once".into(), |given| format!("within {}", span(given)));
         let blocked = match self.in_the_way.as_slice() {
             [] => String::new(),
             who => format!(": {}", who.join("; ")),
         };
         Failure::Status(self.wanted.conflict, format!("{} could not be locked {time}{blocked}", self.wanted))
+    }
+
+    /// The lock could not be had at once, and nothing was queued for it. What is in the way by now
+    /// says more than the error; the error is there if that has gone meanwhile.
+    pub(super) fn refused(&mut self, error: &LockError) -> Failure {
+        self.in_the_way = in_the_way(self.place, self.wanted, None);
+        if self.in_the_way.is_empty() {
+            self.in_the_way = vec![printable(&error.to_string())];
+        }
+        self.gave_up(None)
     }
 
     fn speak(&mut self) {
@@ -171,36 +191,67 @@ impl<'a> Waiting<'a> {
         if std::mem::replace(&mut self.is_asking, true) {
             return;
         }
-        let (place, wanted, sender) = (self.place.clone(), self.wanted.clone(), self.events.sender());
-        thread::spawn(move || sender.send(Event::InTheWay(in_the_way(&place, &wanted))));
+        let (place, wanted, began) = (self.place.clone(), self.wanted.clone(), self.began);
+        let sender = self.events.sender();
+        thread::spawn(move || sender.send(Event::InTheWay(in_the_way(&place, &wanted, Some(began)))));
     }
 }
 
-/// Who is in the way of any of it, each once.
-fn in_the_way(place: &Place, wanted: &Wanted) -> Vec<String> {
+/// Who is in the way of any of it, each once. If it waits it has done so since then.
+fn in_the_way(place: &Place, wanted: &Wanted, waits_since: Option<Instant>) -> Vec<String> {
     let Ok(snapshot) = place.snapshot() else { return Vec::new() };
-    let mut lines = Vec::new();
+    let mut all: Vec<(Blocker, Vec<&TreePath>)> = Vec::new();
     for path in &wanted.paths {
-        for blocker in others(&snapshot, path, wanted) {
-            let line = describe(&blocker);
-            if !lines.contains(&line) {
-                lines.push(line);
+        for blocker in others(&snapshot, path, wanted, waits_since) {
+            let is_same =
+                |(other, _): &&mut (Blocker, _)| (other.held(), other.waiting()) == (blocker.held(), blocker.waiting());
+            match all.iter_mut().find(is_same) {
+                Some((_, paths)) => paths.push(path),
+                None => all.push((blocker, vec![path])),
             }
         }
     }
-    lines
+    let line = |(blocker, paths): &(Blocker, Vec<&TreePath>)| {
+        let mut line = describe(blocker);
+        // Of several paths, which one: unless that has been said.
+        if wanted.paths.len() > 1 && paths[..] != [blocker.path()] {
+            line.push_str(&format!(", in the way of {}", list(paths)));
+        }
+        line
+    };
+    all.iter().map(line).collect()
 }
 
-/// The request that waits here is in the snapshot, too: neither it nor what came later is in the
-/// way.
-fn others(snapshot: &Snapshot, path: &TreePath, wanted: &Wanted) -> Vec<Blocker> {
-    let mut blockers = snapshot.blockers(path, wanted.kind);
-    let is_ours = |blocker: &Blocker| blocker.owner() == Some(&wanted.owner);
-    if let Some(at) = blockers.iter().position(|blocker| blocker.held().is_none() && is_ours(blocker)) {
-        blockers.truncate(at);
+/// What is in the way of a lock that is asked for here. The request that waits here is in the
+/// snapshot, too: neither it nor what came later is in the way.
+fn others(snapshot: &Snapshot, path: &TreePath, wanted: &Wanted, waits_since: Option<Instant>) -> Vec<Blocker> {
+    let waited = waits_since.map(|since| since.elapsed());
+    let is_like_ours = |waiter: &WaitingLock| {
+        (&waiter.path, waiter.kind, waiter.owner.as_ref()) == (path, wanted.kind, Some(&wanted.owner))
+    };
+    // Others may have the same owner, and wait for the same. Ours is as old as we are.
+    let own = waited.and_then(|waited| {
+        let alike = snapshot.waiters().enumerate().filter(|(_, waiter)| is_like_ours(waiter));
+        let nearest = alike.min_by_key(|(_, waiter)| waiter.waited.unwrap_or_default().abs_diff(waited));
+        nearest.map(|(turn, _)| turn)
+    });
+    let is_in_the_way = |path_of: &TreePath, kind| conflicts((path, wanted.kind), (path_of, kind));
+    let holders = snapshot.holders().filter(|lock| is_in_the_way(&lock.path, lock.kind));
+    let waiters = snapshot.waiters().take(own.unwrap_or(usize::MAX));
+    let waiters = waiters.filter(|waiter| is_in_the_way(&waiter.path, waiter.kind));
+    let holders = holders.map(|lock| Blocker::by_holder(path.clone(), lock.clone()));
+    holders.chain(waiters.map(|waiter| Blocker::by_waiter(path.clone(), waiter.clone()))).collect()
+}
+
+/// A few paths, and how many more there are.
+fn list(paths: &[&TreePath]) -> String {
+    const SHOWN: usize = 3;
+    let shown: Vec<String> =
+        paths.iter().take(SHOWN).map(|path| format!("`{}`", printable(&path.to_string()))).collect();
+    match paths.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
     }
-    blockers.retain(|blocker| !is_ours(blocker));
-    blockers
 }
 
 /// A lock or a waiter that is in the way, for people.

@@ -33,15 +33,6 @@ impl Wanted {
             conflict: exec.conflict_exit_code,
         })
     }
-
-    /// The lowest node that contains all that is wanted.
-    pub(super) fn common_ancestor(&self) -> TreePath {
-        let mut common = self.paths[0].clone();
-        while !self.paths.iter().all(|path| path.starts_with(&common)) {
-            common = common.parent().unwrap_or_else(TreePath::root);
-        }
-        common
-    }
 }
 
 /// The paths in order, without those that another one covers.

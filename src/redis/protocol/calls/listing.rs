@@ -70,6 +70,7 @@ impl Elements {
         if !is_held {
             let mut lock = WaitingLock::new(path, kind);
             (lock.owner, lock.waited, lock.client) = (owner, age, client);
+            lock.upgrades = token.ends_with('^');
             return Some(Entry::Waiting { token, arrival: number, lock });
         }
         let mut lock = HeldLock::new(path, kind);

@@ -1,6 +1,6 @@
-use mutextree::{Kind, Scope, TreePath};
+use mutextree::{Scope, TreePath};
 
-use super::{Wanted, without_covered};
+use super::without_covered;
 
 fn paths(texts: &[&str]) -> Vec<TreePath> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
@@ -13,12 +13,4 @@ fn covered_paths_are_absorbed() {
     // A lock of the node alone covers nothing else.
     assert_eq!(without_covered(paths(&["b/x", "b", "b"]), Scope::Node), paths(&["b", "b/x"]));
     assert_eq!(without_covered(paths(&["/", "a"]), Scope::Subtree), paths(&["/"]));
-}
-
-#[test]
-fn the_common_ancestor_contains_all() {
-    for (all, expected) in [(&["a/b/c", "a/b/d"][..], "a/b"), (&["a", "b"], "/"), (&["a/x", "ab"], "/")] {
-        let wanted = Wanted { paths: paths(all), kind: Kind::default(), owner: "me".into(), conflict: 75 };
-        assert_eq!(wanted.common_ancestor().to_string(), expected);
-    }
 }
