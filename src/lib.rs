@@ -133,6 +133,7 @@ pub mod docs;
 mod readme {}
 
 mod backend;
+mod deadlock;
 mod error;
 mod guard;
 mod lease;
@@ -152,6 +153,7 @@ mod text;
 mod unwind;
 
 pub use backend::{Backend, HeldLock, LeaseToken, LostLock, LostLocks, Member, WaitingLock};
+pub use deadlock::{Agent, Deadlock, Wanted};
 pub use error::{Blocker, InvalidInput, LockError, Unchanged};
 pub use guard::{OwnedTreeMutexGuard, TreeMutexGuard};
 pub use lease::Lease;

@@ -4,6 +4,7 @@
 #![allow(clippy::extra_unused_type_parameters)]
 
 use std::future::Future;
+use std::panic::Location;
 
 use super::Store;
 use crate::backend::Backend;
@@ -46,6 +47,7 @@ impl News {
 }
 
 #[inline(always)]
+#[track_caller]
 pub(crate) fn acquire<S: Backend>(node: &S::Node, request: &Request, wait: Wait) -> Result<S::Grant, LockError> {
     S::acquire(node, request, wait)
 }
@@ -54,8 +56,9 @@ pub(crate) fn acquire<S: Backend>(node: &S::Node, request: &Request, wait: Wait)
 pub(crate) fn acquire_async<'a, S: Backend>(
     node: &'a S::Node,
     request: &'a Request,
+    place: &'static Location<'static>,
 ) -> impl Future<Output = Result<S::Grant, LockError>> + Send + 'a {
-    S::acquire_async(node, request)
+    S::acquire_async_at(node, request, place)
 }
 
 #[inline(always)]

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::mem::ManuallyDrop;
-use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::pin::pin;
 use std::time::Instant;
 
@@ -138,6 +138,7 @@ impl News {
 
 /// [`Backend::acquire`].
 #[inline(always)]
+#[track_caller]
 pub(crate) fn acquire<S: Backend>(node: &S::Node, request: &Request, wait: Wait) -> Result<S::Grant, LockError> {
     let result = match Store::of::<S>() {
         Store::Other => acquire_other::<S>(node, request, wait),
@@ -156,6 +157,7 @@ fn failed(store: Store, kind: Kind, error: LockError) -> LockError {
 }
 
 /// For a store that says nothing: a first try tells whether it has to wait.
+#[track_caller]
 fn acquire_other<S: Backend>(node: &S::Node, request: &Request, wait: Wait) -> Result<S::Grant, LockError> {
     let blocker = match S::acquire(node, request, Wait::Never) {
         Err(LockError::WouldBlock { blocker }) => blocker,
@@ -171,11 +173,15 @@ fn acquire_other<S: Backend>(node: &S::Node, request: &Request, wait: Wait) -> R
 }
 
 /// [`Backend::acquire_async`].
-pub(crate) async fn acquire_async<S: Backend>(node: &S::Node, request: &Request) -> Result<S::Grant, LockError> {
+pub(crate) async fn acquire_async<S: Backend>(
+    node: &S::Node,
+    request: &Request,
+    place: &'static Location<'static>,
+) -> Result<S::Grant, LockError> {
     let attempt = Attempt { store: Store::of::<S>(), kind: request.kind };
     let result = match attempt.store {
         Store::Other => acquire_other_async::<S>(node, request).await,
-        Store::Memory | Store::Redis => S::acquire_async(node, request).await,
+        Store::Memory | Store::Redis => S::acquire_async_at(node, request, place).await,
     };
     let Attempt { store, kind } = *ManuallyDrop::new(attempt);
     result.map_err(|error| failed(store, kind, error))
