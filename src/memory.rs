@@ -14,17 +14,20 @@
 //! * `grant.rs` from a request to a grant or an error
 //! * `record.rs` owners and leases
 //! * `look.rs` looking at the tree: who holds and who waits
+//! * `scene.rs` who waits for whom, for deadlock detection
 //! * `loss.rs` telling of lost ones
 //! * `tree.rs` from a path to its node
 //! * `reclaim.rs` dropping idle nodes
 //! * `builder.rs` a store's settings
 
 use std::fmt;
+use std::panic::Location;
 use std::time::Duration;
 
 use crate::backend::{Backend, HeldLock, LeaseToken, LostLocks, unsupported};
+use crate::deadlock::Agent;
 use crate::error::{Blocker, LockError};
-use crate::observe::{self, Meter};
+use crate::observe::{self, Meter, Waiting};
 use crate::path::{PathRef, TreePath};
 use crate::request::{self, Mode, Request, Scope, Wait};
 use crate::snapshot::Snapshot;
@@ -32,7 +35,7 @@ use crate::sync::{AtomicU64, Ordering, PlainArc};
 
 pub use self::builder::MemoryStoreBuilder;
 
-use self::acquire::Acquiring;
+use self::acquire::{Acquiring, Acquisition};
 use self::node::Node;
 use self::record::Lost;
 use self::tree::Tree;
@@ -49,6 +52,7 @@ mod loss;
 mod node;
 mod reclaim;
 mod record;
+mod scene;
 mod sleeper;
 mod tentative;
 mod tree;
@@ -202,6 +206,7 @@ impl Backend for MemoryStore {
     }
 
     #[inline(always)]
+    #[track_caller]
     fn acquire(node: &MemoryNode, request: &Request, wait: Wait) -> Result<MemoryGrant, LockError> {
         let kind = Kind::new(request.kind.mode, request.kind.scope);
         if request.lease.is_none() && request.owner.is_none() && node.0.claim_fast(kind) {
@@ -210,16 +215,31 @@ impl Backend for MemoryStore {
         grant::acquire_slow(&node.0, kind, request, wait)
     }
 
-    async fn acquire_async(node: &MemoryNode, request: &Request) -> Result<MemoryGrant, LockError> {
+    fn acquire_async<'a>(
+        node: &'a MemoryNode,
+        request: &'a Request,
+    ) -> impl Future<Output = Result<MemoryGrant, LockError>> + Send + 'a {
+        Self::acquire_async_at(node, request, Location::caller())
+    }
+
+    async fn acquire_async_at(
+        node: &MemoryNode,
+        request: &Request,
+        place: &'static Location<'static>,
+    ) -> Result<MemoryGrant, LockError> {
         let kind = Kind::new(request.kind.mode, request.kind.scope);
-        if !node.0.claim_fast(kind) && !node.0.claim_looking(kind) {
-            let begin = |wait: &Acquiring<'_>| grant::begin_to_wait(&node.0, kind, request, wait.sleeps_at());
-            observe::watch(Acquiring::new(&node.0, kind, request.owner.as_ref()), begin, |waiting, ()| {
-                waiting.ended(request, &Ok(()))
-            })
-            .await;
+        // The fast path leads nowhere in a tree that looks for deadlocks.
+        if node.0.claim_fast(kind) {
+            return Ok(grant::grant(&node.0, kind, request, None));
         }
-        Ok(grant::grant(&node.0, kind, request))
+        if !node.0.claim_looking(kind) {
+            let asks = grant::task(&node.0, place);
+            let acquisition = Acquisition::new(&node.0, kind, request.owner.as_ref()).asked_by(asks);
+            let begin = |wait: &Acquiring<'_>| grant::begin_to_wait(&node.0, kind, request, wait.sleeps_at());
+            let end = |waiting: Waiting, result: &_| grant::waited(waiting, request, result);
+            observe::watch(Acquiring::new(acquisition), begin, end).await.map_err(LockError::Deadlock)?;
+        }
+        Ok(grant::grant(&node.0, kind, request, grant::task(&node.0, place)))
     }
 
     #[inline(always)]
@@ -258,6 +278,14 @@ impl Backend for MemoryStore {
         // If two threads ask at once, the first one to store decides for both.
         let stored = grant.token.compare_exchange(0, new, Ordering::AcqRel, Ordering::Acquire);
         stored.map_or_else(|first| first & !RECORDED, |_| new)
+    }
+
+    fn attribute(node: &MemoryNode, grant: &MemoryGrant, to_this_thread: bool) {
+        if let Some(token) = grant.recorded()
+            && node.0.shared().detects()
+        {
+            node.0.attribute(token, to_this_thread.then(Agent::current));
+        }
     }
 
     fn is_held(node: &MemoryNode, grant: &MemoryGrant) -> bool {

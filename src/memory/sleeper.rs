@@ -7,6 +7,7 @@ use std::task::Waker;
 
 use super::gate::Gate;
 use super::wait::Turn;
+use crate::deadlock::{Asks, Deadlock, Rest};
 use crate::request::Owner;
 use crate::sync::{AtomicBool, Deadline, Mutex, Ordering, Parker, PlainArc, contain};
 
@@ -25,6 +26,25 @@ pub(super) struct Sleeper {
     /// The gates that are closed for it, everywhere. Locked within slow locks, and nothing is
     /// locked within it.
     gates: Mutex<Vec<Gate>>,
+    /// In a tree that looks for deadlocks.
+    watched: Option<Box<Watched>>,
+}
+
+/// What is known of a waiter where deadlocks are looked for.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) asks: Asks,
+    /// Set once there is a verdict. The waiter itself takes it.
+    condemned: AtomicBool,
+    verdict: Mutex<Option<Deadlock>>,
+    /// Keeps the tree looking.
+    _rest: Rest,
+}
+
+impl Watched {
+    pub(super) fn new(asks: Asks, rest: Rest) -> Self {
+        Self { asks, condemned: AtomicBool::new(false), verdict: Mutex::new(None), _rest: rest }
+    }
 }
 
 #[derive(Debug)]
@@ -58,15 +78,23 @@ impl Drop for TaskWaker {
 impl Sleeper {
     /// For the calling thread.
     pub(super) fn for_thread(owner: Option<Owner>) -> PlainArc<Self> {
-        Self::new(Bed::Thread(Parker::new()), owner)
+        Self::new(Bed::Thread(Parker::new()), owner, None)
     }
 
     /// For the task that `waker` wakes.
     pub(super) fn for_task(waker: Waker, owner: Option<Owner>) -> PlainArc<Self> {
-        Self::new(Bed::Task(Mutex::new(TaskWaker(Some(waker)))), owner)
+        Self::new(Bed::Task(Mutex::new(TaskWaker(Some(waker)))), owner, None)
     }
 
-    fn new(bed: Bed, owner: Option<Owner>) -> PlainArc<Self> {
+    /// For the calling thread, or for the task that `waker` wakes, in a tree that looks for
+    /// deadlocks.
+    pub(super) fn watched(waker: Option<Waker>, owner: Option<Owner>, watched: Watched) -> PlainArc<Self> {
+        let bed =
+            waker.map_or_else(|| Bed::Thread(Parker::new()), |waker| Bed::Task(Mutex::new(TaskWaker(Some(waker)))));
+        Self::new(bed, owner, Some(Box::new(watched)))
+    }
+
+    fn new(bed: Bed, owner: Option<Owner>, watched: Option<Box<Watched>>) -> PlainArc<Self> {
         PlainArc::new(Self {
             bed,
             owner,
@@ -74,11 +102,36 @@ impl Sleeper {
             seen_woken: AtomicBool::new(false),
             lapsed: AtomicBool::new(false),
             gates: Mutex::new(Vec::new()),
+            watched,
         })
     }
 
     pub(super) fn owner(&self) -> Option<&Owner> {
         self.owner.as_ref()
+    }
+
+    /// Who waits and where it asked, if that is known.
+    pub(super) fn asks(&self) -> Option<&Asks> {
+        self.watched.as_ref().map(|watched| &watched.asks)
+    }
+
+    /// Whether its wait is to end with an error, or has.
+    pub(super) fn is_condemned(&self) -> bool {
+        self.watched.as_ref().is_some_and(|watched| watched.condemned.load(Ordering::Acquire))
+    }
+
+    /// Ends its wait with an error, unless it ends by itself first. Under no lock.
+    pub(super) fn condemn(&self, deadlock: Deadlock) {
+        if let Some(watched) = &self.watched {
+            *watched.verdict.lock() = Some(deadlock);
+            watched.condemned.store(true, Ordering::Release);
+            self.unpark();
+        }
+    }
+
+    /// Why its wait is to end with an error, if it is.
+    pub(super) fn take_verdict(&self) -> Option<Deadlock> {
+        if self.is_condemned() { self.watched.as_ref()?.verdict.lock().take() } else { None }
     }
 
     pub(super) fn is_task(&self) -> bool {

@@ -8,6 +8,7 @@ use super::node::{Indexed, Node};
 use super::reclaim::Accounts;
 use crate::backend::LeaseToken;
 use crate::backend::loss::Losses;
+use crate::deadlock::Watch;
 use crate::path::PathRef;
 use crate::sync::{AtomicU64, Index, Mutex, Ordering, PlainArc, unique, wall_micros};
 
@@ -25,12 +26,19 @@ pub(super) struct Shared {
     /// The last fencing token given out. It begins with the wall clock's microseconds, so that the
     /// tokens of a program that was started again are greater than those before.
     last_token: AtomicU64,
+    /// Looks for deadlocks, if that was asked for.
+    pub(super) watch: Option<Watch>,
     /// What tells this tree's lease tokens from those of others: two trees may give out the same
     /// fencing tokens.
     id: u64,
 }
 
 impl Shared {
+    /// Whether deadlocks are looked for. Then every lock has a record, and no word has `CLEAR`.
+    pub(super) fn detects(&self) -> bool {
+        self.watch.is_some()
+    }
+
     /// A fencing token greater than all before.
     pub(super) fn next_token(&self) -> u64 {
         // Read-modify-writes of one counter have an order, so a token drawn later is greater.
@@ -59,13 +67,20 @@ pub(super) struct Tree {
 }
 
 impl Tree {
+    /// A tree that does not look for deadlocks.
+    #[cfg(test)]
     pub(super) fn new(patience: Duration) -> Self {
+        Self::with(patience, None)
+    }
+
+    pub(super) fn with(patience: Duration, watch: Option<Watch>) -> Self {
         let shared = PlainArc::new(Shared {
             patience,
             accounts: Accounts::new(),
             detached: Mutex::new(BTreeMap::new()),
             losses: Losses::new(),
             last_token: AtomicU64::new(wall_micros()),
+            watch,
             id: unique(),
         });
         Self { index: Index::new(), root: Node::root(shared.clone()), shared }
