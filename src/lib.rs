@@ -109,7 +109,7 @@
 //! * `tracing`: spans of waits, and events.
 //! * `metrics`: counters and histograms. [Both](docs::observability) have a page.
 //! * `serde`: `Serialize` for [`Snapshot`], [`HeldLock`], [`WaitingLock`], [`Blocker`],
-//!   [`TreePath`], [`Kind`], [`Mode`], [`Scope`], [`Owner`], [`LeaseToken`], and the errors
+//!   [`Deadlock`], [`TreePath`], [`Kind`], [`Mode`], [`Scope`], [`Owner`], [`LeaseToken`], and the errors
 //!   [`LockError`] and [`PathError`]. Paths, kinds, owners and tokens can be read back. Times are
 //!   seconds.
 //!

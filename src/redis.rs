@@ -11,6 +11,7 @@
 //! * `error.rs`, `value.rs`, `command.rs`, `clock.rs`, `primitives.rs`: what all of them stand on
 
 use std::fmt;
+use std::panic::Location;
 use std::time::Duration;
 
 use crate::backend::{Backend, HeldLock, LeaseToken, LostLocks};
@@ -178,15 +179,28 @@ impl Backend for RedisStore {
         node.path()
     }
 
+    #[track_caller]
     fn acquire(node: &RedisNode, request: &Request, wait: Wait) -> Result<RedisGrant, LockError> {
-        node.acquire(request, wait)
+        node.acquire(request, wait, Location::caller())
     }
 
     fn acquire_async<'a>(
         node: &'a RedisNode,
         request: &'a Request,
     ) -> impl Future<Output = Result<RedisGrant, LockError>> + Send + 'a {
-        node.acquire_async(request)
+        node.acquire_async(request, Location::caller())
+    }
+
+    fn acquire_async_at<'a>(
+        node: &'a RedisNode,
+        request: &'a Request,
+        place: &'static Location<'static>,
+    ) -> impl Future<Output = Result<RedisGrant, LockError>> + Send + 'a {
+        node.acquire_async(request, place)
+    }
+
+    fn attribute(node: &RedisNode, grant: &RedisGrant, to_this_thread: bool) {
+        node.attribute(grant, to_this_thread);
     }
 
     fn release(node: &RedisNode, grant: RedisGrant) -> Result<(), LockError> {

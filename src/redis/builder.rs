@@ -21,6 +21,7 @@ pub struct RedisStoreBuilder {
     heartbeat: Duration,
     timeout: Duration,
     client_name: Option<String>,
+    deadlocks: bool,
 }
 
 impl RedisStoreBuilder {
@@ -32,6 +33,7 @@ impl RedisStoreBuilder {
             heartbeat: Duration::from_secs(2),
             timeout: Duration::from_secs(5),
             client_name: None,
+            deadlocks: false,
         }
     }
 
@@ -72,6 +74,30 @@ impl RedisStoreBuilder {
         self
     }
 
+    /// Whether deadlocks are looked for, and named: see
+    /// [`MemoryStoreBuilder::deadlock_detection`](crate::MemoryStoreBuilder::deadlock_detection).
+    /// Off by default.
+    ///
+    /// While a request of this process waits, a thread lists the tree a few times a second. A
+    /// circle may lead through other processes, whether they look for deadlocks or not. Of theirs
+    /// the server knows the [`owner`](crate::TreeMutex::owner), and nothing of threads: give each
+    /// thread and task an owner of its own. A process whose threads share one name, and of which
+    /// one waits while another holds, may be told of a deadlock that is none. An owner counts in
+    /// one process only.
+    ///
+    /// A lock of another process counts as one that does not end by itself, whatever its lease.
+    ///
+    /// ```no_run
+    /// use mutextree::{LockStore, RedisStore};
+    /// let store = RedisStore::builder("redis://127.0.0.1/").deadlock_detection(true).connect()?;
+    /// let guard = store.mutex("org/team")?.owner("importer 3").lock_owned()?;
+    /// # Ok::<(), mutextree::LockError>(())
+    /// ```
+    pub fn deadlock_detection(mut self, on: bool) -> Self {
+        self.deadlocks = on;
+        self
+    }
+
     /// Connects, and looks whether the server will do.
     ///
     /// # Errors
@@ -82,7 +108,7 @@ impl RedisStoreBuilder {
     }
 
     fn settings(self) -> Result<Settings, RedisStoreError> {
-        let Self { url, tree, lease, heartbeat, timeout, client_name } = self;
+        let Self { url, tree, lease, heartbeat, timeout, client_name, deadlocks } = self;
         if tree.is_empty() || tree.contains(['{', '}']) {
             let what = format!("the name of a tree must not be empty or hold a brace: {tree:?}");
             return Err(RedisStoreError::Config(what));
@@ -94,7 +120,7 @@ impl RedisStoreBuilder {
         }
         let heartbeat = micros(heartbeat).max(SHORTEST_HEARTBEAT);
         let timing = Timing { lease: micros(lease), heartbeat, timeout: micros(timeout) };
-        Ok(Settings { url, tree, client_name, timing })
+        Ok(Settings { url, tree, client_name, timing, deadlocks })
     }
 }
 

@@ -2,6 +2,7 @@
 //! is held there. What is done with them is in `run/`; here a forked child is told apart.
 
 use std::fmt;
+use std::panic::Location;
 use std::process;
 use std::time::Duration;
 
@@ -14,9 +15,13 @@ use super::run::engine::Engine;
 use super::run::look;
 use super::run::task::Acquiring;
 use crate::backend::LeaseToken;
+use crate::deadlock::Agent;
 use crate::error::{Blocker, LockError};
 use crate::path::TreePath;
 use crate::request::{Kind, Mode, Request, Scope, Wait};
+
+/// Where in the code a lock is asked for.
+type Place = &'static Location<'static>;
 
 /// A path in a [`RedisStore`](crate::RedisStore)'s tree.
 #[derive(Clone)]
@@ -46,14 +51,22 @@ impl RedisNode {
         &self.target.path
     }
 
-    pub(super) fn acquire(&self, request: &Request, wait: Wait) -> Result<RedisGrant, LockError> {
-        let lock = caller::acquire(self.engine.current()?, &self.target, request, wait)?;
+    pub(super) fn acquire(&self, request: &Request, wait: Wait, place: Place) -> Result<RedisGrant, LockError> {
+        let lock = caller::acquire(self.engine.current()?, &self.target, request, wait, place)?;
         Ok(RedisGrant::new(lock, request, false))
     }
 
-    pub(super) async fn acquire_async(&self, request: &Request) -> Result<RedisGrant, LockError> {
-        let lock = Acquiring::new(&self.engine, &self.target, request).await?;
+    pub(super) async fn acquire_async(&self, request: &Request, place: Place) -> Result<RedisGrant, LockError> {
+        let lock = Acquiring::new(&self.engine, &self.target, request, place).await?;
         Ok(RedisGrant::new(lock, request, true))
+    }
+
+    pub(super) fn attribute(&self, grant: &RedisGrant, to_this_thread: bool) {
+        if let Ok(engine) = self.holder(grant)
+            && let Some(agents) = &engine.client.agents
+        {
+            agents.attribute(&grant.lock.token, to_this_thread.then(Agent::current));
+        }
     }
 
     /// The engine that holds the grant; an error in a process that does not.

@@ -10,6 +10,7 @@
 //! * `listener.rs`: the thread that empties the mailbox
 //! * `driver.rs`: the thread that does the I/O of tasks
 //! * `task.rs`: a task that waits, and its future
+//! * `watch.rs`: who waits for whom, where deadlocks are looked for
 //! * `check.rs`: whether a server will do
 //!
 //! Arrows run one way: from here to `protocol/` and `wire/`, which do not know each other.
@@ -25,3 +26,4 @@ pub(super) mod lanes;
 pub(super) mod listener;
 pub(super) mod look;
 pub(super) mod task;
+pub(super) mod watch;

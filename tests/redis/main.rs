@@ -8,6 +8,7 @@ mod calls;
 mod common;
 mod checker;
 mod clients;
+mod deadlocks;
 mod failures;
 mod faults;
 mod leases;

@@ -2,11 +2,13 @@
 //! with a held one. It blocks for as long as the protocol has it wait, and for a call of the server
 //! at a time.
 
+use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use super::client::{Client, store_error};
 use super::engine::Engine;
 use super::inbox::Inbox;
+use crate::deadlock::Asks;
 use crate::error::LockError;
 use crate::observe::meters::retried;
 use crate::observe::{Store, Waiting};
@@ -25,13 +27,14 @@ use crate::request::{Kind, Request, Wait};
 
 /// Takes a lock.
 pub(in crate::redis) fn acquire(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     target: &Target,
     request: &Request,
     wait: Wait,
+    place: &'static Location<'static>,
 ) -> Result<Arc<Lock>, LockError> {
     let mut waiting = None;
-    let result = take(engine, target, request, wait, &mut waiting);
+    let result = take(engine, target, request, wait, place, &mut waiting);
     if let Some(waiting) = waiting {
         waiting.ended(request, &result);
     }
@@ -39,15 +42,19 @@ pub(in crate::redis) fn acquire(
 }
 
 fn take(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     target: &Target,
     request: &Request,
     wait: Wait,
+    place: &'static Location<'static>,
     waiting: &mut Option<Waiting>,
 ) -> Result<Arc<Lock>, LockError> {
     let client = &*engine.client;
     let lock = client.new_lock(target, request);
     let inbox = Arc::new(Inbox::of_thread());
+    // For as long as it waits, where deadlocks are looked for.
+    let (agents, mut waits) = (client.agents.as_ref(), None);
+    agents.inspect(|agents| agents.asks(&lock, request, Asks::thread(place)));
     let may_wait = may_wait(wait);
     let mut acquisition =
         Acquisition::new(target.clone(), lock, request, may_wait, inbox.clone(), &client.name, &client.timing);
@@ -74,7 +81,16 @@ fn take(
                 waiting.get_or_insert_with(|| {
                     Waiting::begin(Store::Redis, &target.path, request, || acquisition.blocker().cloned())
                 });
+                if let (Some(agents), None) = (agents, &waits) {
+                    waits = Some(agents.waits(engine, acquisition.lock(), &inbox));
+                }
                 let news = inbox.sleep(instant(acquisition.deadline()));
+                if let Some(deadlock) = waits.as_ref().and_then(|waits| waits.verdict(news)) {
+                    if let Some(unwanted) = client.agenda(|agenda| acquisition.give_up(agenda)) {
+                        let _ = release(engine, unwanted);
+                    }
+                    return Err(LockError::Deadlock(deadlock));
+                }
                 if client.agenda(|agenda| acquisition.told(news, clock(), &client.timing, agenda)) {
                     return Ok(acquisition.lock().clone());
                 }

@@ -31,6 +31,8 @@ pub(in crate::redis) struct Settings {
     pub(in crate::redis) tree: String,
     pub(in crate::redis) client_name: Option<String>,
     pub(in crate::redis) timing: Timing,
+    /// Whether deadlocks are looked for.
+    pub(in crate::redis) deadlocks: bool,
 }
 
 pub(in crate::redis) struct Engine {
@@ -52,9 +54,9 @@ impl Engine {
     }
 
     fn client(settings: &Settings) -> Result<Arc<Client>, RedisStoreError> {
-        let Settings { url, tree, client_name, timing } = settings;
+        let Settings { url, tree, client_name, timing, deadlocks } = settings;
         let wire = Wire::new(url, client_name.clone(), timing.timeout)?;
-        Ok(Arc::new(Client::new(wire, *timing, tree)?))
+        Ok(Arc::new(Client::new(wire, *timing, tree, *deadlocks)?))
     }
 
     fn start(settings: Settings, client: Arc<Client>) -> Result<Arc<Self>, RedisStoreError> {
