@@ -79,8 +79,8 @@ mod offload;
 ///     for the rest go on at once. The new grants have the fencing token of the old one.
 /// 16. **Widening and upgrading never let go.** Whoever cannot have more keeps the grant as it was.
 ///     Whoever gets more gets a new fencing token: others may have held, and released, what is new.
-/// 17. **One upgrade at a time.** While a shared grant waits to be exclusive, no new shared grant on
-///     that node gets in. A second one that asks for the same is refused at once with
+/// 17. **One upgrade at a time.** While a shared grant waits to be exclusive, no new shared grant
+///     on that node gets in. A second one that asks for the same is refused at once with
 ///     [`LockError::Upgrading`]: both would wait for each other.
 ///
 /// # Writing one
@@ -118,8 +118,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
         offload::acquire::<Self>(node.clone(), request.clone())
     }
 
-    /// [`acquire_async`](Self::acquire_async), asked for at this place in the code. For the stores of
-    /// this crate, where deadlocks are named with the place.
+    /// [`acquire_async`](Self::acquire_async), asked for at this place in the code. For the stores
+    /// of this crate, where deadlocks are named with the place.
     #[doc(hidden)]
     fn acquire_async_at<'a>(
         node: &'a Self::Node,
@@ -227,8 +227,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// The grant's fencing token: contract 9.
     fn fencing_token(node: &Self::Node, grant: &Self::Grant) -> u64;
 
-    /// Says who holds the lock from now on, for deadlock detection: the calling thread, or nobody in
-    /// particular, as the guard is about to move. Changes nothing else.
+    /// Says who holds the lock from now on, for deadlock detection: the calling thread, or nobody
+    /// in particular, as the guard is about to move. Changes nothing else.
     ///
     /// What is provided does nothing, as in a store without deadlock detection.
     fn attribute(node: &Self::Node, grant: &Self::Grant, to_this_thread: bool) {

@@ -95,7 +95,7 @@ mod watch;
 /// ```
 ///
 /// ```text
-/// thread `main` holds `org/team` (exclusive) for 1 ms, taken at src/main.rs:4:20, and waits for `org/team/mail` (exclusive) for 0 ms, asked for at src/main.rs:5:13: `org/team` is above it, locked by itself
+/// thread `main` holds `org/team` (exclusive) for 1 ms, taken at main.rs:4:20, and waits for …
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Deadlock(Box<[Wanted]>);

@@ -170,8 +170,8 @@ macro_rules! guard_methods {
             self.held.downgrade()
         }
 
-        /// Says that this guard goes to another thread, or to somebody else who releases it. Call it
-        /// *before* that. Only [deadlock detection](crate::MemoryStoreBuilder::deadlock_detection)
+        /// Says that this guard goes to another thread, or to somebody else who releases it. Call
+        /// it *before* that. Only [deadlock detection](crate::MemoryStoreBuilder::deadlock_detection)
         /// asks who holds a lock: until [`take_over`](Self::take_over), it is held by its
         /// [`owner`](crate::TreeMutex::owner), or else by nobody that a thread could wait for.
         ///

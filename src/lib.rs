@@ -68,7 +68,9 @@
 //!
 //! To see who holds and who waits, print [`store.snapshot()`](LockStore::snapshot): it is a tree,
 //! with a line for each lock. [`blockers`](TreeMutex::blockers) tells who is in the way of one
-//! lock. See [who holds and who waits](docs::patterns#see-who-holds-and-who-waits).
+//! lock. See [who holds and who waits](docs::patterns#see-who-holds-and-who-waits). A store can
+//! look for [deadlocks](docs::patterns#deadlocks), and name who waits for whom, and where in the
+//! code.
 //!
 //! # What is promised
 //!
@@ -82,7 +84,8 @@
 //! 6. **Bounded memory.** At most twice the nodes in use, plus a constant.
 //! 7. **Guards are `Send`.** They release on drop, also while unwinding. There is no poisoning.
 //! 8. **To lock again blocks.** A thread that locks what it already holds, or part of it, blocks as
-//!    with [`std::sync::Mutex`].
+//!    with [`std::sync::Mutex`]; or is told so, where [deadlocks](docs::patterns#deadlocks) are
+//!    looked for.
 //!
 //! [What checks each promise](docs::proof) says how far that is proved. Over Redis they hold while
 //! leases are honoured; [`RedisStore`] says what that means.
@@ -109,8 +112,8 @@
 //! * `tracing`: spans of waits, and events.
 //! * `metrics`: counters and histograms. [Both](docs::observability) have a page.
 //! * `serde`: `Serialize` for [`Snapshot`], [`HeldLock`], [`WaitingLock`], [`Blocker`],
-//!   [`Deadlock`], [`TreePath`], [`Kind`], [`Mode`], [`Scope`], [`Owner`], [`LeaseToken`], and the errors
-//!   [`LockError`] and [`PathError`]. Paths, kinds, owners and tokens can be read back. Times are
+//!   [`Deadlock`], [`TreePath`], [`Kind`], [`Mode`], [`Scope`], [`Owner`], [`LeaseToken`], and the
+//!   errors [`LockError`] and [`PathError`]. Paths, kinds, owners and tokens can be read back. Times are
 //!   seconds.
 //!
 #![cfg_attr(feature = "redis", doc = "[`RedisStore`]: RedisStore")]

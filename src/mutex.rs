@@ -22,7 +22,8 @@ use crate::request::{Mode, Owner, Request, Scope, Wait};
 /// [`node_only`](Self::node_only) change that.
 ///
 /// Locking what you already hold, part of it, or what contains it, blocks for ever, as a
-/// `std::sync::Mutex` does (give a timeout if in doubt). Shared locks are no exception. A second
+/// `std::sync::Mutex` does (give a timeout if in doubt, or let the store look for
+/// [deadlocks](crate::docs::patterns#deadlocks)). Shared locks are no exception. A second
 /// one can queue up behind an exclusive request of another thread, and that request waits for your
 /// first.
 ///

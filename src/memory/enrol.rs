@@ -35,8 +35,8 @@
 //! A walk costs no more for it. A node that lost its `CLEAR` gets it back from the next claim that
 //! looks up and finds nothing. While a lock above covers the node, claims look up and set nothing.
 //!
-//! In a tree that looks for deadlocks no word has `CLEAR`: so no claim takes the fast path, and each
-//! gets its record.
+//! In a tree that looks for deadlocks no word has `CLEAR`. So no claim takes the fast path, and
+//! each gets its record.
 //!
 //! # Why enrolling ends
 //! Locks on inner nodes, taken over and over, could each time take a node off its list before it

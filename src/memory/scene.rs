@@ -1,7 +1,7 @@
 //! Who waits for whom in the tree, for [deadlock detection](crate::deadlock).
 //!
 //! # The edges
-//! A waiter sleeps at one node for one of four reasons (`wait.rs`), and all of them are found there:
+//! A waiter sleeps at one node for one of four reasons (`wait.rs`), and all are found there:
 //!
 //! 1. a lock on that node, which has a record;
 //! 2. the claim on that node of another waiter, which drains, and sleeps further down;

@@ -245,11 +245,13 @@ pub fn a_thread_and_a_task<S: LockStore>(store: S) {
     in_time(move || {
         let (first, second) = (owned(&store, "b", "the task"), owned(&store, "a", "the task"));
         let theirs = Hand::new(async move { first.lock_owned_async().await.unwrap() }).block_on();
-        let held = mutex(&store, "a").lock().unwrap().is_held();
-        assert!(held);
         let mine = mutex(&store, "a").lock_owned().unwrap();
         let mut wait = Hand::new(async move { second.lock_owned_async().await });
         assert!(wait.poll().is_none());
+        // The thread comes later, so it is the one that is told.
+        while store.snapshot().unwrap().waiters().len() == 0 {
+            thread::yield_now();
+        }
         let deadlock = told(mutex(&store, "b").lock().map(drop));
         assert_eq!(deadlock.cycle().len(), 2, "{deadlock}");
         assert_eq!(deadlock.cycle()[1].who(), "the task");

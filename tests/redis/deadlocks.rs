@@ -13,8 +13,7 @@ fn connect(server: &Server, detects: bool) -> RedisStore {
 }
 
 fn store() -> RedisStore {
-    // The server is one for all tests, and a tree of its own is nobody else's.
-    crate::server::new_tree_builder().deadlock_detection(true).connect().unwrap()
+    crate::server::new_tree_with(|builder| builder.deadlock_detection(true))
 }
 
 mod shapes {
@@ -23,8 +22,11 @@ mod shapes {
 
 type Guard = OwnedTreeMutexGuard<RedisStore>;
 
+/// A lock of this owner, whichever thread has it.
 fn lock(store: &RedisStore, path: &str, owner: &str) -> Guard {
-    store.mutex(path).unwrap().owner(owner).lock_owned().unwrap()
+    let guard = store.mutex(path).unwrap().owner(owner).lock_owned().unwrap();
+    guard.hand_over();
+    guard
 }
 
 /// Asks as this owner, and holds `held` until it has the lock or is refused.
@@ -92,7 +94,10 @@ fn one_name_in_two_processes_is_two() {
         let behind = waits(&two, "a", "another", third);
         until_they_wait(&one, 2);
         waiter.still_waits("nobody is in a circle");
-        assert!(two.try_lock_for("a", Duration::from_millis(1500)).is_err_and(|error| matches!(error, LockError::TimedOut { .. })));
+        assert!(
+            two.try_lock_for("a", Duration::from_millis(1500))
+                .is_err_and(|error| matches!(error, LockError::TimedOut { .. }))
+        );
         drop(b);
         waiter.ends().unwrap();
         behind.ends().unwrap();

@@ -30,8 +30,8 @@
 //!   each lapse. So a slow executor gets the lock at last. A future that nobody polls holds up the
 //!   others once, as it does not come back from `Lapsed`.
 //! * **T5, lock order.** Under a task's lock one may take the agenda's, the inbox's, the driver's
-//!   or one of `watch.rs`. Under one of those one may take no other. So news is brought under none of them. No
-//!   code of users runs under a task's lock.
+//!   or one of `watch.rs`. Under one of those one may take no other. So news is brought under none
+//!   of them. No code of users runs under a task's lock.
 //!
 //! A grant that nobody collects is also given back by `backend/offload.rs` (a store without tasks
 //! of its own) and by `memory/wait.rs` (in memory). They differ in what a lapse costs: here the

@@ -1,5 +1,5 @@
-//! Who waits for whom, for [deadlock detection](crate::deadlock): [`Agents`], what this process knows
-//! of its own locks; and a look at the tree by a listing.
+//! Who waits for whom, for [deadlock detection](crate::deadlock): [`Agents`], what this process
+//! knows of its own locks; and a look at the tree by a listing.
 //!
 //! # The edges
 //! * A waiter stands behind each lock that conflicts with it, and behind each waiter that conflicts
