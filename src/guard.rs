@@ -171,8 +171,9 @@ macro_rules! guard_methods {
         }
 
         /// Says that this guard goes to another thread, or to somebody else who releases it. Call
-        /// it *before* that. Only [deadlock detection](crate::MemoryStoreBuilder::deadlock_detection)
-        /// asks who holds a lock: until [`take_over`](Self::take_over), it is held by its
+        /// it *before* that. Only
+        /// [deadlock detection](crate::MemoryStoreBuilder::deadlock_detection) asks who holds a
+        /// lock. Until [`take_over`](Self::take_over), it is held by its
         /// [`owner`](crate::TreeMutex::owner), or else by nobody that a thread could wait for.
         ///
         /// Without this, the thread that took the lock counts as its holder. If that thread then

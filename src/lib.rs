@@ -113,8 +113,8 @@
 //! * `metrics`: counters and histograms. [Both](docs::observability) have a page.
 //! * `serde`: `Serialize` for [`Snapshot`], [`HeldLock`], [`WaitingLock`], [`Blocker`],
 //!   [`Deadlock`], [`TreePath`], [`Kind`], [`Mode`], [`Scope`], [`Owner`], [`LeaseToken`], and the
-//!   errors [`LockError`] and [`PathError`]. Paths, kinds, owners and tokens can be read back. Times are
-//!   seconds.
+//!   errors [`LockError`] and [`PathError`]. Paths, kinds, owners and tokens can be read back.
+//!   Times are seconds.
 //!
 #![cfg_attr(feature = "redis", doc = "[`RedisStore`]: RedisStore")]
 #![cfg_attr(

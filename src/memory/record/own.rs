@@ -40,8 +40,8 @@ impl Node {
         drop(old);
     }
 
-    /// A lock of its own that lasts, at this node, which lies at `place` seen from the one it wants.
-    /// One that conflicts (`true`) comes before one that does not.
+    /// A lock of its own that lasts, at this node. `place` is where that lies, seen from the one it
+    /// wants. One that conflicts (`true`) comes before one that does not.
     pub(in crate::memory) fn own_lock(&self, wants: &Own<'_>, place: Place) -> Option<(bool, HeldLock)> {
         let slow = self.cold_if_any()?.slow.lock();
         let own = slow.records.list.iter().filter(|record| record.lasts() && wants.is_its_own(record));

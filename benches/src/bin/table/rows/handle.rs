@@ -20,7 +20,7 @@ pub(crate) fn measure(effort: &Effort, report: &mut Report) {
 
     let versus = Versus::lone::<WatchedHandle, Handle>(effort, &Site { depth: 4, ..Site::LONE });
     let what = "handle, deadlock detection on / off, depth 4";
-    let row = Row::new(what, versus.ratio, Unit::Times, Bound::AtMost(25.0));
+    let row = Row::new(what, versus.ratio, Unit::Times, Bound::AtMost(12.0));
     report.rows.push(row.from(nanos(versus.a), nanos(versus.b)));
 
     let scaling = Scaling::of::<Handle, ParkingLot>(effort);
