@@ -38,6 +38,42 @@ fn through_a_gate() {
     });
 }
 
+/// No gate is closed, and the reader is in nobody's way. It stands behind a writer in the queue.
+#[test]
+fn through_the_order_of_a_queue() {
+    in_time(|| {
+        let store = MemoryStore::builder().patience(Duration::MAX).deadlock_detection(true).build();
+        let until_they_wait = |count| {
+            while store.snapshot().unwrap().waiters().len() < count {
+                thread::yield_now();
+            }
+        };
+        let reader = store.mutex("a").unwrap().shared();
+        let first = store.lock("a").unwrap();
+        let (one, b) = (reader.clone(), store.mutex("b").unwrap());
+        let one = asking(move || {
+            let _held = one.lock().unwrap();
+            b.lock().map(drop)
+        });
+        until_they_wait(1);
+        let writer = store.mutex("a").unwrap();
+        let writer = asking(move || writer.lock().map(drop));
+        until_they_wait(2);
+        let b = store.mutex("b").unwrap();
+        let two = asking(move || {
+            let _held = b.lock().unwrap();
+            reader.lock().map(drop)
+        });
+        until_they_wait(3);
+        // Now the first reader gets in, and waits for what the second one holds.
+        drop(first);
+        let results = [one.ends(), writer.ends(), two.ends()];
+        let told: Vec<_> = results.iter().filter_map(|result| result.as_ref().err()).collect();
+        let [LockError::Deadlock(deadlock)] = &told[..] else { panic!("{results:?}") };
+        assert_eq!(deadlock.cycle().len(), 3, "{deadlock}");
+    });
+}
+
 /// Each of a circle is told once. Those who wait behind it are not in it.
 #[test]
 fn who_only_waits_behind_a_circle_is_not_told() {
