@@ -13,6 +13,7 @@
 
 use std::fmt::Debug;
 use std::future::Future;
+use std::panic::Location;
 use std::time::Duration;
 
 use crate::error::{Blocker, LockError, Unchanged};
@@ -111,6 +112,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn path(node: &Self::Node) -> &TreePath;
 
     /// Takes the lock: contract 3 to 6 and 11.
+    #[track_caller]
     fn acquire(node: &Self::Node, request: &Request, wait: Wait) -> Result<Self::Grant, LockError>;
 
     /// Takes the lock without blocking the thread: [`acquire`](Self::acquire) with
@@ -123,6 +125,18 @@ pub trait Backend: Clone + Send + Sync + 'static {
         request: &'a Request,
     ) -> impl Future<Output = Result<Self::Grant, LockError>> + Send + 'a {
         offload::acquire::<Self>(node.clone(), request.clone())
+    }
+
+    /// [`acquire_async`](Self::acquire_async), asked for at this place in the code. For the stores
+    /// of this crate, where deadlocks are named with the place.
+    #[doc(hidden)]
+    fn acquire_async_at<'a>(
+        node: &'a Self::Node,
+        request: &'a Request,
+        place: &'static Location<'static>,
+    ) -> impl Future<Output = Result<Self::Grant, LockError>> + Send + 'a {
+        let _ = place;
+        Self::acquire_async(node, request)
     }
 
     /// Gives the lock back: contract 7.
@@ -146,6 +160,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// [asked for](LockError::path).
     ///
     /// What is provided says that the store cannot do it.
+    #[track_caller]
     fn acquire_all(members: &[Member<Self>], wait: Wait) -> Result<Vec<Self::Grant>, LockError> {
         let _ = (members, wait);
         Err(unsupported("lock several nodes as one"))
@@ -159,6 +174,17 @@ pub trait Backend: Clone + Send + Sync + 'static {
         members: &'a [Member<Self>],
     ) -> impl Future<Output = Result<Vec<Self::Grant>, LockError>> + Send + 'a {
         offload::acquire_all::<Self>(members.to_vec())
+    }
+
+    /// The same for [`acquire_all_async`](Self::acquire_all_async), as
+    /// [`acquire_async_at`](Self::acquire_async_at) for one.
+    #[doc(hidden)]
+    fn acquire_all_async_at<'a>(
+        members: &'a [Member<Self>],
+        place: &'static Location<'static>,
+    ) -> impl Future<Output = Result<Vec<Self::Grant>, LockError>> + Send + 'a {
+        let _ = place;
+        Self::acquire_all_async(members)
     }
 
     /// Gives back what [`acquire_all`](Self::acquire_all) gave: contract 7. All are released, also
@@ -223,6 +249,14 @@ pub trait Backend: Clone + Send + Sync + 'static {
 
     /// The grant's fencing token: contract 9.
     fn fencing_token(node: &Self::Node, grant: &Self::Grant) -> u64;
+
+    /// Says who holds the lock from now on, for deadlock detection: the calling thread, or nobody
+    /// in particular, as the guard is about to move. Changes nothing else.
+    ///
+    /// What is provided does nothing, as in a store without deadlock detection.
+    fn attribute(node: &Self::Node, grant: &Self::Grant, to_this_thread: bool) {
+        let _ = (node, grant, to_this_thread);
+    }
 
     /// Whether the lock is still held: contract 10. Always `true` for a grant without a lease,
     /// unless it was broken (contract 13).

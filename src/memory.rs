@@ -18,6 +18,7 @@
 //! * `change.rs` a holder that waits while its lock changes
 //! * `narrow.rs` to nodes below
 //! * `look.rs` looking at the tree: who holds and who waits
+//! * `scene.rs` who waits for whom, for deadlock detection
 //! * `loss.rs` telling of lost ones
 //! * `tree.rs` from a path to its node
 //! * `orphans.rs` the same once the store is gone
@@ -25,11 +26,13 @@
 //! * `builder.rs` a store's settings
 
 use std::fmt;
+use std::panic::Location;
 use std::time::Duration;
 
 use crate::backend::{Backend, HeldLock, LeaseToken, LostLocks, Member, unsupported};
+use crate::deadlock::Agent;
 use crate::error::{Blocker, LockError, Unchanged};
-use crate::observe::{self, Meter};
+use crate::observe::{self, Meter, Waiting};
 use crate::path::{PathRef, TreePath};
 use crate::request::{self, Mode, Request, Scope, Wait};
 use crate::snapshot::Snapshot;
@@ -37,7 +40,7 @@ use crate::sync::{AtomicU64, Ordering, PlainArc};
 
 pub use self::builder::MemoryStoreBuilder;
 
-use self::acquire::Acquiring;
+use self::acquire::{Acquiring, Acquisition};
 use self::node::Node;
 use self::record::Lost;
 use self::tree::Tree;
@@ -57,6 +60,7 @@ mod node;
 mod orphans;
 mod reclaim;
 mod record;
+mod scene;
 mod set;
 mod sleeper;
 mod tentative;
@@ -216,6 +220,7 @@ impl Backend for MemoryStore {
     }
 
     #[inline(always)]
+    #[track_caller]
     fn acquire(node: &MemoryNode, request: &Request, wait: Wait) -> Result<MemoryGrant, LockError> {
         let kind = Kind::new(request.kind.mode, request.kind.scope);
         if request.lease.is_none() && request.owner.is_none() && node.0.claim_fast(kind) {
@@ -224,16 +229,31 @@ impl Backend for MemoryStore {
         grant::acquire_slow(&node.0, kind, request, wait)
     }
 
-    async fn acquire_async(node: &MemoryNode, request: &Request) -> Result<MemoryGrant, LockError> {
+    fn acquire_async<'a>(
+        node: &'a MemoryNode,
+        request: &'a Request,
+    ) -> impl Future<Output = Result<MemoryGrant, LockError>> + Send + 'a {
+        Self::acquire_async_at(node, request, Location::caller())
+    }
+
+    async fn acquire_async_at(
+        node: &MemoryNode,
+        request: &Request,
+        place: &'static Location<'static>,
+    ) -> Result<MemoryGrant, LockError> {
         let kind = Kind::new(request.kind.mode, request.kind.scope);
-        if !node.0.claim_fast(kind) && !node.0.claim_looking(kind) {
-            let begin = |wait: &Acquiring<'_>| grant::begin_to_wait(&node.0, kind, request, wait.sleeps_at());
-            observe::watch(Acquiring::new(&node.0, kind, request.owner.as_ref()), begin, |waiting, ()| {
-                waiting.ended(request, &Ok(()))
-            })
-            .await;
+        // The fast path leads nowhere in a tree that looks for deadlocks.
+        if node.0.claim_fast(kind) {
+            return Ok(grant::grant(&node.0, kind, request, None));
         }
-        Ok(grant::grant(&node.0, kind, request))
+        if !node.0.claim_looking(kind) {
+            let asks = grant::task(&node.0, place);
+            let acquisition = Acquisition::new(&node.0, kind, request.owner.as_ref()).asked_by(asks);
+            let begin = |wait: &Acquiring<'_>| grant::begin_to_wait(&node.0, kind, request, wait.sleeps_at());
+            let end = |waiting: Waiting, result: &_| grant::waited(waiting, request, result);
+            observe::watch(Acquiring::new(acquisition), begin, end).await.map_err(LockError::Deadlock)?;
+        }
+        Ok(grant::grant(&node.0, kind, request, grant::task(&node.0, place)))
     }
 
     #[inline(always)]
@@ -263,12 +283,22 @@ impl Backend for MemoryStore {
         PlainArc::ptr_eq(node.0.top(), other.0.top())
     }
 
+    #[track_caller]
     fn acquire_all(members: &[Member<Self>], wait: Wait) -> Result<Vec<MemoryGrant>, LockError> {
         set::acquire(members, wait)
     }
 
-    async fn acquire_all_async(members: &[Member<Self>]) -> Result<Vec<MemoryGrant>, LockError> {
-        set::acquire_async(members).await
+    fn acquire_all_async<'a>(
+        members: &'a [Member<Self>],
+    ) -> impl Future<Output = Result<Vec<MemoryGrant>, LockError>> + Send + 'a {
+        set::acquire_async(members, Location::caller())
+    }
+
+    fn acquire_all_async_at<'a>(
+        members: &'a [Member<Self>],
+        place: &'static Location<'static>,
+    ) -> impl Future<Output = Result<Vec<MemoryGrant>, LockError>> + Send + 'a {
+        set::acquire_async(members, place)
     }
 
     fn narrow(
@@ -292,6 +322,14 @@ impl Backend for MemoryStore {
         // If two threads ask at once, the first one to store decides for both.
         let stored = grant.token.compare_exchange(0, new, Ordering::AcqRel, Ordering::Acquire);
         stored.map_or_else(|first| first & !RECORDED, |_| new)
+    }
+
+    fn attribute(node: &MemoryNode, grant: &MemoryGrant, to_this_thread: bool) {
+        if let Some(token) = grant.recorded()
+            && node.0.shared().detects()
+        {
+            node.0.attribute(token, to_this_thread.then(Agent::current));
+        }
     }
 
     fn is_held(node: &MemoryNode, grant: &MemoryGrant) -> bool {

@@ -12,6 +12,8 @@ use crate::error::Blocker;
 use crate::path::TreePath;
 use crate::request::{Kind, conflicts};
 
+pub(crate) use self::draw::{brief, how, printable};
+
 use self::first::Firsts;
 
 mod dot;

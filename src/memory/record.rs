@@ -14,16 +14,22 @@
 //! fencing token, for as long as the record is on the list. The timer ends its lease, as no
 //! other thread may ever come by.
 
+use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use super::node::{Node, Slow, is_roomy};
 use super::sleeper::{Sleeper, unpark};
 use super::word::{Kind, Place};
 use crate::backend::{HeldLock, LostLock};
+use crate::deadlock::{Agent, Asks};
 use crate::observe::{self, Store};
 use crate::path::TreePath;
 use crate::request::Owner;
 use crate::sync::{Deadline, PlainArc, Timeout, later, now};
+
+pub(super) use self::own::Own;
+
+mod own;
 
 /// What is known of one claim.
 #[derive(Clone, Debug)]
@@ -43,11 +49,54 @@ pub(super) struct Record {
     detached: bool,
     /// Its holder, asleep while the lock changes: it is told if the lock is lost (`change.rs`).
     changer: Option<PlainArc<Sleeper>>,
+    /// Who took it, and where, in a tree that looks for deadlocks.
+    by: Option<By>,
+}
+
+/// Who took a lock, and where.
+#[derive(Clone, Debug)]
+struct By {
+    /// `None` once the guard was handed over.
+    agent: Option<Agent>,
+    place: &'static Location<'static>,
 }
 
 impl Record {
+    fn new(token: u64, kind: Kind) -> Self {
+        Self {
+            token,
+            kind,
+            owner: None,
+            length: None,
+            since: None,
+            expires: None,
+            detached: false,
+            changer: None,
+            by: None,
+        }
+    }
+
     fn has_expired(&self) -> bool {
         self.expires.is_some_and(|expires| expires <= now())
+    }
+
+    /// Whether nothing but its holder ends it.
+    fn lasts(&self) -> bool {
+        self.expires.is_none() && !self.detached
+    }
+
+    /// The lock as a listing shows it.
+    fn line(&self, node: &Node, now: Instant) -> HeldLock {
+        let mut lock = HeldLock::new(node.path.clone(), self.kind.public());
+        lock.owner.clone_from(&self.owner);
+        lock.remaining = self.expires.map(|expires| expires.saturating_duration_since(now));
+        lock.held_for = self.since.map(|since| now.saturating_duration_since(since));
+        lock.fencing_token = Some(self.token);
+        lock.token = self.detached.then(|| node.shared().lease_token(self.token));
+        if let Some(by) = &self.by {
+            (lock.agent, lock.taken_at) = (by.agent.clone(), Some(by.place));
+        }
+        lock
     }
 }
 
@@ -76,16 +125,13 @@ impl Records {
     /// The locks as a listing shows them. Under the slow lock of the node.
     pub(super) fn listed(&self, node: &Node) -> Vec<(Kind, HeldLock)> {
         let now = now();
-        let line = |record: &Record| {
-            let mut lock = HeldLock::new(node.path.clone(), record.kind.public());
-            lock.owner.clone_from(&record.owner);
-            lock.remaining = record.expires.map(|expires| expires.saturating_duration_since(now));
-            lock.held_for = record.since.map(|since| now.saturating_duration_since(since));
-            lock.fencing_token = Some(record.token);
-            lock.token = record.detached.then(|| node.shared().lease_token(record.token));
-            (record.kind, lock)
-        };
-        self.list.iter().map(line).collect()
+        self.list.iter().map(|record| (record.kind, record.line(node, now))).collect()
+    }
+
+    /// The locks that do not end by themselves.
+    pub(super) fn lasting(&self, node: &Node) -> Vec<(Kind, HeldLock)> {
+        let (now, lasting) = (now(), self.list.iter().filter(|record| record.lasts()));
+        lasting.map(|record| (record.kind, record.line(node, now))).collect()
     }
 
     fn first_expiry(&self) -> Option<Instant> {
@@ -149,12 +195,25 @@ impl Slow {
 }
 
 impl Node {
-    /// Records a claim that has been granted.
+    /// Records a claim that has been granted, nobody knows to whom.
+    #[cfg(test)]
     pub(super) fn record(self: &PlainArc<Self>, token: u64, kind: Kind, lease: Option<Duration>, owner: Option<Owner>) {
+        self.record_by(token, kind, lease, owner, None);
+    }
+
+    /// Records a claim that has been granted.
+    pub(super) fn record_by(
+        self: &PlainArc<Self>,
+        token: u64,
+        kind: Kind,
+        lease: Option<Duration>,
+        owner: Option<Owner>,
+        asks: Option<Asks>,
+    ) {
         let now = now();
         let expires = lease.and_then(|lease| now.checked_add(lease));
-        let (length, since) = (lease, Some(now));
-        self.put(Record { token, kind, owner, length, since, expires, detached: false, changer: None });
+        let by = asks.map(|asks| By { agent: Some(asks.agent), place: asks.place });
+        self.put(Record { owner, length: lease, since: Some(now), expires, by, ..Record::new(token, kind) });
     }
 
     fn put(self: &PlainArc<Self>, record: Record) {
@@ -170,16 +229,7 @@ impl Node {
     pub(super) fn record_once(&self, token: u64, kind: Kind) {
         let records = &mut self.cold().slow.lock().records;
         if !records.contains(token) {
-            records.list.push(Record {
-                token,
-                kind,
-                owner: None,
-                length: None,
-                since: None,
-                expires: None,
-                detached: false,
-                changer: None,
-            });
+            records.list.push(Record::new(token, kind));
         }
     }
 

@@ -10,6 +10,7 @@ use super::reclaim::Accounts;
 use super::set::Sets;
 use crate::backend::LeaseToken;
 use crate::backend::loss::Losses;
+use crate::deadlock::Watch;
 use crate::path::{PathRef, TreePath};
 use crate::sync::{AtomicU64, Index, Mutex, Ordering, PlainArc, unique, wall_micros};
 
@@ -37,12 +38,19 @@ pub(super) struct Shared {
     moves: AtomicU64,
     /// Where nodes are found: see `orphans.rs`.
     pub(super) home: Home,
+    /// Looks for deadlocks, if that was asked for.
+    pub(super) watch: Option<Watch>,
     /// What tells this tree's lease tokens from those of others: two trees may give out the same
     /// fencing tokens.
     id: u64,
 }
 
 impl Shared {
+    /// Whether deadlocks are looked for. Then every lock has a record, and no word has `CLEAR`.
+    pub(super) fn detects(&self) -> bool {
+        self.watch.is_some()
+    }
+
     /// A fencing token greater than all before.
     pub(super) fn next_token(&self) -> u64 {
         // Read-modify-writes of one counter have an order, so a token drawn later is greater.
@@ -90,7 +98,13 @@ pub(super) struct Tree {
 }
 
 impl Tree {
+    /// A tree that does not look for deadlocks.
+    #[cfg(test)]
     pub(super) fn new(patience: Duration) -> Self {
+        Self::with(patience, None)
+    }
+
+    pub(super) fn with(patience: Duration, watch: Option<Watch>) -> Self {
         let shared = PlainArc::new(Shared {
             patience,
             accounts: Accounts::new(),
@@ -100,14 +114,15 @@ impl Tree {
             last_token: AtomicU64::new(wall_micros()),
             moves: AtomicU64::new(0),
             home: Home::new(),
+            watch,
             id: unique(),
         });
         Self { index: Index::new(), root: Node::root(shared.clone()), shared }
     }
 
     /// The same, to be shared: locks on its nodes find it.
-    pub(super) fn shared_new(patience: Duration) -> PlainArc<Self> {
-        let tree = PlainArc::new(Self::new(patience));
+    pub(super) fn shared_new(patience: Duration, watch: Option<Watch>) -> PlainArc<Self> {
+        let tree = PlainArc::new(Self::with(patience, watch));
         tree.shared.home.is(&tree);
         tree
     }

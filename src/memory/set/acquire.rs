@@ -3,12 +3,10 @@
 //!
 //! Every stage has a way back to nothing, which dropping takes.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 
 use super::super::MemoryStore;
-use super::super::acquire::{Step, Who};
+use super::super::acquire::{Refused, Step, Who};
 use super::super::node::Node;
 use super::super::sleeper::Sleeper;
 use super::super::wait::{Left, Turn};
@@ -17,7 +15,13 @@ use super::super::walk::{Marks, Walk};
 use super::super::word::Place;
 use super::phase::{claim_all, drop_all, kind, node, sets};
 use crate::backend::Member;
+use crate::deadlock::Asks;
 use crate::sync::{Deadline, Ordering, PlainArc, Spin, Stamp};
+
+pub(super) use self::future::AcquiringSet;
+
+mod deadlock;
+mod future;
 
 #[derive(Debug)]
 enum Stage {
@@ -98,12 +102,21 @@ pub(in super::super) struct SetAcquisition<'a> {
     sleeper: Option<PlainArc<Sleeper>>,
     /// Whether it has closed the gates of all members and of all their ancestors.
     closed_all: bool,
+    /// Who asks and where, in a tree that looks for deadlocks.
+    asks: Option<Asks>,
 }
 
 impl<'a> SetAcquisition<'a> {
     /// At least one member.
     pub(in super::super) fn new(members: &'a [Member<MemoryStore>]) -> Self {
-        Self { members, first: 0, stage: Stage::Idle, spin: None, stamp: None, sleeper: None, closed_all: false }
+        let (spin, stamp, sleeper) = (None, None, None);
+        Self { members, first: 0, stage: Stage::Idle, spin, stamp, sleeper, closed_all: false, asks: None }
+    }
+
+    /// Asked for by this one, in a tree that looks for deadlocks.
+    pub(super) fn asked_by(mut self, asks: Option<Asks>) -> Self {
+        self.asks = asks;
+        self
     }
 
     /// A step of the calling thread.
@@ -223,14 +236,14 @@ impl<'a> SetAcquisition<'a> {
 
     /// The bed. It knows the members: if a task lapses, somebody else has to drop their claims.
     fn sleeper(&mut self, member: usize, who: Who<'_>) -> PlainArc<Sleeper> {
+        if let Some(sleeper) = &self.sleeper {
+            return sleeper.clone();
+        }
         let members = self.members;
-        let new = || {
-            let claims = members.iter().map(|member| (node(member).clone(), kind(member))).collect();
-            let own = members[member].request.owner.as_ref();
-            let owner = own.or_else(|| members.iter().find_map(|member| member.request.owner.as_ref()));
-            who.sleeper_of_set(owner, claims)
-        };
-        self.sleeper.get_or_insert_with(new).clone()
+        let claims = members.iter().map(|member| (node(member).clone(), kind(member))).collect();
+        let own = members[member].request.owner.as_ref();
+        let owner = own.or_else(|| members.iter().find_map(|member| member.request.owner.as_ref()));
+        self.sleeper.insert(who.sleeper_of_set(owner, claims, self.watched())).clone()
     }
 
     fn has_drained(&self, asleep: &Asleep) {
@@ -324,11 +337,12 @@ impl Drop for SetAcquisition<'_> {
 /// it is about to sleep, with the same two.
 pub(in super::super) fn block_on(
     members: &[Member<MemoryStore>],
+    asks: Option<Asks>,
     deadline: Option<&Deadline>,
     mut sleeps: impl FnMut((usize, &PlainArc<Node>)),
-) -> Result<(), (usize, PlainArc<Node>)> {
+) -> Result<(), Refused<(usize, PlainArc<Node>)>> {
     // Free sets are quicker without the machine.
-    let mut acquisition = SetAcquisition::new(members);
+    let (mut acquisition, mut first) = (SetAcquisition::new(members).asked_by(asks), true);
     match claim_all(members, 0, None) {
         Ok(inner) if inner.is_empty() => return Ok(()),
         Ok(inner) => acquisition.stage = Stage::Draining(Drain::new(members, inner)),
@@ -337,44 +351,15 @@ pub(in super::super) fn block_on(
     while acquisition.step() == Step::Asleep {
         acquisition.sleeps_at().into_iter().for_each(&mut sleeps);
         while !acquisition.is_woken() {
+            if let Some(deadlock) = acquisition.deadlock(std::mem::take(&mut first)) {
+                acquisition.cancel();
+                return Err(Refused::Deadlock(deadlock));
+            }
             if deadline.is_some_and(Deadline::has_passed) {
-                return Err(acquisition.cancel());
+                return Err(Refused::Blocked(acquisition.cancel()));
             }
             acquisition.park(deadline);
         }
     }
     Ok(())
-}
-
-/// Acquires, as a future. Dropped at any point before it is ready, it leaves the tree as if it had
-/// never been. It gives the member for which it slept at first, if it did.
-#[derive(Debug)]
-pub(super) struct AcquiringSet<'a> {
-    acquisition: SetAcquisition<'a>,
-    slept_for: Option<usize>,
-}
-
-impl<'a> AcquiringSet<'a> {
-    pub(super) fn new(members: &'a [Member<MemoryStore>]) -> Self {
-        Self { acquisition: SetAcquisition::new(members), slept_for: None }
-    }
-
-    /// The member for which it sleeps, and the node in whose queue it is.
-    pub(super) fn sleeps_at(&self) -> Option<(usize, &PlainArc<Node>)> {
-        self.acquisition.sleeps_at()
-    }
-}
-
-impl Future for AcquiringSet<'_> {
-    type Output = usize;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<usize> {
-        match self.acquisition.poll_step(context.waker()) {
-            Step::Granted => Poll::Ready(self.slept_for.unwrap_or(0)),
-            Step::Asleep => {
-                self.slept_for = self.slept_for.or_else(|| self.sleeps_at().map(|(member, _)| member));
-                Poll::Pending
-            }
-        }
-    }
 }

@@ -2,11 +2,13 @@
 //! with a held one. It blocks for as long as the protocol has it wait, and for a call of the server
 //! at a time.
 
+use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use super::client::{Client, store_error};
 use super::engine::Engine;
 use super::inbox::Inbox;
+use crate::deadlock::Asks;
 use crate::error::LockError;
 use crate::observe::meters::retried;
 use crate::observe::{Store, Waiting};
@@ -25,13 +27,17 @@ use crate::request::{Kind, Request, Wait};
 
 /// Takes a lock.
 pub(in crate::redis) fn acquire(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     target: &Target,
     request: &Request,
     wait: Wait,
+    place: &'static Location<'static>,
 ) -> Result<Arc<Lock>, LockError> {
     let client = &*engine.client;
     let (lock, inbox, may_wait) = (client.new_lock(target, request), Arc::new(Inbox::of_thread()), may_wait(wait));
+    if let Some(agents) = &client.agents {
+        agents.asks(&lock, [request], &Asks::thread(place));
+    }
     let acquisition =
         Acquisition::new(target.clone(), lock, request, may_wait, inbox.clone(), &client.name, &client.timing);
     take(engine, &inbox, acquisition, (target, request))
@@ -39,8 +45,8 @@ pub(in crate::redis) fn acquire(
 
 /// Runs an acquisition, of a lock or of a set of which this is the first member.
 pub(super) fn take(
-    engine: &Engine,
-    inbox: &Inbox,
+    engine: &Arc<Engine>,
+    inbox: &Arc<Inbox>,
     acquisition: Acquisition<Arc<Inbox>>,
     first: (&Target, &Request),
 ) -> Result<Arc<Lock>, LockError> {
@@ -53,13 +59,15 @@ pub(super) fn take(
 }
 
 fn ask(
-    engine: &Engine,
-    inbox: &Inbox,
+    engine: &Arc<Engine>,
+    inbox: &Arc<Inbox>,
     mut acquisition: Acquisition<Arc<Inbox>>,
     waiting: &mut Option<Waiting>,
     (target, request): (&Target, &Request),
 ) -> Result<Arc<Lock>, LockError> {
     let client = &*engine.client;
+    // For as long as it waits, where deadlocks are looked for.
+    let (agents, mut waits) = (client.agents.as_ref(), None);
     let owed = engine.driver.owes();
     client.agenda(|agenda| acquisition.begin(clock(), owed, agenda));
     loop {
@@ -83,7 +91,16 @@ fn ask(
                 waiting.get_or_insert_with(|| {
                     Waiting::begin(Store::Redis, &target.path, request, || acquisition.blocker().cloned())
                 });
+                if let (Some(agents), None) = (agents, &waits) {
+                    waits = Some(agents.waits(engine, acquisition.lock(), inbox));
+                }
                 let news = inbox.sleep(instant(acquisition.deadline()));
+                if let Some(deadlock) = waits.as_ref().and_then(|waits| waits.verdict(news)) {
+                    if let Some(unwanted) = client.agenda(|agenda| acquisition.give_up(agenda)) {
+                        let _ = release(engine, unwanted);
+                    }
+                    return Err(LockError::Deadlock(deadlock));
+                }
                 if client.agenda(|agenda| acquisition.told(news, clock(), &client.timing, agenda)) {
                     return Ok(acquisition.lock().clone());
                 }

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::caller::twice;
 use super::client::store_error;
 use super::engine::Engine;
-use crate::backend::{HeldLock, LeaseToken};
+use crate::backend::{HeldLock, LeaseToken, WaitingLock};
 use crate::error::{Blocker, LockError};
 use crate::redis::clock::clock;
 use crate::redis::error::Failure;
@@ -16,8 +16,28 @@ use crate::redis::protocol::lock::is_token;
 use crate::request::conflicts;
 use crate::snapshot::Snapshot;
 
+/// A waiter of a listing.
+pub(super) struct Waiter {
+    pub(super) arrival: u64,
+    pub(super) token: String,
+    pub(super) line: WaitingLock,
+}
+
 /// All that is held on a node, below it, and on those above; and who waits, if that is asked for.
 pub(in crate::redis) fn list(engine: &Engine, target: &Target, waiters: bool) -> Result<Snapshot, LockError> {
+    let (mut held, mut waiting) = listed(engine, target, waiters)?;
+    if let Some(agents) = &engine.client.agents {
+        agents.complete(&mut held, &mut waiting);
+    }
+    Ok(Snapshot::new(held, waiting.into_iter().map(|waiter| waiter.line).collect()))
+}
+
+/// The same as it comes: the waiters in the order of their arrival.
+pub(super) fn listed(
+    engine: &Engine,
+    target: &Target,
+    waiters: bool,
+) -> Result<(Vec<HeldLock>, Vec<Waiter>), LockError> {
     let client = &*engine.client;
     if engine.driver.owes() {
         // What tasks of this store gave back is to be gone.
@@ -31,26 +51,27 @@ pub(in crate::redis) fn list(engine: &Engine, target: &Target, waiters: bool) ->
         for entry in entries {
             match entry {
                 Entry::Held(lock) => held.push(lock),
-                Entry::Waiting { token, arrival, lock } => waiting.push((arrival, token, lock)),
+                Entry::Waiting { token, arrival, lock: line } => waiting.push(Waiter { arrival, token, line }),
             }
         }
         from = next;
     }
     // Waiters come first. One that was granted its lock between two calls is held now.
     let names: HashSet<_> = held.iter().filter_map(|lock| lock.name.as_ref()).map(LeaseToken::as_str).collect();
-    waiting.retain(|(_, token, _)| !names.contains(&**token));
+    waiting.retain(|waiter| !names.contains(&*waiter.token));
     // A lock that waits to become exclusive goes before others, and is not behind itself.
-    waiting.sort_by_key(|(arrival, token, _)| (of_upgrade(token).is_none(), *arrival));
+    waiting.sort_by_key(|waiter| (of_upgrade(&waiter.token).is_none(), waiter.arrival));
     drop(names);
-    for (_, token, lock) in &mut waiting {
-        if let Some(own) = of_upgrade(token) {
+    for waiter in &mut waiting {
+        if let Some(own) = of_upgrade(&waiter.token) {
+            let line = &mut waiter.line;
             let is_other = |it: &&HeldLock| it.name.as_ref().is_none_or(|name| name.as_str() != own);
-            let in_the_way = |it: &&HeldLock| conflicts((&lock.path, lock.kind), (&it.path, it.kind));
+            let in_the_way = |it: &&HeldLock| conflicts((&line.path, line.kind), (&it.path, it.kind));
             let other = held.iter().filter(is_other).find(in_the_way);
-            lock.behind = other.map(|other| Blocker::by_holder(lock.path.clone(), other.clone()));
+            line.behind = other.map(|other| Blocker::by_holder(line.path.clone(), other.clone()));
         }
     }
-    Ok(Snapshot::new(held, waiting.into_iter().map(|(.., lock)| lock).collect()))
+    Ok((held, waiting))
 }
 
 /// The token of the lock that is to become exclusive, if that is what this one waits for.
