@@ -239,6 +239,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// nothing to an exclusive one. An error leaves the grant as it was; `NotHeld` if it was lost.
     ///
     /// What is provided says that the store cannot do it.
+    #[track_caller]
     fn upgrade(node: &Self::Node, grant: &mut Self::Grant, wait: Wait) -> Result<(), LockError> {
         let _ = (node, grant, wait);
         Err(unsupported("upgrade a lock"))

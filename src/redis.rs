@@ -252,8 +252,9 @@ impl Backend for RedisStore {
         node.widen(grant, ancestor)
     }
 
+    #[track_caller]
     fn upgrade(node: &RedisNode, grant: &mut RedisGrant, wait: Wait) -> Result<(), LockError> {
-        node.upgrade(grant, wait)
+        node.upgrade(grant, wait, Location::caller())
     }
 
     fn mode(grant: &RedisGrant) -> Mode {

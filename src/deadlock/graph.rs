@@ -16,7 +16,8 @@ pub(super) const MOST_EDGES: usize = 10_000;
 /// After so many rounds a waiter gives way for one of another process that did not.
 const ROUNDS_FOR_OTHERS: u32 = 4;
 
-/// A wait that cannot go on at present.
+/// A wait that cannot go on at present. One that is for several nodes may be in a scene once for
+/// each of them: it is over when it has all of them.
 #[derive(Debug)]
 pub(crate) struct Wait<K> {
     /// Tells it from all other waits, for as long as it lasts.
@@ -178,28 +179,36 @@ impl<K: Clone + Eq + Hash> Detector<K> {
             if let Some(victim) = victim {
                 verdicts.push((scene.waits[victim].key.clone(), told(scene, &cycle, victim)));
             }
-            graph.alive[youngest] = false;
-            victim.into_iter().for_each(|victim| graph.alive[victim] = false);
+            for gone in [Some(youngest), victim].into_iter().flatten() {
+                let key = &scene.waits[gone].key;
+                (0..scene.waits.len()).for_each(|at| graph.alive[at] &= scene.waits[at].key != *key);
+            }
         }
     }
 }
 
 /// The edges of a scene, by the wait that they come from; `None` if there are too many.
-fn edges<K: Eq>(scene: &Scene<K>) -> Option<Vec<Vec<To>>> {
+fn edges<K: Eq + Hash>(scene: &Scene<K>) -> Option<Vec<Vec<To>>> {
     let stuck = Stuck::new(&scene.waits);
+    // Where each wait is in the scene: it stands still if it does so in one place.
+    let mut places: HashMap<&K, Vec<usize>> = HashMap::new();
+    scene.waits.iter().enumerate().for_each(|(at, wait)| places.entry(&wait.key).or_default().push(at));
+    let all_of = |at: usize| places.get(&scene.waits[at].key).map_or(&[][..], Vec::as_slice);
     let mut count = 0;
     let mut all = Vec::with_capacity(scene.waits.len());
     for wait in &scene.waits {
         let mut edges = Vec::new();
         for behind in &wait.behind {
             match *behind {
-                Behind::Wait(to) if scene.waits[to].key != wait.key => edges.push(To { wait: to, lock: None }),
+                Behind::Wait(to) if scene.waits[to].key != wait.key => {
+                    edges.extend(all_of(to).iter().map(|&to| To { wait: to, lock: None }));
+                }
                 Behind::Wait(_) => {}
                 Behind::Lock(lock) => {
                     let stuck = stuck.of(&scene.locks[lock]);
                     // D3: one that waits in two places does two things at a time.
                     let is_one = stuck.iter().all(|&at| scene.waits[at].key == scene.waits[stuck[0]].key);
-                    let stuck = if is_one { stuck } else { &[] };
+                    let stuck = if is_one { stuck.first().map_or(&[][..], |&at| all_of(at)) } else { &[] };
                     edges.extend(stuck.iter().map(|&to| To { wait: to, lock: Some(lock) }));
                 }
             }

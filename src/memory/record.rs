@@ -14,20 +14,21 @@
 //! fencing token, for as long as the record is on the list. The timer ends its lease, as no
 //! other thread may ever come by.
 
-use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use super::node::{Node, Slow, is_roomy};
 use super::sleeper::{Sleeper, unpark};
 use super::word::{Kind, Place};
-use crate::backend::{HeldLock, LostLock};
-use crate::deadlock::{Agent, Asks};
+use crate::backend::LostLock;
+use crate::deadlock::Asks;
 use crate::observe::{self, Store};
 use crate::path::TreePath;
 use crate::request::Owner;
 use crate::sync::{Deadline, PlainArc, Timeout, later, now};
 
 pub(super) use self::own::Own;
+
+use self::own::By;
 
 mod own;
 
@@ -53,14 +54,6 @@ pub(super) struct Record {
     by: Option<By>,
 }
 
-/// Who took a lock, and where.
-#[derive(Clone, Debug)]
-struct By {
-    /// `None` once the guard was handed over.
-    agent: Option<Agent>,
-    place: &'static Location<'static>,
-}
-
 impl Record {
     fn new(token: u64, kind: Kind) -> Self {
         Self {
@@ -78,25 +71,6 @@ impl Record {
 
     fn has_expired(&self) -> bool {
         self.expires.is_some_and(|expires| expires <= now())
-    }
-
-    /// Whether nothing but its holder ends it.
-    fn lasts(&self) -> bool {
-        self.expires.is_none() && !self.detached
-    }
-
-    /// The lock as a listing shows it.
-    fn line(&self, node: &Node, now: Instant) -> HeldLock {
-        let mut lock = HeldLock::new(node.path.clone(), self.kind.public());
-        lock.owner.clone_from(&self.owner);
-        lock.remaining = self.expires.map(|expires| expires.saturating_duration_since(now));
-        lock.held_for = self.since.map(|since| now.saturating_duration_since(since));
-        lock.fencing_token = Some(self.token);
-        lock.token = self.detached.then(|| node.shared().lease_token(self.token));
-        if let Some(by) = &self.by {
-            (lock.agent, lock.taken_at) = (by.agent.clone(), Some(by.place));
-        }
-        lock
     }
 }
 
@@ -120,18 +94,6 @@ impl Records {
     /// The record of a lock that is still held.
     fn held(&mut self, token: u64) -> Result<&mut Record, Lost> {
         self.list.iter_mut().find(|record| record.token == token && !record.has_expired()).ok_or(Lost)
-    }
-
-    /// The locks as a listing shows them. Under the slow lock of the node.
-    pub(super) fn listed(&self, node: &Node) -> Vec<(Kind, HeldLock)> {
-        let now = now();
-        self.list.iter().map(|record| (record.kind, record.line(node, now))).collect()
-    }
-
-    /// The locks that do not end by themselves.
-    pub(super) fn lasting(&self, node: &Node) -> Vec<(Kind, HeldLock)> {
-        let (now, lasting) = (now(), self.list.iter().filter(|record| record.lasts()));
-        lasting.map(|record| (record.kind, record.line(node, now))).collect()
     }
 
     fn first_expiry(&self) -> Option<Instant> {
@@ -212,7 +174,7 @@ impl Node {
     ) {
         let now = now();
         let expires = lease.and_then(|lease| now.checked_add(lease));
-        let by = asks.map(|asks| By { agent: Some(asks.agent), place: asks.place });
+        let by = asks.map(By::from);
         self.put(Record { owner, length: lease, since: Some(now), expires, by, ..Record::new(token, kind) });
     }
 

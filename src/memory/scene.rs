@@ -17,6 +17,9 @@
 //!   from it stays. So it gives up neither its claim (2) nor its gate (3) nor its place (4). It is
 //!   not polled either, so it does not lapse: only a woken task does.
 //!
+//! A set is one waiter, in one queue at a time. If it drains, it has a claim (2) on each of its
+//! members. A holder that narrows its lock waits for newcomers, for a moment: it has no edges.
+//!
 //! A waiter that has been woken does not stand still, and has no edges. Nor has a claim without a
 //! record, of a request that is still looking around: it is nobody's.
 //!

@@ -11,6 +11,10 @@ use mutextree::{Deadlock, LockError, LockStore, TreeMutex};
 use crate::common::asking::{AT_MOST, asking, in_time};
 use crate::common::hand::Hand;
 
+pub use self::sets::*;
+
+mod sets;
+
 /// Found within about a second, says the contract. Machines that test are busy.
 const SOON: Duration = Duration::from_secs(5);
 
@@ -325,7 +329,9 @@ macro_rules! circles {
         circles! { @tests $make;
             two_threads, three_threads, eight_threads, across_the_tree, told_rather_than_timed_out, ones_own_lock,
             the_error_says_which, shared_behind_a_writer, a_part_and_another, two_tasks, a_thread_and_a_task,
-            a_task_and_its_own, a_guard_that_moved, a_guard_taken_over, a_lease_ends
+            a_task_and_its_own, a_guard_that_moved, a_guard_taken_over, a_lease_ends,
+            a_set_against_a_lock, a_held_set, three_sets, a_set_and_ones_own, a_set_that_drains, a_set_of_a_task,
+            no_circle_in_a_storm_of_sets
         }
     };
     (@tests $make:expr; $($test:ident),*) => {

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use mutextree::{LockError, LockStore, OwnedTreeMutexGuard, RedisStore};
+use mutextree::{
+    Backend, Kind, LockError, LockStore, Mode, OwnedTreeMutexGuard, PathRef, RedisStore, Request, Scope, TreeMutexSet,
+    TreePath, Wait,
+};
 
 use crate::common::asking::{Asking, asking, in_time};
 use crate::common::circles::told;
@@ -113,4 +116,74 @@ fn off_unless_asked_for() {
     let error = store.try_lock_for("a", Duration::from_millis(400)).unwrap_err();
     assert!(matches!(error, LockError::TimedOut { .. }), "{error}");
     assert_eq!(store.locks().unwrap()[0].agent, None);
+}
+
+/// A set that another process waits for is one wait, whichever member is in the way.
+#[test]
+fn a_set_of_another_process() {
+    in_time(|| {
+        let server = Server::start();
+        let (one, two) = (connect(&server, false), connect(&server, true));
+        let (x, b) = (lock(&one, "x", "alice"), lock(&two, "b", "bob"));
+        let all = ["a", "b", "c"].map(|path| one.mutex(path).unwrap().owner("alice"));
+        let all = TreeMutexSet::new(all).unwrap();
+        let elder = asking(move || {
+            let result = all.lock().map(drop);
+            drop(x);
+            result
+        });
+        until_they_wait(&two, 3);
+        // Behind the set at a member that is free.
+        let deadlock = told(waits(&two, "c", "bob", b).ends());
+        assert_eq!(deadlock.cycle().len(), 2, "{deadlock}");
+        elder.ends().unwrap();
+    });
+}
+
+/// A holder that waits to be exclusive does not wait for itself. It does for others.
+#[test]
+fn a_shared_lock_that_is_to_become_exclusive() {
+    in_time(|| {
+        let store = store();
+        let shared = Request::new(Kind::new(Mode::Shared, Scope::Subtree));
+        let (a, x) = ("a".parse::<TreePath>().unwrap(), store.mutex("x").unwrap());
+        let node = store.resolve(PathRef::from(&a));
+        let mut mine = RedisStore::acquire(&node, &shared, Wait::Never).unwrap();
+        let theirs = store.mutex("a").unwrap().shared().lock_owned().unwrap();
+        theirs.hand_over();
+        // They go on: nobody is told.
+        let refused = RedisStore::upgrade(&node, &mut mine, Wait::timeout(Duration::from_millis(1500)));
+        assert!(matches!(refused, Err(LockError::TimedOut { .. })), "{refused:?}");
+        let held = x.lock().unwrap();
+        let wanted = x.clone();
+        let other = asking(move || {
+            theirs.take_over();
+            let result = wanted.lock().map(drop);
+            drop(theirs);
+            result
+        });
+        until_they_wait(&store, 1);
+        let deadlock = told(RedisStore::upgrade(&node, &mut mine, Wait::Forever));
+        assert_eq!(deadlock.cycle().len(), 2, "{deadlock}");
+        assert_eq!(store.snapshot().unwrap().waiters().len(), 1, "it waits no longer");
+        assert_eq!(RedisStore::mode(&mine), Mode::Shared);
+        drop(held);
+        other.ends().unwrap();
+        RedisStore::upgrade(&node, &mut mine, Wait::Forever).unwrap();
+        RedisStore::release(&node, mine).unwrap();
+    });
+}
+
+/// A lock that was narrowed or widened is its holder's still.
+#[test]
+fn a_lock_that_has_changed() {
+    in_time(|| {
+        let store = store();
+        let mut kept = store.lock("a").unwrap().narrow(["a/b", "a/c"]).unwrap();
+        let deadlock = told(store.lock("a/c").map(drop));
+        assert_eq!(deadlock.cycle().len(), 1, "{deadlock}");
+        drop(kept.pop());
+        assert!(store.lock("a/c").is_ok());
+        told(store.lock("a/b/x").map(drop));
+    });
 }

@@ -202,3 +202,21 @@ fn too_much_is_left_alone() {
     assert_eq!(crowd(0).told(), [1]);
     assert!(crowd(1).told().is_empty());
 }
+
+/// One that waits for several nodes is in the scene for each of them. It is stuck in all of them if
+/// it is in one, whoever waits for it and wherever; and it is told once.
+#[test]
+fn a_set_is_one_wait() {
+    let mut stage = Stage::default();
+    let (mine, theirs) = (stage.lock(Ok(0)), stage.lock(Ok(1)));
+    let one = stage.wait(Ok(0), &[]);
+    let two = stage.wait(Ok(0), &[theirs]);
+    stage.wait(Ok(1), &[Behind::Wait(one)]);
+    stage.scene.waits[two].key = one;
+    assert_eq!(stage.told(), [2]);
+    stage.scene.waits[2].behind = vec![mine];
+    assert_eq!(stage.told(), [2]);
+    stage.scene.waits[one].order = 9;
+    stage.scene.waits[two].order = 9;
+    assert_eq!(stage.told(), [one]);
+}

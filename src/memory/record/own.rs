@@ -1,12 +1,64 @@
-//! Whose a lock is, where [deadlocks](crate::deadlock) are looked for.
+//! A lock as a listing shows it; and whose it is, where [deadlocks](crate::deadlock) are looked for.
+
+use std::panic::Location;
+use std::time::Instant;
 
 use super::super::node::Node;
 use super::super::word::{Kind, Place};
-use super::Record;
+use super::{Record, Records};
 use crate::backend::HeldLock;
 use crate::deadlock::{Agent, Asks};
 use crate::request::Owner;
 use crate::sync::now;
+
+/// Who took a lock, and where.
+#[derive(Clone, Debug)]
+pub(super) struct By {
+    /// `None` once the guard was handed over.
+    agent: Option<Agent>,
+    place: &'static Location<'static>,
+}
+
+impl From<Asks> for By {
+    fn from(asks: Asks) -> Self {
+        Self { agent: Some(asks.agent), place: asks.place }
+    }
+}
+
+impl Record {
+    /// Whether nothing but its holder ends it.
+    fn lasts(&self) -> bool {
+        self.expires.is_none() && !self.detached
+    }
+
+    /// The lock as a listing shows it.
+    fn line(&self, node: &Node, now: Instant) -> HeldLock {
+        let mut lock = HeldLock::new(node.path.clone(), self.kind.public());
+        lock.owner.clone_from(&self.owner);
+        lock.remaining = self.expires.map(|expires| expires.saturating_duration_since(now));
+        lock.held_for = self.since.map(|since| now.saturating_duration_since(since));
+        lock.fencing_token = Some(self.token);
+        lock.token = self.detached.then(|| node.shared().lease_token(self.token));
+        if let Some(by) = &self.by {
+            (lock.agent, lock.taken_at) = (by.agent.clone(), Some(by.place));
+        }
+        lock
+    }
+}
+
+impl Records {
+    /// The locks as a listing shows them. Under the slow lock of the node.
+    pub(in crate::memory) fn listed(&self, node: &Node) -> Vec<(Kind, HeldLock)> {
+        let now = now();
+        self.list.iter().map(|record| (record.kind, record.line(node, now))).collect()
+    }
+
+    /// The locks that do not end by themselves.
+    pub(in crate::memory) fn lasting(&self, node: &Node) -> Vec<(Kind, HeldLock)> {
+        let (now, lasting) = (now(), self.list.iter().filter(|record| record.lasts()));
+        lasting.map(|record| (record.kind, record.line(node, now))).collect()
+    }
+}
 
 /// A request that looks for locks of its own.
 #[derive(Clone, Copy, Debug)]

@@ -4,6 +4,8 @@
 //! # The edges
 //! * A waiter stands behind each lock that conflicts with it, and behind each waiter that conflicts
 //!   and came earlier: I4 of `docs/redis.md`. It is not granted before those have gone. That is D1.
+//! * A set waits for all of its members: it stands behind what each of them stands behind.
+//! * A lock that is to become exclusive stands behind the other locks alone. It goes first.
 //! * Of several earlier waiters for the same node those up to one that shuts out all before it are
 //!   enough.
 //!
@@ -19,8 +21,8 @@ use std::panic::Location;
 
 use super::engine::Engine;
 use super::inbox::Inbox;
-use super::look;
-use crate::backend::{HeldLock, WaitingLock};
+use super::look::{self, of_upgrade, upgrade_of};
+use crate::backend::{HeldLock, LeaseToken, WaitingLock};
 use crate::deadlock::{Agent, Asks, Behind, Deadlock, Looks, Rest, Scene, Stuck, Wait, Watch};
 use crate::path::TreePath;
 use crate::redis::clock::clock;
@@ -102,10 +104,43 @@ impl Agents {
         }
     }
 
+    /// A lock that is held is to become exclusive: whoever asks for that may wait for it.
+    pub(super) fn upgrades(&self, lock: &Arc<Lock>, asks: Asks) {
+        let mut locks = self.known.lock();
+        let ends = locks.all.get(&lock.token).is_some_and(|known| known.ends);
+        let (lock_, agent, waits) = (Arc::downgrade(lock), Some(asks.agent), Weak::new());
+        let known = Known { lock: lock_, agent, place: asks.place, ends, waits };
+        locks.all.insert(upgrade_of(&lock.token), known);
+    }
+
+    /// A lock has become these. Whoever held it holds them.
+    pub(super) fn becomes(&self, lock: &Lock, kept: &[Arc<Lock>]) {
+        let mut locks = self.known.lock();
+        let Some(known) = locks.all.remove(&lock.token) else { return };
+        for lock in kept {
+            let (agent, waits) = (known.agent.clone(), Weak::new());
+            let part = Known { lock: Arc::downgrade(lock), agent, place: known.place, ends: known.ends, waits };
+            locks.all.insert(lock.token.clone(), part);
+        }
+    }
+
+    /// It has to wait.
+    pub(super) fn waits_for_upgrade(&self, engine: &Arc<Engine>, lock: &Lock, inbox: &Arc<Inbox>) -> Arc<Waits> {
+        let waits = self.begin(engine, inbox);
+        if let Some(known) = self.known.lock().all.get_mut(&upgrade_of(&lock.token)) {
+            known.waits = Arc::downgrade(&waits);
+        }
+        waits
+    }
+
+    fn begin(&self, engine: &Arc<Engine>, inbox: &Arc<Inbox>) -> Arc<Waits> {
+        let _rest = self.watch.begin(Arc::downgrade(engine));
+        Arc::new(Waits { inbox: inbox.clone(), verdict: Mutex::new(None), _rest })
+    }
+
     /// It has to wait. If a lock near it is its own, that is looked at now.
     pub(super) fn waits(&self, engine: &Arc<Engine>, lock: &Arc<Lock>, inbox: &Arc<Inbox>) -> Arc<Waits> {
-        let _rest = self.watch.begin(Arc::downgrade(engine));
-        let waits = Arc::new(Waits { inbox: inbox.clone(), verdict: Mutex::new(None), _rest });
+        let waits = self.begin(engine, inbox);
         let mut locks = self.known.lock();
         let mut agent = None;
         for lock in lock.all() {
@@ -169,7 +204,7 @@ impl Agents {
     }
 }
 
-/// By the token of the wait.
+/// By the token of the wait; of a set, by that of the member that is listed first.
 impl Looks for Engine {
     type Key = String;
 
@@ -180,9 +215,18 @@ impl Looks for Engine {
             return Some(scene);
         }
         let (held, waiting) = look::listed(self, &Target::new(TreePath::root()), true).ok()?;
+        // A set is one wait. Its members are listed one by one, and have one arrival number.
+        let mut sets: HashMap<u64, String> = HashMap::new();
+        let mut upgrades = Vec::new();
         for look::Waiter { arrival, token, mut line } in waiting {
             let ours = agents.complete_wait(&token, &mut line);
-            scene.waits.push(Wait { key: token, line, order: arrival, ours, behind: Vec::new() });
+            let own = of_upgrade(&token).map(str::to_owned);
+            let key = match own {
+                Some(_) => token,
+                None => sets.entry(arrival).or_insert(token).clone(),
+            };
+            upgrades.push(own);
+            scene.waits.push(Wait { key, line, order: arrival, ours, behind: Vec::new() });
         }
         let stuck = Stuck::new(&scene.waits);
         for mut lock in held {
@@ -198,11 +242,15 @@ impl Looks for Engine {
             let wants = (&line.path, line.kind);
             pairs += scene.locks.len();
             for (number, lock) in scene.locks.iter().enumerate() {
-                if conflicts(wants, (&lock.path, lock.kind)) {
+                let is_own =
+                    upgrades[at].is_some() && lock.name.as_ref().map(LeaseToken::as_str) == upgrades[at].as_deref();
+                if !is_own && conflicts(wants, (&lock.path, lock.kind)) {
                     behind.push(Behind::Lock(number));
                 }
             }
-            for earlier in (0..at).rev() {
+            // A lock that is to become exclusive goes before all others.
+            let earlier = if upgrades[at].is_some() { 0..0 } else { 0..at };
+            for earlier in earlier.rev() {
                 pairs += 1;
                 let other = &scene.waits[earlier].line;
                 if conflicts(wants, (&other.path, other.kind)) {

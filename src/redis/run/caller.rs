@@ -3,7 +3,7 @@
 //! at a time.
 
 use std::panic::Location;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::client::{Client, store_error};
 use super::engine::Engine;
@@ -12,18 +12,22 @@ use crate::deadlock::Asks;
 use crate::error::LockError;
 use crate::observe::meters::retried;
 use crate::observe::{Store, Waiting};
-use crate::redis::clock::{clock, now, until};
+use crate::redis::clock::clock;
 use crate::redis::error::Failure;
 use crate::redis::primitives::Arc;
-use crate::redis::protocol::acquisition::{Acquisition, MayWait, Step};
+use crate::redis::protocol::acquisition::{Acquisition, Step};
 use crate::redis::protocol::calls::{self, Answered, Detached, Refreshed, Released, Reply};
 use crate::redis::protocol::held::{self, Detach, Downgrade, Refresh};
 use crate::redis::protocol::keys::Target;
 use crate::redis::protocol::lock::Lock;
 use crate::redis::protocol::release::{Outcome, Release};
 use crate::redis::protocol::script::Call;
-use crate::redis::protocol::timing::{NEVER, micros};
+use crate::redis::protocol::timing::micros;
 use crate::request::{Kind, Request, Wait};
+
+pub(super) use self::time::{instant, may_wait};
+
+mod time;
 
 /// Takes a lock.
 pub(in crate::redis) fn acquire(
@@ -108,22 +112,6 @@ fn ask(
             Step::Over(outcome) => return outcome.map(|()| acquisition.lock().clone()),
         }
     }
-}
-
-/// A wait, on this process' clock.
-pub(super) fn may_wait(wait: Wait) -> MayWait {
-    match wait {
-        Wait::Never => MayWait::No,
-        Wait::Forever => MayWait::Until(NEVER),
-        Wait::Until(deadline) => {
-            MayWait::Until(clock().saturating_add(micros(deadline.saturating_duration_since(now()))))
-        }
-    }
-}
-
-/// A time on this process' clock as one that a thread can sleep until; `None` for never.
-pub(super) fn instant(deadline: u64) -> Option<Instant> {
-    if deadline == NEVER { None } else { now().checked_add(until(deadline)) }
 }
 
 /// Sends a call, and has the answer looked at, until there is an outcome. All of it takes no longer

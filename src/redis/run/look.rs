@@ -74,8 +74,13 @@ pub(super) fn listed(
     Ok((held, waiting))
 }
 
+/// As what a lock with this token waits to become exclusive.
+pub(super) fn upgrade_of(token: &str) -> String {
+    format!("{token}^")
+}
+
 /// The token of the lock that is to become exclusive, if that is what this one waits for.
-fn of_upgrade(token: &str) -> Option<&str> {
+pub(super) fn of_upgrade(token: &str) -> Option<&str> {
     token.strip_suffix('^')
 }
 
