@@ -179,11 +179,15 @@ fn a_shared_lock_that_is_to_become_exclusive() {
 fn a_lock_that_has_changed() {
     in_time(|| {
         let store = store();
-        let mut kept = store.lock("a").unwrap().narrow(["a/b", "a/c"]).unwrap();
+        let node = |path: &str| store.resolve(PathRef::from(&path.parse::<TreePath>().unwrap()));
+        let held = RedisStore::acquire(&node("a"), &Request::default(), Wait::Never).unwrap();
+        let mut parts = RedisStore::narrow(&node("a"), held, &[node("a/b"), node("a/c")]).unwrap();
         let deadlock = told(store.lock("a/c").map(drop));
         assert_eq!(deadlock.cycle().len(), 1, "{deadlock}");
-        drop(kept.pop());
+        RedisStore::release(&node("a/c"), parts.pop().unwrap()).unwrap();
         assert!(store.lock("a/c").is_ok());
-        told(store.lock("a/b/x").map(drop));
+        let wide = RedisStore::widen(&node("a/b"), parts.pop().unwrap(), &node("a")).unwrap();
+        told(store.lock("a/c").map(drop));
+        RedisStore::release(&node("a"), wide).unwrap();
     });
 }

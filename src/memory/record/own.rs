@@ -1,4 +1,5 @@
-//! A lock as a listing shows it; and whose it is, where [deadlocks](crate::deadlock) are looked for.
+//! A lock as a listing shows it; and whose it is, where [deadlocks](crate::deadlock) are looked
+//! for.
 
 use std::panic::Location;
 use std::time::Instant;

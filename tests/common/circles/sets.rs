@@ -158,7 +158,7 @@ pub fn a_set_of_a_task<S: LockStore>(store: S) {
     });
 }
 
-/// Threads that hold nothing while they wait, for sets or for single locks: nobody is told anything.
+/// Threads that hold nothing while they wait, for sets or for single locks: nobody is told.
 pub fn no_circle_in_a_storm_of_sets<S: LockStore>(store: S) {
     in_time(move || {
         let end = Instant::now() + Duration::from_millis(2500);
@@ -178,7 +178,7 @@ pub fn no_circle_in_a_storm_of_sets<S: LockStore>(store: S) {
                     let guard = TreeMutexSet::new(members).unwrap().lock_owned()?;
                     taken += 1;
                     if at % 8 == 0 {
-                        thread::sleep(Duration::from_millis(20)); // long enough for others to be seen
+                        thread::sleep(Duration::from_millis(20)); // others are seen
                     }
                     drop(guard);
                 }
