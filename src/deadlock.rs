@@ -7,7 +7,8 @@
 //!
 //! Each store says who waits for whom: `memory/scene.rs`, `redis/run/agents.rs`. What follows is
 //! true of both. A *wait* is one request from when it begins to wait until it is granted or given
-//! up. A set of locks is one request. A wait *stands still* if it is in a queue and has not been woken.
+//! up. A set of locks is one request. A wait *stands still* if it is in a queue and has not been
+//! woken.
 //!
 //! # Invariants
 //! * **D1, an edge keeps a wait where it is.** Each edge leads from a wait that stands still to a

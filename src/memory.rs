@@ -15,6 +15,7 @@
 //! * `grant.rs` from a request to a grant or an error
 //! * `set.rs` several nodes claimed as one lock
 //! * `record.rs` owners and leases
+//! * `detached.rs` locks that outlive their guards
 //! * `change.rs` a holder that waits while its lock changes
 //! * `narrow.rs` to nodes below
 //! * `look.rs` looking at the tree: who holds and who waits
@@ -32,7 +33,7 @@ use std::time::Duration;
 use crate::backend::{Backend, HeldLock, LeaseToken, LostLocks, Member, unsupported};
 use crate::deadlock::Agent;
 use crate::error::{Blocker, LockError, Unchanged};
-use crate::observe::{self, Meter, Waiting};
+use crate::observe::Meter;
 use crate::path::{PathRef, TreePath};
 use crate::request::{self, Mode, Request, Scope, Wait};
 use crate::snapshot::Snapshot;
@@ -40,7 +41,6 @@ use crate::sync::{AtomicU64, Ordering, PlainArc};
 
 pub use self::builder::MemoryStoreBuilder;
 
-use self::acquire::{Acquiring, Acquisition};
 use self::node::Node;
 use self::record::Lost;
 use self::tree::Tree;
@@ -50,6 +50,7 @@ mod acquire;
 mod builder;
 mod change;
 mod claim;
+mod detached;
 mod enrol;
 mod gate;
 mod grant;
@@ -236,24 +237,12 @@ impl Backend for MemoryStore {
         Self::acquire_async_at(node, request, Location::caller())
     }
 
-    async fn acquire_async_at(
-        node: &MemoryNode,
-        request: &Request,
+    fn acquire_async_at<'a>(
+        node: &'a MemoryNode,
+        request: &'a Request,
         place: &'static Location<'static>,
-    ) -> Result<MemoryGrant, LockError> {
-        let kind = Kind::new(request.kind.mode, request.kind.scope);
-        // The fast path leads nowhere in a tree that looks for deadlocks.
-        if node.0.claim_fast(kind) {
-            return Ok(grant::grant(&node.0, kind, request, None));
-        }
-        if !node.0.claim_looking(kind) {
-            let asks = grant::task(&node.0, place);
-            let acquisition = Acquisition::new(&node.0, kind, request.owner.as_ref()).asked_by(asks);
-            let begin = |wait: &Acquiring<'_>| grant::begin_to_wait(&node.0, kind, request, wait.sleeps_at());
-            let end = |waiting: Waiting, result: &_| grant::waited(waiting, request, result);
-            observe::watch(Acquiring::new(acquisition), begin, end).await.map_err(LockError::Deadlock)?;
-        }
-        Ok(grant::grant(&node.0, kind, request, grant::task(&node.0, place)))
+    ) -> impl Future<Output = Result<MemoryGrant, LockError>> + Send + 'a {
+        grant::acquire_async(&node.0, request, place)
     }
 
     #[inline(always)]
@@ -354,25 +343,11 @@ impl Backend for MemoryStore {
     }
 
     fn detach(node: &MemoryNode, grant: MemoryGrant) -> Result<(LeaseToken, MemoryGrant), LockError> {
-        let token = match grant.recorded() {
-            Some(token) => token,
-            None => {
-                let token = Self::fencing_token(node, &grant);
-                node.0.record_once(token, grant.kind);
-                token
-            }
-        };
-        node.0.detach(token).map_err(|Lost| not_held(&node.0))?;
-        let kind = grant.kind;
-        let kept = MemoryGrant { kind, token: AtomicU64::new(token | RECORDED) };
-        Ok((node.0.shared().lease_token(token), kept))
+        detached::detach(node, grant)
     }
 
     fn attach(node: &MemoryNode, token: &LeaseToken) -> Result<MemoryGrant, LockError> {
-        let found =
-            node.0.shared().read_lease_token(token).and_then(|token| Some((token, node.0.detached_kind(token)?)));
-        let (token, kind) = found.ok_or_else(|| not_held(&node.0))?;
-        Ok(MemoryGrant { kind, token: AtomicU64::new(token | RECORDED) })
+        detached::attach(&node.0, token)
     }
 
     fn list_locks(&self) -> Result<Vec<HeldLock>, LockError> {

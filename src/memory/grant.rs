@@ -3,7 +3,7 @@
 use std::panic::Location;
 use std::time::Instant;
 
-use super::acquire::{Acquisition, Refused, block};
+use super::acquire::{Acquiring, Acquisition, Refused, block};
 use super::narrow::{self, Failed};
 use super::node::Node;
 use super::word::{Kind, Place};
@@ -11,7 +11,7 @@ use super::{MemoryGrant, MemoryNode, MemoryStore, RECORDED, not_held};
 use crate::backend::Backend;
 use crate::deadlock::{Asks, Deadlock};
 use crate::error::{Blocker, InvalidInput, LockError, Unchanged};
-use crate::observe::{Store, Waiting};
+use crate::observe::{self, Store, Waiting};
 use crate::request::{Request, Wait};
 use crate::sync::{AtomicU64, Deadline, PlainArc};
 
@@ -63,6 +63,26 @@ pub(super) fn acquire_slow(
 #[inline]
 pub(super) fn begin_to_wait(node: &Node, kind: Kind, request: &Request, at: Option<&PlainArc<Node>>) -> Waiting {
     Waiting::begin(Store::Memory, &node.path, request, || at.map(|in_the_way| blocker(node, kind, in_the_way)))
+}
+
+/// The same with no end, as a future.
+pub(super) async fn acquire_async(
+    node: &PlainArc<Node>,
+    request: &Request,
+    place: &'static Location<'static>,
+) -> Result<MemoryGrant, LockError> {
+    let kind = Kind::new(request.kind.mode, request.kind.scope);
+    // The fast path leads nowhere in a tree that looks for deadlocks.
+    if node.claim_fast(kind) {
+        return Ok(grant(node, kind, request, None));
+    }
+    if !node.claim_looking(kind) {
+        let acquisition = Acquisition::new(node, kind, request.owner.as_ref()).asked_by(task(node, place));
+        let begin = |wait: &Acquiring<'_>| begin_to_wait(node, kind, request, wait.sleeps_at());
+        let end = |waiting: Waiting, result: &_| waited(waiting, request, result);
+        observe::watch(Acquiring::new(acquisition), begin, end).await.map_err(LockError::Deadlock)?;
+    }
+    Ok(grant(node, kind, request, task(node, place)))
 }
 
 /// A task's wait has ended like this.

@@ -38,7 +38,7 @@ fn drop_all(set: &[Member<MemoryStore>]) {
 
 /// Locks all members, uses them, unlocks.
 fn lock_all(world: &World, set: &[Member<MemoryStore>]) {
-    block_on(set, None, |_| {}).unwrap();
+    block_on(set, None, None, |_| {}).unwrap();
     touch_all(world, set);
     drop_all(set);
 }
@@ -275,7 +275,7 @@ fn a_set_that_drains_gives_up() {
         leaf.try_claim(Kind::Xs).unwrap();
         run([
             threaded!(world, a, b, deadline => {
-                assert!(block_on(&exclusive(&[&a, &b]), Some(&deadline), |_| {}).is_err());
+                assert!(block_on(&exclusive(&[&a, &b]), None, Some(&deadline), |_| {}).is_err());
             }),
             threaded!(world, a => world.lock(&a, Kind::Xs)),
             threaded!(world, deadline => deadline.pass()),

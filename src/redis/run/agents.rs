@@ -236,20 +236,19 @@ impl Looks for Engine {
             }
         }
         let mut pairs = 0;
-        for at in 0..scene.waits.len() {
+        for (at, own) in upgrades.iter().enumerate() {
             let mut behind = Vec::new();
             let line = &scene.waits[at].line;
             let wants = (&line.path, line.kind);
             pairs += scene.locks.len();
             for (number, lock) in scene.locks.iter().enumerate() {
-                let is_own =
-                    upgrades[at].is_some() && lock.name.as_ref().map(LeaseToken::as_str) == upgrades[at].as_deref();
+                let is_own = own.is_some() && lock.name.as_ref().map(LeaseToken::as_str) == own.as_deref();
                 if !is_own && conflicts(wants, (&lock.path, lock.kind)) {
                     behind.push(Behind::Lock(number));
                 }
             }
             // A lock that is to become exclusive goes before all others.
-            let earlier = if upgrades[at].is_some() { 0..0 } else { 0..at };
+            let earlier = if own.is_some() { 0..0 } else { 0..at };
             for earlier in earlier.rev() {
                 pairs += 1;
                 let other = &scene.waits[earlier].line;
