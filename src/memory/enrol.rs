@@ -128,7 +128,8 @@ impl Node {
             return None;
         }
         slow.kids.0.push(child.clone());
-        let clear = if child.is_covered() || child.shared().detects() { 0 } else { CLEAR };
+        let clear = if child.is_covered() { 0 } else { CLEAR };
+        let clear = if child.shared().detects() { 0 } else { clear };
         child.word.fetch_or(ENROLLED | clear, Ordering::SeqCst);
         Some(slow)
     }

@@ -100,7 +100,7 @@ impl Gates {
     pub(super) fn closers_against(&self, kind: Kind, stamp: Stamp) -> Vec<usize> {
         let closed = self.0.iter().filter(|(bits, _)| *bits & kind.gate() != 0);
         let closers = closed.flat_map(|(_, gates)| gates.keys());
-        closers.filter(|closer| closer.stamp < stamp).map(|closer| closer.sleeper).collect()
+        closers.filter(|older| older.stamp < stamp).map(|older| older.sleeper).collect()
     }
 
     /// If nothing but a gate holds up `waiter`, with this word: the node which the waiter that

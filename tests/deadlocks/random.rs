@@ -4,7 +4,7 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use mutextree::{Blocker, Deadlock, Kind, LockError, LockStore, MemoryStore, Mode, Scope, TreePath, conflicts};
+use mutextree::{Blocker, Deadlock, Kind, LockError, LockStore, MemoryStore, Mode, Scope, TreePath, Wanted, conflicts};
 
 use crate::common::asking::{AT_MOST, asking, in_time};
 
@@ -21,6 +21,8 @@ struct Doing {
     waits: Option<Lock>,
     /// How many waits there were.
     count: u64,
+    /// When it was last told of a deadlock: from then on it may let go.
+    told: Option<Instant>,
 }
 
 impl Oracle {
@@ -29,13 +31,17 @@ impl Oracle {
     }
 
     /// That it is true: each one holds and waits for what it says, and each is in the way of the
-    /// one before.
-    fn confirms(&self, deadlock: &Deadlock) -> Vec<(ThreadId, Doing)> {
+    /// one before. Not asked if another one of them was told of another deadlock since `begun`.
+    fn confirms(&self, deadlock: &Deadlock, begun: Instant) -> Vec<(ThreadId, Doing)> {
         let all = self.0.lock().unwrap().clone();
         let cycle = deadlock.cycle();
+        let thread = |wanted: &Wanted| wanted.wants.agent.as_ref().unwrap().thread_id().unwrap();
+        if cycle[1..].iter().any(|wanted| all[&thread(wanted)].told.is_some_and(|told| told > begun)) {
+            return Vec::new();
+        }
         let mut doing = Vec::new();
         for (at, wanted) in cycle.iter().enumerate() {
-            let thread = wanted.wants.agent.as_ref().unwrap().thread_id().unwrap();
+            let thread = thread(wanted);
             let truth = &all[&thread];
             let wants = (wanted.wants.path.clone(), wanted.wants.kind);
             assert_eq!(truth.waits.as_ref(), Some(&wants), "it waits for that: {deadlock}");
@@ -65,6 +71,9 @@ impl Oracle {
     /// That those of them stand still who wait for no more than locks.
     fn stand_still(&self, doing: &[(ThreadId, Doing)]) {
         let all = self.0.lock().unwrap();
+        if doing.iter().any(|(thread, then)| all[thread].told != then.told) {
+            return; // one of them was told, too
+        }
         for (thread, then) in doing {
             assert_eq!(&all[thread], then, "it goes on, so it was in no circle");
         }
@@ -101,6 +110,7 @@ fn run(store: &MemoryStore, oracle: &Oracle, seed: u64, end: Instant) -> usize {
             me.waits = Some((path.clone(), kind));
             me.count += 1;
         });
+        let begun = Instant::now();
         let result = match random.u8(..8) {
             0 => mutex.try_lock_owned_for(Duration::from_millis(random.u64(..3))),
             1 => mutex.try_lock_owned_for(AT_MOST),
@@ -118,10 +128,11 @@ fn run(store: &MemoryStore, oracle: &Oracle, seed: u64, end: Instant) -> usize {
             Err(LockError::TimedOut { .. }) => oracle.me(|me| me.waits = None),
             Err(LockError::Deadlock(deadlock)) => {
                 told += 1;
-                let mut doing = oracle.confirms(&deadlock);
+                oracle.me(|me| me.told = Some(Instant::now()));
+                let mut doing = oracle.confirms(&deadlock, begun);
                 // All hold what this one waits for, or stand behind one who does. Only who stood
                 // behind this wait itself may go on.
-                if deadlock.cycle().iter().all(|wanted| wanted.holds.is_some()) {
+                if !doing.is_empty() && deadlock.cycle().iter().all(|wanted| wanted.holds.is_some()) {
                     doing.remove(0);
                     thread::sleep(Duration::from_millis(3));
                     oracle.stand_still(&doing);
