@@ -30,12 +30,16 @@ step() { printf '\n== %s (%s s)\n' "$*" $((EPOCHSECONDS - began)); }
 # asks for the password of sudo unless root runs it.
 need() {
     # Not `command -v`: a builtin of the shell is no program.
-    type -P "$1" >/dev/null && return
-    step "installing the Debian package $2, for the command $1"
+    type -P "$1" >/dev/null || debian "$2" "the command $1"
+}
+
+# Installs a Debian package: debian PACKAGE REASON.
+debian() {
+    step "installing the Debian package $1, for $2"
     local as_root=()
     [ "$(id -u)" = 0 ] || as_root=(sudo)
     "${as_root[@]}" apt-get update -q
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q "$2"
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q "$1"
 }
 
 # Runs a command with cargo test in it, and fails if no test ran: a name that matches nothing is a

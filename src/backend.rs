@@ -99,11 +99,12 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// [`acquire`](Self::acquire).
     fn resolve(&self, path: PathRef<'_>) -> Self::Node;
 
-    /// Finds or makes another node of the tree of `node`, for a path at or below its own, also if
-    /// the handle to the store has been dropped: what [`narrow`](Self::narrow) is then given.
+    /// Finds or makes another node of the tree of `node`, for a path above or below its own, or its
+    /// own, also if the handle to the store has been dropped: what [`narrow`](Self::narrow) and
+    /// [`widen`](Self::widen) are then given.
     ///
     /// What is provided says that the store cannot do it.
-    fn resolve_below(node: &Self::Node, path: PathRef<'_>) -> Result<Self::Node, LockError> {
+    fn resolve_near(node: &Self::Node, path: PathRef<'_>) -> Result<Self::Node, LockError> {
         let _ = (node, path);
         Err(unsupported("find a node by the lock on another"))
     }
@@ -211,7 +212,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// owner, what is left of the lease and its full length stay.
     ///
     /// `NotHeld` if it was lost; [`InvalidInput::NotBelow`](crate::InvalidInput::NotBelow) if the
-    /// grant is for its node alone, and one of these is another. What is provided says that the store cannot do it.
+    /// grant is for its node alone, and one of these is another. What is provided says that the
+    /// store cannot do it.
     fn narrow(
         node: &Self::Node,
         grant: Self::Grant,
@@ -222,8 +224,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
     }
 
     /// Makes a grant one for the subtree of `ancestor`, which is at the granted node or above it:
-    /// contract 16. Does not wait. The error is `WouldBlock` if anybody else is in that subtree, or
-    /// waits for it.
+    /// contract 16. Does nothing if it covers that already. Does not wait. The error is
+    /// `WouldBlock` if anybody else is in that subtree, or waits for it.
     ///
     /// What is provided says that the store cannot do it.
     fn widen(

@@ -12,7 +12,7 @@ use crate::error::LockError;
 use crate::memory::MemoryStore;
 use crate::observe::{self, Hold};
 use crate::path::TreePath;
-use crate::request::Mode;
+use crate::request::{Mode, Wait};
 
 mod algebra;
 
@@ -39,6 +39,13 @@ impl<S: Backend, N: Borrow<S::Node>> Held<S, N> {
     fn downgrade(&mut self) -> Result<(), LockError> {
         let grant = self.grant.as_mut().expect("a guard has its grant until it is dropped");
         let result = S::downgrade(self.node.borrow(), grant);
+        self.hold.became(S::mode(grant));
+        result
+    }
+
+    fn upgrade(&mut self, wait: Wait) -> Result<(), LockError> {
+        let grant = self.grant.as_mut().expect("a guard has its grant until it is dropped");
+        let result = S::upgrade(self.node.borrow(), grant, wait);
         self.hold.became(S::mode(grant));
         result
     }
@@ -247,6 +254,7 @@ impl<'a, S: Backend> TreeMutexGuard<'a, S> {
 
     held_methods!();
     guard_methods!();
+    algebra::upgrade_methods!();
 }
 
 impl<S: Backend> fmt::Debug for TreeMutexGuard<'_, S> {
@@ -285,6 +293,7 @@ impl<S: Backend> OwnedTreeMutexGuard<S> {
 
     held_methods!();
     guard_methods!();
+    algebra::upgrade_methods!();
 }
 
 impl<S: Backend> fmt::Debug for OwnedTreeMutexGuard<S> {

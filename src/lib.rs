@@ -66,7 +66,12 @@
 //! [several locks at once](docs::patterns#several-locks-at-once).
 //!
 //! [Patterns](docs::patterns) has programs for common tasks: renaming, a job for a whole tenant, a
-//! cache that is dropped by prefix, a tree that is mostly read.
+//! cache that is dropped by prefix, a tree that is mostly read, a lock that is narrowed to what a
+//! job needs.
+//!
+//! A held lock can change without being let go: [narrow](OwnedTreeMutexGuard::narrow) it to nodes
+//! below, [widen](OwnedTreeMutexGuard::try_widen) it, [upgrade](TreeMutexGuard::try_upgrade_for) it
+//! from shared to exclusive, or [downgrade](TreeMutexGuard::downgrade) it.
 //!
 //! To see who holds and who waits, print [`store.snapshot()`](LockStore::snapshot): it is a tree,
 //! with a line for each lock. [`blockers`](TreeMutex::blockers) tells who is in the way of one
@@ -111,6 +116,8 @@
 //! * `cli`: the command `mutextree`, which runs commands under locks, and shows and ends locks: see
 //!   [its manual](docs::command). No part of the library.
 //! * `redis-tls`: `rediss://`, with the system's root certificates.
+//! * `redis-sentinel`, `redis-cluster`: the master that Sentinels name; the node of a cluster that
+//!   has the tree.
 //! * `tracing`: spans of waits, and events.
 //! * `metrics`: counters and histograms. [Both](docs::observability) have a page.
 //! * `serde`: `Serialize` for [`Snapshot`], [`HeldLock`], [`WaitingLock`], [`Blocker`],
@@ -126,6 +133,8 @@
 #![forbid(unsafe_code)]
 // On docs.rs, items of a feature say which.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// For `scripts/lines` alone: see `src/sync/counted/counts.rs`.
+#![cfg_attr(mutextree_lines, feature(arbitrary_self_types))]
 
 #[cfg(doctest)]
 mod compile_fail;
@@ -176,3 +185,9 @@ pub use request::{Kind, Mode, Owner, Request, Scope, Wait, conflicts};
 pub use set::{OwnedTreeMutexSetGuard, TreeMutexSet, TreeMutexSetGuard};
 pub use snapshot::{Snapshot, SnapshotNode};
 pub use store::LockStore;
+
+/// Which cache lines an operation touches, for `tests/lines.rs`.
+#[cfg(mutextree_lines)]
+pub mod lines {
+    pub use crate::sync::counted::{Access, record};
+}

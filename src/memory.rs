@@ -17,7 +17,7 @@
 //! * `record.rs` owners and leases
 //! * `detached.rs` locks that outlive their guards
 //! * `change.rs` a holder that waits while its lock changes
-//! * `narrow.rs` to nodes below
+//! * `narrow.rs` to nodes below; `widen.rs` to one above; `upgrade.rs` from shared to exclusive
 //! * `look.rs` looking at the tree: who holds and who waits
 //! * `scene.rs` who waits for whom, for deadlock detection
 //! * `loss.rs` telling of lost ones
@@ -66,9 +66,11 @@ mod set;
 mod sleeper;
 mod tentative;
 mod tree;
+mod upgrade;
 mod wait;
 mod waiter;
 mod walk;
+mod widen;
 mod word;
 
 #[cfg(all(test, mutextree_loom))]
@@ -212,8 +214,8 @@ impl Backend for MemoryStore {
         MemoryNode(self.tree.resolve(path))
     }
 
-    fn resolve_below(node: &MemoryNode, path: PathRef<'_>) -> Result<MemoryNode, LockError> {
-        Ok(MemoryNode(node.0.resolve_below(path)))
+    fn resolve_near(node: &MemoryNode, path: PathRef<'_>) -> Result<MemoryNode, LockError> {
+        Ok(MemoryNode(node.0.resolve_near(path)))
     }
 
     fn path(node: &MemoryNode) -> &TreePath {
@@ -296,6 +298,18 @@ impl Backend for MemoryStore {
         to: &[MemoryNode],
     ) -> Result<Vec<MemoryGrant>, Unchanged<MemoryGrant>> {
         grant::narrow(node, grant, to)
+    }
+
+    fn widen(
+        node: &MemoryNode,
+        grant: MemoryGrant,
+        ancestor: &MemoryNode,
+    ) -> Result<MemoryGrant, Unchanged<MemoryGrant>> {
+        grant::widen(&node.0, grant, &ancestor.0)
+    }
+
+    fn upgrade(node: &MemoryNode, grant: &mut MemoryGrant, wait: Wait) -> Result<(), LockError> {
+        if grant.kind.is_shared() { grant::upgrade(&node.0, grant, wait) } else { Ok(()) }
     }
 
     fn mode(grant: &MemoryGrant) -> Mode {

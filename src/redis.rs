@@ -123,6 +123,13 @@ impl RedisStore {
     /// Connects to a server: `redis://[user[:password]@]host[:port][/database]`, `rediss://` for
     /// TLS (with feature `redis-tls`), `unix:///path/to/socket[?db=…&user=…&pass=…]`.
     ///
+    /// To the master that Sentinels name (with feature `redis-sentinel`):
+    /// `redis-sentinel://[user[:password]@]host[:port],host[:port],…/service[/database]`. To the
+    /// node of a cluster that has the tree (with feature `redis-cluster`):
+    /// `redis-cluster://[user[:password]@]host[:port],host[:port],…`. With `rediss-sentinel://` and
+    /// `rediss-cluster://` all of that is over TLS. Both follow the master wherever it goes.
+    /// [Setups](crate::docs::distributed#setups) says what holds where.
+    ///
     /// # Errors
     /// [`LockError::Store`] with a [`RedisStoreError`]: the server cannot be reached, wants another
     /// password, is too old, may evict locks, or gives the user no permission for what has to be

@@ -1,12 +1,13 @@
 //! The primitives that the rest is built from. Only this file and its folder name `std::sync`,
-//! parking_lot, dashmap, loom, shuttle or `Instant::now`. There are three versions:
+//! parking_lot, dashmap, loom, shuttle or `Instant::now`. There are four versions:
 //!
 //! * `real.rs` what runs, with `parker.rs`, where threads sleep, `timer.rs`, for later, and
 //!   `rounds.rs`, for again and again
 //! * `modelled.rs` loom's, under `--cfg mutextree_loom`
 //! * `shuffled.rs` shuttle's, under `--cfg mutextree_shuttle`; `turns.rs` is common to these two
+//! * `counted.rs` what runs, with its accesses counted by cache line, under `--cfg mutextree_lines`
 //!
-//! Three things are the same in all versions:
+//! Three things are the same in all versions (in `counted.rs` they count, too):
 //!
 //! * [`PlainArc`] is std's `Arc`. Its counting is std's to prove. What is ours to prove, a look at
 //!   the count, happens under the index's lock, which loom sees. Loom's own `Arc` would multiply
@@ -16,14 +17,15 @@
 //! * `Instant` is std's, as the type of deadlines in the public names. The protocol asks [`Stamp`]
 //!   for the order of arrivals and [`Deadline`] for the end of a wait.
 
-pub(crate) use std::sync::Arc as PlainArc;
-pub(crate) use std::sync::OnceLock;
-pub(crate) use std::sync::Weak as PlainWeak;
+#[cfg(not(mutextree_lines))]
+pub(crate) use std::sync::{Arc as PlainArc, OnceLock, Weak as PlainWeak};
 use std::time::Instant;
 
+#[cfg(mutextree_lines)]
+pub(crate) use counted::*;
 #[cfg(mutextree_loom)]
 pub(crate) use modelled::*;
-#[cfg(not(any(mutextree_loom, mutextree_shuttle)))]
+#[cfg(not(any(mutextree_loom, mutextree_shuttle, mutextree_lines)))]
 pub(crate) use real::*;
 #[cfg(mutextree_shuttle)]
 pub(crate) use shuffled::*;
@@ -35,6 +37,7 @@ pub(crate) fn now() -> Instant {
 }
 
 #[cfg(not(any(mutextree_loom, mutextree_shuttle)))]
+#[cfg_attr(mutextree_lines, allow(dead_code, unused_imports, reason = "counted.rs replaces some of it"))]
 mod real;
 
 #[cfg(not(any(mutextree_loom, mutextree_shuttle)))]
@@ -45,6 +48,9 @@ mod rounds;
 
 #[cfg(not(any(mutextree_loom, mutextree_shuttle)))]
 mod timer;
+
+#[cfg(mutextree_lines)]
+pub(crate) mod counted;
 
 #[cfg(mutextree_loom)]
 mod modelled;

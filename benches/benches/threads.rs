@@ -59,7 +59,7 @@ fn after_readers(c: &mut Criterion) {
     let shared = exclusive.clone().shared();
     let mut group = c.benchmark_group("exclusive, readers just gone");
     group.sample_size(10).bench_function(Handle::NAME, |bencher| {
-        // The rounds before each write would take minutes, were there as many as criterion asks for.
+        // As many rounds of readers as criterion asks for calls would take minutes.
         bencher.iter_custom(|calls| {
             let each = write_after(100, || drop(shared.lock().unwrap()), || drop(exclusive.lock().unwrap()));
             Duration::from_nanos((each * calls as f64) as u64)

@@ -44,7 +44,8 @@ impl Scaling {
     /// In between two flat mutexes had a core each. Below that they shared one; above it the single
     /// one was disturbed.
     const TWO_CORES: RangeInclusive<f64> = 1.95..=2.1;
-    /// How many times as many rounds as on a quiet machine are spent on waiting for one.
+    /// How many times as many rounds as on a quiet machine are spent on waiting for one, if it need
+    /// not be quick.
     const PATIENCE: usize = 3;
 
     /// Measures `S` on one and on two threads.
@@ -60,9 +61,10 @@ impl Scaling {
         let mut flat = crew::<Flat>(effort);
         let is_clear = |round: &[Round; N]| Self::TWO_CORES.contains(&round[0].machine);
         let enough = effort.rounds.div_ceil(2);
+        let most = if effort.quick { effort.rounds } else { Self::PATIENCE * effort.rounds };
         let mut rounds: Vec<[Round; N]> = Vec::new();
         let mut clear = 0;
-        while clear < enough && rounds.len() < Self::PATIENCE * effort.rounds {
+        while clear < enough && rounds.len() < most {
             // One flat lock before the others, two after: so that a disturbance in between shows.
             let flat_one = flat(1);
             let done = crews.each_mut().map(|crew| (crew(1), crew(2)));

@@ -8,10 +8,10 @@ import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from . import _native
-from ._redis_url import Server, server_of
+from ._redis_url import server_of
 
 if TYPE_CHECKING:
     import redis
@@ -114,8 +114,8 @@ class RedisLockBackend(LocksBackend):
         key = self._key(renewed)
         store = self._stores.get(key)
         if store is None:
-            # No lock is held while it connects, as a fork would leave it locked in the child. Of two
-            # threads that connect the first one's store stays.
+            # No lock is held while it connects, as a fork would leave it locked in the child. Of
+            # two threads that connect the first one's store stays.
             store = self._stores.setdefault(key, self._connect(key[1]))
             _stores.add(store)
         return store
@@ -160,10 +160,9 @@ held: weakref.WeakSet[_native.Held] = weakref.WeakSet()
 
 @atexit.register
 def _give_back() -> None:
-    """Other processes should not have to wait for the end of a lease when this one exits."""
+    """Other processes should not have to wait for the end of a lease when this one exits.
+
+    In a forked child what the parent holds is not held, and nothing comes of giving it back.
+    """
     if _stores:
         _native.give_back(list(held), list(_stores), 1.0)
-
-
-# What the parent holds is the parent's to give back.
-os.register_at_fork(after_in_child=held.clear)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from functools import lru_cache
+from typing import Any
 
 
 class MutexException(Exception):
@@ -52,20 +52,22 @@ def make(
     return error
 
 
-@lru_cache(maxsize=None)
+_made: dict[object, type[StoreError]] = {None: StoreError}
+
+
 def _store_error(redis_exceptions: object) -> type[StoreError]:
     """What programs expect that were written for redis-py: an error of its own hierarchy."""
-    base = getattr(redis_exceptions, "ConnectionError", None)
-    if base is None:
-        return StoreError
+    base: Any = getattr(redis_exceptions, "ConnectionError", None)
+    if base not in _made:
 
-    def __init__(self: StoreError, text: str) -> None:
-        # That of `OSError`, which comes first, does not call the next one.
-        base.__init__(self, text)
+        def __init__(self: StoreError, text: str) -> None:
+            # That of `OSError`, which comes first, does not call the next one.
+            base.__init__(self, text)
 
-    about = {"__module__": "mutextree", "__doc__": StoreError.__doc__}
-    methods = {"__init__": __init__, "__repr__": OSError.__repr__}
-    return type("StoreError", (StoreError, base), about | methods)
+        about = {"__module__": "mutextree", "__doc__": StoreError.__doc__}
+        methods = {"__init__": __init__, "__repr__": OSError.__repr__}
+        _made[base] = type("StoreError", (StoreError, base), {**about, **methods})
+    return _made[base]
 
 
 for _error in (MutexException, WouldBlock, TimedOut, NotLockedMutexException, StoreError):

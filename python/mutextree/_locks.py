@@ -96,11 +96,11 @@ class TreeLock:
         self._held: list[_native.Held] = []
 
     @overload
-    def acquire(self) -> TreeLock: ...
+    def acquire(self, blocking: None = None) -> TreeLock: ...
     @overload
     def acquire(self, blocking: bool, timeout: float | None = -1) -> bool: ...
     @overload
-    def acquire(self, *, timeout: float | None) -> bool: ...
+    def acquire(self, blocking: None = None, *, timeout: float | None) -> bool: ...
     def acquire(self, blocking: bool | None = None, timeout: float | None = -1) -> TreeLock | bool:
         """Takes the lock.
 
@@ -132,11 +132,11 @@ class TreeLock:
         return True if asks else self
 
     @overload
-    async def acquire_async(self) -> TreeLock: ...
+    async def acquire_async(self, blocking: None = None) -> TreeLock: ...
     @overload
     async def acquire_async(self, blocking: bool, timeout: float | None = -1) -> bool: ...
     @overload
-    async def acquire_async(self, *, timeout: float | None) -> bool: ...
+    async def acquire_async(self, blocking: None = None, *, timeout: float | None) -> bool: ...
     async def acquire_async(
         self, blocking: bool | None = None, timeout: float | None = -1
     ) -> TreeLock | bool:
@@ -278,7 +278,9 @@ class TreeLock:
         lease = _lease(self.expire)
         store = self.locks_backend._store(lease if self.renew else None)
         lease = None if self.renew else lease
-        return store.mutex(self._path, bool(self.shared), bool(self.node_only), lease, str(self.holder_id))
+        return store.mutex(
+            self._path, bool(self.shared), bool(self.node_only), lease, str(self.holder_id)
+        )
 
     def _took(self, taken: _native.Held) -> None:
         if not self.shared:
@@ -328,7 +330,7 @@ def tree_lock(
     that is `async def` lets its task wait. A generator holds the lock from its first value on until
     it ends or is closed.
 
-    Raises what `TreeLock` raises, at once, and each call what its `acquire()` and `release()` raise.
+    Raises what `TreeLock` raises, at once. Each call raises what `acquire()` and `release()` do.
     """
     if nodes_names and not isinstance(nodes_names, (str, PurePosixPath)):
         nodes_names = list(nodes_names)  # an iterator would be used up by the first call

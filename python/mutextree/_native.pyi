@@ -1,5 +1,18 @@
 from typing import final
 
+__all__ = [
+    "Bell",
+    "Held",
+    "HeldLock",
+    "Mutex",
+    "Path",
+    "Snapshot",
+    "Store",
+    "Waiting",
+    "WaitingLock",
+    "give_back",
+]
+
 @final
 class Path:
     def __new__(cls, names: str | list[str]) -> Path: ...

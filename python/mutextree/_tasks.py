@@ -69,4 +69,3 @@ async def acquire(mutex: _native.Mutex, timeout: float | None) -> _native.Held:
         if alarm is not None:
             alarm.cancel()
     raise mutex.timed_out()
-

@@ -17,8 +17,8 @@
 //!    only with the interpreter lock held. So at a fork none of them is.
 //! 3. No thread of a store ever asks for the interpreter lock. A waker notes who was woken, and
 //!    rings: a condition variable for a thread, a socket for an event loop. So a program that keeps
-//!    the interpreter busy does not delay the renewal of leases, and nothing calls into Python after
-//!    it has ended.
+//!    the interpreter busy does not delay the renewal of leases, and nothing calls into Python
+//!    after it has ended.
 #![cfg(unix)]
 
 use std::time::Duration;

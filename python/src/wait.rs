@@ -3,8 +3,8 @@
 //!
 //! The main thread tries once. If another lock is in the way it polls one future, and sleeps until
 //! the future's waker rings. So the wait keeps its place in the queue for as long as it lasts. When
-//! it ends without the lock the future is dropped, which leaves nothing behind; a grant that came at
-//! that moment is given back.
+//! it ends without the lock the future is dropped, which leaves nothing behind; a grant that came
+//! at that moment is given back.
 //!
 //! The try is for speed: a lock of a future is given back by another thread. To ask a server is no
 //! wait. It takes no longer than the store's timeout, and a signal is seen after it.

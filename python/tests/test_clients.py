@@ -13,8 +13,11 @@ import redis.sentinel
 
 from mutextree import RedisLockBackend, StoreError, TreeLock
 from mutextree._redis_url import server_of
+from support import Server, free_port
 
-from .conftest import Server, free_port
+# redis-py has no types for these.
+BlockingConnectionPool: Any = redis.BlockingConnectionPool
+Sentinel: Any = redis.sentinel.Sentinel
 
 PASSWORD = "p@ss:w/or%d? #é"
 
@@ -31,7 +34,7 @@ def works(backend: RedisLockBackend) -> bool:
         (redis.StrictRedis(decode_responses=True), "redis://localhost:6379/0"),
         (redis.Redis("::1", 7, 3), "redis://[::1]:7/3"),
         (redis.Redis(password="a:b@/ %"), "redis://:a%3Ab%40%2F%20%25@localhost:6379/0"),
-        (redis.Redis(username="é", password=b"p"), "redis://%C3%A9:p@localhost:6379/0"),
+        (redis.Redis(username="é", password="p"), "redis://%C3%A9:p@localhost:6379/0"),
         (redis.Redis(ssl=True), "rediss://localhost:6379/0"),
         (redis.Redis.from_url("redis://u:p@h:1/2"), "redis://u:p@h:1/2"),
         (redis.Redis.from_url("rediss://h:1/2"), "rediss://h:1/2"),
@@ -45,7 +48,7 @@ def works(backend: RedisLockBackend) -> bool:
             "redis://u:p@localhost:6379/0",
         ),
         (
-            redis.Redis(connection_pool=redis.BlockingConnectionPool(host="h", db=1)),
+            redis.Redis(connection_pool=BlockingConnectionPool(host="h", db=1)),
             "redis://h:6379/1",
         ),
     ],
@@ -66,7 +69,7 @@ def test_times_and_names_are_the_clients() -> None:
         ("redis://localhost", TypeError, "str"),
         (redis.Redis(ssl=True, ssl_cert_reqs="none"), ValueError, "ssl_cert_reqs"),
         (redis.Redis(ssl=True, ssl_certfile="f", ssl_keyfile="f"), ValueError, "ssl_certfile"),
-        (redis.sentinel.Sentinel([("h", 1)]).master_for("m"), ValueError, "Sentinel"),
+        (Sentinel([("h", 1)]).master_for("m"), ValueError, "Sentinel"),
     ],
 )
 def test_what_cannot_be_used_is_told(client: Any, error: type[Exception], says: str) -> None:
@@ -107,7 +110,11 @@ def test_a_password_and_a_user(tmp_path_factory: pytest.TempPathFactory) -> None
     try:
         admin = server.client(password=PASSWORD)
         admin.acl_setuser(
-            "user/1", enabled=True, passwords=["+" + PASSWORD], categories=["+@all"], keys=["*"],
+            "user/1",
+            enabled=True,
+            passwords=["+" + PASSWORD],
+            categories=["+@all"],
+            keys=["*"],
             channels=["*"],
         )
         for login in ({"password": PASSWORD}, {"username": "user/1", "password": PASSWORD}):
@@ -149,7 +156,9 @@ def test_tls_and_whom_to_trust(
         server.stop()
 
 
-@pytest.mark.parametrize("options", [{"tree": ""}, {"tree": "{x}"}, {"timeout": 0}, {"timeout": -1}])
+@pytest.mark.parametrize(
+    "options", [{"tree": ""}, {"tree": "{x}"}, {"timeout": 0}, {"timeout": -1}]
+)
 def test_options_that_make_no_sense_are_told(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         RedisLockBackend(redis.Redis(), **options)
@@ -159,4 +168,3 @@ def test_another_tree_is_another_tree(server: Server, tree: str) -> None:
     one, other = (RedisLockBackend(server.client(), tree=name) for name in (tree, tree + "'"))
     with TreeLock(one, ["A"]), TreeLock(other, ["A"]):
         pass
-

@@ -1,6 +1,6 @@
 """Which locks exclude each other, and which names are the same.
 
-`tests/original.py` runs what is here of `TreeLock` against mutextree 1.2.3, too.
+`scripts/python original` runs this against mutextree 1.2.3, too.
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ def test_names_that_look_alike_are_different_nodes(
                     TreeLock(backend, names).acquire()
 
 
-@pytest.mark.parametrize("node", ["A/B", "/A/B/", PurePosixPath("A/B"), ("A", "B"), {"A": 1, "B": 2}])
+@pytest.mark.parametrize(
+    "node", ["A/B", "/A/B/", PurePosixPath("A/B"), ("A", "B"), {"A": 1, "B": 2}]
+)
 def test_a_path_names_a_node_too(backend: LocksBackend, node: object) -> None:
     with TreeLock(backend, node):  # type: ignore[arg-type]
         with pytest.raises(MutexException) as caught:

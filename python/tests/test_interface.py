@@ -7,7 +7,7 @@ import gc
 import inspect
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -22,8 +22,7 @@ from mutextree import (
     WouldBlock,
     tree_lock,
 )
-
-from .conftest import wait_until
+from support import wait_until
 
 
 def is_free(backend: LocksBackend, names: list[str]) -> bool:
@@ -94,6 +93,12 @@ def test_expire_is_a_lease_that_does_not_renew_itself(backend: LocksBackend) -> 
             lock.refresh()
         with pytest.raises(NotLockedMutexException):
             lock.release()
+    for _ in range(3):
+        with TreeLock(backend, ["A"], timeout=5):
+            pass
+        lock.acquire(timeout=5)
+        assert len(lock._held) == 1  # what was lost is not kept
+        lock.refresh(0.01)
 
 
 def test_refresh_sets_what_is_left_to_exactly_that(backend: LocksBackend) -> None:
@@ -144,9 +149,10 @@ def test_what_makes_no_lock_is_told(backend: LocksBackend) -> None:
     for no_backend in (None, 0, ""):
         with pytest.raises(ValueError, match="locks_backend"):
             TreeLock(no_backend, ["A"])  # type: ignore[arg-type]
-    for no_names in ([], (), "", None):
+    nothing: list[Any] = [[], (), "", None]
+    for no_names in nothing:
         with pytest.raises(ValueError, match="nodes_names"):
-            TreeLock(backend, no_names)  # type: ignore[arg-type]
+            TreeLock(backend, no_names)
     with pytest.raises(ValueError):
         TreeLock(LocksBackend(), [])
     with pytest.raises(TypeError, match="7"):
@@ -284,7 +290,7 @@ def test_the_decorator_of_methods_coroutines_and_generators(backend: LocksBacken
         return not is_free(backend, ["A"])
 
     @tree_lock(backend, ["A"])
-    def values() -> Iterator[bool]:
+    def values() -> Generator[bool, None, None]:
         yield not is_free(backend, ["A"])
 
     assert Worker().held() and asyncio.run(task())

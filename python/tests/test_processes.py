@@ -19,55 +19,15 @@ from mutextree import (
     RedisLockBackend,
     TreeLock,
 )
-
-from .conftest import AT_MOST, Script, Server
-
-SIBLINGS = """
-sys.stdin.readline()
-for _ in range({rounds}):
-    with TreeLock(backend, ["A", "worker {number}"]):
-        pass
-say("well")
-"""
-
-ONE_NODE = """
-client = redis.Redis(port={port})
-sys.stdin.readline()
-for _ in range({rounds}):
-    with TreeLock(backend, ["A", "B"], timeout=None) as lock:
-        assert client.set("inside", {number}, nx=True), "two are inside"
-        assert int(client.get("token") or 0) < lock.fencing_token
-        client.set("token", lock.fencing_token)
-        assert client.delete("inside") == 1
-say("well")
-"""
-
-
-def all_well(processes: list[Script]) -> None:
-    for one in processes:
-        assert one.process.stdin is not None
-        one.process.stdin.write("go\n")
-        one.process.stdin.flush()
-    for one in processes:
-        assert one.ends()[0] == "well\n"
-
-
-def test_four_processes_on_four_siblings_never_fail(script: Callable[[str], Script]) -> None:
-    """With `timeout=0`: not one of their requests meets another."""
-    all_well([script(SIBLINGS.format(rounds=500, number=number)) for number in range(4)])
-
-
-def test_four_processes_on_one_node_never_overlap(
-    script: Callable[[str], Script], server: Server
-) -> None:
-    lines = [ONE_NODE.format(rounds=100, number=number, port=server.port) for number in range(4)]
-    all_well([script(line) for line in lines])
+from support import AT_MOST, Script, Server
 
 
 def test_a_lock_of_a_killed_process_comes_free_with_its_lease(
     script: Callable[[str], Script], redis_backend: RedisLockBackend
 ) -> None:
-    holder = script("lock = TreeLock(backend, ['A'], expire=1).acquire(); say('held'); time.sleep(60)")
+    holder = script(
+        "lock = TreeLock(backend, ['A'], expire=1).acquire(); say('held'); time.sleep(60)"
+    )
     holder.hears("held")
     holder.process.send_signal(signal.SIGKILL)
     with pytest.raises(MutexException):
@@ -100,7 +60,13 @@ def test_a_lock_released_here_is_free_there(
 
 
 @pytest.mark.parametrize(
-    "exit", ["", "sys.exit(0)", "raise SystemExit", "threading.Thread(target=time.sleep).run"]
+    "exit",
+    [
+        "",
+        "sys.exit(0)",
+        # Nothing collects it.
+        "import ctypes; ctypes.pythonapi.Py_IncRef(ctypes.py_object(held[0]))",
+    ],
 )
 def test_a_process_that_exits_gives_back_what_it_holds(
     script: Callable[[str], Script], redis_backend: RedisLockBackend, exit: str
@@ -108,11 +74,9 @@ def test_a_process_that_exits_gives_back_what_it_holds(
     lines = f"""
         held = [TreeLock(backend, ["A"], expire=3600).acquire()]
         held.append(held)
-        sys.held = held   # nothing collects it
         {exit}
         """
-    out, err = script(lines).ends()
-    assert err == ""
+    assert script(lines).ends()[1] == ""
     TreeLock(redis_backend, ["A"]).acquire()
 
 
@@ -226,15 +190,17 @@ def test_a_fork_while_other_threads_lock(backend: LocksBackend) -> None:
             with TreeLock(backend, [f"thread {number}"], timeout=None):
                 pass
 
+    def in_child() -> None:
+        # In memory the child has a copy, in which these threads may be in the middle of something.
+        if isinstance(backend, RedisLockBackend):
+            TreeLock(backend, ["child"], timeout=5).acquire().release()
+
     threads = [threading.Thread(target=work, args=(number,)) for number in range(3)]
     for thread in threads:
         thread.start()
     try:
-        for round in range(20):
-            if isinstance(backend, RedisLockBackend):
-                child_of(lambda: TreeLock(backend, [f"child {round}"], timeout=5).acquire().release())
-            else:
-                child_of(lambda: None)
+        for _ in range(20):
+            child_of(in_child)
     finally:
         done.set()
         for thread in threads:

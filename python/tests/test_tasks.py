@@ -22,8 +22,7 @@ from mutextree import (
     TreeLock,
     WouldBlock,
 )
-
-from .conftest import AT_MOST, Script, wait_until
+from support import AT_MOST, Script, wait_until
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -155,12 +154,12 @@ def cancelled_everywhere(backend: LocksBackend, rounds: int, seed: int) -> None:
 
     async def main() -> None:
         outcomes: set[str] = set()
-        for number in range(rounds):
+        for _ in range(rounds):
             tasks = [
                 asyncio.create_task(hold(TreeLock(backend, names, timeout=None)))
                 for names in (["A"], ["A", "B"], ["A"])
             ]
-            for _ in range(dice.randrange(12)):
+            for _turn in range(dice.randrange(12)):
                 await asyncio.sleep(dice.choice([0, 0, 0.0002]))
             dice.choice(tasks).cancel()
             dice.choice(tasks).cancel()
@@ -176,6 +175,28 @@ def cancelled_everywhere(backend: LocksBackend, rounds: int, seed: int) -> None:
         done.set()
         thread.join()
     wait_until(lambda: is_empty(backend))
+
+
+def test_a_cancelled_wait_is_over_though_its_exception_is_kept(backend: LocksBackend) -> None:
+    """As error reporters keep it, with the frames of the wait."""
+    kept: list[asyncio.CancelledError] = []
+
+    async def wait() -> None:
+        try:
+            await TreeLock(backend, ["A"]).acquire_async(True)
+        except asyncio.CancelledError as error:
+            kept.append(error)
+
+    async def main() -> None:
+        task = asyncio.create_task(wait())
+        await until(lambda: backend.snapshot().waiters)
+        task.cancel()
+        await task
+        await until(lambda: not backend.snapshot().waiters)
+
+    with TreeLock(backend, ["A"]):
+        asyncio.run(main())
+    assert kept
 
 
 def test_a_loop_that_is_closed_leaves_nothing(backend: LocksBackend) -> None:

@@ -7,6 +7,7 @@
 //! | `Asleep`, not draining | none | woken: `Idle` |
 //! | `Draining` | yes | look on below |
 //! | `Asleep`, draining | yes | woken: `Draining`; lapsed, without its claim: `Idle` |
+//! | `Asleep`, aside | none any more | woken: `Idle` |
 //! | `Done` | the caller's, or none | |
 //!
 //! Every stage has a way back to nothing, [`Acquisition::cancel`], which dropping takes. So a wait
@@ -23,7 +24,7 @@ use super::claim::{Claim, How};
 use super::node::Node;
 use super::sleeper::{SetClaim, Sleeper, Watched};
 use super::wait::{Left, Turn};
-use super::waiter::{Role, Waiter, rank};
+use super::waiter::{Rank, Role, Waiter};
 use super::walk::{Marks, Walk};
 use super::word::{Kind, Place};
 use crate::deadlock::{Asks, Deadlock};
@@ -100,18 +101,18 @@ struct Asleep {
     /// The walk that it goes on with, if it sleeps with its claim.
     draining: Option<Walk>,
     sleeper: PlainArc<Sleeper>,
-    stamp: Stamp,
+    rank: Rank,
 }
 
 impl Asleep {
     /// Leaves the queue after having been woken.
     fn rise(&self) -> Turn {
-        self.at.rise(&self.sleeper, rank(self.draining.is_some(), self.stamp))
+        self.at.rise(&self.sleeper, self.rank)
     }
 
     /// Leaves the queue for good.
     fn leave(&self) -> Left {
-        self.at.leave(&self.sleeper, rank(self.draining.is_some(), self.stamp))
+        self.at.leave(&self.sleeper, self.rank)
     }
 }
 
@@ -196,6 +197,7 @@ impl<'a> Acquisition<'a> {
                 // Woken: what blocked it may have gone, or another was quicker.
                 Stage::Asleep(asleep) if asleep.sleeper.is_woken() => {
                     let turn = asleep.rise();
+                    self.forget_drain(&asleep);
                     // Spinning again costs little now: a release was a moment ago.
                     self.spin = None;
                     self.stage = match (turn, asleep.draining) {
@@ -262,12 +264,33 @@ impl<'a> Acquisition<'a> {
         if draining.is_none() && stamp.older_than(patience) {
             self.close_gates(&waiter);
         }
-        self.stage = match (at.queue_up(waiter, patience), draining) {
-            (true, draining) => Stage::Asleep(Asleep { at: at.clone(), draining, sleeper, stamp }),
+        let rank = waiter.rank();
+        let is_noted = draining.is_some() && self.kind.is_shared();
+        if is_noted {
+            self.node.note_drain(&sleeper, at);
+        }
+        let queued = at.queue_up(waiter, patience);
+        if is_noted && queued != Some(Role::Drains) {
+            self.node.forget_drain(&sleeper);
+        }
+        self.stage = match (queued, draining) {
+            // An upgrade below is pending: it starts over when it is woken (13).
+            (Some(Role::Aside), _) => {
+                self.node.drop_claim(self.kind);
+                Stage::Asleep(Asleep { at: at.clone(), draining: None, sleeper, rank })
+            }
+            (Some(_), draining) => Stage::Asleep(Asleep { at: at.clone(), draining, sleeper, rank }),
             // The reason to sleep has gone in the meantime.
-            (false, Some(walk)) => Stage::Draining(walk),
-            (false, None) => Stage::Idle,
+            (None, Some(walk)) => Stage::Draining(walk),
+            (None, None) => Stage::Idle,
         };
+    }
+
+    /// It sleeps no more. While it slept with a shared claim, its node knew where (`upgrade.rs`).
+    fn forget_drain(&self, asleep: &Asleep) {
+        if asleep.draining.is_some() && self.kind.is_shared() {
+            self.node.forget_drain(&asleep.sleeper);
+        }
     }
 
     /// The node in whose queue it is, which is in its way.
@@ -307,6 +330,7 @@ impl<'a> Acquisition<'a> {
         let draining = match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::Asleep(asleep) => {
                 let left = asleep.leave();
+                self.forget_drain(&asleep);
                 in_the_way = Some(left.in_the_way);
                 // If it lapsed, its claim was dropped then.
                 asleep.draining.is_some() && left.turn == Turn::Kept

@@ -8,7 +8,7 @@
 //!
 //! * The record leaves first. Then the holder does not find it when it writes its name there, or
 //!   when it looks before it parks.
-//! * The name comes first. Then whoever takes the record off finds the name, and unparks.
+//! * The name comes first. Then the thread that takes the record off finds the name, and unparks.
 
 use super::gate::Gates;
 use super::node::Node;
@@ -85,7 +85,7 @@ impl<'a> Change<'a> {
         if let Some(token) = self.token {
             self.node.note_changer(token, &sleeper)?;
         }
-        if !at.queue_up(waiter, at.shared().patience) {
+        if at.queue_up(waiter, at.shared().patience).is_none() {
             return Ok(());
         }
         sleeps();

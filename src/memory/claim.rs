@@ -117,7 +117,11 @@ impl Node {
                 word = self.word.load(Ordering::SeqCst);
                 continue;
             }
-            if word & kind.conflicts(Place::Here) != 0 || kind.is_full(word) {
+            let keeps_out = match how {
+                How::Covered => kind.keeps_out_holder(word, Place::Here),
+                _ => word & kind.conflicts(Place::Here) != 0,
+            };
+            if keeps_out || kind.is_full(word) {
                 return Claim::Blocked(self.clone());
             }
             if word & kind.gate() != 0 && how != How::Covered {
@@ -193,6 +197,13 @@ impl Node {
         if self.word.fetch_sub(kind.unit(), Ordering::Release) & PARKED != 0 {
             let patience = self.shared().patience;
             woken.append(&mut self.cold().slow.lock().take_next(self, patience));
+        }
+    }
+
+    /// Ends several claims in one step.
+    pub(super) fn drop_claims(self: &PlainArc<Self>, units: u64) {
+        if self.word.fetch_sub(units, Ordering::Release) & PARKED != 0 {
+            self.wake_next();
         }
     }
 

@@ -136,6 +136,14 @@ impl Node {
         self.cold().slow.lock().gates.against(kind, stamp).cloned()
     }
 
+    /// If a gate keeps `kind` from claiming this node that was closed for a node of which `except`
+    /// is not true: that node.
+    pub(super) fn gated_unless(&self, kind: Kind, except: impl Fn(&PlainArc<Self>) -> bool) -> Option<PlainArc<Self>> {
+        let slow = self.cold().slow.lock();
+        let closed = slow.gates.0.iter().filter(|(bits, _)| *bits & kind.gate() != 0);
+        closed.flat_map(|(_, gates)| gates.values()).find(|wanted| !except(wanted)).cloned()
+    }
+
     /// Closes the gates here for a waiter that is to sleep at another node.
     pub(super) fn close_gate(self: &PlainArc<Self>, waiter: &Waiter) {
         self.cold().slow.lock().gates.close(self, waiter);

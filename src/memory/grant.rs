@@ -6,6 +6,8 @@ use std::time::Instant;
 use super::acquire::{Acquiring, Acquisition, Refused, block};
 use super::narrow::{self, Failed};
 use super::node::Node;
+use super::upgrade;
+use super::widen;
 use super::word::{Kind, Place};
 use super::{MemoryGrant, MemoryNode, MemoryStore, RECORDED, not_held};
 use crate::backend::Backend;
@@ -45,7 +47,7 @@ pub(super) fn acquire_slow(
         Ok(()) => Ok(grant(node, kind, request, asks)),
         Err(Refused::Deadlock(deadlock)) => Err(LockError::Deadlock(deadlock)),
         Err(Refused::Blocked(in_the_way)) => {
-            let blocker = blocker(node, kind, &in_the_way);
+            let blocker = blocker(node, kind, &in_the_way, None);
             Err(match wait {
                 Wait::Never => LockError::WouldBlock { blocker },
                 Wait::Until(_) | Wait::Forever => LockError::TimedOut { blocker },
@@ -62,7 +64,7 @@ pub(super) fn acquire_slow(
 /// does not show as a wait.
 #[inline]
 pub(super) fn begin_to_wait(node: &Node, kind: Kind, request: &Request, at: Option<&PlainArc<Node>>) -> Waiting {
-    Waiting::begin(Store::Memory, &node.path, request, || at.map(|in_the_way| blocker(node, kind, in_the_way)))
+    Waiting::begin(Store::Memory, &node.path, request, || at.map(|in_the_way| blocker(node, kind, in_the_way, None)))
 }
 
 /// The same with no end, as a future.
@@ -154,7 +156,7 @@ pub(super) fn narrow(
             grant,
             match failed {
                 Failed::Lost => not_held(&node.0),
-                Failed::Full(at) => {
+                Failed::InTheWay(at) => {
                     LockError::WouldBlock { blocker: Blocker::new(at.path.clone(), at.path.clone(), None) }
                 }
             },
@@ -162,11 +164,71 @@ pub(super) fn narrow(
     })
 }
 
-pub(super) fn blocker(node: &Node, kind: Kind, in_the_way: &Node) -> Blocker {
+/// A grant on the subtree of `wider` in place of one on `node`.
+pub(super) fn widen(
+    node: &PlainArc<Node>,
+    grant: MemoryGrant,
+    wider: &PlainArc<Node>,
+) -> Result<MemoryGrant, Unchanged<MemoryGrant>> {
+    if PlainArc::ptr_eq(node, wider) && grant.kind.is_subtree() {
+        let is_held = grant.recorded().is_none_or(|token| node.is_held(token));
+        return if is_held { Ok(grant) } else { Err(Unchanged::new(grant, not_held(node))) };
+    }
+    widen::widen(node, &grant, wider).map_err(|failed| {
+        let error = match failed {
+            Failed::Lost => not_held(node),
+            Failed::InTheWay(at) => {
+                LockError::WouldBlock { blocker: blocker(wider, grant.kind.with_subtree(), &at, grant.recorded()) }
+            }
+        };
+        Unchanged::new(grant, error)
+    })
+}
+
+/// Makes a shared grant exclusive.
+pub(super) fn upgrade(node: &PlainArc<Node>, grant: &mut MemoryGrant, wait: Wait) -> Result<(), LockError> {
+    let (shared, recorded) = (grant.kind, grant.recorded());
+    let kind = shared.upgraded();
+    let deadline = Deadline::from_end(end_of(wait));
+    let tries_once = wait == Wait::Never || deadline.as_ref().is_some_and(Deadline::has_passed);
+    let mut request = Request::new(kind.public());
+    let mut waiting = None;
+    let upgraded = if tries_once {
+        upgrade::try_upgrade(node, shared, recorded)
+    } else {
+        upgrade::upgrade(node, shared, recorded, deadline.as_ref(), |at| {
+            waiting.get_or_insert_with(|| {
+                request.owner = recorded.and_then(|token| node.owner_of(token));
+                Waiting::begin(Store::Memory, &node.path, &request, || Some(blocker(node, kind, at, recorded)))
+            });
+        })
+    };
+    let result = match upgraded {
+        Ok(token) => {
+            // Without a record it is drawn when it is asked for: others may have come and gone.
+            *grant = MemoryGrant { kind, token: AtomicU64::new(token.map_or(0, |token| token | RECORDED)) };
+            Ok(())
+        }
+        Err(upgrade::Failed::Lost) => Err(not_held(node)),
+        Err(upgrade::Failed::Upgrading(path, owner)) => {
+            Err(LockError::Upgrading { blocker: Blocker::new(node.path.clone(), path, owner) })
+        }
+        Err(upgrade::Failed::InTheWay(in_the_way)) => {
+            Err(LockError::refused(wait, blocker(node, kind, &in_the_way, recorded)))
+        }
+    };
+    if let Some(waiting) = waiting {
+        waiting.ended(&request, &result);
+    }
+    result
+}
+
+/// `except` is the token of the lock that is to change, which is not in its own way.
+pub(super) fn blocker(node: &Node, kind: Kind, in_the_way: &Node, except: Option<u64>) -> Blocker {
     let place = match in_the_way.depth().cmp(&node.depth()) {
         std::cmp::Ordering::Less => Place::Above,
         std::cmp::Ordering::Equal => Place::Here,
         std::cmp::Ordering::Greater => Place::Below,
     };
-    Blocker::new(node.path.clone(), in_the_way.path.clone(), in_the_way.owner_in_the_way(kind, place))
+    Blocker::new(node.path.clone(), in_the_way.path.clone(), in_the_way.owner_in_the_way(kind, place, except))
 }

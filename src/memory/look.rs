@@ -51,7 +51,7 @@ use super::node::Node;
 use super::sleeper::Sleeper;
 use super::tree::Tree;
 use super::waiter::Role;
-use super::word::{COVERS, KIDS, Kind, PARKED};
+use super::word::{COVERS, KIDS, Kind, PARKED, is_upgrading};
 use crate::backend::{HeldLock, WaitingLock};
 use crate::snapshot::Snapshot;
 use crate::sync::{Ordering, PlainArc, Stamp};
@@ -145,7 +145,7 @@ impl Node {
     }
 
     /// Whether this is `other`, or above it.
-    fn is_at_or_above(self: &PlainArc<Self>, other: &PlainArc<Self>) -> bool {
+    pub(super) fn is_at_or_above(self: &PlainArc<Self>, other: &PlainArc<Self>) -> bool {
         match other.depth().checked_sub(self.depth()) {
             None => false,
             Some(0) => PlainArc::ptr_eq(self, other),
@@ -179,7 +179,9 @@ impl Node {
         let slow = self.cold_if_any().map(|cold| cold.slow.lock());
         // Acquire: a claim that was made before the slow lock was last released is in this word.
         let word = self.word.load(Ordering::Acquire);
-        let claims = Kind::ALL.map(|kind| kind.count(word));
+        // An upgrade that is pending holds a shared lock.
+        let is_held = |kind: Kind| kind.is_shared() || !is_upgrading(word);
+        let claims = Kind::ALL.map(|kind| if is_held(kind) { kind.count(word) } else { 0 });
         let Some(slow) = slow else { return Look { claims, recorded: Vec::new(), asleep: Vec::new() } };
         let recorded = slow.records.listed(self);
         // A lock that is being narrowed is held, and waits for nobody's lock.

@@ -11,6 +11,8 @@
 //! * `giving_up.rs` timeouts
 //! * `looking.rs` looks at the tree, and breaking a lock
 //! * `narrowing.rs` locks that are narrowed
+//! * `upgrading.rs` shared locks that become exclusive
+//! * `widening.rs` locks that are widened
 //! * `gating.rs` nobody is overtaken for ever
 //! * `reclaiming.rs` sweeps against look-ups
 //! * `polling.rs` tasks
@@ -50,7 +52,9 @@ mod polling;
 mod reclaiming;
 mod sets;
 mod trying;
+mod upgrading;
 mod waking;
+mod widening;
 
 /// Explores `body`: at the preemption bound of `LOOM_MAX_PREEMPTIONS`, or 2, or at most `most` (for
 /// models too large for more).

@@ -18,6 +18,8 @@
 //! wait lasts as long as a newcomer's look up. The holder sleeps at a descendant of A (invariant
 //! 8).
 //!
+//! A pending upgrade below (`upgrade.rs`) is passed: it waits for A, and for N just as well.
+//!
 //! If A's lock is lost meanwhile, later claims below may be locks. Then the wait ends at once, and
 //! the claims made so far are withdrawn (`change.rs`).
 //!
@@ -41,8 +43,9 @@
 //! on. If it saw neither claim, it looked at N before step 1. Then the walk of step 3 took the same
 //! list's lock afterwards, and took `CLEAR` off.
 //!
-//! Whoever only looks, and claims nothing, has no such argument. So each move of a lock is counted
-//! between steps 4 and 5, and a look that may have missed one is repeated ([`Shared::moves`]).
+//! A thread that only looks, and claims nothing, has no such argument. So each move of a lock is
+//! counted between steps 4 and 5, and a look that may have missed one is repeated
+//! ([`Shared::moves`]).
 //!
 //! [`Shared::moves`]: super::tree::Shared::moves
 
@@ -56,13 +59,13 @@ use super::word::{Kind, Place};
 use super::{MemoryGrant, RECORDED};
 use crate::sync::{AtomicU64, Ordering, PlainArc, claim_fence};
 
-/// Why a lock could not be narrowed.
+/// Why a lock could not be narrowed, or widened.
 #[derive(Debug)]
 pub(super) enum Failed {
     /// It had been lost, or was lost meanwhile.
     Lost,
-    /// The node has as many shared claims as a word can count.
-    Full(PlainArc<Node>),
+    /// There is a conflict at this node, or it has as many shared claims as a word can count.
+    InTheWay(PlainArc<Node>),
 }
 
 impl From<Ended> for Failed {
@@ -91,7 +94,7 @@ impl Drop for Kept<'_> {
         for node in self.nodes.drain(..) {
             match self.recorded {
                 None => node.drop_claim(self.kind),
-                // If it is not there, whoever took it off has dropped the claim.
+                // If it is not there, the thread that took it off has dropped the claim.
                 Some(token) => drop(node.drop_recorded(token)),
             }
         }
@@ -137,7 +140,7 @@ fn claim_below(change: &mut Change<'_>, wanted: &PlainArc<Node>, kind: Kind) -> 
     loop {
         match wanted.claim(kind, None, How::Covered) {
             Claim::Blocked(_) if kind.is_full(wanted.word.load(Ordering::SeqCst)) => {
-                return Err(Failed::Full(wanted.clone()));
+                return Err(Failed::InTheWay(wanted.clone()));
             }
             Claim::Blocked(_) => change.wait_at(wanted, Place::Here, (wanted, kind), || ())?,
             Claim::Leaf | Claim::Inner => return Ok(()),
@@ -150,11 +153,11 @@ fn look_around(change: &mut Change<'_>, wanted: &PlainArc<Node>, kind: Kind) -> 
     claim_fence();
     let between = wanted.depth() - change.node.depth() - 1;
     for above in &wanted.ancestors()[..between] {
-        while above.word.load(Ordering::SeqCst) & kind.conflicts(Place::Above) != 0 {
+        while kind.keeps_out_holder(above.word.load(Ordering::SeqCst), Place::Above) {
             change.wait_at(above, Place::Above, (wanted, kind), || ())?;
         }
     }
-    let mut walk = Walk::new(wanted, kind, Marks::Strike);
+    let mut walk = Walk::new(wanted, kind, Marks::Strike).past_upgrades();
     while let Some(below) = walk.next_conflict() {
         change.wait_at(&below, Place::Below, (wanted, kind), || ())?;
     }

@@ -7,6 +7,7 @@ use std::hash::{Hash, Hasher};
 use super::enrol::Kids;
 use super::gate::Gates;
 use super::record::Records;
+use super::sleeper::Sleeper;
 use super::tree::Shared;
 use super::wait::Queue;
 use super::word::{CLEAR, ENROLLED};
@@ -61,6 +62,8 @@ pub(super) struct Slow {
     pub(super) gates: Gates,
     /// Owners and leases: `record.rs`.
     pub(super) records: Records,
+    /// The shared waiters that drain for this node, and where each sleeps: `upgrade.rs`.
+    pub(super) drains: Vec<(PlainArc<Sleeper>, PlainArc<Node>)>,
 }
 
 /// Whether a list with this capacity should give room back, with so little of it used. Otherwise a

@@ -77,8 +77,11 @@ impl Orphans {
 }
 
 impl Node {
-    /// The node of a path below this one, or its own.
-    pub(super) fn resolve_below(self: &PlainArc<Self>, path: PathRef<'_>) -> PlainArc<Self> {
+    /// The node of a path below this one or above it, or its own.
+    pub(super) fn resolve_near(self: &PlainArc<Self>, path: PathRef<'_>) -> PlainArc<Self> {
+        if let Some(above) = self.ancestors().iter().find(|above| above.path.as_key() == path.as_key()) {
+            return above.clone();
+        }
         let home = &self.shared().home;
         let mut spin = Spin::for_thread();
         loop {

@@ -10,6 +10,8 @@
 //! locks without a guard, one timeout a node does the same. It holds only a weak reference, and is
 //! taken back when no lease is left here.
 //!
+//! `changing.rs` has what becomes of the record of a lock that changes.
+//!
 //! A *detached* lock has no guard that keeps its node. The tree keeps the node, by the lock's
 //! fencing token, for as long as the record is on the list. The timer ends its lease, as no
 //! other thread may ever come by.
@@ -30,6 +32,7 @@ pub(super) use self::own::Own;
 
 use self::own::By;
 
+mod changing;
 mod own;
 
 /// What is known of one claim.
@@ -50,6 +53,8 @@ pub(super) struct Record {
     detached: bool,
     /// Its holder, asleep while the lock changes: it is told if the lock is lost (`change.rs`).
     changer: Option<PlainArc<Sleeper>>,
+    /// Whether it is a pending upgrade: then it has the exclusive claim, too.
+    upgrading: bool,
     /// Who took it, and where, in a tree that looks for deadlocks.
     by: Option<By>,
 }
@@ -65,8 +70,15 @@ impl Record {
             expires: None,
             detached: false,
             changer: None,
+            upgrading: false,
             by: None,
         }
+    }
+
+    /// Its claims in the word.
+    fn claims(&self) -> u64 {
+        let pending = if self.upgrading { self.kind.upgraded().unit() } else { 0 };
+        self.kind.unit() + pending
     }
 
     fn has_expired(&self) -> bool {
@@ -285,7 +297,7 @@ impl Node {
 
     /// Ends the claim of a record that has been taken off the list.
     fn end(self: &PlainArc<Self>, record: &Record) {
-        self.drop_claim(record.kind);
+        self.drop_claims(record.claims());
         if let Some(changer) = &record.changer {
             unpark(vec![changer.clone()]);
         }
@@ -299,46 +311,6 @@ impl Node {
     /// By what the tree keeps the node of a detached lock: locks that were one have one token.
     fn detached_key(&self, token: u64) -> (u64, TreePath) {
         (token, self.path.clone())
-    }
-
-    /// What is known of a recorded lock, unless it was lost: for another node, to which it moves.
-    pub(super) fn copy_record(&self, token: u64) -> Result<Record, Lost> {
-        let record = self.cold().slow.lock().records.held(token)?.clone();
-        Ok(Record { changer: None, ..record })
-    }
-
-    /// Records a claim to which a lock on another node moves.
-    pub(super) fn adopt(self: &PlainArc<Self>, record: Record) {
-        if record.detached {
-            self.shared().detached.lock().insert(self.detached_key(record.token), self.clone());
-        }
-        self.put(record);
-    }
-
-    /// Ends a recorded claim that has moved to other nodes, unless it was lost.
-    pub(super) fn end_moved(self: &PlainArc<Self>, token: u64) -> Result<(), Lost> {
-        let mut slow = self.cold().slow.lock();
-        slow.records.held(token)?;
-        let moved = slow.records.take(token).map(|record| Record { changer: None, ..record });
-        drop(slow);
-        moved.iter().for_each(|record| self.end(record));
-        Ok(())
-    }
-
-    /// Notes who is to be told if a recorded lock is lost.
-    pub(super) fn note_changer(&self, token: u64, changer: &PlainArc<Sleeper>) -> Result<(), Lost> {
-        self.cold().slow.lock().records.held(token)?.changer = Some(changer.clone());
-        Ok(())
-    }
-
-    /// Who holds a recorded lock, if that is known.
-    pub(super) fn owner_of(&self, token: u64) -> Option<Owner> {
-        self.cold_if_any()?.slow.lock().records.held(token).ok()?.owner.clone()
-    }
-
-    /// When the lease of a recorded lock ends.
-    pub(super) fn expiry_of(&self, token: u64) -> Option<Deadline> {
-        self.cold_if_any()?.slow.lock().records.held(token).ok()?.expires.map(Deadline::at)
     }
 
     /// Lets a recorded lock outlive its guard, unless it was lost.
@@ -387,9 +359,11 @@ impl Node {
 
     /// The owner of a claim here that conflicts with `kind`, if it is known. `place` is where this
     /// node lies, seen from the node that is asked for.
-    pub(super) fn owner_in_the_way(&self, kind: Kind, place: Place) -> Option<Owner> {
+    /// `except` is the token of the lock that is to change.
+    pub(super) fn owner_in_the_way(&self, kind: Kind, place: Place, except: Option<u64>) -> Option<Owner> {
         let records = &self.cold_if_any()?.slow.lock().records;
-        let in_the_way = |record: &&Record| record.kind.unit() & kind.conflicts(place) != 0;
+        let in_the_way =
+            |record: &&Record| record.claims() & kind.conflicts(place) != 0 && Some(record.token) != except;
         records.list.iter().filter(in_the_way).find_map(|record| record.owner.clone())
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! * `phase.rs` claiming all members or none, and tries
 //! * `acquire.rs` an acquisition of a set that may have to wait, step by step
+//! * `future.rs` the same as a future
 //! * `grants.rs` from members to grants, or to the error that names the blocked member
 //!
 //! # The steps
@@ -49,6 +50,10 @@
 //! one member while P, which has not taken `CLEAR` off yet, is above another. (A single request
 //! that used `CLEAR` is granted, and does not drain.)
 //!
+//! * *With upgrades* that are pending: a set sleeps with its claims only while no upgrade below a
+//!   shared member is (invariant 13). Otherwise it withdraws all of them, and sleeps in the same
+//!   place without.
+//!
 //! # Nobody starves
 //! Once the set has closed its gates, no newcomer and no younger waiter claims a member or a node
 //! above one. Of the waiters that are older there are finitely many, and they get through first.
@@ -78,6 +83,7 @@
 //! Granted tries, and claims by the fast path, read no number.
 
 mod acquire;
+mod future;
 mod grants;
 mod phase;
 

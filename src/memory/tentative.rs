@@ -75,7 +75,7 @@ impl Node {
     }
 
     /// Turns the mark into a claim, if it is still there.
-    fn grant_mark(self: &PlainArc<Self>, kind: Kind) -> Result<bool, PlainArc<Self>> {
+    pub(super) fn grant_mark(self: &PlainArc<Self>, kind: Kind) -> Result<bool, PlainArc<Self>> {
         let mark = kind.mark();
         let granted = self.word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |word| {
             (word & mark != 0 && !kind.is_full(word)).then(|| word - mark + kind.unit())

@@ -8,6 +8,7 @@ use super::node::{Indexed, Node};
 use super::orphans::Home;
 use super::reclaim::Accounts;
 use super::set::Sets;
+use super::upgrade::Upgrades;
 use crate::backend::LeaseToken;
 use crate::backend::loss::Losses;
 use crate::deadlock::Watch;
@@ -24,8 +25,8 @@ pub(super) struct Shared {
     pub(super) patience: Duration,
     /// How many nodes there are, and how many may be idle.
     pub(super) accounts: Accounts,
-    /// The nodes of detached locks, by fencing token and path: see `record.rs`. The locks of one set
-    /// have one token.
+    /// The nodes of detached locks, by fencing token and path: see `record.rs`. The locks of one
+    /// set have one token.
     pub(super) detached: Mutex<BTreeMap<(u64, TreePath), PlainArc<Node>>>,
     /// What sets share: see `set.rs`.
     pub(super) sets: Sets,
@@ -36,6 +37,8 @@ pub(super) struct Shared {
     last_token: AtomicU64,
     /// How often a lock was moved from one node to others (`narrow.rs`).
     moves: AtomicU64,
+    /// The shared locks that wait to become exclusive: see `upgrade.rs`.
+    pub(super) upgrades: Upgrades,
     /// Where nodes are found: see `orphans.rs`.
     pub(super) home: Home,
     /// Looks for deadlocks, if that was asked for.
@@ -113,6 +116,7 @@ impl Tree {
             losses: Losses::new(),
             last_token: AtomicU64::new(wall_micros()),
             moves: AtomicU64::new(0),
+            upgrades: Upgrades::new(),
             home: Home::new(),
             watch,
             id: unique(),

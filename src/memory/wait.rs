@@ -3,7 +3,8 @@
 //! A waiter sleeps at the node whose word blocks it. [`Place`] says where that node is, seen from
 //! the node that the waiter wants: `Here` (the same node), `Above` (an ancestor) or `Below` (a
 //! descendant). Only in the last case does the waiter hold a claim (invariant 8). So claims are
-//! only waited for downwards, and no circle of waiters can form.
+//! only waited for downwards, and no circle of waiters can form. (A pending upgrade is an
+//! exception, for which `upgrade.rs` has the argument.)
 //!
 //! # Which waiters are woken
 //! The end of a claim that finds `PARKED` in the word goes through the queue in order
@@ -62,7 +63,7 @@ use std::time::Duration;
 use super::gate::Gates;
 use super::node::{Node, Slow, is_roomy};
 use super::sleeper::{Sleeper, unpark};
-use super::waiter::{Rank, Waiter};
+use super::waiter::{Rank, Role, Waiter};
 use super::word::{Kind, PARKED, Place};
 use crate::sync::{Ordering, PlainArc, Timeout, later, now};
 
@@ -256,16 +257,21 @@ impl Slow {
 }
 
 impl Node {
-    /// Goes to sleep here. `false` if there is no reason to any more: then the waiter tries again.
-    pub(super) fn queue_up(self: &PlainArc<Self>, mut waiter: Waiter, patience: Duration) -> bool {
+    /// Goes to sleep here. `None` if there is no reason to any more: then the waiter tries again.
+    /// Otherwise its role: one that drains may have been sent aside, and has to withdraw its claim.
+    pub(super) fn queue_up(self: &PlainArc<Self>, mut waiter: Waiter, patience: Duration) -> Option<Role> {
         let mut slow = self.cold().slow.lock();
+        let upgrades = &self.shared().upgrades;
+        if waiter.claims().any(|(node, kind)| kind.is_shared() && upgrades.any_around(node)) {
+            waiter.role = Role::Aside; // (13)
+        }
         // Before the look at the word, so that no newcomer gets in between the two.
         if waiter.stamp.older_than(patience) {
             slow.gates.close(self, &waiter);
         }
         let word = self.word.fetch_or(PARKED, Ordering::SeqCst);
-        let asleep = waiter.is_held_up(word, &slow.gates);
-        if asleep {
+        let asleep = waiter.is_held_up(word, &slow.gates).then_some(waiter.role);
+        if asleep.is_some() {
             // For the error, should it give up later: by then the gate may be open again.
             waiter.gated_for = slow.gates.alone_in_the_way(&waiter, word);
             waiter.sleeper.set_woken(false);
@@ -316,6 +322,18 @@ impl Node {
         drop(slow);
         unpark(next);
         Left { in_the_way: by_gate.unwrap_or_else(|| self.clone()), turn: sleeper.take_turn() }
+    }
+
+    /// Has a waiter lapse that drains, if it sleeps here.
+    pub(super) fn take_draining(&self, sleeper: &PlainArc<Sleeper>) -> Option<Waiter> {
+        let mut slow = self.cold().slow.lock();
+        let drains = |waiter: &Waiter| waiter.is_draining() && PlainArc::ptr_eq(&waiter.sleeper, sleeper);
+        let at = slow.queue.waiters.iter().position(drains)?;
+        let waiter = slow.queue.waiters.remove(at)?;
+        sleeper.lapse();
+        sleeper.set_woken(true);
+        slow.queue.unpark_bit(self);
+        Some(waiter)
     }
 
     /// Lets woken tasks lapse that were not polled between the last visit and this one.

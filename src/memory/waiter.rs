@@ -3,7 +3,7 @@
 use super::gate::Gates;
 use super::node::Node;
 use super::sleeper::Sleeper;
-use super::word::{Kind, Place};
+use super::word::{Kind, Place, readers, readers_below};
 use crate::sync::{PlainArc, Stamp};
 
 /// The order of a queue: waiters with a claim first, then the others. Among equals the order of
@@ -22,8 +22,13 @@ pub(super) enum Role {
     Wants,
     /// A claim, which is no lock yet. It sleeps below it.
     Drains,
+    /// No claim any more, as an upgrade below is pending (`upgrade.rs`). It sleeps where it would
+    /// drain, and starts over when it is woken.
+    Aside,
     /// A lock that is being narrowed. It sleeps below it, until a newcomer has withdrawn.
     Narrows,
+    /// A pending upgrade.
+    Upgrades,
 }
 
 /// A place in a queue.
@@ -54,7 +59,7 @@ impl Waiter {
         one.into_iter().chain(all.iter().map(|(node, kind)| (node, *kind)))
     }
 
-    /// Whether it has a claim while it sleeps. Then no waiter holds it up, and no gate.
+    /// Whether only claims hold it up, no gate and no other waiter.
     pub(super) fn goes_first(&self) -> bool {
         self.role != Role::Wants
     }
@@ -67,7 +72,13 @@ impl Waiter {
     pub(super) fn is_held_up(&self, word: u64, gates: &Gates) -> bool {
         let Self { kind, place, stamp, .. } = *self;
         match self.role {
-            Role::Drains | Role::Narrows => word & kind.conflicts(place) != 0,
+            Role::Drains | Role::Aside => word & kind.conflicts(place) != 0,
+            Role::Narrows => kind.keeps_out_holder(word, place),
+            Role::Upgrades => match place {
+                Place::Above => readers_below(word),
+                Place::Here => readers(word) > 1,
+                Place::Below => word & kind.conflicts(place) != 0,
+            },
             Role::Wants => {
                 word & kind.conflicts(place) != 0
                     || (place == Place::Here && (kind.is_full(word) || gates.against(kind, Some(stamp)).is_some()))

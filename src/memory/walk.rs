@@ -18,7 +18,7 @@
 //! holders below leave at the same time, and not one after the other.
 
 use super::node::Node;
-use super::word::{CLEAR, ENROLLED, KIDS, Kind, Place};
+use super::word::{CLEAR, ENROLLED, KIDS, Kind, Place, is_upgrading};
 use crate::sync::{Ordering, PlainArc};
 
 /// After so many children the list's lock is released once, for others.
@@ -39,6 +39,7 @@ pub(super) struct Walk {
     kind: Kind,
     marks: Marks,
     round: Round,
+    passed: Passed,
     /// The nodes whose lists it is in, from the claimed one down.
     frames: Vec<Frame>,
 }
@@ -50,6 +51,41 @@ enum Round {
     Passing { met: bool },
     /// Stops there.
     Stopping,
+}
+
+/// Claims that are no conflict to a walk.
+#[derive(Debug, Default)]
+struct Passed {
+    /// Pending upgrades, which wait for the walk's own lock.
+    upgrades: bool,
+    /// The lock that is to be changed.
+    own: Option<(PlainArc<Node>, Kind)>,
+}
+
+impl Passed {
+    /// Whether a claim for the subtree among what is passed covers all below these nodes.
+    fn covers(&self, frames: &[Frame]) -> bool {
+        let own = self.own.as_ref().filter(|(_, kind)| kind.is_subtree());
+        own.is_some_and(|(node, _)| frames.iter().any(|frame| PlainArc::ptr_eq(&frame.node, node)))
+    }
+
+    /// The word without what is passed.
+    fn others(&self, child: &PlainArc<Node>, word: u64, is_covered: bool) -> u64 {
+        match &self.own {
+            // Below one's own lock nobody else has one that conflicts; newcomers withdraw. But an
+            // upgrade may wait there.
+            Some(_) if is_covered => {
+                if is_upgrading(word) {
+                    word
+                } else {
+                    0
+                }
+            }
+            Some((node, kind)) if PlainArc::ptr_eq(node, child) => kind.without_one(word),
+            _ if self.upgrades && is_upgrading(word) => 0,
+            _ => word,
+        }
+    }
 }
 
 /// A walk's place in one list.
@@ -88,14 +124,29 @@ impl Walk {
             Marks::Conflict => Round::Stopping,
             Marks::Strike => Round::Passing { met: false },
         };
-        Self { kind, marks, round, frames: vec![Frame::new(node.clone())] }
+        Self { kind, marks, round, passed: Passed::default(), frames: vec![Frame::new(node.clone())] }
+    }
+
+    /// The walk of a shared lock's holder, for which pending upgrades wait (`upgrade.rs`).
+    pub(super) fn past_upgrades(mut self) -> Self {
+        self.passed.upgrades = self.kind.is_shared();
+        self
+    }
+
+    /// The walk of a lock's holder, which passes over that lock (`widen.rs`).
+    pub(super) fn past_own(mut self, node: &PlainArc<Node>, kind: Kind) -> Self {
+        self.passed.own = Some((node.clone(), kind));
+        self
     }
 
     /// The next descendant with a conflicting claim. The same one again, for as long as it has that
     /// claim. `None` once there is no conflict below.
     pub(super) fn next_conflict(&mut self) -> Option<PlainArc<Node>> {
-        while let Some(frame) = self.frames.last_mut() {
-            match frame.look(self.kind, self.marks, &mut self.round) {
+        while !self.frames.is_empty() {
+            let is_covered = self.passed.covers(&self.frames);
+            let passed = |child: &_, word| self.passed.others(child, word, is_covered);
+            let Some(frame) = self.frames.last_mut() else { break };
+            match frame.look(self.kind, self.marks, passed, &mut self.round) {
                 Found::Conflict(node) => return Some(node),
                 // Children before the rest of the list: this frame goes on where it is.
                 Found::Inner(node) => self.frames.push(Frame::new(node)),
@@ -119,7 +170,14 @@ impl Walk {
 }
 
 impl Frame {
-    fn look(&mut self, kind: Kind, marks: Marks, round: &mut Round) -> Found {
+    /// `others` takes a child's word to what is not passed of it.
+    fn look(
+        &mut self,
+        kind: Kind,
+        marks: Marks,
+        others: impl Fn(&PlainArc<Node>, u64) -> u64,
+        round: &mut Round,
+    ) -> Found {
         let mut slow = self.node.cold().slow.lock();
         for _ in 0..STRETCH {
             // The list may have become shorter since the last stretch.
@@ -142,14 +200,15 @@ impl Frame {
                 // Acquire: as a look up, synchronizes with the release in `drop_claim`.
                 word = child.word.fetch_and(!CLEAR, Ordering::SeqCst);
             }
-            if word & kind.conflicts(Place::Below) != 0 {
+            let seen = others(child, word);
+            if seen & kind.conflicts(Place::Below) != 0 {
                 match round {
                     // `left` still counts this child, so it is looked at again after the wait.
                     Round::Stopping => return Found::Conflict(child.clone()),
                     Round::Passing { met } => *met = true,
                 }
             }
-            if word & kind.conflicting_marks(Place::Below) != 0 {
+            if seen & kind.conflicting_marks(Place::Below) != 0 {
                 match marks {
                     Marks::Conflict => return Found::Conflict(child.clone()),
                     // Then it is looked at again: it may have been granted just before.

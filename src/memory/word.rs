@@ -26,6 +26,8 @@
 //!   without `CLEAR`. A claim that comes first makes it fail.
 //! * **`CLEAR` to none**: the `fetch_and` of a walk. The old word shows the claims made so far;
 //!   later ones look up.
+//! * **Shared to upgrading to exclusive**: a `fetch_update`, then a `fetch_sub`, as `upgrade.rs`
+//!   says.
 //! * **Mark to claim**: the CAS of the try that set the mark. It fails if the mark was struck out.
 
 use crate::request::{self, Mode, Scope};
@@ -50,8 +52,29 @@ const SS_ONE: u64 = 1 << 16;
 const SS: u64 = 0xff_ffff * SS_ONE;
 const SN_ONE: u64 = 1 << 40;
 const SN: u64 = 0xff_ffff * SN_ONE;
+/// All marks.
+pub(super) const MARKS: u64 = MARK_X | MARK_S;
 /// All claims and marks that reach below the node.
 pub(super) const COVERS: u64 = XS | SS | MARK_X | MARK_S;
+
+/// Whether a shared lock on the node is about to become exclusive: nothing else sets both.
+/// `upgrade.rs` explains it.
+#[inline]
+pub(super) const fn is_upgrading(word: u64) -> bool {
+    word & (XS | XN) != 0 && word & (SS | SN) != 0
+}
+
+/// How many shared claims there are on the node.
+#[inline]
+pub(super) const fn readers(word: u64) -> u64 {
+    Kind::Ss.count(word) + Kind::Sn.count(word)
+}
+
+/// Whether any of them reaches below the node.
+#[inline]
+pub(super) const fn readers_below(word: u64) -> bool {
+    word & SS != 0
+}
 
 /// What is claimed: mode and scope in one. The numbers are those that the Redis store has on the
 /// wire.
@@ -132,6 +155,31 @@ impl Kind {
             Self::Xn => Self::Sn,
             shared => shared,
         }
+    }
+
+    /// The exclusive kind of the same scope.
+    pub(super) const fn upgraded(self) -> Self {
+        match self {
+            Self::Ss => Self::Xs,
+            Self::Sn => Self::Xn,
+            exclusive => exclusive,
+        }
+    }
+
+    /// The kind of the same mode with the subtree.
+    pub(super) const fn with_subtree(self) -> Self {
+        if self.is_shared() { Self::Ss } else { Self::Xs }
+    }
+
+    /// The word without one claim of this kind, if it has one.
+    pub(super) const fn without_one(self, word: u64) -> u64 {
+        if self.count(word) > 0 { word - self.unit() } else { word }
+    }
+
+    /// Whether there is a claim in the word at `place` that keeps out a holder which covers that
+    /// node: a pending upgrade does not, as it waits for the holder.
+    pub(super) const fn keeps_out_holder(self, word: u64, place: Place) -> bool {
+        word & self.conflicts(place) != 0 && !(self.is_shared() && is_upgrading(word))
     }
 
     /// Whether another kind conflicts with this one if it is claimed at that place. The masks below

@@ -6,7 +6,7 @@ use super::Store;
 use super::meters::{self, Holds};
 use super::waiting::Outcome;
 use crate::backend::Backend;
-use crate::request::{Kind, Mode};
+use crate::request::{Kind, Mode, Scope};
 use crate::sync::contain;
 
 /// Whether each lock of a store is counted and timed, also one that was free. Empty without the
@@ -59,8 +59,19 @@ impl Hold {
 
     /// As what it is held has changed: that is a hold of another kind.
     pub(crate) fn became(&mut self, mode: Mode) {
-        let Some(old) = self.0.take_if(|held| held.kind.mode != mode) else { return };
-        contain(|| self.0 = Some(Box::new(old.of_mode(mode))));
+        let Some(kind) = self.0.as_ref().map(|held| Kind { mode, ..held.kind }) else { return };
+        self.became_kind(kind);
+    }
+
+    /// It covers the subtree from now on.
+    pub(crate) fn widened(&mut self) {
+        let Some(kind) = self.0.as_ref().map(|held| Kind { scope: Scope::Subtree, ..held.kind }) else { return };
+        self.became_kind(kind);
+    }
+
+    fn became_kind(&mut self, kind: Kind) {
+        let Some(old) = self.0.take_if(|held| held.kind != kind) else { return };
+        contain(|| self.0 = Some(Box::new(old.of_kind(kind))));
     }
 
     /// One lock has become so many, held like it.

@@ -13,7 +13,7 @@ use super::Store;
 use super::series::Series;
 use super::waiting::Outcome;
 use crate::error::LockError;
-use crate::request::{Kind, Mode};
+use crate::request::Kind;
 use crate::sync::now;
 
 const ACQUISITIONS: &str = "mutextree_lock_acquisitions_total";
@@ -107,9 +107,9 @@ impl Holds {
         other
     }
 
-    /// Ends, and goes on in another mode.
-    pub(super) fn of_mode(self, mode: Mode) -> Self {
-        Self::begin(self.store, Kind { mode, ..self.kind })
+    /// Ends, and goes on as another kind.
+    pub(super) fn of_kind(self, kind: Kind) -> Self {
+        Self::begin(self.store, kind)
     }
 }
 

@@ -33,6 +33,8 @@ impl Hold {
         Self
     }
 
+    pub(crate) fn widened(&mut self) {}
+
     pub(crate) fn split(self, count: usize) -> Vec<Self> {
         (0..count).map(|_| Self).collect()
     }

@@ -87,13 +87,15 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// User and password for the Sentinels of a `redis-sentinel://` URL; those in the URL are for the
-    /// servers only. Without this nobody logs in at a Sentinel. A user of `None` is the default one.
+    /// User and password for the Sentinels of a `redis-sentinel://` URL; those in the URL are for
+    /// the servers only. Without this nobody logs in at a Sentinel. A user of `None` is the default
+    /// one.
     ///
     /// ```no_run
     /// use mutextree::RedisStore;
     /// let url = "redis-sentinel://locks:secret@one:26379,two:26379,three:26379/mymaster";
-    /// let store = RedisStore::builder(url).sentinel_login(Some("watcher"), "another secret").connect()?;
+    /// let builder = RedisStore::builder(url).sentinel_login(Some("watcher"), "another secret");
+    /// let store = builder.connect()?;
     /// # Ok::<(), mutextree::LockError>(())
     /// ```
     #[cfg(feature = "redis-sentinel")]

@@ -7,6 +7,7 @@
 //! * `wire/guide.rs`, `wire/sentinel.rs`, `wire/cluster.rs`: how one is asked
 //! * `wire/dial.rs`, `wire/login.rs`, `wire/resolve.rs`: one connection to one place
 //! * `wire/lines.rs`: the connections that are open, and which of them are cut
+//! * `wire/pauses.rs`: the same again, after pauses that grow
 //! * `wire/answer.rs`: answers out of bytes
 //! * `wire/refusal.rs`: what an error of the server means
 //! * `wire/socket.rs`: system calls that end at a deadline and are repeated after a signal
@@ -28,17 +29,18 @@
 //! | `redis-sentinel://` | Sentinels, in turn | the address, and the number of the configuration |
 //! | `redis-cluster://` | nodes, in turn | the table of slots |
 //!
-//! * **M1, its own time.** A search ends at the deadline of whoever needs the connection. Each guide
-//!   has its share of what is left. One that did not answer is asked last the next time.
-//! * **M2, waiting for a master.** If a guide says that there is a master, or may be one soon, and it
-//!   cannot be had, the search goes on until the deadline: a failover is under way. The failure
+//! * **M1, its own time.** A search ends at the deadline of whoever needs the connection. Each
+//!   guide has its share of what is left. One that did not answer is asked last the next time.
+//! * **M2, waiting for a master.** If a guide says that there is a master, or may be one soon, and
+//!   it cannot be had, the search goes on until the deadline: a failover is under way. The failure
 //!   then is [`Failure::Later`], as the command did not run. If no guide can be reached the failure
 //!   is [`Failure::Down`], at once.
 //! * **M3, no way back.** Sentinels number their configurations. An answer with a smaller number
 //!   than one seen before counts only if nobody has a better one. The nodes of a cluster give no
 //!   number for a slot; there `MOVED` puts right what a node that slept has said.
-//! * **M4, the role.** A server that a guide named, and that says it is a replica, is not the master.
-//!   A fixed place is not asked: all our scripts write, and a replica answers them `READONLY`.
+//! * **M4, the role.** A server that a guide named, and that says it is a replica, is not the
+//!   master. A fixed place is not asked: all our scripts write, and a replica answers them
+//!   `READONLY`.
 //! * **M5, no guide left.** While no guide can be reached the last master is tried. So locks go on
 //!   while all Sentinels are away, when there is no failover, either.
 //!
@@ -55,31 +57,30 @@
 //! | each second: a [look](Wire::look) at what a guide says | cut, if another server is master | `Unsure` |
 //!
 //! A caller's command that a server *passed on* (the third to the fifth line) is sent again by
-//! [`Wire::call`] until the caller's deadline, if there are guides. So neither a failover nor a slot
-//! that moves shows, but in time.
+//! [`Wire::call`] until the caller's deadline, if there are guides. So neither a failover nor a
+//! slot that moves shows, but in time.
 //!
 //! **Nobody follows `ASK`.** While a slot moves the classic way, key by key, a script with several
 //! keys is run by neither side unless it has all of them. Ours declare seven, and the last never
-//! exists: it is what the names of mailboxes begin with. So the old side answers `TRYAGAIN`, or `ASK`
-//! once all keys have gone; the new side, asked with `ASKING`, answers `TRYAGAIN`. The listener's
-//! command, which has one key, would be run, and would wait for messages that no script can push
-//! meanwhile. So the move is sat out. What that costs is in `docs/distributed.md`.
+//! exists: it is what the names of mailboxes begin with. So the old side answers `TRYAGAIN`, or
+//! `ASK` once all keys have gone; the new side, asked with `ASKING`, answers `TRYAGAIN`. The
+//! listener's command, which has one key, would be run, and would wait for messages that no script
+//! can push meanwhile. So the move is sat out. What that costs is in `docs/distributed.md`.
 //!
 //! # Which connections are cut
 //!
-//! * **L1, elsewhere.** When a connection to the master is open, all others of the store are cut that
-//!   lead to an address which is not one of that server's: those of callers, lanes, driver and
+//! * **L1, elsewhere.** When a connection to the master is open, all others of the store are cut
+//!   that lead to an address which is not one of that server's: those of callers, lanes, driver and
 //!   listener, whoever waits on them. So a master that hangs, or was cut off and does not know it,
 //!   is left for good as soon as one thread has found the new one.
-//! * **L2, another process.** Each connection knows the run id of its server. One that was never seen
-//!   before took the place of those before, so connections to them are cut: a proxy may hide the
-//!   address. Of those that were seen before, several may be behind one proxy, and none is cut.
+//! * **L2, another process.** Each connection knows the run id of its server. One that was never
+//!   seen before took the place of those before, so connections to them are cut: a proxy may hide
+//!   the address. Of those that were seen before, several may be behind one proxy, and none is cut.
 //! * **L3**: who finds its connection cut uses it no more, and what was under way is `Unsure`.
 
-use std::thread;
 use std::time::Duration;
 
-use super::clock::{clock, until};
+use super::clock::clock;
 use super::error::{Failure, RedisStoreError};
 use super::primitives::Arc;
 use super::server::Server;
@@ -94,6 +95,7 @@ mod dial;
 mod guide;
 mod lines;
 mod login;
+mod pauses;
 mod place;
 mod pool;
 mod refusal;
@@ -115,16 +117,15 @@ pub(in crate::redis) use destination::Destination;
 mod tests;
 
 use connector::Connector;
+use pauses::Pauses;
 use pool::Pool;
 use transport::Connect;
 
 /// The reason of a failure that is a time-out.
 const NO_ANSWER: &str = "no answer in time";
 
-/// The first pause before a command that was passed on is sent again; it doubles with each further
-/// one.
-const FIRST_PAUSE: Duration = Duration::from_millis(1);
-const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+/// Between a command that was passed on, and the same one again.
+const PAUSES: Pauses = Pauses { first: Duration::from_millis(1), longest: Duration::from_millis(50) };
 
 /// The server that is master for a tree, and the connections to it.
 ///
@@ -168,14 +169,7 @@ impl Wire {
             return self.pool.call(command, deadline);
         }
         let deadline = deadline.min(clock().saturating_add(self.timeout));
-        let mut pause = FIRST_PAUSE;
-        loop {
-            match self.pool.call(command, deadline) {
-                Err(failure) if refusal::is_passing_on(&failure) && until(deadline) > pause * 2 => thread::sleep(pause),
-                answer => return answer,
-            }
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
+        PAUSES.between(deadline, refusal::is_passing_on, || self.pool.call(command, deadline))
     }
 
     /// The error of a command that has had no answer in time.

@@ -44,11 +44,15 @@ struct Lock {
     token: u64,
     /// When its lease ends.
     ends: Option<Instant>,
+    /// Whether it is shared, and waits to be exclusive.
+    upgrading: bool,
 }
 
 impl Lock {
+    /// A lock that waits to be exclusive is so for all others.
     fn conflicts(&self, path: &TreePath, kind: Kind) -> bool {
-        conflicts((&self.path, self.kind), (path, kind))
+        let mode = if self.upgrading { Mode::Exclusive } else { self.kind.mode };
+        conflicts((&self.path, Kind::new(mode, self.kind.scope)), (path, kind))
     }
 }
 
@@ -157,7 +161,18 @@ impl Backend for NaiveStore {
             state.last_id += 1;
             let (id, path, owner) = (state.last_id, node.path.clone(), request.owner.clone());
             let (kind, since) = (request.kind, Instant::now());
-            state.locks.push(Lock { id, arrival, path, kind, owner, held: false, since, token: 0, ends: None });
+            state.locks.push(Lock {
+                id,
+                arrival,
+                path,
+                kind,
+                owner,
+                held: false,
+                since,
+                token: 0,
+                ends: None,
+                upgrading: false,
+            });
         }
 
         while let Some((asked, lock)) = state.in_the_way(arrival) {
@@ -203,7 +218,7 @@ impl Backend for NaiveStore {
         Ok(())
     }
 
-    fn resolve_below(node: &Node, path: PathRef<'_>) -> Result<Node, LockError> {
+    fn resolve_near(node: &Node, path: PathRef<'_>) -> Result<Node, LockError> {
         Ok(NaiveStore(node.store.clone()).resolve(path))
     }
 
@@ -221,11 +236,73 @@ impl Backend for NaiveStore {
             state.last_id += 1;
             let id = state.last_id;
             state.locks.push(Lock { id, path: node.path.clone(), ..old.clone() });
-            Grant { id, ..grant }
+            Grant { id, mode: grant.mode, token: grant.token, lease: grant.lease }
         });
         let kept = kept.collect();
         node.store.changed.notify_all();
         Ok(kept)
+    }
+
+    fn widen(node: &Node, grant: Grant, ancestor: &Node) -> Result<Grant, Unchanged<Grant>> {
+        let mut state = node.store.now();
+        let Some(held) = state.find(grant.id).map(|lock| lock.kind) else {
+            return Err(Unchanged::new(grant, node.not_held()));
+        };
+        if held.scope == Scope::Subtree && ancestor.path == node.path {
+            return Ok(grant);
+        }
+        let wanted = Kind::new(held.mode, Scope::Subtree);
+        let mut others = state.locks.iter().filter(|lock| lock.id != grant.id);
+        // Who waits for what is locked already may as well wait for more.
+        let is_in_the_way = |lock: &&Lock| lock.held || !lock.path.starts_with(&node.path);
+        let in_the_way = others.find(|lock| lock.conflicts(&ancestor.path, wanted) && is_in_the_way(lock));
+        if let Some(lock) = in_the_way {
+            let blocker = Blocker::new(ancestor.path.clone(), lock.path.clone(), lock.owner.clone());
+            return Err(Unchanged::new(grant, LockError::WouldBlock { blocker }));
+        }
+        state.last_token += 1;
+        let token = state.last_token;
+        let lock = state.find(grant.id).expect("it was just found");
+        (lock.path, lock.kind, lock.token) = (ancestor.path.clone(), wanted, token);
+        node.store.changed.notify_all();
+        Ok(Grant { token, ..grant })
+    }
+
+    fn upgrade(node: &Node, grant: &mut Grant, wait: Wait) -> Result<(), LockError> {
+        if grant.mode == Mode::Exclusive {
+            return Ok(());
+        }
+        let mut state = node.store.now();
+        let held = state.find(grant.id).ok_or_else(|| node.not_held())?.kind;
+        let wanted = Kind::new(Mode::Exclusive, held.scope);
+        let blocker = |lock: &Lock| Blocker::new(node.path.clone(), lock.path.clone(), lock.owner.clone());
+        if let Some(other) = state.locks.iter().find(|lock| lock.upgrading && lock.conflicts(&node.path, wanted)) {
+            return Err(LockError::Upgrading { blocker: blocker(other) });
+        }
+        loop {
+            // Waiters are passed: they need this lock to go in any case.
+            let others = state.locks.iter().filter(|lock| lock.held && lock.id != grant.id);
+            let in_the_way = others.filter(|lock| lock.conflicts(&node.path, wanted)).map(blocker).next();
+            let lock = state.find(grant.id).ok_or_else(|| node.not_held())?;
+            let until = match (in_the_way, wait) {
+                (None, _) => break,
+                (Some(_), Wait::Forever) => None,
+                (Some(_), Wait::Until(deadline)) if Instant::now() < deadline => Some(deadline),
+                (Some(blocker), Wait::Never | Wait::Until(_)) => {
+                    lock.upgrading = false;
+                    node.store.changed.notify_all();
+                    return Err(LockError::refused(wait, blocker));
+                }
+            };
+            lock.upgrading = true;
+            state = node.store.after_a_change(state, until);
+        }
+        state.last_token += 1;
+        let token = state.last_token;
+        let lock = state.find(grant.id).expect("it was just found");
+        (lock.kind, lock.token, lock.upgrading) = (wanted, token, false);
+        (grant.mode, grant.token) = (Mode::Exclusive, token);
+        Ok(())
     }
 
     fn mode(grant: &Grant) -> Mode {
@@ -266,12 +343,14 @@ impl Backend for NaiveStore {
         for lock in &self.0.now().locks {
             let (path, since) = (lock.path.clone(), Some(lock.since.elapsed()));
             if lock.held {
-                let mut line = HeldLock::new(path, lock.kind);
+                let mut line = HeldLock::new(path.clone(), lock.kind);
                 (line.owner, line.held_for, line.fencing_token) = (lock.owner.clone(), since, Some(lock.token));
                 line.remaining = lock.ends.map(|ends| ends.saturating_duration_since(Instant::now()));
                 held.push(line);
-            } else {
-                let mut line = WaitingLock::new(path, lock.kind);
+            }
+            if lock.upgrading || !lock.held {
+                let kind = if lock.upgrading { Kind::new(Mode::Exclusive, lock.kind.scope) } else { lock.kind };
+                let mut line = WaitingLock::new(path, kind);
                 (line.owner, line.waited) = (lock.owner.clone(), since);
                 waiting.push(line);
             }

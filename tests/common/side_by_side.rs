@@ -20,6 +20,10 @@ pub enum Step {
     Unlock(usize),
     Downgrade(usize),
     AskToken(usize),
+    /// To those of these paths that are at or below its own.
+    Narrow(usize, Vec<TreePath>),
+    Widen(usize, TreePath),
+    Upgrade(usize),
     IsLocked(Ask),
     DropHandles,
     Shrink,
@@ -84,7 +88,31 @@ impl<S: LockStore> Side<S> {
                 assert!(guard.fencing_token() != 0 && guard.is_held());
                 Ok(())
             }
+            Step::Narrow(which, paths) if !self.held.is_empty() => {
+                let guard = self.held.swap_remove(which % self.held.len());
+                let (token, below) = (guard.fencing_token(), |path: &&TreePath| path.starts_with(guard.path()));
+                let below: Vec<_> = paths.iter().filter(below).collect();
+                match guard.narrow(below) {
+                    Ok(kept) => {
+                        assert!(kept.iter().all(|guard| guard.fencing_token() == token));
+                        self.held.extend(kept);
+                        Ok(())
+                    }
+                    Err(failed) => self.keep(Ok(failed.guard)).and(Err(failed.error)),
+                }
+            }
+            Step::Widen(which, path) if !self.held.is_empty() => {
+                match self.held.swap_remove(which % self.held.len()).try_widen(path) {
+                    Ok(wide) => self.keep(Ok(wide)),
+                    Err(failed) => self.keep(Ok(failed.guard)).and(Err(failed.error)),
+                }
+            }
+            Step::Upgrade(which) if !self.held.is_empty() => {
+                let at = which % self.held.len();
+                self.held[at].try_upgrade()
+            }
             Step::Release(_) | Step::Unlock(_) | Step::Downgrade(_) | Step::AskToken(_) => Ok(()),
+            Step::Narrow(..) | Step::Widen(..) | Step::Upgrade(_) => Ok(()),
             Step::IsLocked(ask) => return (self.mutex(ask).is_locked().to_string(), None),
             Step::DropHandles => {
                 self.handles.clear();
@@ -101,6 +129,7 @@ impl<S: LockStore> Side<S> {
                 let kind = match error {
                     LockError::WouldBlock { .. } => "would block",
                     LockError::TimedOut { .. } => "timed out",
+                    LockError::InvalidInput(_) => "makes no sense",
                     _ => "failed",
                 };
                 (kind.into(), error.blocking_path().cloned())

@@ -1,5 +1,5 @@
-//! Sentinels, clusters and failovers, with real servers: while locks are held, waited for by threads
-//! and by tasks, and tried. The judge of `tools/judge` decides.
+//! Sentinels, clusters and failovers, with real servers: while locks are held, waited for by
+//! threads and by tasks, and tried. The judge of `tools/judge` decides.
 //!
 //! * `node.rs`: one `redis-server`, of whatever kind
 //! * `replicated.rs`: a master, two replicas and three Sentinels
@@ -7,7 +7,7 @@
 //! * `load.rs`: those who hold, wait and try, and what they believed
 //! * `verdict.rs`: what they may not have believed
 
-#[allow(dead_code)] // other tests use the rest
+#[allow(dead_code, reason = "other tests use the rest")]
 #[path = "../redis/checker.rs"]
 mod checker;
 mod load;
@@ -24,6 +24,10 @@ use std::time::{Duration, Instant};
 
 /// What has to come is there by then, on a busy machine.
 const SOON: Duration = Duration::from_secs(30);
+
+/// A lease that outlasts any failover, on a busy machine, too: such a lock is lost only if the data
+/// are.
+const LONG: Duration = Duration::from_secs(120);
 
 #[track_caller]
 fn wait_until(what: &str, mut so: impl FnMut() -> bool) {

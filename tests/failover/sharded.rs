@@ -105,15 +105,19 @@ impl Sharded {
         self.nodes.iter().position(|node| node.address() == address).expect("it is one of ours")
     }
 
-    /// The replica of a master.
+    /// The replica of a master, once the master has heard of it.
     pub(crate) fn replica_of(&self, master: usize) -> usize {
-        let replicas: Vec<String> = self.nodes[master].ask(&format!("CLUSTER REPLICAS {}", self.id(master)));
+        let (command, mut replicas) = (format!("CLUSTER REPLICAS {}", self.id(master)), Vec::<String>::new());
+        wait_until("the master never hears of its replica", || {
+            replicas = self.nodes[master].ask(&command);
+            !replicas.is_empty()
+        });
         let address = replicas[0].split([' ', '@']).nth(1).unwrap().to_owned();
         self.nodes.iter().position(|node| node.address() == address).expect("it is one of ours")
     }
 
-    /// Moves a slot key by key, as `redis-cli --cluster reshard` does, with a pause before it is all
-    /// the other's. Returns how many keys it had.
+    /// Moves a slot key by key, as `redis-cli --cluster reshard` does, with a pause before it is
+    /// all the other's. Returns how many keys it had.
     pub(crate) fn migrate(&self, slot: u16, from: usize, to: usize, pause: Duration) -> usize {
         let (from_id, to_id, to_port) = (self.id(from), self.id(to), self.nodes[to].port());
         let _: String = self.nodes[to].ask(&format!("CLUSTER SETSLOT {slot} IMPORTING {from_id}"));

@@ -2,9 +2,9 @@
 //! order of time.
 //!
 //! A belief lasts from a grant to the last time at which its holder saw `is_held` say yes. What it
-//! rests on is not known to its user. But at time t it rests on a request that was sent after t less
-//! its lease. So the judge is told a lease after a loss of data: what is believed from now on rests
-//! on a request since.
+//! rests on is not known to its user. But at time t it rests on a request that was sent after t
+//! less its lease. So the judge is told a lease after a loss of data: what is believed from now on
+//! rests on a request since.
 
 use std::fmt;
 

@@ -7,15 +7,15 @@ use mutextree::{LockError, LockStore};
 use crate::checker::check;
 use crate::load::Load;
 use crate::sharded::Sharded;
-use crate::{SOON, wait_until};
+use crate::{LONG, SOON, wait_until};
 
 /// What a move of a slot, or a planned failover, takes away from nobody.
 #[test]
 fn moves_under_load() {
     let mut setup = Sharded::start();
     let stores = [(); 2].map(|()| setup.connect(|builder| builder.tree("load")));
-    let held = stores[0].lock("held").unwrap();
-    let lost = stores[0].lost_locks();
+    let kept = setup.connect(|builder| builder.tree("load").lease(LONG));
+    let (lost, held) = (kept.lost_locks(), kept.lock("held").unwrap());
     let slot = setup.slot("load");
     let load = Load::start(&stores);
     load.gets_through("before");
@@ -55,7 +55,8 @@ fn moves_under_load() {
 fn failovers_under_load() {
     let mut setup = Sharded::start();
     let stores = [(); 2].map(|()| setup.connect(|builder| builder.tree("load")));
-    let held = stores[0].lock("held").unwrap();
+    let kept = setup.connect(|builder| builder.tree("load").lease(LONG));
+    let held = kept.lock("held").unwrap();
     let slot = setup.slot("load");
     let mut load = Load::start(&stores);
     load.gets_through("before");

@@ -9,7 +9,7 @@ use crate::checker::check;
 use crate::load::Load;
 use crate::node::{Node, free_port};
 use crate::replicated::Replicated;
-use crate::{SOON, wait_until};
+use crate::{LONG, SOON, wait_until};
 
 /// How many connections a server has of stores with this client name.
 fn clients(node: &Node, name: &str) -> usize {
@@ -22,7 +22,7 @@ fn clients(node: &Node, name: &str) -> usize {
 fn failovers_under_load() {
     let mut setup = Replicated::start();
     let stores = [(); 2].map(|()| setup.connect(|builder| builder.tree("load")));
-    let kept = setup.connect(|builder| builder.tree("kept"));
+    let kept = setup.connect(|builder| builder.tree("kept").lease(LONG));
     let held = kept.lock("held").unwrap();
     let mut load = Load::start(&stores);
     load.gets_through("before");

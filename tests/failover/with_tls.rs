@@ -67,7 +67,7 @@ fn users_and_certificates() {
     let servers: Vec<&str> = servers.into_iter().chain(USER.split(' ')).collect();
     let sentinels = format!(
         "sentinel auth-pass mine root\nrequirepass watch\nsentinel sentinel-pass watch\n\
-         user watcher on >another +ping +sentinel|get-master-addr-by-name +sentinel|master\n\
+         user watcher on >hunter2 +ping +sentinel|get-master-addr-by-name +sentinel|master\n\
          tls-replication yes\ntls-auth-clients no\n\
          tls-cert-file {certificate}\ntls-key-file {key}\ntls-ca-cert-file {authority}"
     );
@@ -97,10 +97,10 @@ fn users_and_certificates() {
 }
 
 fn refusal(builder: RedisStoreBuilder) -> RedisStoreError {
-    let LockError::Store(error) = builder.timeout(Duration::from_secs(3)).connect().unwrap_err() else { panic!() };
+    let LockError::Store(error) = builder.timeout(Duration::from_secs(15)).connect().unwrap_err() else { panic!() };
     let error: RedisStoreError = error.downcast_ref::<RedisStoreError>().unwrap().clone();
     let text = format!("{error} {error:?}");
-    assert!(!["secret", "another", "wrong"].iter().any(|password| text.contains(password)), "{text}");
+    assert!(!["secret", "hunter2", "wrong"].iter().any(|password| text.contains(password)), "{text}");
     error
 }
 
@@ -108,7 +108,7 @@ fn child(places: &str) {
     let (places, plain) = places.split_once(' ').unwrap();
     let url = format!("rediss-sentinel://me:secret@{places}/mine");
     let store = RedisStore::builder(&url)
-        .sentinel_login(Some("watcher"), "another")
+        .sentinel_login(Some("watcher"), "hunter2")
         .timeout(Duration::from_secs(15))
         .connect()
         .unwrap();
@@ -122,7 +122,7 @@ fn child(places: &str) {
     sentinel_refuses(refusal(RedisStore::builder(&url)));
     sentinel_refuses(refusal(RedisStore::builder(&url).sentinel_login(None, "wrong")));
     let builder = RedisStore::builder(&url.replace("secret", "wrong"));
-    let error = refusal(builder.sentinel_login(Some("watcher"), "another"));
+    let error = refusal(builder.sentinel_login(Some("watcher"), "hunter2"));
     let RedisStoreError::Authentication { address } = &error else { panic!("{error}") };
     assert!(!places.contains(address.as_str()), "it is the server that refuses: {address}");
 

@@ -2,13 +2,14 @@
 
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mutextree::{
     Backend, Kind, LockError, LockStore, Mode, PathRef, RedisGrant, RedisNode, RedisStore, Request, Scope, TreePath,
     Wait,
 };
 
+use crate::failures::wait_until;
 use crate::server::{Server, new_tree, new_tree_with, shared, tree_of};
 
 const EXCLUSIVE: Kind = Kind::new(Mode::Exclusive, Scope::Subtree);
@@ -42,14 +43,6 @@ fn another(store: &RedisStore) -> RedisStore {
     RedisStore::builder(&shared().url()).tree(tree_of(store)).connect().unwrap()
 }
 
-fn until(condition: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !condition() {
-        assert!(began.elapsed() < Duration::from_secs(20), "it does not come true");
-        thread::sleep(Duration::from_millis(2));
-    }
-}
-
 fn waiters(store: &RedisStore) -> usize {
     store.snapshot().unwrap().waiters().len()
 }
@@ -71,7 +64,7 @@ fn what_is_kept_stays_and_the_rest_is_served_at_once() {
                 drop(guard);
             });
         }
-        until(|| waiters(&store) == 3);
+        wait_until("three wait", || waiters(&store) == 3);
         let kept = [node(&store, "a/kept"), node(&store, "a/too/deep")];
         let grants = RedisStore::narrow(&top, grant, &kept).unwrap();
         assert_eq!(got.recv_timeout(Duration::from_secs(10)).unwrap(), "a/rest");
@@ -171,7 +164,7 @@ fn a_lock_is_not_widened_past_one_who_waits() {
     thread::scope(|scope| {
         let other = another(&store);
         scope.spawn(move || drop(other.lock("a").unwrap()));
-        until(|| waiters(&store) == 1);
+        wait_until("one waits", || waiters(&store) == 1);
         let unchanged = RedisStore::widen(&mine.0, mine.1, &node(&store, "a")).unwrap_err();
         assert!(matches!(unchanged.error, LockError::WouldBlock { .. }));
         release((mine.0, unchanged.guard));
@@ -230,13 +223,13 @@ fn while_it_waits_no_reader_gets_in_and_then_it_goes_first() {
             tell.send("writer").unwrap();
             drop(guard);
         });
-        until(|| waiters(&store) == 1);
+        wait_until("one waits", || waiters(&store) == 1);
         let upgrading = scope.spawn(move || {
             RedisStore::upgrade(&mine.0, &mut mine.1, Wait::Forever).unwrap();
             told.send("upgrade").unwrap();
             mine
         });
-        until(|| waiters(&store) == 2);
+        wait_until("two wait", || waiters(&store) == 2);
         let snapshot = other.snapshot().unwrap();
         let first = snapshot.waiters().next().unwrap();
         assert_eq!((first.path.to_string(), first.kind.mode), ("a".into(), Mode::Exclusive));
@@ -266,7 +259,7 @@ fn of_two_the_second_is_told_at_once() {
                 RedisStore::upgrade(&mine.0, &mut mine.1, Wait::Forever).unwrap();
                 mine
             });
-            until(|| waiters(&other) == 1);
+            wait_until("one waits", || waiters(&other) == 1);
             for wait in [Wait::Forever, Wait::timeout(Duration::from_secs(60)), Wait::Never] {
                 let error = RedisStore::upgrade(&second.0, &mut second.1, wait).unwrap_err();
                 assert!(matches!(error, LockError::Upgrading { .. }), "{error:?}");
@@ -292,7 +285,7 @@ fn given_up_it_is_shared_as_before_and_those_behind_go_on() {
     thread::scope(|scope| {
         let other = another(&store);
         let behind = scope.spawn(move || {
-            until(|| waiters(&other) == 1);
+            wait_until("one waits", || waiters(&other) == 1);
             drop(other.mutex("a").unwrap().shared().try_lock_for(Duration::from_secs(20)).unwrap());
         });
         let error = RedisStore::upgrade(&mine.0, &mut mine.1, Wait::timeout(Duration::from_millis(500))).unwrap_err();
@@ -327,7 +320,7 @@ fn the_lock_lives_on_while_it_waits() {
             assert!(matches!(error, LockError::NotHeld { .. }), "{error:?}");
             mine
         });
-        until(|| waiters(&store) == 1);
+        wait_until("one waits", || waiters(&store) == 1);
         let its = RedisStore::fencing_token(&reader.0, &reader.1);
         let lock = store.locks().unwrap().into_iter().find(|lock| lock.fencing_token != Some(its)).unwrap();
         assert!(store.break_lock(&lock).unwrap());

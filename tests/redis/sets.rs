@@ -3,13 +3,14 @@
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mutextree::{
     Backend, Kind, LockError, LockStore, Member, Mode, PathRef, RedisGrant, RedisStore, Request, Scope, TreePath, Wait,
 };
 
 use crate::checker::check;
+use crate::failures::wait_until;
 use crate::server::{new_tree, new_tree_with, shared, tree_of};
 
 const EXCLUSIVE: Kind = Kind::new(Mode::Exclusive, Scope::Subtree);
@@ -95,7 +96,7 @@ fn a_set_waits_and_holds_nothing_meanwhile() {
             RedisStore::release_all(&members, grants).unwrap();
             all
         });
-        until(|| store.snapshot().unwrap().waiters().len() == 3);
+        wait_until("three wait", || store.snapshot().unwrap().waiters().len() == 3);
         let snapshot = store.snapshot().unwrap();
         let paths: Vec<String> = snapshot.waiters().map(|waiter| waiter.path.to_string()).collect();
         assert_eq!(paths, ["a", "b", "c"], "a listing shows each member");
@@ -108,14 +109,6 @@ fn a_set_waits_and_holds_nothing_meanwhile() {
         assert_eq!(waiter.join().unwrap(), ["a", "b", "c"]);
     });
     assert!(store.snapshot().unwrap().waiters().next().is_none());
-}
-
-fn until(condition: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !condition() {
-        assert!(began.elapsed() < Duration::from_secs(20), "it does not come true");
-        thread::sleep(Duration::from_millis(2));
-    }
 }
 
 /// Several stores, each with sets in an order of its own: nobody waits in a circle.
@@ -255,7 +248,7 @@ fn a_task_waits_for_a_set() {
         assert!(tokio::time::timeout(Duration::from_millis(100), waits).await.is_err());
         tokio::task::spawn_blocking({
             let store = store.clone();
-            move || until(|| store.snapshot().unwrap().waiters().next().is_none())
+            move || wait_until("nobody waits", || store.snapshot().unwrap().waiters().next().is_none())
         })
         .await
         .unwrap();
@@ -265,5 +258,5 @@ fn a_task_waits_for_a_set() {
         });
         RedisStore::release_all(&members, grants.unwrap()).unwrap();
     });
-    until(|| held(&store).is_empty());
+    wait_until("nobody holds anything", || held(&store).is_empty());
 }

@@ -30,7 +30,7 @@ fn too_wide(line: &Line<'_>) -> bool {
 #[test]
 fn comments_are_at_most_100_columns_wide() {
     let (mut complaints, mut checked) = (Vec::new(), 0);
-    for file in sources(&["src", "tests", "benches", "examples", "tools", "fuzz", "scripts", ".ci"]) {
+    for file in sources(&["src", "tests", "benches", "examples", "tools", "fuzz", "python", "scripts", ".ci"]) {
         let source = Source::new(&file.text, file.language);
         let lines: Vec<_> = source.lines().collect();
         checked += lines.iter().filter(|line| line.comment.is_some()).count();
@@ -233,7 +233,7 @@ fn files_that_are_named_are_there() {
             }
         }
     };
-    for file in sources(&["src", "tests", "benches", "examples", "tools", "fuzz", "scripts", ".ci"]) {
+    for file in sources(&["src", "tests", "benches", "examples", "tools", "fuzz", "python", "scripts", ".ci"]) {
         for line in Source::new(&file.text, file.language).lines() {
             check(&file.name, line.number, line.comment.unwrap_or_default());
         }

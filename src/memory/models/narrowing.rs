@@ -16,14 +16,22 @@ fn narrow_against(name: &'static str, to: &'static str, other: &'static str, kin
         prepare(&world);
         let (held, kept, asked) = (world.used("a"), world.node(to), world.node(other));
         take(&held, kinds[0]);
+        // Until it is released `to` is locked without a gap, which keeps out `other`.
+        let released = PlainArc::new(AtomicUsize::new(0));
         run([
-            threaded!(world, held, kept => {
+            threaded!(world, held, kept, released => {
                 world.touch(&kept, kinds[0]);
                 narrow_to(&held, kinds[0], &kept);
                 world.touch(&kept, kinds[0]);
+                released.store(1, Plain::Relaxed);
                 kept.drop_claim(kinds[0]);
             }),
-            threaded!(world, asked => world.lock(&asked, kinds[1])),
+            threaded!(world, asked, released => {
+                take(&asked, kinds[1]);
+                assert_eq!(released.load(Plain::Relaxed), 1, "there was a gap");
+                world.touch(&asked, kinds[1]);
+                asked.drop_claim(kinds[1]);
+            }),
         ]);
         drop((held, kept, asked));
         world.assert_as_new();
@@ -75,8 +83,8 @@ fn narrow_a_shared_lock() {
     });
 }
 
-/// Somebody drains above: it goes on below what was let go. Fails if a narrowing lock lets go before
-/// it claims.
+/// Somebody drains above: it goes on below what was let go. Fails if a narrowing lock lets go
+/// before it claims.
 #[test]
 fn narrow_against_a_lock_above() {
     narrow_against("narrow_against_a_lock_above", "a/b", "/", [Kind::Xs, Kind::Xs], |world| {
@@ -84,8 +92,8 @@ fn narrow_against_a_lock_above() {
     });
 }
 
-/// Two wait for the held lock: one for the rest, which gets in before the kept part is released, and
-/// one for the kept part. Fails if a narrowing lock wakes nobody.
+/// Two wait for the held lock: one for the rest, which gets in before the kept part is released,
+/// and one for the kept part. Fails if a narrowing lock wakes nobody.
 #[test]
 fn narrow_wakes_waiters_for_the_rest() {
     explore("narrow_wakes_waiters_for_the_rest", || {

@@ -7,6 +7,7 @@ use super::super::set::{SetAcquisition, block_on, try_claim_all};
 use super::super::{MemoryNode, MemoryStore};
 use super::*;
 use crate::backend::Member;
+use crate::memory::upgrade::upgrade;
 use crate::request::Request;
 
 /// A set as the store gets it, in the order given.
@@ -312,6 +313,30 @@ fn a_set_that_drains_lapses() {
         drop(waits);
         other.join().unwrap();
         drop((a, b, leaf, set));
+        world.assert_as_new();
+    });
+}
+
+/// A set has a shared claim below a lock that becomes exclusive, and drains for another lock of the
+/// same holder. Fails if an upgrade leaves sets asleep with a claim below it, or if a set drains
+/// while an upgrade above its claim is pending.
+#[test]
+fn upgrade_passes_a_set_that_drains() {
+    explore("upgrade_passes_a_set_that_drains", || {
+        let world = World::new(ENDLESS, &["a/1", "b/1"]);
+        let (held, below, inner, leaf) = (world.used("a"), world.used("a/1"), world.used("b"), world.used("b/1"));
+        take(&held, Kind::Ss);
+        take(&leaf, Kind::Xs);
+        run([
+            threaded!(world, below, inner => lock_all(&world, &members(&[(&below, Kind::Ss), (&inner, Kind::Xs)]))),
+            threaded!(world, held, leaf => {
+                upgrade(&held, Kind::Ss, None, None, |_| {}).unwrap();
+                world.touch(&held, Kind::Xs);
+                held.drop_claim(Kind::Xs);
+                leaf.drop_claim(Kind::Xs);
+            }),
+        ]);
+        drop((held, below, inner, leaf));
         world.assert_as_new();
     });
 }

@@ -5,7 +5,7 @@ use crate::path::ToTreePath;
 use std::time::Duration;
 
 fn below(node: &PlainArc<Node>, path: &str) -> PlainArc<Node> {
-    node.resolve_below(path.to_path_ref().unwrap())
+    node.resolve_near(path.to_path_ref().unwrap())
 }
 
 #[test]
@@ -22,6 +22,8 @@ fn one_path_is_one_node_before_and_after() {
     assert!(PlainArc::ptr_eq(&below(&a, "a/c/d"), new.parent().unwrap()));
     assert!(PlainArc::ptr_eq(&new.ancestors()[2], &a), "its ancestors are those that are there");
     assert!(PlainArc::ptr_eq(&below(&a, "a/c/d/e"), &new));
+    assert!(PlainArc::ptr_eq(&below(&new, "a"), &a), "and upwards");
+    assert!(below(&new, "/").path.is_root());
 }
 
 #[test]

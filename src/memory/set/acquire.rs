@@ -10,7 +10,7 @@ use super::super::acquire::{Refused, Step, Who};
 use super::super::node::Node;
 use super::super::sleeper::Sleeper;
 use super::super::wait::{Left, Turn};
-use super::super::waiter::{Role, Waiter, rank};
+use super::super::waiter::{Rank, Role, Waiter};
 use super::super::walk::{Marks, Walk};
 use super::super::word::Place;
 use super::phase::{claim_all, drop_all, kind, node, sets};
@@ -18,10 +18,7 @@ use crate::backend::Member;
 use crate::deadlock::Asks;
 use crate::sync::{Deadline, Ordering, PlainArc, Spin, Stamp};
 
-pub(super) use self::future::AcquiringSet;
-
 mod deadlock;
-mod future;
 
 #[derive(Debug)]
 enum Stage {
@@ -72,18 +69,18 @@ struct Asleep {
     /// What it goes on with, if it sleeps with its claims.
     drain: Option<Drain>,
     sleeper: PlainArc<Sleeper>,
-    stamp: Stamp,
+    rank: Rank,
 }
 
 impl Asleep {
     /// Leaves the queue after having been woken.
     fn rise(&self) -> Turn {
-        self.at.rise(&self.sleeper, rank(self.drain.is_some(), self.stamp))
+        self.at.rise(&self.sleeper, self.rank)
     }
 
     /// Leaves the queue for good.
     fn leave(&self) -> Left {
-        self.at.leave(&self.sleeper, rank(self.drain.is_some(), self.stamp))
+        self.at.leave(&self.sleeper, self.rank)
     }
 }
 
@@ -220,18 +217,43 @@ impl<'a> SetAcquisition<'a> {
         if drain.is_none() && stamp.older_than(patience) {
             self.close_gates(&waiter);
         }
-        if drain.is_some() {
-            sets(self.members).drains_at(&sleeper, at);
+        let (rank, drains) = (waiter.rank(), drain.is_some());
+        if drains {
+            self.note_drain(&sleeper, at);
         }
-        let is_asleep = at.queue_up(waiter, patience);
-        let asleep = Asleep { at: at.clone(), member, drain, sleeper, stamp };
-        if is_asleep {
-            self.stage = Stage::Asleep(asleep);
-        } else {
+        let queued = at.queue_up(waiter, patience);
+        if drains && queued != Some(Role::Drains) {
+            self.forget_drain(&sleeper);
+        }
+        let at = at.clone();
+        self.stage = match (queued, drain) {
+            // An upgrade below a shared member is pending: it starts over when it is woken (13).
+            (Some(Role::Aside), _) => {
+                drop_all(self.members);
+                self.first = member;
+                Stage::Asleep(Asleep { at, member, drain: None, sleeper, rank })
+            }
+            (Some(_), drain) => Stage::Asleep(Asleep { at, member, drain, sleeper, rank }),
             // The reason to sleep has gone in the meantime.
-            self.has_drained(&asleep);
-            self.stage = asleep.drain.map_or(Stage::Idle, Stage::Draining);
-        }
+            (None, Some(drain)) => Stage::Draining(drain),
+            (None, None) => Stage::Idle,
+        };
+    }
+
+    /// It is about to sleep with its claims. Those who look at a member can find out where, and so
+    /// can an upgrade below a shared member (`upgrade.rs`).
+    fn note_drain(&self, sleeper: &PlainArc<Sleeper>, at: &PlainArc<Node>) {
+        sets(self.members).drains_at(sleeper, at);
+        self.shared_members().for_each(|member| member.note_drain(sleeper, at));
+    }
+
+    fn forget_drain(&self, sleeper: &PlainArc<Sleeper>) {
+        sets(self.members).has_drained(sleeper);
+        self.shared_members().for_each(|member| member.forget_drain(sleeper));
+    }
+
+    fn shared_members(&self) -> impl Iterator<Item = &PlainArc<Node>> {
+        self.members.iter().filter(|member| kind(member).is_shared()).map(node)
     }
 
     /// The bed. It knows the members: if a task lapses, somebody else has to drop their claims.
@@ -248,7 +270,7 @@ impl<'a> SetAcquisition<'a> {
 
     fn has_drained(&self, asleep: &Asleep) {
         if asleep.drain.is_some() {
-            sets(self.members).has_drained(&asleep.sleeper);
+            self.forget_drain(&asleep.sleeper);
         }
     }
 
@@ -283,6 +305,11 @@ impl<'a> SetAcquisition<'a> {
     fn cancel(mut self) -> (usize, PlainArc<Node>) {
         let first = self.first;
         self.undo().unwrap_or_else(|| (first, node(&self.members[first]).clone()))
+    }
+
+    /// The same in place: from here on it has never been.
+    pub(super) fn give_up(&mut self) {
+        self.undo();
     }
 
     fn undo(&mut self) -> Option<(usize, PlainArc<Node>)> {

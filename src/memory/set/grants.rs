@@ -6,7 +6,8 @@ use super::super::acquire::Refused;
 use super::super::grant::{begin_to_wait, blocker, end_of, task, waited};
 use super::super::node::Node;
 use super::super::{MemoryGrant, MemoryStore, RECORDED};
-use super::acquire::{AcquiringSet, SetAcquisition, block_on};
+use super::acquire::{SetAcquisition, block_on};
+use super::future::AcquiringSet;
 use super::phase::{kind, node, try_claim_all};
 use crate::backend::{Backend, Member};
 use crate::deadlock::{Asks, Deadlock};
@@ -41,7 +42,7 @@ pub(in super::super) fn acquire(members: &[Member<MemoryStore>], wait: Wait) -> 
         Err(Refused::Deadlock(deadlock)) => Err(LockError::Deadlock(deadlock)),
         Err(Refused::Blocked((member, in_the_way))) => {
             let blocked = &members[member];
-            Err(LockError::refused(wait, blocker(node(blocked), kind(blocked), &in_the_way)))
+            Err(LockError::refused(wait, blocker(node(blocked), kind(blocked), &in_the_way, None)))
         }
     };
     if let Some((waiting, member)) = waiting {

@@ -30,7 +30,7 @@ fn queue(at: &PlainArc<Node>, held: Kind, asked: &[(Kind, Place)]) -> Vec<Waiter
     let waiters: Vec<_> =
         asked.iter().map(|&(kind, place)| waiter(&wanted(place), kind, place, Stamp::now())).collect();
     for waiter in &waiters {
-        assert!(at.queue_up(waiter.clone(), NEVER), "{held:?} is in the way of {waiter:?}");
+        assert!(at.queue_up(waiter.clone(), NEVER).is_some(), "{held:?} is in the way of {waiter:?}");
     }
     waiters
 }
@@ -136,7 +136,7 @@ fn the_same_stamp_is_not_the_same_waiter() {
     let (before, stamp) = (Stamp::now(), Stamp::now());
     let waiters = [before, stamp, stamp, stamp].map(|stamp| waiter(&at, Kind::Xs, Place::Here, stamp));
     for waiter in &waiters {
-        assert!(at.queue_up(waiter.clone(), NEVER));
+        assert!(at.queue_up(waiter.clone(), NEVER).is_some());
         at.close_gate(waiter);
     }
     let gates = || at.word.load(Ordering::SeqCst) & GATES;
@@ -250,7 +250,7 @@ fn held_with(waiters: &[fn(&PlainArc<Node>) -> Waiter]) -> (PlainArc<Node>, Vec<
     at.try_claim(Kind::Xs).unwrap();
     let waiters: Vec<_> = waiters.iter().map(|make| make(&at)).collect();
     for waiter in &waiters {
-        assert!(at.queue_up(waiter.clone(), NEVER));
+        assert!(at.queue_up(waiter.clone(), NEVER).is_some());
     }
     (at, waiters)
 }

@@ -26,9 +26,9 @@ for _, node in ipairs(kept) do
   grant(node.list, counts(NODES, node.list), node.token, it.kind, node.about, ends - now, it.number)
 end
 ungrant(list, counts(NODES, list), token, it.kind)
-if tombstone > 0 then
+if tombstone > 0 or grace > 0 then
   call('HSET', NODES, token, '0,0,0,0,0,,0,')
-  set_end(token, now + tombstone)
+  set_end(token, math.max(now + tombstone, grace)) -- as in release.lua
 end
 hand_over(it.path, it.kind % 2 == 1, '')
 return { 1, rest() }

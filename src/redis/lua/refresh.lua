@@ -10,9 +10,9 @@
 --                         this request is late, and does nothing.
 --   version -1            sets the end exactly, whatever is stored: for a detached lock, of which
 --                         several clients may set the end. For others it does nothing.
---   length 0, version -n  a set's heartbeat: this token is the waiter's, and the n - 1 behind it are
---                         those of the other members. Should it have been granted all of them are
---                         held, or it is over.
+--   length 0, version -n  a set's heartbeat: this token is the waiter's, and the n - 1 behind it
+--                         are those of the other members. Should it have been granted all of them
+--                         are held, or it is over.
 -- What waits is taken for a heartbeat, whatever was sent.
 --
 -- Returns { more, then for each token LOST, HELD, or how long it may be before it pays to ask again

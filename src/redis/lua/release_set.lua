@@ -1,5 +1,5 @@
--- release_set: release, for many tokens in one call: the members of a set, or a set that waits, which
--- leaves the queue. Sent again it does nothing.
+-- release_set: release, for many tokens in one call: the members of a set, or a set that waits,
+-- which leaves the queue. Sent again it does nothing.
 --
 -- ARGV: claim, tombstone (microseconds, 0 for none), tokens. Returns { 1 if all of them were held
 -- and their time was not up, else 0; more; the token since which the tree remembers, 0 if it
@@ -12,11 +12,11 @@ for i = 3, #ARGV do
   local token = ARGV[i]
   local ends = call('ZSCORE', DEADLINES, token)
   local it = remove(token)
-  if tombstone > 0 then
+  if tombstone > 0 or grace > 0 then
     call('HSET', NODES, token, '0,0,0,0,0,,0,')
-    set_end(token, now + tombstone)
+    set_end(token, math.max(now + tombstone, grace)) -- as in release.lua
   end
-  local found = it and tonumber(ends) > now and 1 or 0
+  local found = (it and tonumber(ends) > now or not it and grace > 0) and 1 or 0
   reply[1] = math.min(reply[1], found)
   reply[i + 1] = found
 end

@@ -1,6 +1,7 @@
--- What the scripts share, between both parts: sets of locks, and locks that change. A set waits as one: it has one record
--- and one arrival number, and tickets at the nodes of all its members (docs/redis.md). Once it is
--- granted it is as many locks as it has members, with one fencing token between them.
+-- What the scripts share, between both parts: sets of locks, and locks that change. A set waits as
+-- one: it has one record and one arrival number, and tickets at the nodes of all its members
+-- (docs/redis.md). Once it is granted it is as many locks as it has members, with one fencing token
+-- between them.
 
 -- The kind of a waiter that is a set. In its record the members stand in the place of the path:
 -- `kind,token,length of about,about` of each, where `about` is the rest of a record (tree.lua). The

@@ -217,8 +217,8 @@ local function grant(list, held, token, kind, about, duration, fence)
   return fence
 end
 
--- The last letter of the token of a waiter that is a held shared lock on its way to become exclusive:
--- the token before it is the lock's. It goes before all other waiters.
+-- The last letter of the token of a waiter that is a held shared lock on its way to become
+-- exclusive: the token before it is the lock's. It goes before all other waiters.
 local UPGRADE = '^'
 
 -- A waiter stands in its own node's queue and, as one below, in a queue of each node above. So the

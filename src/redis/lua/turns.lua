@@ -106,10 +106,10 @@ local function serve(path, from)
         local token = sub(entry, #path + 19)
         local waiter = parse(call('HGET', WAITERS, token))
         local lives = more_expired == false or time_left(token) > 0
-        local fence
+        local fence, duration = nil, lives and waiter.claim or 0
         if waiter.kind ~= SET then
           dequeue(list, waiting, token, waiter)
-          fence = grant(list, held, token, kind, waiter.about, lives and waiter.claim or 0)
+          fence = grant(list, held, token, kind, waiter.about, duration)
           granted = granted + 1
         else
           local members = read_members(waiter.path)
@@ -118,7 +118,7 @@ local function serve(path, from)
             visited = visited + looked
           else
             dequeue_set(members, token, waiter.number)
-            fence = grant_set(members, lives and waiter.claim or 0)
+            fence = grant_set(members, duration)
             granted = granted + #members
             held, waiting = counts(NODES, list), counts(WAITING, list)
           end
@@ -128,7 +128,8 @@ local function serve(path, from)
         elseif fence then
           more_expired, met_dead = true, true
         end
-        start, after = kind > 2 and entry or path .. '\0' .. kind + 1, '(' -- an exclusive one has no next
+        -- An exclusive one has no next: who stands behind it is kept out by it.
+        start, after = kind > 2 and entry or path .. '\0' .. kind + 1, '('
         if visited >= MAX_VISITED or granted >= MAX_GRANTED then
           return start
         end
@@ -282,8 +283,8 @@ end
 -- What stands in the way of a lock of `kind` on the last node of the chain; `number` is its arrival
 -- number if it waits. Whatever has expired there is taken away first, MAX_REAPED a call.
 --
--- `own` is the record of a held lock, and `its` the token, that is not in the way of this one, and is
--- to become it.
+-- `own` is the record of a held lock, and `its` the token, that is not in the way of this one, and
+-- is to become it.
 --
 -- Returns the counts of holders and of waiters as they are then. If something is in the way also:
 -- its path, its owner, the time left of its lease (-1: not known), and whether that may have

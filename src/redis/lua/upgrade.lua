@@ -1,8 +1,8 @@
 -- upgrade: a shared lock becomes an exclusive one of the same scope, as soon as nobody else holds
 -- anything in its way. It goes before all who wait. Sent again it polls, and shows that it lives.
 --
--- ARGV: claim, token, attempt (a number that rises with each upgrade of this lock), what (1: wait; 0:
--- do not, and leave the queue), tombstone (for how long this attempt must not come back; 0 if it
+-- ARGV: claim, token, attempt (a number that rises with each upgrade of this lock), what (1: wait;
+-- 0: do not, and leave the queue), tombstone (for how long this attempt must not come back; 0 if it
 -- may not be under way). Returns
 --   { GRANTED, fencing token, more }             it is exclusive; a new token, if it was shared
 --   { REFUSED, path, owner, time left, more }    something is in the way; the lock is as it was

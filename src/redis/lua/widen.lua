@@ -1,5 +1,6 @@
--- widen: a held lock becomes one for the subtree of a node that is at its own or above it, if nothing
--- else is in the way there, held or waited for. Token and end stay. Sent again it does nothing.
+-- widen: a held lock becomes one for the subtree of a node that is at its own or above it, if
+-- nothing else is in the way there, held or waited for. Token and end stay. Sent again it does
+-- nothing.
 --
 -- ARGV: claim, token, kind, about (the rest of the record, which has the new path). Returns
 --   { GRANTED, fencing token, more }             a new one, if the lock has changed

@@ -11,8 +11,9 @@
 //!
 //! Where "nothing" is told, the next thing is to ask. Where the news is not the grant itself, too.
 //!
-//! A set of locks is taken as one: all members are in each request, and the first one's lock is known
-//! to the agenda, and to the server's queue, for all of them. Once granted each is a lock of its own.
+//! A set of locks is taken as one: all members are in each request, and the first one's lock is
+//! known to the agenda, and to the server's queue, for all of them. Once granted each is a lock of
+//! its own.
 //!
 //! A thread runs it by itself (`run/caller.rs`). A task has it in its stage (`run/task.rs`), and
 //! the driver sends for thousands of them.

@@ -22,10 +22,11 @@ use super::calls::{Found, More, Refreshed};
 use super::lock::Lock;
 use super::message::News;
 use super::release::Release;
-use super::timing::{LONGEST_RETRY, NEVER, RETRY, TIDY_PAUSE, Timing, renewal_retry};
+use super::timing::{NEVER, RETRY, Timing, renewal_retry};
 use crate::redis::error::Failure;
 use crate::redis::primitives::Arc;
 
+mod left;
 mod work;
 
 pub(in crate::redis) use work::{GivenUp, Renewal, Room, Work, heartbeat_call, renewal_call};
@@ -286,43 +287,6 @@ impl<W: Clone> Agenda<W> {
         }
     }
 
-    /// What a call has left to do: handing over first, as somebody waits for that.
-    fn take_left_over(&mut self, now: u64, next: &mut u64) -> Option<More> {
-        if let Some(hand_over) = self.hand_overs.pop_front() {
-            if self.untidy || !self.hand_overs.is_empty() {
-                *next = now;
-            }
-            return Some(hand_over);
-        }
-        if !self.untidy {
-            return None;
-        }
-        let due = self.tidied.saturating_add(TIDY_PAUSE);
-        if due > now {
-            *next = (*next).min(due);
-            return None;
-        }
-        (self.untidy, self.tidied) = (false, now);
-        Some(More::Tidy)
-    }
-
-    fn take_given_up(&mut self, now: u64, room: Room, next: &mut u64) -> Vec<GivenUp> {
-        let mut taken = Vec::new();
-        self.given_up.retain(|given_up| now < given_up.until);
-        if !room.releases {
-            return taken;
-        }
-        for given_up in std::mem::take(&mut self.given_up) {
-            if given_up.due <= now && taken.len() < RELEASES {
-                taken.push(given_up);
-            } else {
-                *next = (*next).min(given_up.due);
-                self.given_up.push(given_up);
-            }
-        }
-        taken
-    }
-
     /// What came of a batch of renewals that was sent at that time.
     pub(in crate::redis) fn renewed(
         &mut self,
@@ -390,14 +354,6 @@ impl<W: Clone> Agenda<W> {
             }
         }
         told
-    }
-
-    /// A release did not get through.
-    pub(in crate::redis) fn not_given_back(&mut self, mut given_up: GivenUp, now: u64) {
-        given_up.due = now + given_up.pause;
-        given_up.pause = (given_up.pause * 2).min(LONGEST_RETRY);
-        self.next = self.next.min(given_up.due);
-        self.given_up.push(given_up);
     }
 }
 

@@ -1,14 +1,14 @@
 //! A held lock becomes another one: [`Narrow`], [`Widen`], [`Upgrade`].
 //!
-//! Who takes more keeps what it has all along. So a request without an answer leaves it what it had,
-//! which is true either way. Who narrows lets go: a request without an answer may have done so, and
-//! the kept locks have tokens of their own. So if no answer comes at all, nothing of it is believed
-//! any more, and all of its tokens are given back.
+//! Who takes more keeps what it has all along. So a request without an answer leaves it what it
+//! had, which is true either way. Who narrows lets go: a request without an answer may have done
+//! so, and the kept locks have tokens of their own. So if no answer comes at all, nothing of it is
+//! believed any more, and all of its tokens are given back.
 //!
 //! An upgrade waits on the server, and keeps its lock, which renews itself as before. It has no
 //! heartbeat: the waiter asks again as often as it would beat. If it has left without the server
-//! knowing, its place in the queue is over after a claim window. Each upgrade of a lock has a number,
-//! so that a late request of one that was given up does nothing.
+//! knowing, its place in the queue is over after a claim window. Each upgrade of a lock has a
+//! number, so that a late request of one that was given up does nothing.
 
 use super::calls::{self, Answered, Attempt, Changed, InTheWay, More};
 use super::held::{Outcome, Tries};
@@ -55,8 +55,8 @@ impl Narrow {
         calls::narrow(&self.lock, self.kept.iter().map(|(lock, about)| (&**lock, &**about)), timing)
     }
 
-    /// What is kept has what is left of the lease. A renewal that was answered meanwhile was carried
-    /// out before.
+    /// What is kept has what is left of the lease. A renewal that was answered meanwhile was
+    /// carried out before.
     pub(in crate::redis) fn answered(
         &mut self,
         answer: Result<&Answered, Failure>,
@@ -130,6 +130,9 @@ impl Widen {
             Ok(Changed::Granted { fencing_token, more }) => {
                 let moved = Arc::new(self.lock.moved_to(self.target.path.clone(), fencing_token));
                 moved.set_kind(keys::number(self.kind));
+                // A server with older data has it where it was. So its release must not go by where
+                // it is here, as the fast path does.
+                moved.doubt();
                 return (Some(Got::It(moved)), more);
             }
             Ok(Changed::NotHeld(more)) => return (Some(Got::NotHeld), more),

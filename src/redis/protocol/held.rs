@@ -1,5 +1,5 @@
-//! What is done with a held lock: [`Refresh`], [`RefreshAll`], [`Downgrade`], [`Detach`]. Each is sent twice at the
-//! most, and then fails.
+//! What is done with a held lock: [`Refresh`], [`RefreshAll`], [`Downgrade`], [`Detach`]. Each is
+//! sent twice at the most, and then fails.
 //!
 //! What a request without an answer has done is not known. What is believed afterwards is true
 //! either way: the earlier deadline (P1), the weaker mode.

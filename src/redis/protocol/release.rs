@@ -1,7 +1,7 @@
 //! [`Release`]: a token on its way back. Every release of the store is one of these, whether a
 //! thread sends it, the driver (for tasks), or a lane of the keeper's, for what could not be given
-//! back at once. The scripts are `lua/release.lua` and `lua/release_fast.lua`; for several tokens in
-//! one call `lua/release_set.lua`.
+//! back at once. The scripts are `lua/release.lua` and `lua/release_fast.lua`; for several tokens
+//! in one call `lua/release_set.lua`.
 //!
 //! A request without an answer may have been carried out. So the next one that finds nothing has
 //! found what the first one did, unless the server says that it lost its data since.
@@ -90,7 +90,7 @@ impl Release {
     pub(in crate::redis) fn missed(&self, released: &Released) -> Vec<Arc<Lock>> {
         let remembers = |lock: &Lock| released.born.is_some_and(|born| born <= lock.fencing_token());
         let found = |at: usize| released.each.get(at).copied().unwrap_or(released.found);
-        let missed = |(at, lock): &(usize, &Arc<Lock>)| !found(*at) && !(self.may_be_done && remembers(lock));
+        let missed = |(at, lock): &(usize, &Arc<Lock>)| !(found(*at) || self.may_be_done && remembers(lock));
         self.locks().enumerate().filter(missed).map(|(_, lock)| lock.clone()).collect()
     }
 

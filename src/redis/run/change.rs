@@ -1,4 +1,5 @@
-//! What the calling thread does with a lock that becomes another one: narrower, wider, or exclusive.
+//! What the calling thread does with a lock that becomes another one: narrower, wider, or
+//! exclusive.
 
 use std::panic::Location;
 
@@ -28,8 +29,8 @@ pub(in crate::redis) fn narrow(engine: &Engine, lock: &Arc<Lock>, to: &[&Target]
     let client = &*engine.client;
     let kept = to.iter().map(|&target| (client.new_part(lock, target), target.clone())).collect();
     let narrow = Narrow::new(lock, kept, &client.name, &client.timing, clock());
-    // Nobody renews it from now on: to be told that there is no such lock would be to lose it. Whoever
-    // has taken it off the agenda before tells of its loss.
+    // Nobody renews it from now on: to be told that there is no such lock would be to lose it.
+    // Whoever has taken it off the agenda before tells of its loss.
     let (Some(mut narrow), true) = (narrow, client.agenda(|agenda| agenda.forget(lock))) else {
         super::caller::forget(client, lock);
         return Err(not_held(lock));

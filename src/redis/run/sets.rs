@@ -1,5 +1,5 @@
-//! Several locks as one, on the calling thread: they are taken, refreshed and given back in one call
-//! each. Once they are held they are locks like any other: `caller.rs` does the rest.
+//! Several locks as one, on the calling thread: they are taken, refreshed and given back in one
+//! call each. Once they are held they are locks like any other: `caller.rs` does the rest.
 
 use std::panic::Location;
 use std::time::Duration;

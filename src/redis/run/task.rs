@@ -250,9 +250,9 @@ impl Asks for Task {
                 // Granted to a future that is gone.
                 Step::Over(Ok(())) => {
                     let lock = machine.lock();
-                    let was_held = lock.all().map(|lock| caller::forget(client, lock)).fold(true, |all, it| all && it);
+                    let lost = lock.all().filter(|lock| !caller::forget(client, lock)).count();
                     match &*self.wanted {
-                        [(target, it)] => Some(Release::of_held(lock.clone(), target.clone(), it.kind, was_held)),
+                        [(target, it)] => Some(Release::of_held(lock.clone(), target.clone(), it.kind, lost == 0)),
                         _ => Some(Release::of_unwanted_set(lock)),
                     }
                 }

@@ -1,9 +1,8 @@
 //! [`Connector`]: opens connections to the master of the tree, wherever that is now.
 
-use std::thread;
 use std::time::Duration;
 
-use super::super::clock::{clock, until};
+use super::super::clock::clock;
 use super::super::error::{Failure, RedisStoreError};
 use super::super::primitives::{Arc, Mutex};
 use super::super::server::Server;
@@ -12,6 +11,7 @@ use super::destination::{self, Destination, Way};
 use super::dial::{Dialed, Dialer};
 use super::lines::Lines;
 use super::login::Login;
+use super::pauses::Pauses;
 use super::place::Place;
 use super::resp::RespStream;
 use super::search::Search;
@@ -20,9 +20,8 @@ use super::transport::Connect;
 use super::tried::Tried;
 use crate::observe::link::Link;
 
-/// The first pause before all guides are asked again; it doubles with each further one.
-const FIRST_PAUSE: Duration = Duration::from_millis(20);
-const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+/// Before all guides are asked again.
+const PAUSES: Pauses = Pauses { first: Duration::from_millis(20), longest: Duration::from_millis(250) };
 /// So many guides at the most are asked at a look.
 const MOST_ASKED: usize = 3;
 
@@ -141,14 +140,8 @@ impl Connector {
             Master::Fixed(place) => return Ok(self.enter(self.dialer.dial(place, &self.login, deadline)?)),
             Master::Guided(search) => search,
         };
-        let mut pause = FIRST_PAUSE;
-        loop {
-            match self.find(search, deadline) {
-                Err(Failure::Later(_)) if until(deadline) > pause * 2 => thread::sleep(pause),
-                result => return result,
-            }
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
+        let is_later = |failure: &Failure| matches!(failure, Failure::Later(_));
+        PAUSES.between(deadline, is_later, || self.find(search, deadline))
     }
 
     /// Asks guides in turn, each for its share of the time, and tries what they name.

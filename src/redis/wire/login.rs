@@ -135,8 +135,8 @@ fn check(step: Step, message: &str, address: &str) -> Result<(), Failure> {
         // What it says may repeat what it was sent, which was a password.
         (Step::Authenticate, _) => Err(Failure::Refused(RedisStoreError::Authentication { address: address.into() })),
         (Step::Identify, _) if is_login => Err(failure),
-        // A server that will not have the name, does not say who it is, or is not to be pinged, is a
-        // server.
+        // A server that will not have the name, does not say who it is, or is not to be pinged, is
+        // a server.
         (Step::Name | Step::Identify, _) | (Step::Ping, Failure::Refused(RedisStoreError::Permission { .. })) => Ok(()),
         (Step::Select | Step::Ping, _) => Err(failure),
     }

@@ -17,7 +17,7 @@ pub(super) enum Place {
         port: u16,
         is_tls: bool,
     },
-    #[cfg_attr(not(unix), allow(dead_code))]
+    #[cfg_attr(not(unix), allow(dead_code, reason = "only Unix has such sockets"))]
     Socket(PathBuf),
 }
 
@@ -28,7 +28,7 @@ pub(super) enum Endpoint {
         /// The name that the server's certificate must be for, if the connection is to be TLS.
         tls: Option<String>,
     },
-    #[cfg_attr(not(unix), allow(dead_code))]
+    #[cfg_attr(not(unix), allow(dead_code, reason = "only Unix has such sockets"))]
     Unix(PathBuf),
 }
 

@@ -53,8 +53,8 @@ impl Refusal {
     }
 }
 
-/// Whether the server said that another one has the tree, or is to have it. So there is, or will be,
-/// a server that does what was asked.
+/// Whether the server said that another one has the tree, or is to have it. So there is, or will
+/// be, a server that does what was asked.
 pub(super) fn is_passing_on(failure: &Failure) -> bool {
     let Failure::Later(RedisStoreError::Busy { reason }) = failure else { return false };
     let code = reason.split(' ').next().unwrap_or_default();

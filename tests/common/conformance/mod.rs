@@ -10,6 +10,8 @@ use mutextree::{LockError, LockStore, OwnedTreeMutexGuard, ToTreePath};
 
 use crate::common::kinds::{EXCLUSIVE, Kind, mutex};
 
+/// Whether what stays locked is free for a moment.
+mod gaps;
 /// What a guard is and does: release, panics, threads, downgrade.
 pub(crate) mod guards;
 /// Leases: how they end, and what is told then.
@@ -28,8 +30,12 @@ pub(crate) mod shorthands;
 pub(crate) mod table;
 /// Fencing tokens.
 pub(crate) mod tokens;
+/// From a shared lock to an exclusive one.
+pub(crate) mod upgrading;
 /// Who waits gets in; who gives up leaves nothing behind.
 pub(crate) mod waiting;
+/// From a lock to one on the subtree of a node above it.
+pub(crate) mod widening;
 
 /// `conformance!(name, factory)`: every promise as a test of this store, in a module of this name.
 macro_rules! conformance {
@@ -79,6 +85,13 @@ macro_rules! conformance {
                     narrow_to_elsewhere_is_an_error, narrow_lets_waiters_for_the_rest_in, narrow_outlives_the_store,
                     narrow_keeps_lease_and_owner, narrow_of_a_lost_lock_is_an_error, narrow_leaves_no_gap,
                     narrow_is_seen_all_the_time;
+                upgrading: upgrade_makes_it_exclusive, upgrade_is_refused_by_what_conflicts,
+                    upgrade_waits_for_readers_and_lets_none_in, upgrade_passes_those_that_wait,
+                    upgrade_below_those_that_wait_for_each_other, upgrade_tells_the_second_one,
+                    upgrade_that_times_out_leaves_nothing, upgrade_keeps_lease_and_owner, upgrade_that_is_lost,
+                    upgrade_is_seen, upgrade_under_load;
+                widening: widen_covers_the_subtree, widen_is_refused_by_what_conflicts, widen_to_elsewhere_is_an_error,
+                    widen_keeps_lease_and_owner, widen_leaves_no_gap, widen_and_narrow_under_waiters;
             }
         }
     };

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mutextree::{InvalidInput, LockError, LockStore, TreePath};
 
+use super::gaps::Intruders;
 use super::{assert_all_free, hold, take};
 use crate::common::asking::{Asking, asking};
 use crate::common::kinds::{EXCLUSIVE, EXCLUSIVE_NODE, KINDS, SHARED, SHARED_NODE, mutex};
@@ -69,7 +70,7 @@ pub(crate) fn narrow_merges_what_covers_each_other<S: LockStore>(make: impl Fn()
 pub(crate) fn narrow_to_nothing_is_a_release<S: LockStore>(make: impl Fn() -> S) {
     let store = make();
     for kind in KINDS {
-        assert!(hold(&store, "a", kind).narrow([TreePath::root(); 0]).unwrap().is_empty());
+        assert!(hold(&store, "a", kind).narrow(Vec::<TreePath>::new()).unwrap().is_empty());
         assert_all_free(&store);
     }
 }
@@ -105,25 +106,27 @@ pub(crate) fn narrow_to_elsewhere_is_an_error<S: LockStore>(make: impl Fn() -> S
 pub(crate) fn narrow_lets_waiters_for_the_rest_in<S: LockStore>(make: impl Fn() -> S) {
     let store = make();
     let wide = hold(&store, "a", EXCLUSIVE);
+    // Each lets go in its own thread: they are served in the order in which they came, and that is
+    // any.
     let ask = |path, kind| {
         let mutex = mutex(&store, path, kind);
-        asking(move || mutex.lock_owned())
+        asking(move || drop(mutex.lock_owned().unwrap()))
     };
     let (rest, node) = (ask("a/rest", EXCLUSIVE), ask("a", SHARED_NODE));
-    let late = [ask("a/kept", SHARED), ask("a/kept/below", EXCLUSIVE), ask("a", EXCLUSIVE)];
-    for waiter in late.iter().chain([&rest, &node]) {
+    let below = [ask("a/kept", SHARED), ask("a/kept/below", EXCLUSIVE)];
+    for waiter in below.iter().chain([&rest, &node]) {
         waiter.still_waits("all of `a` is locked");
     }
     let kept = wide.narrow(["a/kept"]).unwrap();
-    drop((rest.ends().unwrap(), node.ends().unwrap()));
+    rest.ends();
+    node.ends();
+    let [one, two] = below;
+    let late = [one, two, ask("a", EXCLUSIVE)];
     for waiter in &late {
         waiter.still_waits("`a/kept` is locked");
     }
     drop(kept);
-    let [one, two, three] = late;
-    drop(one.ends().unwrap());
-    drop(two.ends().unwrap());
-    drop(three.ends().unwrap());
+    late.into_iter().for_each(Asking::ends);
     assert_all_free(&store);
 }
 
@@ -191,59 +194,47 @@ pub(crate) fn narrow_of_a_lost_lock_is_an_error<S: LockStore>(make: impl Fn() ->
 /// it free.
 pub(crate) fn narrow_leaves_no_gap<S: LockStore>(make: impl Fn() -> S) {
     let store = make();
-    let round = Arc::new(AtomicUsize::new(0));
-    let (done, gaps) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-    // Odd rounds are those in which `a/b/c` is locked from begin to end.
-    let intruder = |path, look_only: bool| {
-        let (mutex, round) = (mutex(&store, path, SHARED), round.clone());
-        let (done, gaps) = (done.clone(), gaps.clone());
-        asking(move || {
-            while !done.load(SeqCst) {
-                let before = round.load(SeqCst);
-                let free = if look_only { !mutex.is_locked() } else { mutex.try_lock().is_ok() };
-                if before % 2 == 1 && free && round.load(SeqCst) == before {
-                    gaps.fetch_add(1, SeqCst);
-                }
-                thread::yield_now();
-            }
-        })
-    };
-    let intruders = [("a/b/c", false), ("a/b", false), ("a/b/c/d", false), ("a/b/c", true), ("a/b/c/d", true)];
-    let intruders = intruders.map(|(path, look_only)| intruder(path, look_only));
-    for _ in 0..20 {
+    let intruders = Intruders::new(
+        &store,
+        [("a/b/c", false), ("a/b", false), ("a/b/c/d", false), ("a/b/c", true), ("a/b/c/d", true)],
+    );
+    // Many nodes, so that a gap would be long; the one that is watched comes last.
+    let kept: Vec<_> = (0..40).map(|at| format!("a/other/{at}")).chain(["a/b/c".into()]).collect();
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_millis(300) {
         let wide = store.lock("a").unwrap();
-        round.fetch_add(1, SeqCst);
-        let kept = wide.narrow(["a/b/c", "a/other"]).unwrap();
-        thread::yield_now();
-        round.fetch_add(1, SeqCst);
-        drop(kept);
+        let guards = intruders.locked_during(|| {
+            let guards = wide.narrow(&kept).unwrap();
+            thread::yield_now();
+            guards
+        });
+        drop(guards);
     }
-    done.store(true, SeqCst);
-    intruders.into_iter().for_each(Asking::ends);
-    assert_eq!(gaps.load(SeqCst), 0, "a kept node was free for a moment");
+    intruders.none_got_in();
     assert_all_free(&store);
 }
 
 /// Who looks all the time always sees the lock, on the node where it was or where it is.
 pub(crate) fn narrow_is_seen_all_the_time<S: LockStore>(make: impl Fn() -> S) {
     let store = make();
-    let done = Arc::new(AtomicBool::new(false));
-    let alices = |path: String| store.mutex(path).unwrap().owner("alice").lock_owned().unwrap();
-    let mut wide = alices("a0".into());
+    let (round, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     let looker = {
-        let (store, done) = (store.clone(), done.clone());
+        let (store, round, done) = (store.clone(), round.clone(), done.clone());
         asking(move || {
             while !done.load(SeqCst) {
-                let owners: Vec<_> = store.locks().unwrap().into_iter().map(|lock| lock.owner).collect();
-                assert!(owners.contains(&Some("alice".into())), "she is not seen: {owners:?}");
+                // Odd rounds are those in which it is held from begin to end.
+                let before = round.load(SeqCst);
+                let seen = store.locks().unwrap().iter().any(|lock| lock.owner == Some("alice".into()));
+                assert!(seen || before % 2 == 0 || round.load(SeqCst) != before, "she is not seen");
             }
         })
     };
-    for at in 0..100 {
+    for at in 0..200 {
+        let wide = store.mutex(format!("a{at}")).unwrap().owner("alice").lock_owned().unwrap();
+        round.fetch_add(1, SeqCst);
         let kept = wide.narrow([format!("a{at}/b/c")]).unwrap();
-        // The next one before the last one ends: one of them is always held.
-        wide = alices(format!("a{}", at + 1));
         thread::yield_now();
+        round.fetch_add(1, SeqCst);
         drop(kept);
     }
     done.store(true, SeqCst);

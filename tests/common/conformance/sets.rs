@@ -390,7 +390,8 @@ pub(crate) fn a_set_that_waits_is_seen<S: LockStore>(make: impl Fn() -> S) {
     assert!(locks.iter().all(|lock| lock.owner.as_ref().is_some_and(|owner| owner.as_str() == "mover")));
     assert!(locks.iter().all(|lock| lock.fencing_token == Some(guard.fencing_token())), "{locks:?}");
     assert!(store.break_lock(&locks[1]).unwrap());
-    assert!(!guard.is_held(), "a member was broken");
+    assert!(matches!(guard.refresh(), Err(LockError::NotHeld { .. })), "a member was broken");
+    assert!(!guard.is_held());
     assert!(take(&store, "a", EXCLUSIVE).is_err(), "the other one is still locked");
     drop(guard);
     assert_all_free(&store);

@@ -200,3 +200,18 @@ fn what_ends_a_lock_ends_its_upgrade() {
         assert_eq!(int(&upgrade(&mut tree, "one.1", 1, true, 0)[0]), 4);
     }
 }
+
+#[test]
+fn a_second_upgrade_is_refused() {
+    for path in ["\x01a", "\x01a\x01b", ""] {
+        let mut tree = tree();
+        granted(&mut tree, &ask("one.1", 3, "\x01a"));
+        granted(&mut tree, &ask("two.1", 3, path));
+        assert_eq!(int(&upgrade(&mut tree, "one.1", 1, true, 0)[0]), 2);
+        let reply = upgrade(&mut tree, "two.1", 1, true, 0);
+        assert_eq!((int(&reply[0]), &reply[1]), (5, &Value::BulkString(b"\x01a".into())));
+        // It goes, and the first has its turn.
+        tree.release(&ask("two.1", 3, path), 0);
+        assert_eq!(int(&upgrade(&mut tree, "one.1", 1, true, 0)[0]), 1);
+    }
+}

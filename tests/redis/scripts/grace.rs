@@ -136,6 +136,13 @@ fn what_was_forgotten_is_put_back_while_it_lasts() {
     // A renewal that comes after the release puts nothing back.
     assert_eq!(int(&tree.release(&ask("one.1", 1, NODE), 0)[0]), 1);
     assert_eq!(renew(&mut tree, "one.1", 1, 77, NODE), -2);
+    // Nor does one that comes after the release of a set, or after the lock was narrowed.
+    assert_eq!(renew(&mut tree, "set.1", 1, 81, "\x01e"), -1);
+    assert_eq!(int(&tree.call("release_set", &[b"0", b"set.1", b"forgotten.1"])[0]), 1);
+    assert_eq!(renew(&mut tree, "set.1", 1, 81, "\x01e"), -2);
+    assert_eq!(renew(&mut tree, "wide.1", 1, 82, "\x01f"), -1);
+    assert_eq!(int(&tree.call("narrow", &[b"wide.1", b"0"])[0]), 1);
+    assert_eq!(renew(&mut tree, "wide.1", 1, 82, "\x01f"), -2);
     end(&mut tree);
     assert_eq!(renew(&mut tree, "four.1", 1, 80, "\x01d"), -2, "it is over");
 }

@@ -190,3 +190,16 @@ fn a_set_that_is_first_in_line_is_not_handed_half() {
     assert_eq!(waiting, [(&b"\x01a"[..], 1), (&b"\x01b\x01x"[..], 1)]);
     assert_eq!(tree.list("\x01b\x01x\x01deep", true).iter().filter(|line| !line.held).count(), 1);
 }
+
+/// Also when a call stops there, and another one goes on.
+#[test]
+fn nobody_passes_a_set_that_stays() {
+    let mut tree = Tree::new(Limits::Small, CLAIM);
+    granted(&mut tree, &ask("one.1", 1, "\x01a"));
+    granted(&mut tree, &ask("one.2", 1, "\x01b"));
+    acquire(&mut tree, AB, true);
+    queued(&mut tree, &waits("two.1", 1, "\x01a"));
+    let reply = tree.release(&ask("one.1", 1, "\x01a"), 0);
+    tree.finish(more("release", &reply));
+    assert_eq!(held(&mut tree), ["one.2"]);
+}

@@ -151,6 +151,31 @@ impl<C: Claim> Judge<C> {
         }
     }
 
+    /// The same holder has more than before: `claim`, with a fencing token of its own. Nothing, if
+    /// the belief has ended.
+    pub fn raised(&mut self, id: u64, at: u64, claim: C, fencing_token: u64, rests_on: u64) {
+        let Some(belief) = self.beliefs.get_mut(&id).filter(|belief| belief.until > at) else { return };
+        (belief.claim, belief.token) = (claim, fencing_token);
+        belief.rests_on = belief.rests_on.max(rests_on);
+        let belief = belief.clone();
+        self.compare_tokens(id, &belief, at);
+        self.compare_beliefs(id, at);
+    }
+
+    /// The holder of `id` has this as well, by the same grant, and with a belief of its own from
+    /// now on: one node of several. Nothing, if the belief has ended.
+    ///
+    /// # Panics
+    /// If there was a grant of this new id.
+    pub fn joined(&mut self, id: u64, new: u64, at: u64, claim: C) {
+        let Some(belief) = self.beliefs.get(&id).filter(|belief| belief.until > at) else { return };
+        let belief = Belief { claim, from: at, ..belief.clone() };
+        let before = self.beliefs.insert(new, belief);
+        assert!(before.is_none(), "{new} is the id of two grants");
+        self.live.insert(new);
+        self.compare_beliefs(new, at);
+    }
+
     /// Released, lost, or its process died. Nothing, if the belief has ended.
     pub fn ended(&mut self, id: u64, at: u64) {
         if let Some(belief) = self.beliefs.get_mut(&id).filter(|belief| belief.until > at) {
@@ -164,6 +189,15 @@ impl<C: Claim> Judge<C> {
     /// this is told before the earliest time, and `at` is the latest.
     pub fn data_lost(&mut self, at: u64) {
         self.lost_until = self.lost_until.max(at);
+    }
+
+    /// Data was lost, and holders claim again what they have. A holder whose belief is excused does
+    /// so, too, and its overlap goes on: if there is one now, this is a loss like any other.
+    pub fn claimed_again(&mut self, at: u64) {
+        let mut live = self.live.iter().map(|id| &self.beliefs[id]);
+        if live.any(|belief| belief.until > at && belief.rests_on < self.lost_until) {
+            self.data_lost(at);
+        }
     }
 
     /// Data was lost and the server's clock was set back: no token is compared any more.
@@ -218,7 +252,10 @@ impl<C: Claim> Judge<C> {
     fn compare_tokens(&mut self, id: u64, belief: &Belief<C>, at: u64) {
         let excused = belief.rests_on < self.lost_until;
         if self.compares_tokens && !excused {
-            let conflicts = self.tokens.iter().filter(|(claim, _)| claim.conflicts_with(&belief.claim));
+            // A holder that has more than before may never have had less on the server: its own
+            // token is none to be compared with.
+            let others = self.tokens.iter().filter(|(_, (_, its))| *its != id);
+            let conflicts = others.filter(|(claim, _)| claim.conflicts_with(&belief.claim));
             // One sentence a grant: the greatest says most.
             let greatest = conflicts.max_by_key(|(_, (token, _))| *token);
             if let Some((claim, &(token, other))) = greatest.filter(|(_, (token, _))| *token >= belief.token) {

@@ -159,6 +159,30 @@ fn a_loss_excuses_no_one_who_asked_after_it() {
 }
 
 #[test]
+fn an_overlap_outlives_a_loss_if_holders_claim_again() {
+    for was_excused in [true, false] {
+        let mut judge = Judge::new();
+        judge.granted(1, LEFT, 10, 100, 900, 95);
+        if was_excused {
+            judge.data_lost(200); // the clock jumped ahead
+            judge.granted(2, ALL, 11, 220, 900, 210);
+            assert_eq!((judge.losses(), rules(&judge)), (1, vec![]));
+        } else {
+            judge.ended(1, 200);
+            judge.granted(2, ALL, 11, 220, 900, 210);
+        }
+        judge.claimed_again(300);
+        if was_excused {
+            judge.extended(1, 320, 900, 310);
+        } else {
+            judge.granted(3, LEFT, 12, 320, 900, 310);
+        }
+        let expected = if was_excused { vec![] } else { vec![Rule::Overlap] };
+        assert_eq!(rules(&judge), expected);
+    }
+}
+
+#[test]
 fn a_late_grant_of_before_a_loss_may_have_a_smaller_token() {
     let mut judge = Judge::new();
     judge.data_lost(200);
@@ -178,4 +202,39 @@ fn after_older_data_has_come_back_tokens_begin_anew() {
     assert_eq!(rules(&judge), []);
     judge.granted(3, LEFT, 9, 300, 310, 290);
     assert_eq!(rules(&judge), [Rule::TokenNotRisen]);
+}
+
+#[test]
+fn a_holder_that_has_more_than_before_is_judged_by_that() {
+    let mut judge = Judge::new();
+    judge.granted(1, reads(LEFT), 10, 100, 200, 95);
+    judge.granted(2, reads(ALL), 11, 110, 120, 105);
+    judge.raised(1, 120, ALL, 12, 115);
+    assert_eq!(rules(&judge), [], "the other has ended");
+    judge.granted(3, reads(RIGHT), 13, 130, 200, 125);
+    assert_eq!(rules(&judge), [Rule::Overlap]);
+
+    let mut judge = Judge::new();
+    judge.granted(1, reads(LEFT), 10, 100, 200, 95);
+    judge.granted(2, reads(LEFT), 11, 110, 120, 105);
+    judge.raised(1, 120, LEFT, 11, 115);
+    assert_eq!(rules(&judge), [Rule::TokenNotRisen]);
+    judge.raised(1, 200, ALL, 99, 190);
+    assert_eq!(rules(&judge).len(), 1, "it has ended");
+}
+
+/// One grant of several nodes has one token, and each node has a belief of its own.
+#[test]
+fn nodes_of_one_grant_share_a_token_and_end_one_by_one() {
+    let mut judge = Judge::new();
+    judge.granted(1, LEFT, 10, 100, 200, 95);
+    judge.joined(1, 2, 110, RIGHT);
+    assert_eq!(rules(&judge), []);
+    judge.ended(1, 120);
+    judge.granted(3, LEFT, 11, 120, 150, 115);
+    assert_eq!(rules(&judge), []);
+    judge.granted(4, RIGHT, 12, 130, 150, 125);
+    assert_eq!(rules(&judge), [Rule::Overlap]);
+    judge.joined(1, 5, 140, ALL);
+    assert_eq!(rules(&judge).len(), 1, "it has ended");
 }

@@ -33,8 +33,10 @@ impl Bench {
 
     /// Makes the copy the crate with one mutation; says why not, otherwise.
     pub(crate) fn apply(&self, mutation: &Mutation) -> Result<(), String> {
-        mirror(&self.root.join("src"), &self.copy.join("src"))?;
-        mirror(&self.root.join("docs"), &self.copy.join("docs"))?; // `src/docs.rs` takes them in
+        // The documentation of the crate includes its documents.
+        for folder in ["src", "docs"] {
+            mirror(&self.root.join(folder), &self.copy.join(folder))?;
+        }
         edit(&self.copy.join("src"), mutation.edits)
     }
 

@@ -12,7 +12,9 @@ mod narrowing;
 mod polling;
 mod sets;
 mod trying;
+mod upgrading;
 mod waking;
+mod widening;
 
 use crate::copy::Edit;
 
@@ -41,6 +43,9 @@ const RECORD: &str = "memory/record.rs";
 const LOOK: &str = "memory/look.rs";
 const SET_PHASE: &str = "memory/set/phase.rs";
 const SET_ACQUIRE: &str = "memory/set/acquire.rs";
+const UPGRADE: &str = "memory/upgrade.rs";
+const UPGRADES: &str = "memory/upgrade/registry.rs";
+const WIDEN: &str = "memory/widen.rs";
 const NARROW: &str = "memory/narrow.rs";
 
 pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
@@ -55,6 +60,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         looking::MUTATIONS,
         sets::MUTATIONS,
         narrowing::MUTATIONS,
+        upgrading::MUTATIONS,
+        widening::MUTATIONS,
     ];
     lists.into_iter().flatten()
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::chance::Chance;
 use super::claim::{Claim, Place};
 use super::plan::{Part, SECOND};
-use super::process::{Held, State, Waiter};
+use super::process::{Act, Held, State, Waiter};
 use super::sends::{Answer, Purpose};
 use super::world::World;
 use crate::error::LockError;
@@ -72,6 +72,9 @@ impl World<'_> {
                 }
             }
             State::Holds(held) => self.go_on(process, caller, held),
+            State::Acts { held, act: Act::Change(change), request: 0, .. } => {
+                self.ask_change(process, caller, held, change);
+            }
             other => self.set_state(process, caller, other),
         }
         self.arrange(process);
@@ -205,6 +208,9 @@ impl World<'_> {
                 let step = machine.answered(Reply::from_answer(answer), then, now, &timing, self.agenda(process));
                 self.step(process, caller, machine, (place, kind), step, sent);
             }
+            State::Acts { held, act: Act::Change(change), request, deadline } if request == id => {
+                self.changed(process, caller, (held, change, deadline), answer, sent);
+            }
             State::Acts { held, act, request, deadline, .. } if request == id => {
                 self.acted(process, caller, (held, act, deadline), answer, sent);
             }
@@ -270,6 +276,9 @@ impl World<'_> {
         let is_task = it.is_task;
         match self.take_state(process, waiter.caller) {
             State::Waits { machine, place, kind } => self.tell(process, waiter.caller, machine, (place, kind)),
+            State::Acts { held, act: Act::Change(change), request: 0, .. } => {
+                self.change_told(process, waiter.caller, held, change);
+            }
             // News cuts a thread's pause short.
             State::Pauses { machine, place, kind } if !is_task => {
                 self.processes[process].callers[waiter.caller].news = News::Nothing;

@@ -30,7 +30,13 @@ impl Place {
         &self.steps[..usize::from(self.depth)]
     }
 
-    fn is_above(&self, other: &Self) -> bool {
+    pub(super) fn parent(mut self) -> Option<Self> {
+        self.depth = self.depth.checked_sub(1)?;
+        self.steps[usize::from(self.depth)] = 0;
+        Some(self)
+    }
+
+    pub(super) fn is_above(&self, other: &Self) -> bool {
         self.depth < other.depth && other.steps().starts_with(self.steps())
     }
 

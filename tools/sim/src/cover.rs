@@ -11,7 +11,7 @@ use crate::redis::value::Value;
 
 /// What has to happen in some thousand histories, beside every kind of fault: each answer of a
 /// script, and each way on in the protocol.
-const ALL: [&str; 61] = [
+const ALL: [&str; 67] = [
     "a forgotten lock is put back",
     "a grant is over before its answer comes",
     "a grace period is open",
@@ -52,6 +52,12 @@ const ALL: [&str; 61] = [
     "an acquisition times out",
     "an acquisition waits",
     "an acquisition waits for what tasks gave back",
+    "a lock is narrowed",
+    "a lock is upgraded",
+    "a lock is upgraded by message",
+    "a lock is widened",
+    "a second upgrade is refused",
+    "an upgrade waits",
     "acquire_set: granted",
     "acquire_set: refused",
     "acquire_set: waits",

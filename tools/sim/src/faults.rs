@@ -94,6 +94,8 @@ impl World<'_> {
                     if fault == Fault::LostSome {
                         self.judge.forget_tokens();
                     }
+                } else {
+                    self.judge.claimed_again(self.now);
                 }
                 self.restart(short);
             }
@@ -141,7 +143,9 @@ impl World<'_> {
         self.servers.push(new);
         self.master = self.servers.len() - 1;
         // What the old one goes on granting is not known to the new one.
-        if !grace {
+        if grace {
+            self.judge.claimed_again(self.now);
+        } else {
             self.judge.data_lost(self.now + after);
             self.judge.forget_tokens();
         }

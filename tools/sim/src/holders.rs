@@ -34,6 +34,9 @@ impl World<'_> {
         if !held.others.is_empty() {
             return self.go_on_with_set(process, caller, held);
         }
+        if !held.is_detached && self.processes[process].callers[caller].chance.hits(self.plan.changes) {
+            return self.change(process, caller, held);
+        }
         let (now, timing) = (self.clock(process), self.plan.timing);
         let chance = &mut self.processes[process].callers[caller].chance;
         let (what, length) = (chance.between(0, 9), chance.magnitude(self.plan.lease.0, LONGEST_DETACHED));
@@ -72,6 +75,7 @@ impl World<'_> {
             Act::Downgrade(downgrade) => downgrade.call(timing),
             Act::Detach(detach) => detach.call(timing),
             Act::RefreshAll(all) => all.call(timing),
+            Act::Change(change) => change.call(timing),
         };
         let request = self.send(process, caller, call, deadline, Purpose::Caller(caller));
         self.set_state(process, caller, State::Acts { held, act, request, deadline });
@@ -132,6 +136,7 @@ impl World<'_> {
                 self.judge.changed(held.id, self.now, Claim::new(held.place, held.kind));
                 self.sync(process, &mut held, None);
             }
+            Act::Change(_) => {} // it has its own way: changes.rs
             Act::RefreshAll(all) => {
                 let answer: Result<Refreshed, Failure> = Reply::from_answer(answer);
                 let outcome = all.answered(answer.as_ref().map_err(Failure::clone), then, now, hopeless);

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::changes;
 use super::claim::{Claim, Place};
 use super::emulation::{Data, Touched};
 use crate::redis::protocol::keys::Keys;
@@ -35,7 +36,7 @@ impl Record {
         alone.into_iter().chain(self.members.iter().map(|(_, claim)| *claim))
     }
 
-    fn conflicts(&self, claim: Claim) -> bool {
+    pub(super) fn conflicts(&self, claim: Claim) -> bool {
         self.claims().any(|its| its.conflicts(claim))
     }
 }
@@ -154,24 +155,32 @@ impl Ledger {
         let mut waited = self.read_waiters(&names, data, touched)?;
         // Whether less may be in somebody's way than before, or somebody else waits.
         let mut has_room = !touched.waiters.is_empty();
+        changes::nobody_waits_for_another(&self.waits)?;
         let sets: Vec<Record> = waited.values().filter(|it| !it.members.is_empty()).cloned().collect();
         for set in &sets {
             waited.extend(set.members.iter().map(|(token, _)| (token.clone(), set.clone())));
         }
-        let mut granted = Vec::new();
+        let (mut granted, mut gone) = (Vec::new(), Vec::new());
         for token in &touched.holders {
             let now = data.field(names.nodes, token).map(|it| read(it).ok_or("a record that nobody can read"));
             match now.transpose()?.filter(|record| record.claim.is_some()) {
-                None => has_room |= self.held.remove(&token[..]).is_some(),
+                None => gone.extend(self.held.remove(&token[..])),
                 Some(record) => granted.push((token, record)),
             }
         }
+        has_room |= !gone.is_empty();
         let mut new = Vec::new();
         // A hand-over may write the new holder's record before it removes the old one's.
         for (token, record) in granted {
-            if let Some(held) = self.held.get_mut(&token[..]) {
-                has_room |= held.claim != record.claim;
-                *held = record;
+            if let Some(old) = self.held.get(&token[..]) {
+                changes::check(token, old, &record, (&self.held, &self.waits), before)?;
+                has_room |= old.claim != record.claim;
+                if old.number != record.number {
+                    self.greatest = self.greatest.max(record.number);
+                }
+                self.held.insert(token.to_vec(), record);
+            } else if changes::is_part(&record, &gone) {
+                self.held.insert(token.to_vec(), record);
             } else {
                 let waited = waited.get(&token[..]);
                 new.push(Granted { token: token.to_vec(), window: waited.map(|it| it.window) });
@@ -179,6 +188,8 @@ impl Ledger {
             }
         }
         let end = |token: &[u8]| data.score(names.deadlines, token).unwrap_or(0.0);
+        // What was forgotten is put back lock by lock: of a set what nothing is in the way of.
+        let sets = if strict.grace { &[] } else { &sets[..] };
         sets.iter().try_for_each(|set| super::sets::is_whole(set, &new, &self.held, end))?;
         self.scripts += 1;
         if strict.recounts || self.scripts.is_multiple_of(RECOUNTS) {
@@ -252,8 +263,12 @@ impl Ledger {
             return Err(format!("the server grants {claim} to {token} while {other} has {its} (I3)"));
         }
         let arrival = waited.map_or(u64::MAX, |waited| waited.number);
-        let overtaken = self.waits.iter().find(|(_, it)| it.number < arrival && held(it));
-        if let (Some((other, it)), Some(_)) = (overtaken, before) {
+        // An upgrade that comes with this call may find that the time of a lock is up, and serve
+        // who waits for that: it was not there yet.
+        let was_there = |it: &Record| before.is_some_and(|before| it.number <= before);
+        let mut waits = self.waits.iter();
+        let overtaken = waits.find(|(token, it)| was_there(it) && changes::order(token, it) < arrival && held(it));
+        if let Some((other, it)) = overtaken {
             let (token, other, its) = (text(token), text(other), it.claim.expect("it conflicts"));
             return Err(format!("the server grants {claim} to {token}, though {other} came earlier for {its} (I4)"));
         }
@@ -269,8 +284,10 @@ impl Ledger {
         self.waits.iter().find_map(|(token, waiter)| {
             let claim = waiter.claim?;
             let is_in_the_way = |it: &Record| waiter.claims().any(|claim| it.conflicts(claim));
-            let is_held = self.held.values().any(is_in_the_way);
-            let is_late = || self.waits.values().any(|it| it.number < waiter.number && is_in_the_way(it));
+            let own = changes::lock_of(token);
+            let is_held = self.held.iter().any(|(token, it)| Some(&token[..]) != own && is_in_the_way(it));
+            let turn = changes::order(token, waiter);
+            let is_late = || self.waits.iter().any(|(token, it)| changes::order(token, it) < turn && is_in_the_way(it));
             (!is_held && !is_late()).then_some((&token[..], claim))
         })
     }
@@ -283,7 +300,7 @@ impl Ledger {
         let arrival = self.waits.get(token).map_or(u64::MAX, |it| it.number);
         let conflicts = |it: &Record| it.conflicts(claim);
         self.held.iter().any(|(other, it)| other != token && conflicts(it) && lives(other))
-            || self.waits.iter().any(|(other, it)| it.number < arrival && conflicts(it) && lives(other))
+            || self.waits.iter().any(|(other, it)| changes::order(other, it) < arrival && conflicts(it) && lives(other))
     }
 
     /// Everything agrees with the records (I2).
@@ -364,7 +381,7 @@ fn entry(claim: Claim, token: &[u8]) -> Vec<u8> {
 }
 
 fn tickets(record: &Record, token: &[u8]) -> Vec<Vec<u8>> {
-    let number = format!("{:016}", record.number);
+    let number = format!("{:016}", changes::order(token, record));
     let of_claim = |claim: Claim| {
         let nodes = chain(&claim.place);
         let last = nodes.len() - 1;

@@ -152,6 +152,8 @@ pub(super) struct Plan {
     pub(super) tried: f64,
     /// How likely several locks are taken as one.
     pub(super) sets: f64,
+    /// How likely a holder that does something with a lock makes another one of it.
+    pub(super) changes: f64,
     /// How likely a holder does something else before it releases.
     pub(super) acts: f64,
     /// Whether a lease may end while its holder lives: nobody sends a message about that, so
@@ -216,6 +218,7 @@ impl Plan {
             leased: if ends { chance.pick(&[0.0, 0.3, 0.6]) } else { 0.0 },
             tried: chance.pick(&[0.0, 0.2, 0.6]),
             acts: chance.pick(&[0.0, 0.3, 0.6]),
+            changes: Chance::new(seed, 8).pick(&[0.0, 0.3, 0.7]),
             sets: Chance::new(seed, 7).pick(&[0.0, 0.2, 0.6]),
             ends,
             dropped: chance.pick(&[0.0, 0.2, 0.5]),

@@ -11,6 +11,7 @@ use crate::redis::protocol::timing::NEVER;
 use crate::request::Kind;
 
 use super::chance::Chance;
+use super::changes::Change;
 use super::claim::Place;
 use super::plan::Plan;
 
@@ -81,6 +82,7 @@ pub(super) enum Act {
     Downgrade(Downgrade),
     Detach(Detach),
     RefreshAll(RefreshAll),
+    Change(Box<Change>),
 }
 
 type Machine = Box<Acquisition<Waiter>>;
@@ -113,6 +115,7 @@ pub(super) enum State {
         kind: Kind,
     },
     Holds(Held),
+    /// Without a request (0) it waits for its lock to become exclusive.
     Acts {
         held: Held,
         act: Act,

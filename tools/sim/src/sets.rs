@@ -1,5 +1,5 @@
-//! Several locks as one: what callers draw, and do with a set that they hold; and whether the server
-//! grants one only whole.
+//! Several locks as one: what callers draw, and do with a set that they hold; and whether the
+//! server grants one only whole.
 
 use std::collections::BTreeMap;
 
@@ -36,9 +36,9 @@ fn place(about: &[u8]) -> Option<Place> {
     Place::of_text(fields.next()?.get(owner..)?)
 }
 
-/// A set that does not wait any more has been granted whole, with one token, or not at all. One that
-/// was dead when its turn came has ended already, and some of it may be gone: its end is no later
-/// than the token that was drawn for it.
+/// A set that does not wait any more has been granted whole, with one token, or not at all. One
+/// that was dead when its turn came has ended already, and some of it may be gone: its end is no
+/// later than the token that was drawn for it.
 pub(super) fn is_whole(
     set: &Record,
     new: &[Granted],
@@ -193,7 +193,8 @@ impl World<'_> {
                 let member = members[usize::try_from(*which).unwrap_or(0)];
                 let Some(place) = place(member[2]) else { return };
                 let claim = Claim { place, number: member[1][0] - b'0' };
-                if !it.ledger.has_cause(&self.keys, &it.data, members[0][0], claim, time) {
+                let has_cause = it.ledger.has_cause(&self.keys, &it.data, members[0][0], claim, time);
+                if !has_cause && !self.has_grace(server) {
                     self.violate(format!("{claim} of a set is refused, and nothing that lives is in its way"));
                 }
             }

@@ -5,6 +5,7 @@
 //! * `world.rs`: one history: its queue of events; the list there goes on with its parts
 //! * `emulation.rs`: the server: its data, the few commands that the scripts use, and the scripts
 //! * `sets.rs`: several locks as one: drawn, held, and judged
+//! * `changes.rs`: locks that are narrowed, widened and upgraded, and whether that is allowed
 //! * `ledger.rs`, `turns.rs`, `claim.rs`: what the server's data says, and whether that is allowed
 //! * `runner.rs`, `shrink.rs`: many histories; one that fails, made shorter
 //! * `planted.rs`: faults that are put in on purpose
@@ -15,6 +16,7 @@
 
 mod callers;
 mod chance;
+mod changes;
 mod claim;
 mod cover;
 pub mod emulation;

@@ -69,7 +69,7 @@ impl World<'_> {
     }
 
     /// Whether a grace period is open.
-    fn has_grace(&self, server: usize) -> bool {
+    pub(super) fn has_grace(&self, server: usize) -> bool {
         let known = self.servers[server].data.field(&self.keys.all()[0], b"server");
         known.is_some_and(|known| known.contains(&b','))
     }

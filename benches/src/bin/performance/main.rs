@@ -89,7 +89,8 @@ fn run(options: &Options) -> io::Result<()> {
         fs::write(options.out.join(section.plot.path()), section.plot.svg())?;
     }
     let page = options.out.join("performance.md");
-    fs::write(&page, page::markdown(&sections, &options.effort))?;
+    let kept = fs::read_to_string(&page).ok().and_then(|old| page::kept(&old).map(str::to_owned));
+    fs::write(&page, page::markdown(&sections, &options.effort) + &kept.unwrap_or_default())?;
     println!("wrote {} and {} plots", page.display(), sections.len());
     Ok(())
 }

@@ -16,6 +16,14 @@ pub(crate) struct Section {
     pub(crate) shows: String,
 }
 
+/// From this line on a page is written by hand.
+const BY_HAND: &str = "\n<!-- The program keeps what follows: it is written by hand. -->\n";
+
+/// What was written by hand in the page that is there.
+pub(crate) fn kept(page: &str) -> Option<&str> {
+    page.find(BY_HAND).map(|at| &page[at..])
+}
+
 pub(crate) fn markdown(sections: &[Section], effort: &Effort) -> String {
     let rough = if effort.quick { " Taken with `--quick`: **rough**." } else { "" };
     let measured = format!(

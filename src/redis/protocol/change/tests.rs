@@ -1,1 +1,128 @@
 use super::*;
+use crate::redis::protocol::samples::{MS, TIMING, down, held, later, lock, path, unsure};
+
+fn target() -> Target {
+    Target::new(path())
+}
+
+fn narrow(of: &Arc<Lock>) -> Narrow {
+    let kept = vec![(lock(2), target()), (lock(3), target())];
+    Narrow::new(of, kept, "c1", &TIMING, 200 * MS).unwrap()
+}
+
+fn yes() -> Answered {
+    Answered { yes: Some(true), more: More::None }
+}
+
+fn upgrade(of: &Arc<Lock>, deadline: u64) -> Upgrade {
+    Upgrade::new(of, &target(), deadline, 200 * MS)
+}
+
+fn by() -> InTheWay {
+    crate::redis::protocol::samples::in_the_way(None)
+}
+
+#[test]
+fn what_is_kept_has_the_token_and_the_rest_of_the_lease() {
+    let old = held(1, 100 * MS);
+    let mut narrow = narrow(&old);
+    let Outcome::Done(kept) = narrow.answered(Ok(&yes()), false) else { panic!("it is done") };
+    assert_eq!(kept.len(), 2);
+    for lock in kept {
+        assert_eq!((lock.deadline(), lock.fencing_token()), (1000 * MS, 100));
+        assert!(lock.renews());
+    }
+}
+
+#[test]
+fn what_may_have_been_narrowed_is_given_back_whole() {
+    let old = held(1, 100 * MS);
+    let mut it = narrow(&old);
+    assert!(matches!(it.answered(Err(unsure()), false), Outcome::Again));
+    assert!(matches!(it.answered(Err(down()), false), Outcome::Failed(_)));
+    let release = it.left().expect("the first request may have done it");
+    let tokens: Vec<_> = release.locks().map(|lock| &*lock.token).collect();
+    assert_eq!(tokens, ["c1.1", "c1.2", "c1.3"]);
+    assert!(release.locks().all(|lock| lock.is_unsure()), "each leaves a tombstone");
+
+    let mut it = narrow(&old);
+    assert!(matches!(it.answered(Err(down()), false), Outcome::Again));
+    assert!(matches!(it.answered(Err(down()), false), Outcome::Failed(_)));
+    assert!(it.left().is_none(), "nothing was sent");
+}
+
+#[test]
+fn a_widened_lock_is_the_same_on_another_node() {
+    let old = held(1, 100 * MS);
+    let kind = Kind::default();
+    let top = Target::new("a".parse().unwrap());
+    let mut widen = Widen::new(&old, &top, kind, "c1", &TIMING);
+    let granted = Ok(Changed::Granted { fencing_token: 200, more: More::None });
+    let (Some(Got::It(moved)), _) = widen.answered(granted, false) else { panic!("it is done") };
+    assert_eq!((&*moved.token, moved.number, moved.path.to_string()), ("c1.1", 1, "a".into()));
+    assert_eq!((moved.fencing_token(), moved.deadline()), (200, 1000 * MS));
+    assert!(moved.renews());
+    assert!(moved.is_unsure(), "a server with older data has it elsewhere: released by its name alone");
+    // Without an answer it is what it was, and its release goes the long way.
+    let mut widen = Widen::new(&old, &top, kind, "c1", &TIMING);
+    assert!(widen.answered(Err(unsure()), false).0.is_none());
+    assert!(matches!(widen.answered(Err(down()), false).0, Some(Got::Failed(_))));
+    assert!(old.is_unsure() && old.fencing_token() == 100);
+}
+
+#[test]
+fn a_message_of_an_earlier_grant_is_not_believed() {
+    let lock = held(1, 100 * MS);
+    let upgrade = upgrade(&lock, NEVER);
+    assert!(!upgrade.told(100, 300 * MS));
+    assert!(!upgrade.told(99, 300 * MS));
+    assert!(upgrade.told(101, 300 * MS));
+    assert_eq!((lock.fencing_token(), lock.deadline()), (101, 1000 * MS), "its end stays");
+    assert!(!upgrade.told(102, 1000 * MS), "its time is up");
+}
+
+#[test]
+fn it_asks_again_as_often_as_it_would_beat() {
+    let lock = held(1, 100 * MS);
+    let mut it = upgrade(&lock, NEVER);
+    let (next, _) = it.answered(Ok(Changed::Queued(by())), 200 * MS, 210 * MS, &TIMING);
+    assert!(matches!(next, Next::Wait(until) if until == 310 * MS), "{next:?}");
+    // No later than its own time, and not for a lock that is lost.
+    let mut it = upgrade(&lock, 250 * MS);
+    let (next, _) = it.answered(Ok(Changed::Queued(by())), 200 * MS, 210 * MS, &TIMING);
+    assert!(matches!(next, Next::Wait(until) if until == 250 * MS), "{next:?}");
+    let (next, _) = it.answered(Ok(Changed::Queued(by())), 200 * MS, 1000 * MS, &TIMING);
+    assert!(matches!(next, Next::Over(Got::NotHeld)), "{next:?}");
+}
+
+/// It leaves by one request more, whose answer may be the grant.
+#[test]
+fn what_gives_up_may_be_granted_all_the_same() {
+    for granted in [true, false] {
+        let lock = held(1, 100 * MS);
+        let mut it = upgrade(&lock, NEVER);
+        let _ = it.answered(Err(unsure()), 200 * MS, 210 * MS, &TIMING);
+        let (next, _) = it.answered(Err(unsure()), 210 * MS, 220 * MS, &TIMING);
+        assert!(matches!(next, Next::Ask), "{next:?}");
+        let (call, _) = it.call(&TIMING, 230 * MS);
+        assert!(call.words.ends_with(b"$1\r\n0\r\n$6\r\n900000\r\n"), "it leaves, and leaves a tombstone");
+        let answer =
+            if granted { Changed::Granted { fencing_token: 200, more: More::None } } else { Changed::Blocked(by()) };
+        let (next, _) = it.answered(Ok(answer), 230 * MS, 240 * MS, &TIMING);
+        match next {
+            Next::Over(Got::It(())) => assert!(granted && lock.fencing_token() == 200),
+            Next::Over(Got::Failed(_)) => assert!(!granted && lock.is_held(240 * MS)),
+            next => panic!("{next:?}"),
+        }
+    }
+}
+
+/// A server that cannot answer now is not asked in a loop without a pause.
+#[test]
+fn a_try_pauses_between_two_requests() {
+    let lock = held(1, 100 * MS);
+    let mut it = upgrade(&lock, 0);
+    let _ = it.answered(Err(later()), 200 * MS, 210 * MS, &TIMING);
+    let (next, _) = it.answered(Err(later()), 210 * MS, 220 * MS, &TIMING);
+    assert!(matches!(next, Next::Wait(until) if until > 220 * MS), "{next:?}");
+}

@@ -3,6 +3,7 @@
 use super::{Parsed, Way, parse};
 use crate::redis::error::RedisStoreError;
 
+#[cfg_attr(not(any(feature = "redis-sentinel", feature = "redis-cluster")), allow(dead_code))]
 fn places(parsed: &Parsed) -> String {
     let places = match &parsed.way {
         Way::Fixed(place) => return place.to_string(),

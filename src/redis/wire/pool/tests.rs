@@ -135,6 +135,10 @@ impl Wires {
 }
 
 impl Transport for Wires {
+    fn is_cut(&self) -> bool {
+        self.breaks()
+    }
+
     fn flush(&mut self, deadline: u64) -> Result<(), Halt> {
         let rest = std::mem::take(&mut self.outbox);
         if rest.is_empty() {

@@ -13,7 +13,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
             ),
             (
                 LOOK,
-                "        let claims = Kind::ALL.map(|kind| kind.count(word));",
+                "        let claims = Kind::ALL.map(|kind| if is_held(kind) { kind.count(word) } else { 0 });",
                 "        let claims = Kind::ALL.map(|kind| kind.count(early));\n        let _ = word;",
             ),
         ],

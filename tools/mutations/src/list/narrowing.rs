@@ -17,7 +17,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         what: "a narrowing lock does not look down",
         edits: &[(
             NARROW,
-            "    let mut walk = Walk::new(wanted, kind, Marks::Strike);\n    while let Some(below) = walk.next_conflict() {",
+            "    let mut walk = Walk::new(wanted, kind, Marks::Strike).past_upgrades();\n    while let Some(below) = walk.next_conflict() {",
             "    let walk = Walk::new(wanted, kind, Marks::Strike);\n    drop(walk);\n    if let Some(below) = None::<PlainArc<Node>> {",
         )],
         fails: &["narrow_against_a_lock_below", "narrow_against_a_new_lock_below"],

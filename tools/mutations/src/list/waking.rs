@@ -14,7 +14,11 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "a sleeper does not look again after setting PARKED",
-        edits: &[(WAIT, "let asleep = waiter.is_held_up(word, &slow.gates);", "let asleep = true;")],
+        edits: &[(
+            WAIT,
+            "let asleep = waiter.is_held_up(word, &slow.gates).then_some(waiter.role);",
+            "let asleep = Some(waiter.role);",
+        )],
         fails: &["three_on_one_node"],
     },
     Mutation {

@@ -3,12 +3,14 @@
 //! Where the same promise is kept in two places (two fast paths, a thread and a task, Lua and Rust)
 //! each place has a fault of its own.
 
+mod changes;
 mod deadlines;
 mod found;
 mod grace;
 mod hand_overs;
 mod left_behind;
 mod scripts;
+mod sets;
 mod tokens;
 mod what_is_told;
 
@@ -28,6 +30,7 @@ pub(crate) struct Fault {
 
 const ACQUISITION: &str = "redis/protocol/acquisition.rs";
 const AGENDA: &str = "redis/protocol/agenda.rs";
+const CHANGE: &str = "redis/protocol/change.rs";
 const CALLS: &str = "redis/protocol/calls.rs";
 const HELD: &str = "redis/protocol/held.rs";
 const LOCK: &str = "redis/protocol/lock.rs";
@@ -42,17 +45,22 @@ const NODE: &str = "redis/node.rs";
 
 const ACQUIRE_LUA: &str = "redis/lua/acquire.lua";
 const ACQUIRE_FAST: &str = "redis/lua/acquire_fast.lua";
+const ACQUIRE_SET: &str = "redis/lua/acquire_set.lua";
 const DETACHED_LUA: &str = "redis/lua/detached.lua";
 const DOWNGRADE_LUA: &str = "redis/lua/downgrade.lua";
 const HELLO_LUA: &str = "redis/lua/hello.lua";
 const LIST_LUA: &str = "redis/lua/list.lua";
+const NARROW_LUA: &str = "redis/lua/narrow.lua";
 const PROBE_LUA: &str = "redis/lua/probe.lua";
 const RECLAIM_LUA: &str = "redis/lua/reclaim.lua";
 const REFRESH_LUA: &str = "redis/lua/refresh.lua";
 const RELEASE_LUA: &str = "redis/lua/release.lua";
 const RELEASE_FAST: &str = "redis/lua/release_fast.lua";
+const SETS_LUA: &str = "redis/lua/sets.lua";
 const TREE_LUA: &str = "redis/lua/tree.lua";
 const TURNS_LUA: &str = "redis/lua/turns.lua";
+const UPGRADE_LUA: &str = "redis/lua/upgrade.lua";
+const WIDEN_LUA: &str = "redis/lua/widen.lua";
 
 pub(crate) fn all() -> impl Iterator<Item = &'static Fault> {
     let lists = [
@@ -62,6 +70,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Fault> {
         scripts::FAULTS,
         what_is_told::FAULTS,
         left_behind::FAULTS,
+        sets::FAULTS,
+        changes::FAULTS,
         found::FAULTS,
         grace::FAULTS,
     ];

@@ -56,4 +56,13 @@ pub(super) const FOUND: &[(&str, u64)] = &[
     ("a lock is handed over in a grace period", 50),
     ("a release in a grace period leaves no tombstone", 4_000),
     ("a lock is put back beside one that conflicts", 8_000),
+    ("a set is granted in part", 50),
+    ("a set is handed over whatever holds its other members", 50),
+    ("a set's tickets stay at a member", 50),
+    ("the fast path of release takes a set for a lock", 50),
+    ("who stands behind a set in an exclusive queue is served when a call goes on there", 500),
+    ("to narrow a lock serves nobody", 50),
+    ("a widened lock keeps its token", 50),
+    ("a lock is widened past one who waits", 50),
+    ("an upgrade lets in a reader that came before it", 200),
 ];

@@ -26,11 +26,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "a grant's deadline counts from the answer",
-        edits: &[(
-            ACQUISITION,
-            "sent.saturating_add(self.lock.lease).max(1)",
-            "now.saturating_add(self.lock.lease).max(1)",
-        )],
+        edits: &[(ACQUISITION, "sent.saturating_add(lock.lease).max(1)", "now.saturating_add(lock.lease).max(1)")],
         runner: Unit,
         fails: &["redis::protocol::acquisition::tests::a_grant_counts_from_before_its_request_was_sent"],
     },
@@ -72,13 +68,17 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "a lease that was asked for is believed by a message",
-        edits: &[(ACQUISITION, "News::Granted(fencing_token) if !self.ends =>", "News::Granted(fencing_token) =>")],
+        edits: &[(
+            ACQUISITION,
+            "News::Granted(fencing_token) if !self.wanted.iter().any(|it| it.ends) =>",
+            "News::Granted(fencing_token) =>",
+        )],
         runner: Unit,
         fails: &["redis::protocol::acquisition::tests::a_lease_that_was_asked_for_begins_with_the_claim"],
     },
     Fault {
         what: "nobody takes down that a request may still be under way",
-        edits: &[(ACQUISITION, "            self.lock.doubt();\n", "")],
+        edits: &[(ACQUISITION, "            self.lock.all().for_each(|lock| lock.doubt());\n", "")],
         runner: Unit,
         fails: &[
             "redis::protocol::acquisition::tests::a_caller_that_does_not_wait_yet_hears_of_the_second_failure",

@@ -1,6 +1,6 @@
 //! Faults that were ours until simulated histories found them.
 
-use super::{ACQUIRE_LUA, ACQUISITION, AGENDA, CALLER, Fault, HELD, LOCK};
+use super::{ACQUIRE_LUA, ACQUISITION, AGENDA, CALLER, Fault, HELD, LOCK, REFRESH_LUA, TURNS_LUA};
 use crate::redis::runner::Runner::{Servers, Unit};
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -12,7 +12,11 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "a lock by message is believed in for a claim window, though its lease is shorter",
-        edits: &[(ACQUISITION, "timing.claim_window().min(self.lock.lease)", "timing.claim_window()")],
+        edits: &[(
+            ACQUISITION,
+            ".fold(timing.claim_window(), u64::min)",
+            ".fold(timing.claim_window(), |window, _| window)",
+        )],
         runner: Unit,
         fails: &["redis::protocol::acquisition::tests::a_lease_shorter_than_the_claim_window_ends_first"],
     },
@@ -57,5 +61,25 @@ pub(super) const FAULTS: &[Fault] = &[
         )],
         runner: Servers,
         fails: &["faults::losses::a_loss_by_a_shorter_lease_is_told_in_time_while_the_request_for_it_hangs"],
+    },
+    Fault {
+        what: "who stands behind a set in an exclusive queue is served when a call goes on there",
+        edits: &[(
+            TURNS_LUA,
+            "start, after = kind > 2 and entry or path .. '\\0' .. kind + 1, '('",
+            "start, after = entry, '('",
+        )],
+        runner: Servers,
+        fails: &["scripts::sets::nobody_passes_a_set_that_stays"],
+    },
+    Fault {
+        what: "a heartbeat revives what is left of a set",
+        edits: &[(
+            REFRESH_LUA,
+            "    if not it or it.kind == 0 then\n      return LOST\n",
+            "    if not it or it.kind == 0 then\n      break\n",
+        )],
+        runner: Servers,
+        fails: &["scripts::sets::half_of_a_set_whose_time_is_up_comes_to_nothing"],
     },
 ];

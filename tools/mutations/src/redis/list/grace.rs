@@ -1,6 +1,6 @@
 //! A grace period protects less than it says: another gets what a server has forgotten.
 
-use super::{ACQUIRE_FAST, CALLS, Fault, HELLO_LUA, RECLAIM_LUA, RELEASE_FAST, RELEASE_LUA, TREE_LUA, TURNS_LUA};
+use super::{ACQUIRE_FAST, Fault, HELLO_LUA, RECLAIM_LUA, RELEASE_FAST, RELEASE_LUA, TREE_LUA, TURNS_LUA};
 use crate::redis::runner::Runner::{Servers, Unit};
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -67,7 +67,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "a renewal does not say what is held",
-        edits: &[(CALLS, "if timing.grace > 0 {", "if false {")],
+        edits: &[("redis/protocol/calls/refresh.rs", "if timing.grace > 0 {", "if false {")],
         runner: Unit,
         fails: &["redis::protocol::calls::tests::to_set_ends_with_a_grace_period"],
     },

@@ -21,13 +21,13 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "a heartbeat does not set the waiter's end anew",
-        edits: &[(REFRESH_LUA, "  set_end(token, now + claim)\n  if serve", "  if serve")],
+        edits: &[(REFRESH_LUA, "  set_end(token, now + claim)\n  local at", "  local at")],
         runner: Servers,
         fails: &["times::dead_clients::a_waiter_that_lives_keeps_its_place"],
     },
     Fault {
         what: "a heartbeat does not serve the waiter's node",
-        edits: &[(REFRESH_LUA, "  if serve(it.path) then\n    owe(it.path, false, '')\n  end\n", "")],
+        edits: &[(REFRESH_LUA, "    local stopped = serve(it.path)\n", "    local stopped\n")],
         runner: Servers,
         fails: &["scripts::heartbeats_go_on_with_what_a_dead_client_left_undone"],
     },
@@ -134,8 +134,8 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a release hands over to nobody above",
         edits: &[(
             TURNS_LUA,
-            "  for i = 1, last - 1 do\n    if waiting[i] and waiting[i][1] + waiting[i][3] > 0 then\n      serve(list[i])",
-            "  for i = 1, 0 do\n    if waiting[i] and waiting[i][1] + waiting[i][3] > 0 then\n      serve(list[i])",
+            "  for i = 1, last do\n    local node, here",
+            "  for i = last, last do\n    local node, here",
         )],
         runner: Servers,
         fails: &["scripts::order::who_came_first_gets_in_first"],
@@ -174,8 +174,8 @@ pub(super) const FAULTS: &[Fault] = &[
             (AGENDA, "Stage::Asks { waiter } | Stage::Waits { waiter, .. } =>", "Stage::Waits { waiter, .. } =>"),
             (
                 AGENDA,
-                "            Stage::Held { .. } => None,\n        }\n    }\n\n    /// Somebody has",
-                "            _ => None,\n        }\n    }\n\n    /// Somebody has",
+                "            Stage::Held { .. } => self.upgrades.get(&number).cloned(),\n",
+                "            _ => self.upgrades.get(&number).cloned(),\n",
             ),
         ],
         runner: Unit,
@@ -205,8 +205,8 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a server that is out of memory is an error at once",
         edits: &[(
             "redis/wire/refusal.rs",
-            "[\"TRYAGAIN\", \"BUSY\", \"OOM\", \"NOREPLICAS\", \"MISCONF\"]",
-            "[\"TRYAGAIN\", \"BUSY\", \"BUSY\", \"NOREPLICAS\", \"MISCONF\"]",
+            "[\"BUSY\", \"OOM\", \"NOREPLICAS\", \"MISCONF\"]",
+            "[\"BUSY\", \"BUSY\", \"NOREPLICAS\", \"MISCONF\"]",
         )],
         runner: Unit,
         fails: &["redis::wire::refusal::tests::the_table"],

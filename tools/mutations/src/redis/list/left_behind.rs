@@ -6,7 +6,7 @@ use crate::redis::runner::Runner::Servers;
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
         what: "a hand-over sets no end for a mailbox",
-        edits: &[(TURNS_LUA, "          call('PEXPIRE', MAILBOX .. waiter.client, MAILBOX_MS)\n", "")],
+        edits: &[(TURNS_LUA, "  call('PEXPIRE', MAILBOX .. client, MAILBOX_MS)\n", "")],
         runner: Servers,
         fails: &["scripts::a_mailbox_goes_away"],
     },
@@ -24,7 +24,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "a release leaves no tombstone",
-        edits: &[(RELEASE_LUA, "if tombstone > 0 then", "if false then")],
+        edits: &[(RELEASE_LUA, "if tombstone > 0 or grace > 0 then", "if grace > 0 then")],
         runner: Servers,
         fails: &["scripts::a_late_request_leaves_nobody_behind"],
     },
@@ -32,8 +32,8 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "the name of a client is ignored",
         edits: &[(
             ENGINE,
-            "Wire::new(url, client_name.clone(), timing.timeout)",
-            "Wire::new(url, client_name.clone().and(None), timing.timeout)",
+            "Wire::new(to, client_name.clone(), timing.timeout)",
+            "Wire::new(to, client_name.clone().and(None), timing.timeout)",
         )],
         runner: Servers,
         fails: &["clients::every_connection_has_the_name_that_was_given"],

@@ -66,7 +66,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "a fast hand-over goes to the dead",
-        edits: &[(RELEASE_FAST, " and call('ZSCORE', DEADLINES, next) + 0 > now then", " then")],
+        edits: &[(RELEASE_FAST, " and call('ZSCORE', DEADLINES, next) + 0 > now and", " and")],
         runner: Servers,
         fails: &["scripts::the_turn_of_a_dead_waiter_is_passed_over"],
     },

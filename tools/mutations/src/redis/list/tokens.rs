@@ -4,7 +4,7 @@ use super::{ACQUIRE_FAST, ACQUIRE_LUA, Fault, RELEASE, RELEASE_FAST, TREE_LUA};
 use crate::redis::runner::Runner::{Servers, Unit};
 
 const GUARD_OF_ACQUIRE: &str = "    if fence <= now + 1 and now % 16 > 0 then\n      if fence < now then\n";
-const GUARD_OF_RELEASE: &str = "if fence <= now + 1 and call('ZSCORE', DEADLINES, next) + 0 > now then";
+const GUARD_OF_RELEASE: &str = "local record = fence <= now + 1 and call('ZSCORE', DEADLINES, next) + 0 > now and";
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
@@ -37,7 +37,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         what: "the fast path of release takes the time for a token",
         edits: &[
-            (RELEASE_FAST, GUARD_OF_RELEASE, "if call('ZSCORE', DEADLINES, next) + 0 > now then"),
+            (RELEASE_FAST, GUARD_OF_RELEASE, "local record = call('ZSCORE', DEADLINES, next) + 0 > now and"),
             (RELEASE_FAST, "        if fence < now then\n", "        if true then\n"),
         ],
         runner: Servers,
@@ -45,7 +45,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "the fast path of release does not see that the clock was set back",
-        edits: &[(RELEASE_FAST, GUARD_OF_RELEASE, "if call('ZSCORE', DEADLINES, next) + 0 > now then")],
+        edits: &[(RELEASE_FAST, GUARD_OF_RELEASE, "local record = call('ZSCORE', DEADLINES, next) + 0 > now and")],
         runner: Servers,
         fails: &["scripts::clock::a_lease_is_its_length_when_the_clock_was_set_back"],
     },
@@ -79,7 +79,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "a server that forgot is believed to have carried out a release",
-        edits: &[(RELEASE, "released.born.is_some_and(|born| born <= self.lock.fencing_token())", "true")],
+        edits: &[(RELEASE, "released.born.is_some_and(|born| born <= lock.fencing_token())", "true")],
         runner: Unit,
         fails: &["redis::protocol::release::tests::a_server_that_forgot_has_not_released_it"],
     },

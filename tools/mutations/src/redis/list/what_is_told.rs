@@ -8,13 +8,13 @@ const PROBED: &str = "refusals::each_command_that_is_missing_is_named_before_the
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
         what: "the listing shows locks that have ended",
-        edits: &[(LIST_LUA, "  if left > 0 then\n", "  if true then\n")],
+        edits: &[(LIST_LUA, "elseif left > 0 then\n", "else\n")],
         runner: Servers,
         fails: &["times::dead_clients::a_lock_that_has_ended_is_not_listed"],
     },
     Fault {
         what: "a release after the end, found on the server, is no loss",
-        edits: &[(RELEASE_LUA, "it and tonumber(ends) > now and 1 or 0", "it and 1 or 0")],
+        edits: &[(RELEASE_LUA, "it and tonumber(ends) > now or", "it or")],
         runner: Servers,
         fails: &["times::dead_clients::a_lease_that_has_ended_cannot_be_released"],
     },

@@ -1,30 +1,30 @@
-//! [`AcquiringSet`]: an acquisition of a set as a future.
+//! [`AcquiringSet`]: the acquisition of a set as a future.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::super::super::acquire::Step;
-use super::super::super::node::Node;
-use super::SetAcquisition;
+use super::acquire::SetAcquisition;
 use crate::deadlock::Deadlock;
+use crate::memory::acquire::Step;
+use crate::memory::node::Node;
 use crate::sync::PlainArc;
 
 /// Acquires, as a future. Dropped at any point before it is ready, it leaves the tree as if it had
 /// never been. It gives the member for which it slept at first, if it did.
 #[derive(Debug)]
-pub(in super::super) struct AcquiringSet<'a> {
+pub(super) struct AcquiringSet<'a> {
     acquisition: SetAcquisition<'a>,
     slept_for: Option<usize>,
 }
 
 impl<'a> AcquiringSet<'a> {
-    pub(in super::super) fn new(acquisition: SetAcquisition<'a>) -> Self {
+    pub(super) fn new(acquisition: SetAcquisition<'a>) -> Self {
         Self { acquisition, slept_for: None }
     }
 
     /// The member for which it sleeps, and the node in whose queue it is.
-    pub(in super::super) fn sleeps_at(&self) -> Option<(usize, &PlainArc<Node>)> {
+    pub(super) fn sleeps_at(&self) -> Option<(usize, &PlainArc<Node>)> {
         self.acquisition.sleeps_at()
     }
 }
@@ -42,7 +42,7 @@ impl Future for AcquiringSet<'_> {
         let slept_for = *this.slept_for.get_or_insert(member);
         match this.acquisition.deadlock(first) {
             Some(deadlock) => {
-                this.acquisition.undo();
+                this.acquisition.give_up();
                 Poll::Ready((slept_for, Err(deadlock)))
             }
             None => Poll::Pending,

@@ -1,0 +1,228 @@
+//! Which cache lines a lock writes that another thread touches: what limits it on many cores, shown
+//! without any. `scripts/lines` runs this, on a build in which every access to an atomic, a mutex,
+//! a reference count or the index is noted (`src/sync/counted.rs`).
+//!
+//! Each test has two users, each on a thread of its own. Both have locked before, so nothing is
+//! made any more. Then each does the same once more, and what they touch is compared. The numbers
+//! are what is true today: a change that raises one has to say so here.
+#![cfg(mutextree_lines)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Barrier;
+use std::thread;
+use std::time::Duration;
+
+use mutextree::lines::{Access, record};
+use mutextree::{LockStore, MemoryStore, TreeMutex};
+
+/// What each of two users touched.
+struct Touched([Vec<Access>; 2]);
+
+impl Touched {
+    /// Runs `user` for both, each as often as is needed until nothing is new, and once more.
+    fn by(user: impl Fn(usize) + Sync) -> Self {
+        let done = Barrier::new(2);
+        let run = |number: usize| {
+            (0..3).for_each(|_| user(number));
+            done.wait();
+            let touched = record(|| user(number));
+            // Until both are done neither ends: their stacks are no common lines.
+            done.wait();
+            touched
+        };
+        thread::scope(|scope| {
+            let users = [0, 1].map(|number| scope.spawn(move || run(number)));
+            Self(users.map(|user| user.join().expect("no panic")))
+        })
+    }
+
+    /// The lines that one of them writes and the other reads or writes, with what is there.
+    fn common(&self) -> BTreeMap<usize, BTreeSet<&'static str>> {
+        let mut common = BTreeMap::<_, BTreeSet<_>>::new();
+        for (one, other) in [(0, 1), (1, 0)] {
+            let written = self.0[one].iter().filter(|access| access.writes);
+            for access in written.filter(|access| self.0[other].iter().any(|touched| touched.line == access.line)) {
+                common.entry(access.line).or_default().insert(access.what);
+            }
+        }
+        common
+    }
+
+    /// How many lines each user writes.
+    fn written(&self) -> [usize; 2] {
+        let written = |user: &Vec<Access>| {
+            let lines: BTreeSet<usize> = user.iter().filter(|access| access.writes).map(|access| access.line).collect();
+            lines.len()
+        };
+        self.0.each_ref().map(written)
+    }
+
+    /// How many accesses each user makes, reads included.
+    fn accesses(&self) -> [usize; 2] {
+        self.0.each_ref().map(Vec::len)
+    }
+
+    #[track_caller]
+    fn assert_common(&self, expected: usize) {
+        let common = self.common();
+        let mut times = BTreeMap::<String, usize>::new();
+        for (user, touched) in self.0.iter().enumerate() {
+            for access in touched.iter().filter(|access| common.contains_key(&access.line)) {
+                *times.entry(format!("user {user}: {access}")).or_default() += 1;
+            }
+        }
+        let touched: Vec<String> = times.iter().map(|(access, times)| format!("{access}, {times} times")).collect();
+        assert_eq!(common.len(), expected, "lines that one writes and the other touches:\n{}", touched.join("\n"));
+    }
+}
+
+/// Two files of one directory, four components deep, each with what `made` makes of its handle.
+fn siblings(made: impl Fn(TreeMutex) -> TreeMutex) -> [TreeMutex; 2] {
+    let store = MemoryStore::new();
+    [0, 1].map(|n| made(store.mutex(format!("org/team/project/file{n}")).unwrap()))
+}
+
+fn lock_and_unlock(handles: &[TreeMutex; 2]) -> Touched {
+    Touched::by(|user| drop(handles[user].lock().unwrap()))
+}
+
+#[test]
+fn handles_of_two_nodes_have_no_line_in_common() {
+    for made in [|mutex| mutex, TreeMutex::shared, TreeMutex::node_only, |mutex: TreeMutex| mutex.shared().node_only()]
+    {
+        let touched = lock_and_unlock(&siblings(made));
+        touched.assert_common(0);
+        assert_eq!(touched.written(), [1, 1], "a lock writes the line of its node, and no other");
+    }
+}
+
+/// Neither do a handle of a node and one of a node below another, nor handles that are far apart.
+#[test]
+fn handles_at_any_depth_have_no_line_in_common() {
+    let store = MemoryStore::new();
+    let handles = ["a", "b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q"].map(|path| store.mutex(path).unwrap());
+    lock_and_unlock(&handles).assert_common(0);
+}
+
+/// After a lock above has come by, a claim looks up once. From then on it is as before.
+#[test]
+fn after_a_walk_handles_have_no_line_in_common() {
+    let store = MemoryStore::new();
+    let handles = [0, 1].map(|n| store.mutex(format!("org/team/project/file{n}")).unwrap());
+    lock_and_unlock(&handles).assert_common(0);
+    drop(store.lock("org").unwrap());
+    lock_and_unlock(&handles).assert_common(0);
+}
+
+#[test]
+fn owned_guards_of_two_nodes_have_no_line_in_common() {
+    let handles = siblings(|mutex| mutex);
+    let touched = Touched::by(|user| drop(handles[user].lock_owned().unwrap()));
+    touched.assert_common(0);
+    assert_eq!(touched.written(), [2, 2], "the node, and its reference count");
+}
+
+#[test]
+fn tasks_on_two_nodes_have_no_line_in_common() {
+    let handles = siblings(|mutex| mutex);
+    Touched::by(|user| drop(smol::block_on(handles[user].lock_async()).unwrap())).assert_common(0);
+}
+
+/// All draw their tokens from one counter.
+#[test]
+fn owners_leases_and_tokens_have_one_line_in_common() {
+    lock_and_unlock(&siblings(|mutex| mutex.owner("one of two"))).assert_common(1);
+    lock_and_unlock(&siblings(|mutex| mutex.lease(Duration::from_secs(60)))).assert_common(1);
+    let handles = siblings(|mutex| mutex);
+    let touched = Touched::by(|user| {
+        let guard = handles[user].lock().unwrap();
+        guard.fencing_token();
+    });
+    touched.assert_common(1);
+}
+
+/// An owner that was made once is one text, whose references both count.
+#[test]
+fn an_owner_of_two_handles_is_a_second_line_in_common() {
+    let owner = mutextree::Owner::from("both");
+    lock_and_unlock(&siblings(|mutex| mutex.owner(owner.clone()))).assert_common(2);
+}
+
+#[test]
+fn readers_of_one_node_have_its_word_in_common() {
+    let reader = MemoryStore::new().mutex("org/team/project/file").unwrap().shared();
+    let handles = [reader.clone(), reader];
+    let touched = lock_and_unlock(&handles);
+    touched.assert_common(1);
+    assert_eq!(writes_in_common(&touched), [2, 2], "the claim and its end");
+}
+
+/// As a file system does it: the directory, shared and node only, then the file.
+#[test]
+fn writers_of_two_files_have_the_word_of_the_directory_in_common() {
+    let store = MemoryStore::new();
+    let directory = store.mutex("org/team/project").unwrap().shared().node_only();
+    let files = [0, 1].map(|n| store.mutex(format!("org/team/project/file{n}")).unwrap());
+    let touched = Touched::by(|user| {
+        let directory = directory.lock().unwrap();
+        drop(files[user].lock().unwrap());
+        drop(directory);
+    });
+    touched.assert_common(1);
+    assert_eq!(writes_in_common(&touched), [2, 2], "the claim and its end");
+}
+
+/// Two paths are in two shards of the index, mostly. Then they have no line in common, and each
+/// look-up writes the line of its shard, the node and its reference count.
+#[test]
+fn two_paths_have_no_line_in_common_but_a_shard() {
+    let store = MemoryStore::new();
+    let touched =
+        Touched::by(|user| drop(store.lock(["org/team/project/file0", "org/team/project/file1"][user]).unwrap()));
+    assert_eq!(touched.written(), [3, 3]);
+    touched.assert_common(0);
+}
+
+/// With 64 paths each, most shards have paths of both.
+#[test]
+fn many_paths_have_shards_in_common() {
+    const PATHS: usize = 64;
+    let store = MemoryStore::new();
+    let touched = Touched::by(|user| {
+        (0..PATHS).for_each(|n| drop(store.lock(format!("org/team/project/file{user}-{n}")).unwrap()));
+    });
+    let common = touched.common();
+    let all = ["a shard of the index"].into();
+    assert!(common.values().all(|what| *what == all), "{common:?}");
+    let writes = writes_in_common(&touched);
+    println!("{PATHS} paths each: {} lines in common; written {writes:?} times", common.len());
+    touched.assert_common(27);
+    assert_eq!(writes, [88, 82], "so often, in 64 locks of two writes each");
+}
+
+/// How often each writes a line that the other touches.
+fn writes_in_common(touched: &Touched) -> [usize; 2] {
+    let common = touched.common();
+    let is_common = |access: &&Access| access.writes && common.contains_key(&access.line);
+    touched.0.each_ref().map(|user| user.iter().filter(is_common).count())
+}
+
+/// What would be seen if a lock wrote what another reads: a handle that asks for a token does.
+#[test]
+fn a_line_that_only_one_writes_is_seen() {
+    let handles = siblings(|mutex| mutex);
+    let touched = Touched::by(|user| {
+        let guard = handles[user].lock().unwrap();
+        if user == 0 {
+            guard.fencing_token();
+        }
+    });
+    touched.assert_common(0);
+    let shared = MemoryStore::new().mutex("a").unwrap().shared();
+    let looks = Touched::by(|user| match user {
+        0 => drop(shared.lock().unwrap()),
+        _ => _ = shared.is_locked(),
+    });
+    looks.assert_common(1);
+    assert!(looks.accesses().into_iter().all(|count| count > 0), "both were recorded");
+}
