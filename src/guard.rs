@@ -43,6 +43,7 @@ impl<S: Backend, N: Borrow<S::Node>> Held<S, N> {
         result
     }
 
+    #[track_caller]
     fn upgrade(&mut self, wait: Wait) -> Result<(), LockError> {
         let grant = self.grant.as_mut().expect("a guard has its grant until it is dropped");
         let result = S::upgrade(self.node.borrow(), grant, wait);

@@ -308,6 +308,7 @@ impl Backend for MemoryStore {
         grant::widen(&node.0, grant, &ancestor.0)
     }
 
+    #[track_caller]
     fn upgrade(node: &MemoryNode, grant: &mut MemoryGrant, wait: Wait) -> Result<(), LockError> {
         if grant.kind.is_shared() { grant::upgrade(&node.0, grant, wait) } else { Ok(()) }
     }
@@ -317,14 +318,7 @@ impl Backend for MemoryStore {
     }
 
     fn fencing_token(node: &MemoryNode, grant: &MemoryGrant) -> u64 {
-        let token = grant.token.load(Ordering::Acquire);
-        if token != 0 {
-            return token & !RECORDED;
-        }
-        let new = node.0.shared().next_token();
-        // If two threads ask at once, the first one to store decides for both.
-        let stored = grant.token.compare_exchange(0, new, Ordering::AcqRel, Ordering::Acquire);
-        stored.map_or_else(|first| first & !RECORDED, |_| new)
+        grant::fencing_token(&node.0, grant)
     }
 
     fn attribute(node: &MemoryNode, grant: &MemoryGrant, to_this_thread: bool) {
@@ -380,10 +374,7 @@ impl Backend for MemoryStore {
         let Some(token) = lock.fencing_token else {
             return Err(unsupported("break a lock that has neither an owner nor a lease: there is no record of it"));
         };
-        // Not resolved: a node that is not there has no lock.
-        let root = lock.path.is_root().then(|| self.tree.root.clone());
-        let node = root.or_else(|| self.tree.index.get(lock.path.as_key()).map(|found| found.0)).map(MemoryNode);
-        Ok(node.is_some_and(|node| node.0.break_recorded(token)))
+        Ok(self.tree.found(&lock.path).is_some_and(|node| node.0.break_recorded(token)))
     }
 
     fn watch_losses(&self) -> LostLocks {

@@ -55,12 +55,6 @@ impl Agent {
     /// A task, whichever it is.
     pub(crate) const TASK: Self = Self(None);
 
-    /// Whether a lock or a wait of this thread is on record somewhere, beside this one.
-    pub(crate) fn is_on_record(&self) -> bool {
-        // One is the thread's own, and one is `self`.
-        self.0.as_ref().is_some_and(|thread| PlainArc::strong_count(thread) > 2)
-    }
-
     /// The thread; `None` if it is a task.
     pub fn thread_id(&self) -> Option<ThreadId> {
         self.0.as_ref().map(|thread| thread.id)

@@ -23,6 +23,8 @@ pub(crate) struct Wait<K> {
     /// Tells it from all other waits, for as long as it lasts.
     pub(crate) key: K,
     pub(crate) line: WaitingLock,
+    /// For whom else than the line's owner it waits: they stand still, too (D3).
+    pub(crate) owners: Vec<Owner>,
     /// Those that came later have a greater one.
     pub(crate) order: u64,
     /// Whether it can be ended here.
@@ -75,11 +77,12 @@ impl Stuck {
     /// D3.
     pub(crate) fn new<K>(waits: &[Wait<K>]) -> Self {
         let mut stuck: HashMap<_, Vec<_>> = HashMap::new();
-        for (at, Wait { line, .. }) in waits.iter().enumerate() {
+        for (at, Wait { line, owners, .. }) in waits.iter().enumerate() {
             if let Some(thread) = line.agent.as_ref().and_then(|agent| agent.thread_id()) {
                 stuck.entry(Holder::Thread(thread)).or_default().push(at);
             }
-            if let Some(owner) = &line.owner {
+            let others = owners.iter().filter(|owner| Some(*owner) != line.owner.as_ref());
+            for owner in line.owner.iter().chain(others) {
                 stuck.entry(Holder::Owner(line.client.clone(), owner.clone())).or_default().push(at);
             }
         }
@@ -291,6 +294,11 @@ fn told<K>(scene: &Scene<K>, cycle: &[To], victim: usize) -> Deadlock {
         let came = cycle[(start + step) % cycle.len()];
         let goes = cycle[(start + step + 1) % cycle.len()];
         let mut wants = scene.waits[came.wait].line.clone();
+        // A set may wait for several: the one who is meant here is the holder.
+        let holder = came.lock.map(|lock| &scene.locks[lock]).filter(|lock| lock.agent.is_none());
+        if let Some(holder) = holder.filter(|lock| lock.owner.is_some()) {
+            wants.owner.clone_from(&holder.owner);
+        }
         wants.behind = Some(match goes.lock {
             Some(lock) => Blocker::by_holder(wants.path.clone(), scene.locks[lock].clone()),
             None => {

@@ -15,6 +15,7 @@
 //!
 //! * `acquire/deadlock.rs` a wait that would never end, where deadlocks are looked for
 //! * `acquire/future.rs` an acquisition as a future
+//! * `acquire/who.rs` a thread or a task that takes the steps
 //!
 //! Only a draining waiter sleeps with a claim, and it sleeps at a descendant (invariant 8).
 
@@ -22,7 +23,7 @@ use std::task::Waker;
 
 use super::claim::{Claim, How};
 use super::node::Node;
-use super::sleeper::{SetClaim, Sleeper, Watched};
+use super::sleeper::Sleeper;
 use super::wait::{Left, Turn};
 use super::waiter::{Rank, Role, Waiter};
 use super::walk::{Marks, Walk};
@@ -32,9 +33,11 @@ use crate::request::Owner;
 use crate::sync::{Deadline, Ordering, PlainArc, Spin, Stamp};
 
 pub(super) use self::future::Acquiring;
+pub(super) use self::who::Who;
 
 mod deadlock;
 mod future;
+mod who;
 
 /// How far a step came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,48 +45,6 @@ pub(super) enum Step {
     Granted,
     /// In a queue: step again once [woken](Acquisition::is_woken).
     Asleep,
-}
-
-/// What takes a step, and sleeps if it has to.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Who<'w> {
-    /// The calling thread.
-    Thread,
-    /// The task that this wakes.
-    Task(&'w Waker),
-}
-
-impl Who<'_> {
-    pub(super) fn spin(self) -> Spin {
-        match self {
-            Self::Thread => Spin::for_thread(),
-            Self::Task(_) => Spin::for_task(),
-        }
-    }
-
-    fn sleeper(self, owner: Option<&Owner>, watched: Option<Watched>) -> PlainArc<Sleeper> {
-        let owner = owner.cloned();
-        match (self, watched) {
-            (Self::Thread, None) => Sleeper::for_thread(owner),
-            (Self::Task(waker), None) => Sleeper::for_task(waker.clone(), owner),
-            (Self::Thread, Some(watched)) => Sleeper::watched(None, owner, watched),
-            (Self::Task(waker), Some(watched)) => Sleeper::watched(Some(waker.clone()), owner, watched),
-        }
-    }
-
-    /// For a set that claims these.
-    pub(super) fn sleeper_of_set(
-        self,
-        owner: Option<&Owner>,
-        claims: Vec<SetClaim>,
-        watched: Option<Watched>,
-    ) -> PlainArc<Sleeper> {
-        let owner = owner.cloned();
-        match self {
-            Self::Thread => Sleeper::for_thread_of_set(owner, claims, watched),
-            Self::Task(waker) => Sleeper::for_task_of_set(waker.clone(), owner, claims, watched),
-        }
-    }
 }
 
 #[derive(Debug)]

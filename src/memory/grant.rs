@@ -15,7 +15,7 @@ use crate::deadlock::{Asks, Deadlock};
 use crate::error::{Blocker, InvalidInput, LockError, Unchanged};
 use crate::observe::{self, Store, Waiting};
 use crate::request::{Request, Wait};
-use crate::sync::{AtomicU64, Deadline, PlainArc};
+use crate::sync::{AtomicU64, Deadline, Ordering, PlainArc};
 
 /// What the store does when the fast path will not do.
 #[cold]
@@ -131,6 +131,18 @@ pub(super) fn grant(node: &PlainArc<Node>, kind: Kind, request: &Request, asks: 
     MemoryGrant { kind, token: AtomicU64::new(token | RECORDED) }
 }
 
+/// Its fencing token, drawn when it is first asked for.
+pub(super) fn fencing_token(node: &Node, grant: &MemoryGrant) -> u64 {
+    let token = grant.token.load(Ordering::Acquire);
+    if token != 0 {
+        return token & !RECORDED;
+    }
+    let new = node.shared().next_token();
+    // If two threads ask at once, the first one to store decides for both.
+    let stored = grant.token.compare_exchange(0, new, Ordering::AcqRel, Ordering::Acquire);
+    stored.map_or_else(|first| first & !RECORDED, |_| new)
+}
+
 /// A grant on these nodes in place of one on `node`.
 pub(super) fn narrow(
     node: &MemoryNode,
@@ -186,9 +198,12 @@ pub(super) fn widen(
 }
 
 /// Makes a shared grant exclusive.
+#[track_caller]
 pub(super) fn upgrade(node: &PlainArc<Node>, grant: &mut MemoryGrant, wait: Wait) -> Result<(), LockError> {
+    let place = Location::caller(); // not in a closure, which has a place of its own
     let (shared, recorded) = (grant.kind, grant.recorded());
     let kind = shared.upgraded();
+    let asks = node.shared().detects().then(|| Asks { replaces: recorded, ..Asks::thread(place) });
     let deadline = Deadline::from_end(end_of(wait));
     let tries_once = wait == Wait::Never || deadline.as_ref().is_some_and(Deadline::has_passed);
     let mut request = Request::new(kind.public());
@@ -196,7 +211,7 @@ pub(super) fn upgrade(node: &PlainArc<Node>, grant: &mut MemoryGrant, wait: Wait
     let upgraded = if tries_once {
         upgrade::try_upgrade(node, shared, recorded)
     } else {
-        upgrade::upgrade(node, shared, recorded, deadline.as_ref(), |at| {
+        upgrade::upgrade(node, shared, recorded, asks, deadline.as_ref(), |at| {
             waiting.get_or_insert_with(|| {
                 request.owner = recorded.and_then(|token| node.owner_of(token));
                 Waiting::begin(Store::Memory, &node.path, &request, || Some(blocker(node, kind, at, recorded)))
@@ -210,6 +225,7 @@ pub(super) fn upgrade(node: &PlainArc<Node>, grant: &mut MemoryGrant, wait: Wait
             Ok(())
         }
         Err(upgrade::Failed::Lost) => Err(not_held(node)),
+        Err(upgrade::Failed::Deadlock(deadlock)) => Err(LockError::Deadlock(deadlock)),
         Err(upgrade::Failed::Upgrading(path, owner)) => {
             Err(LockError::Upgrading { blocker: Blocker::new(node.path.clone(), path, owner) })
         }

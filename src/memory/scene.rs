@@ -20,6 +20,11 @@
 //! A set is one waiter, in one queue at a time. If it drains, it has a claim (2) on each of its
 //! members. A holder that narrows its lock waits for newcomers, for a moment: it has no edges.
 //!
+//! A pending upgrade is a waiter with a claim (2): the exclusive bit of the node that it holds. It
+//! waits for shared locks on that node and above, for locks below, and for no gate and no queue.
+//! Its own lock is in nobody's way but others', so it is left out of its edges, by its token. A
+//! waiter that was sent aside sleeps for the same claims as one that drains, and has none itself.
+//!
 //! A waiter that has been woken does not stand still, and has no edges. Nor has a claim without a
 //! record, of a request that is still looking around: it is nobody's.
 //!
@@ -32,20 +37,22 @@ use std::hash::{Hash, Hasher};
 use super::MemoryNode;
 use super::node::Node;
 use super::record::Own;
-use super::sleeper::Sleeper;
+use super::sleeper::{Sleeper, Watched};
 use super::waiter::Role;
 use super::word::{KIDS, Kind, PARKED, Place};
 use crate::backend::{HeldLock, WaitingLock};
-use crate::deadlock::{Behind, Deadlock, Looks, Scene, Wait};
+use crate::deadlock::{Asks, Behind, Deadlock, Looks, Scene, Wait};
+use crate::request::Owner;
 use crate::sync::{Ordering, PlainArc, Stamp};
 
-/// A wait, by its sleeper, which is kept: no other gets its address.
+/// A wait, by its sleeper, which is kept: no other gets its address; and which of its sleeps it
+/// is. What was true of one sleep may not be of the next.
 #[derive(Clone, Debug)]
-pub(super) struct Key(PlainArc<Sleeper>);
+pub(super) struct Key(PlainArc<Sleeper>, u64);
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        PlainArc::ptr_eq(&self.0, &other.0)
+        PlainArc::ptr_eq(&self.0, &other.0) && self.1 == other.1
     }
 }
 
@@ -53,18 +60,19 @@ impl Eq for Key {}
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        PlainArc::as_ptr(&self.0).hash(state);
+        (PlainArc::as_ptr(&self.0), self.1).hash(state);
     }
 }
 
 /// One waiter in the queue of a node.
 struct Sleeping {
     sleeper: PlainArc<Sleeper>,
+    sleep: u64,
     wanted: MemoryNode,
     kind: Kind,
     place: Place,
     role: Role,
-    /// The nodes that it has claimed while it drains: one, or those of a set.
+    /// The nodes that it has claimed while it sleeps: one, or those of a set.
     claims: Vec<(MemoryNode, Kind)>,
     stamp: Stamp,
     /// Whether it stands still, and may be told.
@@ -88,17 +96,20 @@ impl Node {
         let slow = cold.slow.lock();
         let locks = slow.records.lasting(self);
         let queue = slow.queue.iter().map(|waiter| {
-            let is_here = waiter.place == Place::Here;
+            let is_gated = waiter.role == Role::Wants && waiter.place == Place::Here;
+            let upgrades = (waiter.role == Role::Upgrades).then_some((&waiter.wanted, waiter.kind));
+            let claims = waiter.claims().chain(upgrades);
             Sleeping {
                 sleeper: waiter.sleeper.clone(),
+                sleep: waiter.sleeper.sleep(),
                 wanted: MemoryNode(waiter.wanted.clone()),
                 kind: waiter.kind,
                 place: waiter.place,
                 role: waiter.role,
-                claims: waiter.claims().map(|(node, kind)| (MemoryNode(node.clone()), kind)).collect(),
+                claims: claims.map(|(node, kind)| (MemoryNode(node.clone()), kind)).collect(),
                 stamp: waiter.stamp,
                 is_still: waiter.role != Role::Narrows && !waiter.sleeper.is_woken() && !waiter.sleeper.is_condemned(),
-                gates: if is_here { slow.gates.closers_against(waiter.kind, waiter.stamp) } else { Vec::new() },
+                gates: if is_gated { slow.gates.closers_against(waiter.kind, waiter.stamp) } else { Vec::new() },
             }
         });
         Bed { node, locks, queue: queue.collect() }
@@ -127,6 +138,15 @@ impl Node {
             }
         }
         related
+    }
+}
+
+impl Node {
+    /// What is known of a waiter for this node, where deadlocks are looked for: the tree looks for
+    /// as long as that is kept.
+    pub(super) fn watched(self: &PlainArc<Self>, asks: &Asks, owners: Vec<Owner>) -> Option<Watched> {
+        let rest = self.shared().watch.as_ref()?.begin(PlainArc::downgrade(self.root_of_tree()));
+        Some(Watched::new(asks.clone(), owners, rest))
     }
 }
 
@@ -177,7 +197,7 @@ impl Looks for Node {
             let claims = draining.get(&PlainArc::as_ptr(&bed.node.0)).map_or(&[][..], Vec::as_slice);
             for (turn, waiter) in bed.queue.iter().enumerate().filter(|(_, waiter)| waiter.is_still) {
                 let at = places[&address(&waiter.sleeper)];
-                let obstacles = waiter.kind.conflicts(waiter.place);
+                let obstacles = waiter.obstacles();
                 let is_own = |other: usize| other == address(&waiter.sleeper);
                 let mut behind = Vec::new();
                 let replaces = waiter.sleeper.asks().and_then(|asks| asks.replaces);
@@ -203,11 +223,14 @@ impl Looks for Node {
                 }
                 let order = stamps.partition_point(|stamp| *stamp < waiter.stamp) as u64;
                 let line = waiter.line();
-                let key = Key(waiter.sleeper.clone());
+                let key = Key(waiter.sleeper.clone(), waiter.sleep);
                 match &mut waits[at] {
                     // Found twice.
                     Some(wait) => wait.behind.clear(),
-                    none => *none = Some(Wait { key, line, order, ours: true, behind }),
+                    none => {
+                        let owners = waiter.sleeper.owners().to_vec();
+                        *none = Some(Wait { key, line, owners, order, ours: true, behind });
+                    }
                 }
             }
             scene.locks.extend(bed.locks.into_iter().map(|(_, lock)| lock));
@@ -217,11 +240,21 @@ impl Looks for Node {
     }
 
     fn condemn(self: &PlainArc<Self>, wait: &Key, deadlock: Deadlock) {
-        wait.0.condemn(deadlock);
+        wait.0.condemn(wait.1, deadlock);
     }
 }
 
 impl Sleeping {
+    /// The claims on the node where it sleeps that are in its way.
+    fn obstacles(&self) -> u64 {
+        match (self.role, self.place) {
+            // Exclusive ones there are of waiters, which it passes.
+            (Role::Upgrades, Place::Above) => Kind::Ss.unit(),
+            (Role::Upgrades, Place::Here) => Kind::Ss.unit() | Kind::Sn.unit(),
+            _ => self.kind.conflicts(self.place),
+        }
+    }
+
     fn line(&self) -> WaitingLock {
         let mut line = WaitingLock::new(self.wanted.0.path.clone(), self.kind.public());
         line.owner = self.sleeper.owner().cloned();

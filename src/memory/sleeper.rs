@@ -11,7 +11,7 @@ use super::wait::Turn;
 use super::word::Kind;
 use crate::deadlock::{Asks, Deadlock, Rest};
 use crate::request::Owner;
-use crate::sync::{AtomicBool, Deadline, Mutex, Ordering, Parker, PlainArc, contain};
+use crate::sync::{AtomicBool, AtomicU64, Deadline, Mutex, Ordering, Parker, PlainArc, contain};
 
 /// A waiter's bed: shared between the waiter and the queue that it is in.
 #[derive(Debug)]
@@ -38,16 +38,22 @@ pub(super) struct Sleeper {
 #[derive(Debug)]
 pub(super) struct Watched {
     pub(super) asks: Asks,
-    /// Set once there is a verdict. The waiter itself takes it.
-    condemned: AtomicBool,
+    /// For whom it waits: the members of a set may have owners of their own.
+    owners: Vec<Owner>,
+    /// How often it has gone to sleep. Changes under the slow lock of the node it sleeps at.
+    sleeps: AtomicU64,
+    /// The sleep that is to end with an error; 0 if none is. A verdict that comes when the waiter
+    /// has been woken, and sleeps again, is for nobody.
+    condemned: AtomicU64,
     verdict: Mutex<Option<Deadlock>>,
     /// Keeps the tree looking.
     _rest: Rest,
 }
 
 impl Watched {
-    pub(super) fn new(asks: Asks, rest: Rest) -> Self {
-        Self { asks, condemned: AtomicBool::new(false), verdict: Mutex::new(None), _rest: rest }
+    pub(super) fn new(asks: Asks, owners: Vec<Owner>, rest: Rest) -> Self {
+        let (sleeps, condemned) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { asks, owners, sleeps, condemned, verdict: Mutex::new(None), _rest: rest }
     }
 }
 
@@ -149,16 +155,29 @@ impl Sleeper {
         self.watched.as_ref().map(|watched| &watched.asks)
     }
 
-    /// Whether its wait is to end with an error, or has.
-    pub(super) fn is_condemned(&self) -> bool {
-        self.watched.as_ref().is_some_and(|watched| watched.condemned.load(Ordering::Acquire))
+    /// Everybody for whom it waits, if that is known.
+    pub(super) fn owners(&self) -> &[Owner] {
+        self.watched.as_ref().map_or(&[], |watched| &watched.owners)
     }
 
-    /// Ends its wait with an error, unless it ends by itself first. Under no lock.
-    pub(super) fn condemn(&self, deadlock: Deadlock) {
+    /// Which of its sleeps this is. Under the slow lock of the node it sleeps at.
+    pub(super) fn sleep(&self) -> u64 {
+        self.watched.as_ref().map_or(0, |watched| watched.sleeps.load(Ordering::Relaxed))
+    }
+
+    /// Whether its sleep is to end with an error, or has.
+    pub(super) fn is_condemned(&self) -> bool {
+        self.watched.as_ref().is_some_and(|watched| {
+            let condemned = watched.condemned.load(Ordering::Acquire);
+            condemned != 0 && condemned == watched.sleeps.load(Ordering::Relaxed)
+        })
+    }
+
+    /// Ends this sleep with an error, unless it ends by itself first. Under no lock.
+    pub(super) fn condemn(&self, sleep: u64, deadlock: Deadlock) {
         if let Some(watched) = &self.watched {
             *watched.verdict.lock() = Some(deadlock);
-            watched.condemned.store(true, Ordering::Release);
+            watched.condemned.store(sleep, Ordering::Release);
             self.unpark();
         }
     }
@@ -179,6 +198,9 @@ impl Sleeper {
     /// Under the slow lock of the node it sleeps at.
     pub(super) fn set_woken(&self, woken: bool) {
         self.seen_woken.store(false, Ordering::Relaxed);
+        if let Some(watched) = self.watched.as_ref().filter(|_| !woken) {
+            watched.sleeps.fetch_add(1, Ordering::Relaxed);
+        }
         self.woken.store(woken, Ordering::Release);
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use super::MemoryNode;
 use super::node::{Indexed, Node};
 use super::orphans::Home;
 use super::reclaim::Accounts;
@@ -141,6 +142,12 @@ impl Tree {
             Some(found) => found.0,
             None => self.resolve_slow(path),
         }
+    }
+
+    /// The node of a path, if there is one.
+    pub(super) fn found(&self, path: &TreePath) -> Option<MemoryNode> {
+        let root = path.is_root().then(|| self.root.clone());
+        root.or_else(|| self.index.get(path.as_key()).map(|found| found.0)).map(MemoryNode)
     }
 
     #[cold]

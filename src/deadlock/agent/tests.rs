@@ -25,17 +25,3 @@ fn a_task_has_no_thread() {
     assert_eq!((Agent::TASK.thread_id(), Agent::TASK.thread_name()), (None, None));
     assert_eq!(Agent::TASK.to_string(), "a task");
 }
-
-#[test]
-fn what_a_thread_has_on_record_is_counted() {
-    thread::spawn(|| {
-        let here = Agent::current();
-        assert!(!here.is_on_record());
-        let record = here.clone();
-        assert!(here.is_on_record());
-        drop(record);
-        assert!(!here.is_on_record());
-    })
-    .join()
-    .unwrap();
-}

@@ -41,7 +41,8 @@ impl Stage {
             Ok(number) => line.agent = Some(self.agent(number)),
             Err(owner) => (line.agent, line.owner) = (Some(Agent::TASK), Some(owner.into())),
         }
-        self.scene.waits.push(Wait { key: at, line, order: at as u64, ours: true, behind: behind.into() });
+        let (owners, behind) = (Vec::new(), behind.into());
+        self.scene.waits.push(Wait { key: at, line, owners, order: at as u64, ours: true, behind });
         at
     }
 
@@ -219,4 +220,23 @@ fn a_set_is_one_wait() {
     stage.scene.waits[one].order = 9;
     stage.scene.waits[two].order = 9;
     assert_eq!(stage.told(), [one]);
+}
+
+/// A set may be for several owners: all of them stand still, and the one whose lock it is is named.
+#[test]
+fn all_for_whom_a_set_waits_stand_still() {
+    let mut stage = Stage::default();
+    let (of_bob, theirs) = (stage.lock(Err("bob")), stage.lock(Ok(0)));
+    stage.wait(Err("alice"), &[theirs]);
+    stage.wait(Ok(0), &[of_bob]);
+    assert!(stage.told().is_empty());
+    stage.scene.waits[0].owners = vec!["alice".into(), "bob".into()];
+    assert_eq!(stage.told(), [1]);
+    let mut detector = Detector::new();
+    detector.look(&stage.scene);
+    let (_, deadlock) = detector.look(&stage.scene).verdicts.remove(0);
+    assert_eq!(deadlock.cycle()[1].who(), "bob");
+    // If one of them waits elsewhere, too, it does two things at a time.
+    stage.wait(Err("bob"), &[]);
+    assert!(stage.told().is_empty());
 }

@@ -330,7 +330,7 @@ fn upgrade_passes_a_set_that_drains() {
         run([
             threaded!(world, below, inner => lock_all(&world, &members(&[(&below, Kind::Ss), (&inner, Kind::Xs)]))),
             threaded!(world, held, leaf => {
-                upgrade(&held, Kind::Ss, None, None, |_| {}).unwrap();
+                upgrade(&held, Kind::Ss, None, None, None, |_| {}).unwrap();
                 world.touch(&held, Kind::Xs);
                 held.drop_claim(Kind::Xs);
                 leaf.drop_claim(Kind::Xs);

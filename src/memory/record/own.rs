@@ -7,10 +7,10 @@ use std::time::Instant;
 use super::super::node::Node;
 use super::super::word::{Kind, Place};
 use super::{Record, Records};
-use crate::backend::HeldLock;
-use crate::deadlock::{Agent, Asks};
+use crate::backend::{HeldLock, WaitingLock};
+use crate::deadlock::{Agent, Asks, Deadlock};
 use crate::request::Owner;
-use crate::sync::now;
+use crate::sync::{PlainArc, Stamp, now};
 
 /// Who took a lock, and where.
 #[derive(Clone, Debug)]
@@ -66,7 +66,8 @@ impl Records {
 pub(in crate::memory) struct Own<'a> {
     pub(in crate::memory) kind: Kind,
     pub(in crate::memory) asks: &'a Asks,
-    pub(in crate::memory) owner: Option<&'a Owner>,
+    /// For whom it asks: a set may ask for several.
+    pub(in crate::memory) owners: &'a [Owner],
 }
 
 impl Own<'_> {
@@ -78,8 +79,28 @@ impl Own<'_> {
         let thread = record.by.as_ref().and_then(|by| by.agent.as_ref()).filter(|agent| !agent.is_task());
         match thread {
             Some(thread) => *thread == self.asks.agent,
-            None => self.owner.is_some() && record.owner.as_ref() == self.owner,
+            None => record.owner.as_ref().is_some_and(|owner| self.owners.contains(owner)),
         }
+    }
+
+    /// Before it sleeps for the first time: the lock of its own that keeps it from this node, as an
+    /// error. If one is only near, others may make a circle of it: then that is looked for at once.
+    pub(in crate::memory) fn in_the_way(
+        &self,
+        wanted: &PlainArc<Node>,
+        owner: Option<&Owner>,
+        stamp: Option<Stamp>,
+    ) -> Option<Deadlock> {
+        let (conflicts, lock) = wanted.own_lock_around(self)?;
+        if !conflicts {
+            wanted.shared().watch.as_ref()?.hurry();
+            return None;
+        }
+        let mut wants = WaitingLock::new(wanted.path.clone(), self.kind.public());
+        wants.owner = owner.cloned();
+        wants.waited = stamp.and_then(Stamp::age);
+        (wants.agent, wants.asked_at) = (Some(self.asks.agent.clone()), Some(self.asks.place));
+        Some(Deadlock::with_itself(lock, wants))
     }
 }
 

@@ -226,7 +226,7 @@ impl Looks for Engine {
                 None => sets.entry(arrival).or_insert(token).clone(),
             };
             upgrades.push(own);
-            scene.waits.push(Wait { key, line, order: arrival, ours, behind: Vec::new() });
+            scene.waits.push(Wait { key, line, owners: Vec::new(), order: arrival, ours, behind: Vec::new() });
         }
         let stuck = Stuck::new(&scene.waits);
         for mut lock in held {
