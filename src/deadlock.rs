@@ -8,7 +8,7 @@
 //! Each store says who waits for whom: `memory/scene.rs`, `redis/run/agents.rs`. What follows is
 //! true of both. A *wait* is one request from when it begins to wait until it is granted or given
 //! up. A set of locks is one request. A wait *stands still* if it is in a queue and has not been
-//! woken.
+//! woken. A lock that waits to become exclusive is a wait, and goes on being held.
 //!
 //! # Invariants
 //! * **D1, an edge keeps a wait where it is.** Each edge leads from a wait that stands still to a
@@ -20,7 +20,7 @@
 //!   client name of its own. A lock with neither is nobody's, and no edge leads on from it.
 //! * **D3, who stands still.** A thread that waits does, and so does the owner that it asks for. An
 //!   owner is taken for one that does one thing at a time. Of an owner that is seen to wait twice
-//!   nothing is concluded.
+//!   nothing is concluded. A set may ask for several owners: all of them stand still.
 //! * **D4, what ends by itself is no edge.** A lock whose lease was asked for, and one that
 //!   outlived its guard. Over Redis the server does not tell a lease that was asked for from one
 //!   that renews itself, so of other processes' locks it is not known.
@@ -30,7 +30,8 @@
 //!   Redis that may be another process' wait. If it is still there some rounds later, the youngest
 //!   one of this process gives way.
 //! * **D7, a grant wins.** A verdict is left with the wait, which is woken. If it was granted
-//!   meanwhile, nobody hears of the verdict.
+//!   meanwhile, nobody hears of the verdict. In memory a wait may sleep several times, each time
+//!   because of something else: a verdict is for the sleep that was looked at, and for no other.
 //! * **D8, bounds.** One look at a time a store. If there are more edges than ten thousand, nothing
 //!   is said.
 //!
@@ -66,6 +67,7 @@ pub use self::agent::Agent;
 pub(crate) use self::agent::Asks;
 #[cfg(feature = "redis")]
 pub(crate) use self::graph::Stuck;
+use self::graph::owned_by;
 pub(crate) use self::graph::{Behind, Scene, Wait};
 pub(crate) use self::watch::{Looks, Rest, Watch};
 
@@ -108,6 +110,9 @@ impl Deadlock {
 
     /// Of one that waits for what it holds itself.
     pub(crate) fn with_itself(held: HeldLock, mut wants: WaitingLock) -> Self {
+        if let Some(owner) = owned_by(&held) {
+            wants.owner = Some(owner.clone());
+        }
         wants.behind = Some(Blocker::by_holder(wants.path.clone(), held.clone()));
         Self::new(vec![Wanted { holds: Some(held), wants }])
     }

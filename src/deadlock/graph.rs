@@ -8,7 +8,8 @@ use std::thread::ThreadId;
 use super::{Deadlock, Wanted};
 use crate::backend::{HeldLock, WaitingLock};
 use crate::error::Blocker;
-use crate::request::Owner;
+use crate::path::TreePath;
+use crate::request::{Kind, Owner, conflicts};
 
 /// More edges than this are not looked through. Then nothing is said (D8).
 pub(super) const MOST_EDGES: usize = 10_000;
@@ -25,6 +26,8 @@ pub(crate) struct Wait<K> {
     pub(crate) line: WaitingLock,
     /// For whom else than the line's owner it waits: they stand still, too (D3).
     pub(crate) owners: Vec<Owner>,
+    /// All that it wants, if that is more than the line says.
+    pub(crate) members: Vec<(TreePath, Kind)>,
     /// Those that came later have a greater one.
     pub(crate) order: u64,
     /// Whether it can be ended here.
@@ -67,6 +70,14 @@ impl Holder {
             Some(thread) => Some(Self::Thread(thread)),
             None => lock.owner.clone().map(|owner| Self::Owner(lock.client.clone(), owner)),
         }
+    }
+}
+
+/// The owner whose lock it is, if it is no thread's.
+pub(super) fn owned_by(lock: &HeldLock) -> Option<&Owner> {
+    match Holder::of(lock) {
+        Some(Holder::Owner(..)) => lock.owner.as_ref(),
+        _ => None,
     }
 }
 
@@ -286,8 +297,25 @@ impl Graph {
     }
 }
 
+/// A wait in the way of another, as a line for the node which is. A set stands still because of one
+/// of its members, and may be in the way at another one.
+fn in_the_way<K: PartialEq>(scene: &Scene<K>, earlier: usize, wants: &WaitingLock) -> WaitingLock {
+    let keeps_out = |path: &TreePath, kind: Kind| conflicts((&wants.path, wants.kind), (path, kind));
+    let Wait { key, line, members, .. } = &scene.waits[earlier];
+    let mut line = WaitingLock { behind: None, ..line.clone() };
+    if keeps_out(&line.path, line.kind) {
+        return line;
+    }
+    let others = scene.waits.iter().filter(|other| other.key == *key).map(|other| (&other.line.path, other.line.kind));
+    let members = members.iter().map(|(path, kind)| (path, *kind));
+    if let Some((path, kind)) = members.chain(others).find(|(path, kind)| keeps_out(path, *kind)) {
+        (line.path, line.kind) = (path.clone(), kind);
+    }
+    line
+}
+
 /// The cycle as it is told to `victim`, who comes first.
-fn told<K>(scene: &Scene<K>, cycle: &[To], victim: usize) -> Deadlock {
+fn told<K: PartialEq>(scene: &Scene<K>, cycle: &[To], victim: usize) -> Deadlock {
     let start = cycle.iter().position(|to| to.wait == victim).unwrap_or(0);
     let wanted = (0..cycle.len()).map(|step| {
         // How the way came to this wait, and how it goes on.
@@ -295,16 +323,12 @@ fn told<K>(scene: &Scene<K>, cycle: &[To], victim: usize) -> Deadlock {
         let goes = cycle[(start + step + 1) % cycle.len()];
         let mut wants = scene.waits[came.wait].line.clone();
         // A set may wait for several: the one who is meant here is the holder.
-        let holder = came.lock.map(|lock| &scene.locks[lock]).filter(|lock| lock.agent.is_none());
-        if let Some(holder) = holder.filter(|lock| lock.owner.is_some()) {
-            wants.owner.clone_from(&holder.owner);
+        if let Some(owner) = came.lock.and_then(|lock| owned_by(&scene.locks[lock])) {
+            wants.owner = Some(owner.clone());
         }
         wants.behind = Some(match goes.lock {
             Some(lock) => Blocker::by_holder(wants.path.clone(), scene.locks[lock].clone()),
-            None => {
-                let earlier = WaitingLock { behind: None, ..scene.waits[goes.wait].line.clone() };
-                Blocker::by_waiter(wants.path.clone(), earlier)
-            }
+            None => Blocker::by_waiter(wants.path.clone(), in_the_way(scene, goes.wait, &wants)),
         });
         Wanted { holds: came.lock.map(|lock| scene.locks[lock].clone()), wants }
     });

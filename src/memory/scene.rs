@@ -37,7 +37,7 @@ use std::hash::{Hash, Hasher};
 use super::MemoryNode;
 use super::node::Node;
 use super::record::Own;
-use super::sleeper::{Sleeper, Watched};
+use super::sleeper::{SetClaim, Sleeper, Watched};
 use super::waiter::Role;
 use super::word::{KIDS, Kind, PARKED, Place};
 use crate::backend::{HeldLock, WaitingLock};
@@ -229,7 +229,9 @@ impl Looks for Node {
                     Some(wait) => wait.behind.clear(),
                     none => {
                         let owners = waiter.sleeper.owners().to_vec();
-                        *none = Some(Wait { key, line, owners, order, ours: true, behind });
+                        let member = |(node, kind): &SetClaim| (node.path.clone(), kind.public());
+                        let members = waiter.sleeper.set().iter().map(member).collect();
+                        *none = Some(Wait { key, line, owners, members, order, ours: true, behind });
                     }
                 }
             }
@@ -269,3 +271,6 @@ impl Sleeping {
 fn address(sleeper: &PlainArc<Sleeper>) -> usize {
     PlainArc::as_ptr(sleeper) as usize
 }
+
+#[cfg(all(test, not(any(mutextree_loom, mutextree_shuttle))))]
+mod tests;

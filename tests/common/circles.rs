@@ -12,8 +12,9 @@ use crate::common::asking::{AT_MOST, asking, in_time};
 use crate::common::hand::Hand;
 
 #[allow(unused_imports)] // by those that look for no deadlocks
-pub use self::sets::*;
+pub use self::{changes::*, sets::*};
 
+mod changes;
 mod sets;
 
 /// Found within about a second, says the contract. Machines that test are busy.
@@ -221,6 +222,12 @@ pub fn a_part_and_another<S: LockStore>(store: S) {
     });
 }
 
+fn until_they_wait<S: LockStore>(store: &S) {
+    while store.snapshot().unwrap().waiters().len() == 0 {
+        thread::yield_now();
+    }
+}
+
 fn owned<S: LockStore>(store: &S, path: &str, owner: &str) -> TreeMutex<S> {
     mutex(store, path).owner(owner)
 }
@@ -332,7 +339,8 @@ macro_rules! circles {
             the_error_says_which, shared_behind_a_writer, a_part_and_another, two_tasks, a_thread_and_a_task,
             a_task_and_its_own, a_guard_that_moved, a_guard_taken_over, a_lease_ends,
             a_set_against_a_lock, a_held_set, three_sets, a_set_and_ones_own, a_set_that_drains, a_set_of_a_task,
-            no_circle_in_a_storm_of_sets
+            a_set_for_several, no_circle_in_a_storm_of_sets,
+            an_upgrade, an_upgrade_and_ones_own, behind_an_upgrade, a_changed_lock
         }
     };
     (@tests $make:expr; $($test:ident),*) => {

@@ -4,7 +4,10 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use mutextree::{Blocker, Deadlock, Kind, LockError, LockStore, MemoryStore, Mode, Scope, TreePath, Wanted, conflicts};
+use mutextree::{
+    Blocker, Deadlock, Kind, LockError, LockStore, MemoryStore, Mode, OwnedTreeMutexGuard, Scope, TreeMutex,
+    TreeMutexSet, TreePath, Wanted, conflicts,
+};
 
 use crate::common::asking::{AT_MOST, asking, in_time};
 
@@ -18,11 +21,18 @@ struct Oracle(Mutex<HashMap<ThreadId, Doing>>);
 #[derive(Clone, Default, Debug, PartialEq)]
 struct Doing {
     holds: Vec<Lock>,
-    waits: Option<Lock>,
+    /// One, or the members of a set.
+    waits: Vec<Lock>,
+    /// Whether its wait ends by itself within some milliseconds.
+    is_short: bool,
     /// How many waits there were.
     count: u64,
     /// When it was last told of a deadlock: from then on it may let go.
     told: Option<Instant>,
+}
+
+fn thread_of(wanted: &Wanted) -> ThreadId {
+    wanted.wants.agent.as_ref().unwrap().thread_id().unwrap()
 }
 
 impl Oracle {
@@ -35,16 +45,15 @@ impl Oracle {
     fn confirms(&self, deadlock: &Deadlock, begun: Instant) -> Vec<(ThreadId, Doing)> {
         let all = self.0.lock().unwrap().clone();
         let cycle = deadlock.cycle();
-        let thread = |wanted: &Wanted| wanted.wants.agent.as_ref().unwrap().thread_id().unwrap();
-        if cycle[1..].iter().any(|wanted| all[&thread(wanted)].told.is_some_and(|told| told > begun)) {
+        if cycle[1..].iter().any(|wanted| all[&thread_of(wanted)].told.is_some_and(|told| told > begun)) {
             return Vec::new();
         }
         let mut doing = Vec::new();
         for (at, wanted) in cycle.iter().enumerate() {
-            let thread = thread(wanted);
+            let thread = thread_of(wanted);
             let truth = &all[&thread];
             let wants = (wanted.wants.path.clone(), wanted.wants.kind);
-            assert_eq!(truth.waits.as_ref(), Some(&wants), "it waits for that: {deadlock}");
+            assert!(truth.waits.contains(&wants), "it waits for that: {deadlock}");
             if let Some(held) = &wanted.holds {
                 assert!(truth.holds.contains(&(held.path.clone(), held.kind)), "it holds that: {deadlock}");
                 assert_eq!(held.agent, wanted.wants.agent);
@@ -57,7 +66,8 @@ impl Oracle {
                     (&held.path, held.kind)
                 }
                 (None, Some(waiter)) => {
-                    assert_eq!(waiter.path, next.wants.path);
+                    let waits = &all[&thread_of(next)].waits;
+                    assert!(waits.contains(&(waiter.path.clone(), waiter.kind)), "it waits for that: {deadlock}");
                     (&waiter.path, waiter.kind)
                 }
                 other => panic!("{other:?}"),
@@ -71,8 +81,8 @@ impl Oracle {
     /// That those of them stand still who wait for no more than locks.
     fn stand_still(&self, doing: &[(ThreadId, Doing)]) {
         let all = self.0.lock().unwrap();
-        if doing.iter().any(|(thread, then)| all[thread].told != then.told) {
-            return; // one of them was told, too
+        if doing.iter().any(|(thread, then)| then.is_short || all[thread].told != then.told) {
+            return; // one of them was told, too, or its time was up
         }
         for (thread, then) in doing {
             assert_eq!(&all[thread], then, "it goes on, so it was in no circle");
@@ -80,75 +90,165 @@ impl Oracle {
     }
 }
 
-fn some_lock(random: &mut Rng) -> Lock {
-    let paths = ["a", "a/b", "a/c", "a/b/d", "a/b/e", "x", "x/y", "x/z"];
+const PATHS: [&str; 8] = ["a", "a/b", "a/c", "a/b/d", "a/b/e", "x", "x/y", "x/z"];
+
+fn some_lock(random: &mut Rng, paths: &[&str]) -> Lock {
     let mode = if random.u8(..3) == 0 { Mode::Shared } else { Mode::Exclusive };
     let scope = if random.u8(..4) == 0 { Scope::Node } else { Scope::Subtree };
     (random.choice(paths).unwrap().parse().unwrap(), Kind::new(mode, scope))
 }
 
-/// One thread: takes locks, up to three at a time, and lets go. How many deadlocks it was told.
-fn run(store: &MemoryStore, oracle: &Oracle, seed: u64, end: Instant) -> usize {
-    let (mut random, mut guards, mut told) = (Rng::with_seed(seed), Vec::new(), 0);
-    while Instant::now() < end {
-        if guards.len() == 3 || (!guards.is_empty() && random.u8(..4) == 0) {
-            let at = random.usize(..guards.len());
-            // Not noted any more before it is let go.
-            oracle.me(|me| me.holds.remove(at));
-            drop(guards.remove(at));
-            continue;
-        }
-        let (path, kind) = some_lock(&mut random);
-        let mut mutex = store.mutex(&path).unwrap();
-        if kind.mode == Mode::Shared {
-            mutex = mutex.shared();
-        }
-        if kind.scope == Scope::Node {
-            mutex = mutex.node_only();
-        }
-        oracle.me(|me| {
-            me.waits = Some((path.clone(), kind));
+fn mutex_of(store: &MemoryStore, (path, kind): &Lock) -> TreeMutex {
+    let mutex = store.mutex(path).unwrap();
+    let mutex = if kind.mode == Mode::Shared { mutex.shared() } else { mutex };
+    if kind.scope == Scope::Node { mutex.node_only() } else { mutex }
+}
+
+/// One thread of the storm.
+struct Runner<'a> {
+    store: &'a MemoryStore,
+    oracle: &'a Oracle,
+    random: Rng,
+    /// In the order of what the oracle knows of it.
+    guards: Vec<OwnedTreeMutexGuard>,
+    told: usize,
+}
+
+impl Runner<'_> {
+    /// Not noted any more before it is let go.
+    fn let_go(&mut self, at: usize) {
+        self.oracle.me(|me| me.holds.remove(at));
+        drop(self.guards.remove(at));
+    }
+
+    fn let_go_of_all(&mut self) {
+        self.oracle.me(|me| me.holds.clear());
+        self.guards.clear();
+    }
+
+    /// Waits for these, as `wait` does, and notes what comes of it.
+    fn wait<T>(
+        &mut self,
+        waits: &[Lock],
+        wait: impl FnOnce(&mut Self, Option<Duration>) -> Result<T, LockError>,
+    ) -> Option<T> {
+        let timeout = match self.random.u8(..8) {
+            0 => Some(Duration::from_millis(self.random.u64(..3))),
+            1 => Some(AT_MOST),
+            _ => None,
+        };
+        self.oracle.me(|me| {
+            me.waits = waits.to_vec();
+            me.is_short = timeout.is_some_and(|timeout| timeout < AT_MOST);
             me.count += 1;
         });
         let begun = Instant::now();
-        let result = match random.u8(..8) {
-            0 => mutex.try_lock_owned_for(Duration::from_millis(random.u64(..3))),
-            1 => mutex.try_lock_owned_for(AT_MOST),
-            _ => mutex.lock_owned(),
-        };
-        match result {
-            Ok(guard) => {
-                oracle.me(|me| {
-                    me.waits = None;
-                    me.holds.push((path, kind));
-                });
-                guards.push(guard);
-                continue;
+        match wait(self, timeout) {
+            Ok(got) => {
+                self.oracle.me(|me| me.waits.clear());
+                return Some(got);
             }
-            Err(LockError::TimedOut { .. }) => oracle.me(|me| me.waits = None),
             Err(LockError::Deadlock(deadlock)) => {
-                told += 1;
-                oracle.me(|me| me.told = Some(Instant::now()));
-                let mut doing = oracle.confirms(&deadlock, begun);
+                self.told += 1;
+                self.oracle.me(|me| me.told = Some(Instant::now()));
+                let mut doing = self.oracle.confirms(&deadlock, begun);
                 // All hold what this one waits for, or stand behind one who does. Only who stood
                 // behind this wait itself may go on.
                 if !doing.is_empty() && deadlock.cycle().iter().all(|wanted| wanted.holds.is_some()) {
                     doing.remove(0);
                     thread::sleep(Duration::from_millis(3));
-                    oracle.stand_still(&doing);
+                    self.oracle.stand_still(&doing);
                 }
-                oracle.me(|me| (me.waits, me.holds) = (None, Vec::new()));
-                guards.clear();
+                self.oracle.me(|me| me.waits.clear());
+                self.let_go_of_all();
             }
+            // Of two that become exclusive the second one is told so, and lets go.
+            Err(LockError::Upgrading { .. }) => {
+                self.oracle.me(|me| me.waits.clear());
+                self.let_go_of_all();
+            }
+            Err(LockError::TimedOut { .. }) => self.oracle.me(|me| me.waits.clear()),
             Err(other) => panic!("{other}"),
         }
-        if random.bool() {
-            oracle.me(|me| me.holds.clear());
-            guards.clear();
+        if self.random.bool() {
+            self.let_go_of_all();
+        }
+        None
+    }
+
+    fn takes_one(&mut self) {
+        let lock = some_lock(&mut self.random, &PATHS);
+        let mutex = mutex_of(self.store, &lock);
+        let guard = self.wait(&[lock.clone()], |_, timeout| match timeout {
+            Some(timeout) => mutex.try_lock_owned_for(timeout),
+            None => mutex.lock_owned(),
+        });
+        if let Some(guard) = guard {
+            self.oracle.me(|me| me.holds.push(lock));
+            self.guards.push(guard);
         }
     }
-    oracle.me(|me| me.holds.clear());
-    told
+
+    /// Of two members neither of which covers the other.
+    fn takes_a_set(&mut self) {
+        let members = [&PATHS[..5], &PATHS[5..]].map(|paths| some_lock(&mut self.random, paths));
+        let set = TreeMutexSet::new(members.iter().map(|lock| mutex_of(self.store, lock))).unwrap();
+        let guard = self.wait(&members, |_, timeout| match timeout {
+            Some(timeout) => set.try_lock_owned_for(timeout),
+            None => set.lock_owned(),
+        });
+        if let Some(guard) = guard {
+            for guard in guard.split() {
+                let kind = members.iter().find(|(path, _)| path == guard.path()).unwrap().1;
+                self.oracle.me(|me| me.holds.push((guard.path().clone(), kind)));
+                self.guards.push(guard);
+            }
+        }
+    }
+
+    /// Makes a shared lock exclusive.
+    fn upgrades(&mut self, at: usize) {
+        let (path, kind) = self.oracle.me(|me| me.holds[at].clone());
+        let wanted = (path, Kind::new(Mode::Exclusive, kind.scope));
+        let upgraded = self
+            .wait(&[wanted.clone()], |this, timeout| this.guards[at].try_upgrade_for(timeout.unwrap_or(Duration::MAX)));
+        if upgraded.is_some() {
+            self.oracle.me(|me| me.holds[at] = wanted);
+        }
+    }
+
+    /// Keeps two parts of a lock, or one.
+    fn narrows(&mut self, at: usize) {
+        let (path, kind) = self.oracle.me(|me| me.holds.remove(at));
+        let parts = ["b", "c"].map(|name| path.join(name).unwrap());
+        let count = 1 + self.random.usize(..2);
+        for part in self.guards.remove(at).narrow(&parts[..count]).unwrap() {
+            self.oracle.me(|me| me.holds.push((part.path().clone(), kind)));
+            self.guards.push(part);
+        }
+    }
+
+    /// Takes locks, up to three or four at a time, and lets go. How many deadlocks it was told.
+    fn run(mut self, end: Instant) -> usize {
+        while Instant::now() < end {
+            let is_full = self.guards.len() >= 3;
+            if is_full || (!self.guards.is_empty() && self.random.u8(..4) == 0) {
+                let at = self.random.usize(..self.guards.len());
+                let (path, kind) = self.oracle.me(|me| me.holds[at].clone());
+                match self.random.u8(..3) {
+                    0 if kind.mode == Mode::Shared => self.upgrades(at),
+                    1 if kind.scope == Scope::Subtree && path.to_string() == "a" && !is_full => self.narrows(at),
+                    _ => self.let_go(at),
+                }
+            } else if self.random.u8(..5) == 0 {
+                self.takes_a_set();
+            } else {
+                self.takes_one();
+            }
+        }
+        self.let_go_of_all();
+        self.told
+    }
 }
 
 fn run_all(store: MemoryStore, threads: u64, time: Duration) -> usize {
@@ -156,7 +256,10 @@ fn run_all(store: MemoryStore, threads: u64, time: Duration) -> usize {
     println!("seed {seed}");
     let run = |number| {
         let (store, oracle) = (store.clone(), oracle.clone());
-        asking(move || run(&store, &oracle, seed.wrapping_add(number), end))
+        asking(move || {
+            let random = Rng::with_seed(seed.wrapping_add(number));
+            Runner { store: &store, oracle: &oracle, random, guards: Vec::new(), told: 0 }.run(end)
+        })
     };
     let all: Vec<_> = (0..threads).map(run).collect();
     // That each ends shows that every circle was found.
@@ -203,10 +306,8 @@ fn a_storm_without_deadlocks_is_told_nothing() {
                         thread::sleep(Duration::from_millis(100)); // long enough to be looked at
                     }
                     drop(held);
-                    let (path, kind) = some_lock(&mut random);
-                    let mutex = store.mutex(path).unwrap();
-                    let mutex = if kind.mode == Mode::Shared { mutex.shared() } else { mutex };
-                    drop(mutex.lock().unwrap());
+                    let (path, kind) = some_lock(&mut random, &PATHS);
+                    drop(mutex_of(&store, &(path, kind)).lock().unwrap());
                 }
             })
         };

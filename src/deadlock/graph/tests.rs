@@ -41,8 +41,8 @@ impl Stage {
             Ok(number) => line.agent = Some(self.agent(number)),
             Err(owner) => (line.agent, line.owner) = (Some(Agent::TASK), Some(owner.into())),
         }
-        let (owners, behind) = (Vec::new(), behind.into());
-        self.scene.waits.push(Wait { key: at, line, owners, order: at as u64, ours: true, behind });
+        let (owners, members, behind) = (Vec::new(), Vec::new(), behind.into());
+        self.scene.waits.push(Wait { key: at, line, owners, members, order: at as u64, ours: true, behind });
         at
     }
 

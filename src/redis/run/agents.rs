@@ -81,6 +81,22 @@ impl Locks {
             self.due = self.all.len() * 2 + 64;
         }
     }
+
+    /// Whether one who waits for these holds another lock near one of them.
+    fn any_near<'a>(&self, wanted: impl IntoIterator<Item = &'a Lock>, agent: Option<&Agent>) -> bool {
+        let wanted: Vec<_> = wanted.into_iter().collect();
+        let agent = agent.filter(|agent| !agent.is_task());
+        self.all.values().any(|known| {
+            let same_thread = agent.is_some() && known.agent.as_ref() == agent;
+            let Some(other) = known.lock.upgrade().filter(|other| other.is_held(clock())) else { return false };
+            let is_own = wanted.iter().any(|lock| lock.owner.is_some() && lock.owner == other.owner);
+            (same_thread || is_own)
+                && wanted.iter().any(|lock| {
+                    let is_near = other.path.starts_with(&lock.path) || lock.path.starts_with(&other.path);
+                    is_near && lock.token != other.token
+                })
+        })
+    }
 }
 
 impl Agents {
@@ -127,8 +143,12 @@ impl Agents {
     /// It has to wait.
     pub(super) fn waits_for_upgrade(&self, engine: &Arc<Engine>, lock: &Lock, inbox: &Arc<Inbox>) -> Arc<Waits> {
         let waits = self.begin(engine, inbox);
-        if let Some(known) = self.known.lock().all.get_mut(&upgrade_of(&lock.token)) {
-            known.waits = Arc::downgrade(&waits);
+        let mut locks = self.known.lock();
+        let Some(known) = locks.all.get_mut(&upgrade_of(&lock.token)) else { return waits };
+        known.waits = Arc::downgrade(&waits);
+        let agent = known.agent.clone();
+        if locks.any_near([lock], agent.as_ref()) {
+            self.watch.hurry();
         }
         waits
     }
@@ -146,20 +166,10 @@ impl Agents {
         for lock in lock.all() {
             let Some(known) = locks.all.get_mut(&lock.token) else { return waits };
             known.waits = Arc::downgrade(&waits);
-            agent = known.agent.clone().filter(|agent| !agent.is_task());
+            agent = known.agent.clone();
         }
-        let is_own = |other: &Known| {
-            let same_thread = agent.is_some() && other.agent == agent;
-            let Some(other) = other.lock.upgrade().filter(|other| other.is_held(clock())) else { return false };
-            // None of its members is held, as it waits for all of them.
-            lock.all().any(|lock| {
-                let is_near = other.path.starts_with(&lock.path) || lock.path.starts_with(&other.path);
-                is_near && (same_thread || (lock.owner.is_some() && lock.owner == other.owner))
-            })
-        };
-        let hurries = locks.all.values().any(is_own);
-        drop(locks);
-        if hurries {
+        // None of its members is held, as it waits for all of them.
+        if locks.any_near(lock.all().map(|lock| &**lock), agent.as_ref()) {
             self.watch.hurry();
         }
         waits
@@ -226,7 +236,15 @@ impl Looks for Engine {
                 None => sets.entry(arrival).or_insert(token).clone(),
             };
             upgrades.push(own);
-            scene.waits.push(Wait { key, line, owners: Vec::new(), order: arrival, ours, behind: Vec::new() });
+            scene.waits.push(Wait {
+                key,
+                line,
+                owners: Vec::new(),
+                members: Vec::new(),
+                order: arrival,
+                ours,
+                behind: Vec::new(),
+            });
         }
         let stuck = Stuck::new(&scene.waits);
         for mut lock in held {

@@ -6,18 +6,12 @@ use std::time::{Duration, Instant};
 
 use mutextree::{LockError, LockStore, TreeMutexSet};
 
-use super::{mutex, owned, told};
+use super::{mutex, owned, told, until_they_wait};
 use crate::common::asking::{AT_MOST, asking, in_time};
 use crate::common::hand::Hand;
 
 fn set<S: LockStore>(store: &S, paths: &[&str]) -> TreeMutexSet<S> {
     TreeMutexSet::new(paths.iter().map(|path| mutex(store, path))).unwrap()
-}
-
-fn until_they_wait<S: LockStore>(store: &S) {
-    while store.snapshot().unwrap().waiters().len() == 0 {
-        thread::yield_now();
-    }
 }
 
 /// Somebody waits for a set, and holds what the other one wants.
@@ -155,6 +149,38 @@ pub fn a_set_of_a_task<S: LockStore>(store: S) {
         assert_eq!(deadlock.cycle().iter().map(|wanted| wanted.who()).collect::<Vec<_>>(), ["alice", "bob"]);
         drop(held);
         drop((elder.block_on().unwrap(), theirs));
+    });
+}
+
+/// A set whose members have owners of their own waits for all of them, whichever is blocked.
+pub fn a_set_for_several<S: LockStore>(store: S) {
+    in_time(move || {
+        for holder in ["alice", "bob"] {
+            let task = |path: &str, owner: &str| {
+                let mutex = owned(&store, path, owner);
+                Hand::new(async move { mutex.lock_owned_async().await })
+            };
+            let all = TreeMutexSet::new([owned(&store, "a", "alice"), owned(&store, "b", "bob")]).unwrap();
+            let wants = || {
+                let all = all.clone();
+                Hand::new(async move { all.lock_owned_async().await })
+            };
+            let held = task("z", holder).block_on().unwrap();
+            let theirs = task("b", "carol").block_on().unwrap();
+            let mut elder = task("z", "carol");
+            assert!(elder.poll().is_none());
+            until_they_wait(&store);
+            let deadlock = told(wants().block_on());
+            assert_eq!(deadlock.cycle().iter().map(|wanted| wanted.who()).collect::<Vec<_>>(), [holder, "carol"]);
+            drop(held);
+            drop((elder.block_on().unwrap(), theirs));
+            // What one of them holds is in the way of all.
+            let own = task("b/x", holder).block_on().unwrap();
+            let deadlock = told(wants().block_on());
+            assert_eq!((deadlock.cycle().len(), deadlock.cycle()[0].who()), (1, holder.into()), "{deadlock}");
+            drop(own);
+            assert!(wants().block_on().is_ok());
+        }
     });
 }
 
