@@ -60,8 +60,10 @@ impl MemoryStoreBuilder {
     /// With it on, a request that would wait for ever, since those that it waits for wait for it in
     /// turn, gets [`LockError::Deadlock`](crate::LockError::Deadlock). It says who holds what and
     /// waits for what, since when, and where in the code. One of those in the circle gets the
-    /// error, within about a third of a second; a wait with a timeout, too. A thread that asks for
-    /// what it holds itself is told at once. Each lock takes longer, as its holder is taken down.
+    /// error, within about a third of a second; a wait with a timeout, too. So does an
+    /// [upgrade](crate::TreeMutexGuard::try_upgrade_for), whose lock stays shared then. A thread
+    /// that asks for what it holds itself is told at once. Each lock takes longer, as its holder is
+    /// taken down.
     ///
     /// A lock is held by the thread that took it. So say so if a guard is to move to another
     /// thread: [`hand_over`](crate::TreeMutexGuard::hand_over). A lock of a task is held by its

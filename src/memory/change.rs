@@ -31,8 +31,8 @@ pub(super) struct Change<'a> {
     pub(super) owner: Option<Owner>,
     pub(super) role: Role,
     pub(super) deadline: Option<&'a Deadline>,
-    /// Who changes it and where in the code, in a tree that looks for deadlocks. Not for a narrowing
-    /// holder, which waits for nobody's lock.
+    /// Who changes it and where in the code, in a tree that looks for deadlocks. Not for a holder
+    /// that narrows its lock, and waits for nobody's.
     pub(super) asks: Option<Asks>,
     stamp: Option<Stamp>,
     has_slept: bool,

@@ -20,7 +20,7 @@ impl Acquisition<'_> {
 
     /// While it sleeps: why it would never end, if that is known. `first`: it sleeps for the first
     /// time.
-    pub(super) fn deadlock(&self, first: bool) -> Option<Deadlock> {
+    pub(in crate::memory) fn deadlock(&self, first: bool) -> Option<Deadlock> {
         if self.asks.is_none() || self.is_woken() {
             return None;
         }

@@ -24,7 +24,7 @@ fn waits(node: &PlainArc<Node>, kind: Kind) -> bool {
 /// One look, and a verdict for each who sleeps. Whether there was one.
 fn tell_all(world: &World) -> bool {
     let root = &world.tree.root;
-    let scene = root.look().unwrap();
+    let scene = Looks::look(root).unwrap();
     scene.waits.iter().for_each(|wait| root.condemn(&wait.key, Deadlock::new(Vec::new())));
     !scene.waits.is_empty()
 }
@@ -66,7 +66,7 @@ fn verdict_against_a_release() {
             wait(),
             wait(),
             threaded!(world, node => {
-                let scene = world.tree.root.look().unwrap();
+                let scene = Looks::look(&world.tree.root).unwrap();
                 if let Some(first) = scene.waits.first() {
                     world.tree.root.condemn(&first.key, Deadlock::new(Vec::new()));
                 }

@@ -20,17 +20,17 @@ fn a_verdict_does_not_outlast_its_sleep() {
     let mut wait = Acquisition::new(&a, Kind::Xs, None).asked_by(asks);
     assert_eq!(wait.step(), Step::Asleep);
     let condemn = |key: &Key| tree.root.condemn(key, Deadlock::new(Vec::new()));
-    let first = tree.root.look().unwrap().waits.remove(0).key;
+    let first = Looks::look(&tree.root).unwrap().waits.remove(0).key;
     // It is woken, and sleeps for the next one.
     a.drop_claim(Kind::Xn);
     assert_eq!(wait.step(), Step::Asleep);
-    let second = tree.root.look().unwrap().waits.remove(0).key;
+    let second = Looks::look(&tree.root).unwrap().waits.remove(0).key;
     assert!(first != second);
     condemn(&first);
     assert!(wait.deadlock(false).is_none());
-    assert_eq!(tree.root.look().unwrap().waits.len(), 1, "it may still be told");
+    assert_eq!(Looks::look(&tree.root).unwrap().waits.len(), 1, "it may still be told");
     condemn(&second);
-    assert!(tree.root.look().unwrap().waits.is_empty(), "it is told once");
+    assert!(Looks::look(&tree.root).unwrap().waits.is_empty(), "it is told once");
     assert!(wait.deadlock(false).is_some());
     wait.cancel();
     b.drop_claim(Kind::Xs);
