@@ -13,6 +13,7 @@
 
 use std::fmt::Debug;
 use std::future::Future;
+use std::panic::Location;
 use std::time::Duration;
 
 use crate::error::{Blocker, LockError, Unchanged};
@@ -112,6 +113,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn path(node: &Self::Node) -> &TreePath;
 
     /// Takes the lock: contract 3 to 6 and 11.
+    #[track_caller]
     fn acquire(node: &Self::Node, request: &Request, wait: Wait) -> Result<Self::Grant, LockError>;
 
     /// Takes the lock without blocking the thread: [`acquire`](Self::acquire) with
@@ -124,6 +126,18 @@ pub trait Backend: Clone + Send + Sync + 'static {
         request: &'a Request,
     ) -> impl Future<Output = Result<Self::Grant, LockError>> + Send + 'a {
         offload::acquire::<Self>(node.clone(), request.clone())
+    }
+
+    /// [`acquire_async`](Self::acquire_async), asked for at this place in the code. For the stores
+    /// of this crate, where deadlocks are named with the place.
+    #[doc(hidden)]
+    fn acquire_async_at<'a>(
+        node: &'a Self::Node,
+        request: &'a Request,
+        place: &'static Location<'static>,
+    ) -> impl Future<Output = Result<Self::Grant, LockError>> + Send + 'a {
+        let _ = place;
+        Self::acquire_async(node, request)
     }
 
     /// Gives the lock back: contract 7.
@@ -147,6 +161,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// [asked for](LockError::path).
     ///
     /// What is provided says that the store cannot do it.
+    #[track_caller]
     fn acquire_all(members: &[Member<Self>], wait: Wait) -> Result<Vec<Self::Grant>, LockError> {
         let _ = (members, wait);
         Err(unsupported("lock several nodes as one"))
@@ -160,6 +175,17 @@ pub trait Backend: Clone + Send + Sync + 'static {
         members: &'a [Member<Self>],
     ) -> impl Future<Output = Result<Vec<Self::Grant>, LockError>> + Send + 'a {
         offload::acquire_all::<Self>(members.to_vec())
+    }
+
+    /// The same for [`acquire_all_async`](Self::acquire_all_async), as
+    /// [`acquire_async_at`](Self::acquire_async_at) for one.
+    #[doc(hidden)]
+    fn acquire_all_async_at<'a>(
+        members: &'a [Member<Self>],
+        place: &'static Location<'static>,
+    ) -> impl Future<Output = Result<Vec<Self::Grant>, LockError>> + Send + 'a {
+        let _ = place;
+        Self::acquire_all_async(members)
     }
 
     /// Gives back what [`acquire_all`](Self::acquire_all) gave: contract 7. All are released, also
@@ -215,6 +241,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// nothing to an exclusive one. An error leaves the grant as it was; `NotHeld` if it was lost.
     ///
     /// What is provided says that the store cannot do it.
+    #[track_caller]
     fn upgrade(node: &Self::Node, grant: &mut Self::Grant, wait: Wait) -> Result<(), LockError> {
         let _ = (node, grant, wait);
         Err(unsupported("upgrade a lock"))
@@ -225,6 +252,14 @@ pub trait Backend: Clone + Send + Sync + 'static {
 
     /// The grant's fencing token: contract 9.
     fn fencing_token(node: &Self::Node, grant: &Self::Grant) -> u64;
+
+    /// Says who holds the lock from now on, for deadlock detection: the calling thread, or nobody
+    /// in particular, as the guard is about to move. Changes nothing else.
+    ///
+    /// What is provided does nothing, as in a store without deadlock detection.
+    fn attribute(node: &Self::Node, grant: &Self::Grant, to_this_thread: bool) {
+        let _ = (node, grant, to_this_thread);
+    }
 
     /// Whether the lock is still held: contract 10. Always `true` for a grant without a lease,
     /// unless it was broken (contract 13).

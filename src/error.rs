@@ -6,6 +6,7 @@
 use std::fmt;
 
 use crate::backend::{HeldLock, WaitingLock};
+use crate::deadlock::Deadlock;
 use crate::path::{PathError, TreePath};
 use crate::request::{Kind, Owner, Wait};
 
@@ -155,6 +156,10 @@ pub enum LockError {
         /// What had been locked.
         path: TreePath,
     },
+    /// The wait would never end, as it would close a circle of requests that wait for each other.
+    /// Only with [deadlock detection](crate::MemoryStoreBuilder::deadlock_detection) on. Let go of
+    /// what the others wait for, and lock anew.
+    Deadlock(Deadlock),
     /// A shared lock cannot become exclusive, as another shared lock of the node is waiting for
     /// just that: each would wait for the other to go. Release this one, and lock anew.
     Upgrading {
@@ -190,6 +195,7 @@ impl LockError {
                 Some(&blocker.0.wanted)
             }
             Self::NotHeld { path } => Some(path),
+            Self::Deadlock(deadlock) => deadlock.cycle().first().map(|first| &first.wants.path),
             Self::InvalidInput(input) => input.path(),
             Self::Path(_) | Self::Store(_) => None,
         }
@@ -202,6 +208,7 @@ impl LockError {
             Self::WouldBlock { blocker } | Self::TimedOut { blocker } | Self::Upgrading { blocker } => {
                 Some(blocker.path())
             }
+            Self::Deadlock(deadlock) => deadlock.cycle().first()?.wants.behind.as_ref().map(Blocker::path),
             _ => None,
         }
     }
@@ -220,6 +227,10 @@ impl fmt::Display for LockError {
                 "the shared lock on `{}` cannot become exclusive: another one is waiting for that, on {blocker}",
                 blocker.0.wanted
             ),
+            Self::Deadlock(deadlock) if deadlock.cycle().len() == 1 => {
+                write!(f, "a deadlock of one with itself: {deadlock}")
+            }
+            Self::Deadlock(deadlock) => write!(f, "a deadlock of {}:\n{deadlock}", deadlock.cycle().len()),
             Self::InvalidInput(input) => input.fmt(f),
             Self::Path(error) => error.fmt(f),
             Self::Store(_) => f.write_str("the lock store failed"),
@@ -234,7 +245,11 @@ impl std::error::Error for LockError {
             Self::Path(error) => error.source(),
             Self::Store(error) => Some(&**error),
             Self::InvalidInput(input) => input.source(),
-            Self::WouldBlock { .. } | Self::TimedOut { .. } | Self::NotHeld { .. } | Self::Upgrading { .. } => None,
+            Self::WouldBlock { .. }
+            | Self::TimedOut { .. }
+            | Self::NotHeld { .. }
+            | Self::Deadlock(_)
+            | Self::Upgrading { .. } => None,
         }
     }
 }

@@ -43,6 +43,7 @@ impl<S: Backend, N: Borrow<S::Node>> Held<S, N> {
         result
     }
 
+    #[track_caller]
     fn upgrade(&mut self, wait: Wait) -> Result<(), LockError> {
         let grant = self.grant.as_mut().expect("a guard has its grant until it is dropped");
         let result = S::upgrade(self.node.borrow(), grant, wait);
@@ -179,6 +180,51 @@ macro_rules! guard_methods {
         /// ```
         pub fn downgrade(&mut self) -> Result<(), LockError> {
             self.held.downgrade()
+        }
+
+        /// Says that this guard goes to another thread, or to somebody else who releases it. Call
+        /// it *before* that. Only
+        /// [deadlock detection](crate::MemoryStoreBuilder::deadlock_detection) asks who holds a
+        /// lock. Until [`take_over`](Self::take_over), it is held by its
+        /// [`owner`](crate::TreeMutex::owner), or else by nobody that a thread could wait for.
+        ///
+        /// Without this, the thread that took the lock counts as its holder. If that thread then
+        /// waits, a deadlock may be named that is none.
+        ///
+        /// ```
+        /// use mutextree::{LockStore, MemoryStore};
+        /// let store = MemoryStore::builder().deadlock_detection(true).build();
+        /// let guard = store.lock("org/team")?;
+        /// guard.hand_over();
+        /// let other = std::thread::spawn(move || drop(guard));
+        /// let _again = store.lock("org/team")?; // once the other thread has released it
+        /// # other.join().unwrap();
+        /// # Ok::<(), mutextree::LockError>(())
+        /// ```
+        pub fn hand_over(&self) {
+            S::attribute(self.node(), self.grant(), false);
+        }
+
+        /// Says that the calling thread holds the lock from now on, and will release it: after
+        /// [`hand_over`](Self::hand_over), on the thread that the guard came to. Only deadlock
+        /// detection asks.
+        ///
+        /// ```
+        /// use mutextree::{LockError, LockStore, MemoryStore};
+        /// let store = MemoryStore::builder().deadlock_detection(true).build();
+        /// let guard = store.lock("org/team")?;
+        /// guard.hand_over();
+        /// std::thread::scope(|scope| {
+        ///     scope.spawn(|| {
+        ///         guard.take_over();
+        ///         assert!(matches!(store.lock("org"), Err(LockError::Deadlock(_))));
+        ///         drop(guard);
+        ///     });
+        /// });
+        /// # Ok::<(), LockError>(())
+        /// ```
+        pub fn take_over(&self) {
+            S::attribute(self.node(), self.grant(), true);
         }
 
         /// Releases, and reports what a drop cannot.

@@ -75,7 +75,9 @@
 //!
 //! To see who holds and who waits, print [`store.snapshot()`](LockStore::snapshot): it is a tree,
 //! with a line for each lock. [`blockers`](TreeMutex::blockers) tells who is in the way of one
-//! lock. See [who holds and who waits](docs::patterns#see-who-holds-and-who-waits).
+//! lock. See [who holds and who waits](docs::patterns#see-who-holds-and-who-waits). A store can
+//! look for [deadlocks](docs::patterns#deadlocks), and name who waits for whom, and where in the
+//! code.
 //!
 //! # What is promised
 //!
@@ -89,7 +91,8 @@
 //! 6. **Bounded memory.** At most twice the nodes in use, plus a constant.
 //! 7. **Guards are `Send`.** They release on drop, also while unwinding. There is no poisoning.
 //! 8. **To lock again blocks.** A thread that locks what it already holds, or part of it, blocks as
-//!    with [`std::sync::Mutex`].
+//!    with [`std::sync::Mutex`]; or is told so, where [deadlocks](docs::patterns#deadlocks) are
+//!    looked for.
 //!
 //! [What checks each promise](docs::proof) says how far that is proved. Over Redis they hold while
 //! leases are honoured; [`RedisStore`] says what that means.
@@ -118,9 +121,9 @@
 //! * `tracing`: spans of waits, and events.
 //! * `metrics`: counters and histograms. [Both](docs::observability) have a page.
 //! * `serde`: `Serialize` for [`Snapshot`], [`HeldLock`], [`WaitingLock`], [`Blocker`],
-//!   [`TreePath`], [`Kind`], [`Mode`], [`Scope`], [`Owner`], [`LeaseToken`], and the errors
-//!   [`LockError`] and [`PathError`]. Paths, kinds, owners and tokens can be read back. Times are
-//!   seconds.
+//!   [`Deadlock`], [`TreePath`], [`Kind`], [`Mode`], [`Scope`], [`Owner`], [`LeaseToken`], and the
+//!   errors [`LockError`] and [`PathError`]. Paths, kinds, owners and tokens can be read back.
+//!   Times are seconds.
 //!
 #![cfg_attr(feature = "redis", doc = "[`RedisStore`]: RedisStore")]
 #![cfg_attr(
@@ -144,6 +147,7 @@ pub mod docs;
 mod readme {}
 
 mod backend;
+mod deadlock;
 mod error;
 mod guard;
 mod lease;
@@ -164,6 +168,7 @@ mod text;
 mod unwind;
 
 pub use backend::{Backend, HeldLock, LeaseToken, LostLock, LostLocks, Member, WaitingLock};
+pub use deadlock::{Agent, Deadlock, Wanted};
 pub use error::{Blocker, InvalidInput, LockError, Unchanged};
 pub use guard::{OwnedTreeMutexGuard, TreeMutexGuard};
 pub use lease::Lease;

@@ -15,9 +15,11 @@
 //! * `grant.rs` from a request to a grant or an error
 //! * `set.rs` several nodes claimed as one lock
 //! * `record.rs` owners and leases
+//! * `detached.rs` locks that outlive their guards
 //! * `change.rs` a holder that waits while its lock changes
 //! * `narrow.rs` to nodes below; `widen.rs` to one above; `upgrade.rs` from shared to exclusive
 //! * `look.rs` looking at the tree: who holds and who waits
+//! * `scene.rs` who waits for whom, for deadlock detection
 //! * `loss.rs` telling of lost ones
 //! * `tree.rs` from a path to its node
 //! * `orphans.rs` the same once the store is gone
@@ -25,11 +27,13 @@
 //! * `builder.rs` a store's settings
 
 use std::fmt;
+use std::panic::Location;
 use std::time::Duration;
 
 use crate::backend::{Backend, HeldLock, LeaseToken, LostLocks, Member, unsupported};
+use crate::deadlock::Agent;
 use crate::error::{Blocker, LockError, Unchanged};
-use crate::observe::{self, Meter};
+use crate::observe::Meter;
 use crate::path::{PathRef, TreePath};
 use crate::request::{self, Mode, Request, Scope, Wait};
 use crate::snapshot::Snapshot;
@@ -37,7 +41,6 @@ use crate::sync::{AtomicU64, Ordering, PlainArc};
 
 pub use self::builder::MemoryStoreBuilder;
 
-use self::acquire::Acquiring;
 use self::node::Node;
 use self::record::Lost;
 use self::tree::Tree;
@@ -47,6 +50,7 @@ mod acquire;
 mod builder;
 mod change;
 mod claim;
+mod detached;
 mod enrol;
 mod gate;
 mod grant;
@@ -57,6 +61,7 @@ mod node;
 mod orphans;
 mod reclaim;
 mod record;
+mod scene;
 mod set;
 mod sleeper;
 mod tentative;
@@ -218,6 +223,7 @@ impl Backend for MemoryStore {
     }
 
     #[inline(always)]
+    #[track_caller]
     fn acquire(node: &MemoryNode, request: &Request, wait: Wait) -> Result<MemoryGrant, LockError> {
         let kind = Kind::new(request.kind.mode, request.kind.scope);
         if request.lease.is_none() && request.owner.is_none() && node.0.claim_fast(kind) {
@@ -226,16 +232,19 @@ impl Backend for MemoryStore {
         grant::acquire_slow(&node.0, kind, request, wait)
     }
 
-    async fn acquire_async(node: &MemoryNode, request: &Request) -> Result<MemoryGrant, LockError> {
-        let kind = Kind::new(request.kind.mode, request.kind.scope);
-        if !node.0.claim_fast(kind) && !node.0.claim_looking(kind) {
-            let begin = |wait: &Acquiring<'_>| grant::begin_to_wait(&node.0, kind, request, wait.sleeps_at());
-            observe::watch(Acquiring::new(&node.0, kind, request.owner.as_ref()), begin, |waiting, ()| {
-                waiting.ended(request, &Ok(()))
-            })
-            .await;
-        }
-        Ok(grant::grant(&node.0, kind, request))
+    fn acquire_async<'a>(
+        node: &'a MemoryNode,
+        request: &'a Request,
+    ) -> impl Future<Output = Result<MemoryGrant, LockError>> + Send + 'a {
+        Self::acquire_async_at(node, request, Location::caller())
+    }
+
+    fn acquire_async_at<'a>(
+        node: &'a MemoryNode,
+        request: &'a Request,
+        place: &'static Location<'static>,
+    ) -> impl Future<Output = Result<MemoryGrant, LockError>> + Send + 'a {
+        grant::acquire_async(&node.0, request, place)
     }
 
     #[inline(always)]
@@ -265,12 +274,22 @@ impl Backend for MemoryStore {
         PlainArc::ptr_eq(node.0.top(), other.0.top())
     }
 
+    #[track_caller]
     fn acquire_all(members: &[Member<Self>], wait: Wait) -> Result<Vec<MemoryGrant>, LockError> {
         set::acquire(members, wait)
     }
 
-    async fn acquire_all_async(members: &[Member<Self>]) -> Result<Vec<MemoryGrant>, LockError> {
-        set::acquire_async(members).await
+    fn acquire_all_async<'a>(
+        members: &'a [Member<Self>],
+    ) -> impl Future<Output = Result<Vec<MemoryGrant>, LockError>> + Send + 'a {
+        set::acquire_async(members, Location::caller())
+    }
+
+    fn acquire_all_async_at<'a>(
+        members: &'a [Member<Self>],
+        place: &'static Location<'static>,
+    ) -> impl Future<Output = Result<Vec<MemoryGrant>, LockError>> + Send + 'a {
+        set::acquire_async(members, place)
     }
 
     fn narrow(
@@ -289,6 +308,7 @@ impl Backend for MemoryStore {
         grant::widen(&node.0, grant, &ancestor.0)
     }
 
+    #[track_caller]
     fn upgrade(node: &MemoryNode, grant: &mut MemoryGrant, wait: Wait) -> Result<(), LockError> {
         if grant.kind.is_shared() { grant::upgrade(&node.0, grant, wait) } else { Ok(()) }
     }
@@ -298,14 +318,15 @@ impl Backend for MemoryStore {
     }
 
     fn fencing_token(node: &MemoryNode, grant: &MemoryGrant) -> u64 {
-        let token = grant.token.load(Ordering::Acquire);
-        if token != 0 {
-            return token & !RECORDED;
+        grant::fencing_token(&node.0, grant)
+    }
+
+    fn attribute(node: &MemoryNode, grant: &MemoryGrant, to_this_thread: bool) {
+        if let Some(token) = grant.recorded()
+            && node.0.shared().detects()
+        {
+            node.0.attribute(token, to_this_thread.then(Agent::current));
         }
-        let new = node.0.shared().next_token();
-        // If two threads ask at once, the first one to store decides for both.
-        let stored = grant.token.compare_exchange(0, new, Ordering::AcqRel, Ordering::Acquire);
-        stored.map_or_else(|first| first & !RECORDED, |_| new)
     }
 
     fn is_held(node: &MemoryNode, grant: &MemoryGrant) -> bool {
@@ -330,25 +351,11 @@ impl Backend for MemoryStore {
     }
 
     fn detach(node: &MemoryNode, grant: MemoryGrant) -> Result<(LeaseToken, MemoryGrant), LockError> {
-        let token = match grant.recorded() {
-            Some(token) => token,
-            None => {
-                let token = Self::fencing_token(node, &grant);
-                node.0.record_once(token, grant.kind);
-                token
-            }
-        };
-        node.0.detach(token).map_err(|Lost| not_held(&node.0))?;
-        let kind = grant.kind;
-        let kept = MemoryGrant { kind, token: AtomicU64::new(token | RECORDED) };
-        Ok((node.0.shared().lease_token(token), kept))
+        detached::detach(node, grant)
     }
 
     fn attach(node: &MemoryNode, token: &LeaseToken) -> Result<MemoryGrant, LockError> {
-        let found =
-            node.0.shared().read_lease_token(token).and_then(|token| Some((token, node.0.detached_kind(token)?)));
-        let (token, kind) = found.ok_or_else(|| not_held(&node.0))?;
-        Ok(MemoryGrant { kind, token: AtomicU64::new(token | RECORDED) })
+        detached::attach(&node.0, token)
     }
 
     fn list_locks(&self) -> Result<Vec<HeldLock>, LockError> {
@@ -367,10 +374,7 @@ impl Backend for MemoryStore {
         let Some(token) = lock.fencing_token else {
             return Err(unsupported("break a lock that has neither an owner nor a lease: there is no record of it"));
         };
-        // Not resolved: a node that is not there has no lock.
-        let root = lock.path.is_root().then(|| self.tree.root.clone());
-        let node = root.or_else(|| self.tree.index.get(lock.path.as_key()).map(|found| found.0)).map(MemoryNode);
-        Ok(node.is_some_and(|node| node.0.break_recorded(token)))
+        Ok(self.tree.found(&lock.path).is_some_and(|node| node.0.break_recorded(token)))
     }
 
     fn watch_losses(&self) -> LostLocks {

@@ -2,6 +2,7 @@
 //! store has the algorithm.
 
 use std::fmt;
+use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use crate::backend::Backend;
@@ -21,7 +22,8 @@ use crate::request::{Mode, Owner, Request, Scope, Wait};
 /// [`node_only`](Self::node_only) change that.
 ///
 /// Locking what you already hold, part of it, or what contains it, blocks for ever, as a
-/// `std::sync::Mutex` does (give a timeout if in doubt). Shared locks are no exception. A second
+/// `std::sync::Mutex` does (give a timeout if in doubt, or let the store look for
+/// [deadlocks](crate::docs::patterns#deadlocks)). Shared locks are no exception. A second
 /// one can queue up behind an exclusive request of another thread, and that request waits for your
 /// first.
 ///
@@ -146,6 +148,7 @@ impl<S: Backend> TreeMutex<S> {
     /// # Errors
     /// [`LockError::Store`] if the store fails. The memory store never does.
     #[inline]
+    #[track_caller]
     pub fn lock(&self) -> Result<TreeMutexGuard<'_, S>, LockError> {
         self.acquire(Wait::Forever)
     }
@@ -156,6 +159,7 @@ impl<S: Backend> TreeMutex<S> {
     /// [`LockError::WouldBlock`], naming the path in the way; [`LockError::Store`] if the store
     /// fails.
     #[inline]
+    #[track_caller]
     pub fn try_lock(&self) -> Result<TreeMutexGuard<'_, S>, LockError> {
         self.acquire(Wait::Never)
     }
@@ -166,6 +170,7 @@ impl<S: Backend> TreeMutex<S> {
     /// # Errors
     /// [`LockError::TimedOut`], naming the path in the way; [`LockError::Store`] if the store
     /// fails.
+    #[track_caller]
     pub fn try_lock_for(&self, timeout: Duration) -> Result<TreeMutexGuard<'_, S>, LockError> {
         self.acquire(Wait::timeout(timeout))
     }
@@ -175,6 +180,7 @@ impl<S: Backend> TreeMutex<S> {
     /// # Errors
     /// [`LockError::TimedOut`], naming the path in the way; [`LockError::Store`] if the store
     /// fails.
+    #[track_caller]
     pub fn try_lock_until(&self, deadline: Instant) -> Result<TreeMutexGuard<'_, S>, LockError> {
         self.acquire(Wait::Until(deadline))
     }
@@ -184,6 +190,7 @@ impl<S: Backend> TreeMutex<S> {
     ///
     /// # Errors
     /// As [`lock`](Self::lock).
+    #[track_caller]
     pub fn lock_owned(&self) -> Result<OwnedTreeMutexGuard<S>, LockError> {
         self.acquire_owned(Wait::Forever)
     }
@@ -192,6 +199,7 @@ impl<S: Backend> TreeMutex<S> {
     ///
     /// # Errors
     /// As [`try_lock`](Self::try_lock).
+    #[track_caller]
     pub fn try_lock_owned(&self) -> Result<OwnedTreeMutexGuard<S>, LockError> {
         self.acquire_owned(Wait::Never)
     }
@@ -200,6 +208,7 @@ impl<S: Backend> TreeMutex<S> {
     ///
     /// # Errors
     /// As [`try_lock_for`](Self::try_lock_for).
+    #[track_caller]
     pub fn try_lock_owned_for(&self, timeout: Duration) -> Result<OwnedTreeMutexGuard<S>, LockError> {
         self.acquire_owned(Wait::timeout(timeout))
     }
@@ -208,6 +217,7 @@ impl<S: Backend> TreeMutex<S> {
     ///
     /// # Errors
     /// As [`try_lock_until`](Self::try_lock_until).
+    #[track_caller]
     pub fn try_lock_owned_until(&self, deadline: Instant) -> Result<OwnedTreeMutexGuard<S>, LockError> {
         self.acquire_owned(Wait::Until(deadline))
     }
@@ -249,18 +259,20 @@ impl<S: Backend> TreeMutex<S> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn lock_async(&self) -> Result<TreeMutexGuard<'_, S>, LockError> {
-        let grant = observe::acquire_async::<S>(&self.node, &self.request).await?;
-        Ok(TreeMutexGuard::new(&self.node, grant, self.hold()))
+    #[track_caller]
+    pub fn lock_async(&self) -> impl Future<Output = Result<TreeMutexGuard<'_, S>, LockError>> + Send {
+        let grant = observe::acquire_async::<S>(&self.node, &self.request, Location::caller());
+        async move { Ok(TreeMutexGuard::new(&self.node, grant.await?, self.hold())) }
     }
 
     /// [`lock_async`](Self::lock_async), with a guard that borrows nothing.
     ///
     /// # Errors
     /// As [`lock`](Self::lock).
-    pub async fn lock_owned_async(&self) -> Result<OwnedTreeMutexGuard<S>, LockError> {
-        let grant = observe::acquire_async::<S>(&self.node, &self.request).await?;
-        Ok(OwnedTreeMutexGuard::new(self.node.clone(), grant, self.hold()))
+    #[track_caller]
+    pub fn lock_owned_async(&self) -> impl Future<Output = Result<OwnedTreeMutexGuard<S>, LockError>> + Send {
+        let grant = observe::acquire_async::<S>(&self.node, &self.request, Location::caller());
+        async move { Ok(OwnedTreeMutexGuard::new(self.node.clone(), grant.await?, self.hold())) }
     }
 
     /// Locks, runs `f`, and releases, also if `f` panics. Blocks as [`lock`](Self::lock) does.
@@ -280,6 +292,7 @@ impl<S: Backend> TreeMutex<S> {
     /// assert_eq!(length, 5);
     /// # Ok::<(), mutextree::LockError>(())
     /// ```
+    #[track_caller]
     pub fn with<R>(&self, f: impl FnOnce() -> R) -> Result<R, LockError> {
         let guard = self.lock()?;
         let result = f();
@@ -319,6 +332,7 @@ impl<S: Backend> TreeMutex<S> {
     }
 
     #[inline(always)]
+    #[track_caller]
     fn acquire(&self, wait: Wait) -> Result<TreeMutexGuard<'_, S>, LockError> {
         // Not `?`, which would convert the error by `From`: this is inlined into every caller.
         match observe::acquire::<S>(&self.node, &self.request, wait) {
@@ -327,6 +341,7 @@ impl<S: Backend> TreeMutex<S> {
         }
     }
 
+    #[track_caller]
     fn acquire_owned(&self, wait: Wait) -> Result<OwnedTreeMutexGuard<S>, LockError> {
         let grant = observe::acquire::<S>(&self.node, &self.request, wait)?;
         Ok(OwnedTreeMutexGuard::new(self.node.clone(), grant, self.hold()))

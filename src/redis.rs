@@ -12,6 +12,7 @@
 //!   them stand on
 
 use std::fmt;
+use std::panic::Location;
 use std::time::Duration;
 
 use crate::backend::{Backend, HeldLock, LeaseToken, LostLocks, Member};
@@ -192,15 +193,28 @@ impl Backend for RedisStore {
         node.path()
     }
 
+    #[track_caller]
     fn acquire(node: &RedisNode, request: &Request, wait: Wait) -> Result<RedisGrant, LockError> {
-        node.acquire(request, wait)
+        node.acquire(request, wait, Location::caller())
     }
 
     fn acquire_async<'a>(
         node: &'a RedisNode,
         request: &'a Request,
     ) -> impl Future<Output = Result<RedisGrant, LockError>> + Send + 'a {
-        node.acquire_async(request)
+        node.acquire_async(request, Location::caller())
+    }
+
+    fn acquire_async_at<'a>(
+        node: &'a RedisNode,
+        request: &'a Request,
+        place: &'static Location<'static>,
+    ) -> impl Future<Output = Result<RedisGrant, LockError>> + Send + 'a {
+        node.acquire_async(request, place)
+    }
+
+    fn attribute(node: &RedisNode, grant: &RedisGrant, to_this_thread: bool) {
+        node.attribute(grant, to_this_thread);
     }
 
     fn release(node: &RedisNode, grant: RedisGrant) -> Result<(), LockError> {
@@ -215,14 +229,22 @@ impl Backend for RedisStore {
         set::is_same_tree(node, other)
     }
 
+    #[track_caller]
     fn acquire_all(members: &[Member<Self>], wait: Wait) -> Result<Vec<RedisGrant>, LockError> {
-        set::acquire(members, wait)
+        set::acquire(members, wait, Location::caller())
     }
 
     fn acquire_all_async<'a>(
         members: &'a [Member<Self>],
     ) -> impl Future<Output = Result<Vec<RedisGrant>, LockError>> + Send + 'a {
-        set::acquire_async(members)
+        set::acquire_async(members, Location::caller())
+    }
+
+    fn acquire_all_async_at<'a>(
+        members: &'a [Member<Self>],
+        place: &'static Location<'static>,
+    ) -> impl Future<Output = Result<Vec<RedisGrant>, LockError>> + Send + 'a {
+        set::acquire_async(members, place)
     }
 
     fn release_all(members: &[Member<Self>], grants: Vec<RedisGrant>) -> Result<(), LockError> {
@@ -241,8 +263,9 @@ impl Backend for RedisStore {
         node.widen(grant, ancestor)
     }
 
+    #[track_caller]
     fn upgrade(node: &RedisNode, grant: &mut RedisGrant, wait: Wait) -> Result<(), LockError> {
-        node.upgrade(grant, wait)
+        node.upgrade(grant, wait, Location::caller())
     }
 
     fn mode(grant: &RedisGrant) -> Mode {

@@ -13,6 +13,7 @@ use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 
 use crate::backend::{HeldLock, LeaseToken, WaitingLock};
+use crate::deadlock::{Deadlock, Wanted};
 use crate::error::{Blocker, LockError};
 use crate::path::{MAX_DEPTH, PathError, ToTreePath, TreePath};
 use crate::request::{Mode, Owner, Scope};
@@ -95,8 +96,13 @@ macro_rules! as_view {
 
 as_view!(
     HeldLock: Held<'_>, WaitingLock: Waiting<'_>, Blocker: InTheWay<'_>, Snapshot: Picture<'_>,
-    PathError: WrongPath<'_>, LockError: Failed<'_>
+    Wanted: Wants<'_>, PathError: WrongPath<'_>, LockError: Failed<'_>
 );
+
+/// As it is said to people: a thread, a place in the code.
+fn text(what: Option<impl fmt::Display>) -> Option<String> {
+    what.map(|what| what.to_string())
+}
 
 fn seconds(time: Option<Duration>) -> Option<f64> {
     time.map(|time| time.as_secs_f64())
@@ -114,6 +120,10 @@ struct Held<'a> {
     detached: bool,
     token: Option<&'a LeaseToken>,
     client: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    taken_at: Option<String>,
 }
 
 impl<'a> From<&'a HeldLock> for Held<'a> {
@@ -129,6 +139,8 @@ impl<'a> From<&'a HeldLock> for Held<'a> {
             detached: lock.is_detached(),
             token: lock.token.as_ref(),
             client: lock.client.as_deref(),
+            agent: text(lock.agent.as_ref()),
+            taken_at: text(lock.taken_at),
         }
     }
 }
@@ -143,6 +155,10 @@ struct Waiting<'a> {
     client: Option<&'a str>,
     set: Option<u64>,
     upgrades: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asked_at: Option<String>,
     behind: Option<&'a Blocker>,
 }
 
@@ -157,6 +173,8 @@ impl<'a> From<&'a WaitingLock> for Waiting<'a> {
             client: waiter.client.as_deref(),
             set: waiter.set,
             upgrades: waiter.upgrades,
+            agent: text(waiter.agent.as_ref()),
+            asked_at: text(waiter.asked_at),
             behind: waiter.behind.as_ref(),
         }
     }
@@ -193,6 +211,26 @@ struct Picture<'a> {
 impl<'a> From<&'a Snapshot> for Picture<'a> {
     fn from(snapshot: &'a Snapshot) -> Self {
         Self { held: snapshot.holders().collect(), waiting: snapshot.waiters().collect() }
+    }
+}
+
+/// The cycle, as a list.
+impl Serialize for Deadlock {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.cycle())
+    }
+}
+
+#[derive(serde::Serialize)]
+struct Wants<'a> {
+    who: String,
+    holds: Option<&'a HeldLock>,
+    wants: &'a WaitingLock,
+}
+
+impl<'a> From<&'a Wanted> for Wants<'a> {
+    fn from(wanted: &'a Wanted) -> Self {
+        Self { who: wanted.who(), holds: wanted.holds.as_ref(), wants: &wanted.wants }
     }
 }
 
@@ -250,6 +288,8 @@ struct Failed<'a> {
     blocker: Option<&'a Blocker>,
     #[serde(skip_serializing_if = "Option::is_none")]
     wrong: Option<&'a PathError>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cycle: Option<&'a Deadlock>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     causes: Vec<String>,
 }
@@ -260,13 +300,18 @@ impl<'a> From<&'a LockError> for Failed<'a> {
             LockError::WouldBlock { blocker } => ("would_block", Some(blocker), None),
             LockError::TimedOut { blocker } => ("timed_out", Some(blocker), None),
             LockError::NotHeld { .. } => ("not_held", None, None),
+            LockError::Deadlock(_) => ("deadlock", None, None),
             LockError::Upgrading { blocker } => ("upgrading", Some(blocker), None),
             LockError::InvalidInput(_) => ("invalid_input", None, None),
             LockError::Path(wrong) => ("path", None, Some(wrong)),
             LockError::Store(_) => ("store", None, None),
         };
+        let cycle = match failed {
+            LockError::Deadlock(deadlock) => Some(deadlock),
+            _ => None,
+        };
         let causes = std::iter::successors(failed.source(), |&cause| cause.source());
         let causes = causes.map(ToString::to_string).collect();
-        Self { error, message: failed.to_string(), path: failed.path(), blocker, wrong, causes }
+        Self { error, message: failed.to_string(), path: failed.path(), blocker, wrong, cycle, causes }
     }
 }

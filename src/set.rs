@@ -5,6 +5,7 @@
 //! * `guard.rs` the guards
 
 use std::fmt;
+use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use crate::backend::{Backend, Member};
@@ -106,6 +107,7 @@ impl<S: Backend> TreeMutexSet<S> {
     /// # Errors
     /// [`LockError::Store`] if the store fails, or cannot lock several nodes as one. The memory
     /// store never does.
+    #[track_caller]
     pub fn lock(&self) -> Result<TreeMutexSetGuard<'_, S>, LockError> {
         self.acquire(Wait::Forever)
     }
@@ -116,6 +118,7 @@ impl<S: Backend> TreeMutexSet<S> {
     /// # Errors
     /// [`LockError::WouldBlock`], naming the member that is blocked as its
     /// [path](LockError::path), and the path in the way; [`LockError::Store`] if the store fails.
+    #[track_caller]
     pub fn try_lock(&self) -> Result<TreeMutexSetGuard<'_, S>, LockError> {
         self.acquire(Wait::Never)
     }
@@ -138,6 +141,7 @@ impl<S: Backend> TreeMutexSet<S> {
     /// assert_eq!(error.to_string(), text);
     /// # Ok::<(), LockError>(())
     /// ```
+    #[track_caller]
     pub fn try_lock_for(&self, timeout: Duration) -> Result<TreeMutexSetGuard<'_, S>, LockError> {
         self.acquire(Wait::timeout(timeout))
     }
@@ -147,6 +151,7 @@ impl<S: Backend> TreeMutexSet<S> {
     ///
     /// # Errors
     /// As [`try_lock_for`](Self::try_lock_for).
+    #[track_caller]
     pub fn try_lock_until(&self, deadline: Instant) -> Result<TreeMutexSetGuard<'_, S>, LockError> {
         self.acquire(Wait::Until(deadline))
     }
@@ -156,6 +161,7 @@ impl<S: Backend> TreeMutexSet<S> {
     ///
     /// # Errors
     /// As [`lock`](Self::lock).
+    #[track_caller]
     pub fn lock_owned(&self) -> Result<OwnedTreeMutexSetGuard<S>, LockError> {
         self.acquire_owned(Wait::Forever)
     }
@@ -164,6 +170,7 @@ impl<S: Backend> TreeMutexSet<S> {
     ///
     /// # Errors
     /// As [`try_lock`](Self::try_lock).
+    #[track_caller]
     pub fn try_lock_owned(&self) -> Result<OwnedTreeMutexSetGuard<S>, LockError> {
         self.acquire_owned(Wait::Never)
     }
@@ -172,6 +179,7 @@ impl<S: Backend> TreeMutexSet<S> {
     ///
     /// # Errors
     /// As [`try_lock_for`](Self::try_lock_for).
+    #[track_caller]
     pub fn try_lock_owned_for(&self, timeout: Duration) -> Result<OwnedTreeMutexSetGuard<S>, LockError> {
         self.acquire_owned(Wait::timeout(timeout))
     }
@@ -180,6 +188,7 @@ impl<S: Backend> TreeMutexSet<S> {
     ///
     /// # Errors
     /// As [`try_lock_for`](Self::try_lock_for).
+    #[track_caller]
     pub fn try_lock_owned_until(&self, deadline: Instant) -> Result<OwnedTreeMutexSetGuard<S>, LockError> {
         self.acquire_owned(Wait::Until(deadline))
     }
@@ -203,18 +212,20 @@ impl<S: Backend> TreeMutexSet<S> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn lock_async(&self) -> Result<TreeMutexSetGuard<'_, S>, LockError> {
-        let grants = self.ask_async().await?;
-        Ok(TreeMutexSetGuard::new(&self.members, grants, self.meter))
+    #[track_caller]
+    pub fn lock_async(&self) -> impl Future<Output = Result<TreeMutexSetGuard<'_, S>, LockError>> + Send {
+        let grants = self.ask_async(Location::caller());
+        async move { Ok(TreeMutexSetGuard::new(&self.members, grants.await?, self.meter)) }
     }
 
     /// [`lock_async`](Self::lock_async), with a guard that borrows nothing.
     ///
     /// # Errors
     /// As [`lock`](Self::lock).
-    pub async fn lock_owned_async(&self) -> Result<OwnedTreeMutexSetGuard<S>, LockError> {
-        let grants = self.ask_async().await?;
-        Ok(OwnedTreeMutexSetGuard::new(self.members.clone(), grants, self.meter))
+    #[track_caller]
+    pub fn lock_owned_async(&self) -> impl Future<Output = Result<OwnedTreeMutexSetGuard<S>, LockError>> + Send {
+        let grants = self.ask_async(Location::caller());
+        async move { Ok(OwnedTreeMutexSetGuard::new(self.members.clone(), grants.await?, self.meter)) }
     }
 
     /// Locks all members, runs `f`, and releases, also if `f` panics. Blocks as
@@ -235,6 +246,7 @@ impl<S: Backend> TreeMutexSet<S> {
     /// # let _ = moved;
     /// # Ok::<(), LockError>(())
     /// ```
+    #[track_caller]
     pub fn with<R>(&self, f: impl FnOnce() -> R) -> Result<R, LockError> {
         let guard = self.lock()?;
         let result = f();
@@ -242,14 +254,17 @@ impl<S: Backend> TreeMutexSet<S> {
         Ok(result)
     }
 
+    #[track_caller]
     fn acquire(&self, wait: Wait) -> Result<TreeMutexSetGuard<'_, S>, LockError> {
         Ok(TreeMutexSetGuard::new(&self.members, self.ask(wait)?, self.meter))
     }
 
+    #[track_caller]
     fn acquire_owned(&self, wait: Wait) -> Result<OwnedTreeMutexSetGuard<S>, LockError> {
         Ok(OwnedTreeMutexSetGuard::new(self.members.clone(), self.ask(wait)?, self.meter))
     }
 
+    #[track_caller]
     fn ask(&self, wait: Wait) -> Result<Grants<S>, LockError> {
         match &*self.members {
             [one] => observe::acquire::<S>(&one.node, &one.request, wait).map(Grants::One),
@@ -257,10 +272,10 @@ impl<S: Backend> TreeMutexSet<S> {
         }
     }
 
-    async fn ask_async(&self) -> Result<Grants<S>, LockError> {
+    async fn ask_async(&self, place: &'static Location<'static>) -> Result<Grants<S>, LockError> {
         match &*self.members {
-            [one] => observe::acquire_async::<S>(&one.node, &one.request).await.map(Grants::One),
-            all => observe::acquire_all_async::<S>(all).await.map(Grants::All),
+            [one] => observe::acquire_async::<S>(&one.node, &one.request, place).await.map(Grants::One),
+            all => observe::acquire_all_async::<S>(all, place).await.map(Grants::All),
         }
     }
 }

@@ -15,6 +15,8 @@ use crate::error::Blocker;
 use crate::path::TreePath;
 use crate::request::{Kind, Mode, conflicts};
 
+pub(crate) use self::draw::{brief, how, printable};
+
 use self::first::Firsts;
 
 mod dot;

@@ -1,6 +1,7 @@
 //! [`LockStore`]: what users call on a store. What a store must do is [`Backend`].
 
 use std::future::Future;
+use std::panic::Location;
 use std::time::Duration;
 
 use crate::backend::{Backend, HeldLock, LeaseToken, LostLocks};
@@ -72,6 +73,7 @@ pub trait LockStore: Backend {
     /// # Ok::<(), mutextree::LockError>(())
     /// ```
     #[inline]
+    #[track_caller]
     fn lock(&self, path: impl ToTreePath) -> Result<OwnedTreeMutexGuard<Self>, LockError> {
         acquire(self, path, Wait::Forever)
     }
@@ -96,6 +98,7 @@ pub trait LockStore: Backend {
     /// # Ok::<(), LockError>(())
     /// ```
     #[inline]
+    #[track_caller]
     fn try_lock(&self, path: impl ToTreePath) -> Result<OwnedTreeMutexGuard<Self>, LockError> {
         acquire(self, path, Wait::Never)
     }
@@ -116,6 +119,7 @@ pub trait LockStore: Backend {
     /// # Ok::<(), LockError>(())
     /// ```
     #[inline]
+    #[track_caller]
     fn try_lock_for(&self, path: impl ToTreePath, timeout: Duration) -> Result<OwnedTreeMutexGuard<Self>, LockError> {
         acquire(self, path, Wait::timeout(timeout))
     }
@@ -140,14 +144,16 @@ pub trait LockStore: Backend {
     /// # }
     /// ```
     #[inline]
+    #[track_caller]
     fn lock_async<P: ToTreePath>(
         &self,
         path: P,
     ) -> impl Future<Output = Result<OwnedTreeMutexGuard<Self>, LockError>> + Send + use<Self, P> {
         let (node, meter) = (path.to_path_ref().map(|path| self.resolve(path)), Meter::of(self));
+        let place = Location::caller();
         async move {
             let node = node?;
-            let grant = observe::acquire_async::<Self>(&node, PLAIN).await?;
+            let grant = observe::acquire_async::<Self>(&node, PLAIN, place).await?;
             Ok(OwnedTreeMutexGuard::new(node, grant, Hold::begin::<Self>(meter, PLAIN.kind)))
         }
     }
@@ -252,6 +258,7 @@ pub trait LockStore: Backend {
 impl<B: Backend> LockStore for B {}
 
 #[inline]
+#[track_caller]
 fn acquire<S: Backend>(store: &S, path: impl ToTreePath, wait: Wait) -> Result<OwnedTreeMutexGuard<S>, LockError> {
     let node = store.resolve(path.to_path_ref()?);
     let grant = observe::acquire::<S>(&node, PLAIN, wait)?;

@@ -19,8 +19,10 @@ macro_rules! ordinary {
 
 fn of_every_store() -> Vec<&'static str> {
     let mut names = ordinary![
+        Agent,
         Blocker,
         Components<'static>,
+        Deadlock,
         HeldLock,
         InvalidInput,
         Kind,
@@ -39,6 +41,7 @@ fn of_every_store() -> Vec<&'static str> {
         TreePath,
         Wait,
         WaitingLock,
+        Wanted,
     ];
     names.extend(ordinary![
         Lease<MemoryStore>,

@@ -136,3 +136,19 @@ fn errors_say_what_they_say() {
     assert_eq!((&lost["error"], &lost["path"]), (&json!("not_held"), &json!("a")));
     assert_eq!(to_value(PathError::TooDeep { depth: 200 }).unwrap()["depth"], 200);
 }
+
+#[test]
+fn a_deadlock_is_written_with_its_cycle() {
+    let store = MemoryStore::builder().deadlock_detection(true).build();
+    let _guard = store.mutex("org").unwrap().owner("me").lock_owned().unwrap();
+    let written = to_value(store.lock("org/team").unwrap_err()).unwrap();
+    assert_eq!(written["error"], json!("deadlock"));
+    assert_eq!(written["path"], json!("org/team"));
+    let [only] = &written["cycle"].as_array().unwrap()[..] else { panic!("{written}") };
+    assert_eq!(only["who"], json!("me"));
+    assert_eq!((&only["holds"]["path"], &only["wants"]["path"]), (&json!("org"), &json!("org/team")));
+    for place in [&only["holds"]["taken_at"], &only["wants"]["asked_at"]] {
+        assert!(place.as_str().unwrap().starts_with(file!()), "{place}");
+    }
+    assert!(only["holds"]["agent"].as_str().unwrap().starts_with("thread "));
+}

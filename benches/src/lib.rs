@@ -7,11 +7,13 @@
 //! * `peers.rs`: other locks
 //! * `measure.rs`: how to compare on a machine that is not quiet
 //! * `scaling.rs`: how much more two threads do than one
+//! * `changing.rs`: held locks that are narrowed, and upgraded
 //! * `sets.rs`: several locks at once, ours and others
 //! * `workload.rs`: what threads do with locks
 //! * `redis.rs`: a Redis server, and other locks on it
 //! * `unit.rs`, `machine.rs`: figures and what they were taken on, as text
 
+pub mod changing;
 pub mod machine;
 pub mod measure;
 pub mod ours;

@@ -111,6 +111,23 @@ impl Subject for TwoStep {
     }
 }
 
+/// A handle in a store that looks for deadlocks: each lock is put on record.
+pub struct WatchedHandle(TreeMutex);
+
+impl Subject for WatchedHandle {
+    const NAME: &'static str = "mutextree, handle, deadlock detection";
+
+    fn workers(site: &Site) -> Vec<Self> {
+        let store = MemoryStore::builder().deadlock_detection(true).build();
+        (0..site.workers).map(|worker| Self(store.mutex(site.leaf(worker)).unwrap())).collect()
+    }
+
+    #[inline]
+    fn cycle(&mut self) {
+        drop(black_box(&self.0).lock().unwrap());
+    }
+}
+
 /// `store.lock("org/team/project/file")`.
 pub struct ByPath {
     store: MemoryStore,

@@ -6,8 +6,10 @@
 //! it whom it keeps out.
 
 use std::fmt;
+use std::panic::Location;
 use std::time::Duration;
 
+use crate::deadlock::Agent;
 use crate::error::Blocker;
 use crate::path::TreePath;
 use crate::request::{Kind, Owner};
@@ -70,6 +72,12 @@ pub struct HeldLock {
         doc = "[`RedisStore`]: https://docs.rs/mutextree/latest/mutextree/struct.RedisStore.html"
     )]
     pub client: Option<String>,
+    /// Who took it: a thread or a task. Known with
+    /// [deadlock detection](crate::MemoryStoreBuilder::deadlock_detection) on, of locks of this
+    /// process whose guard was not [handed over](crate::TreeMutexGuard::hand_over).
+    pub agent: Option<Agent>,
+    /// Where in the code it was taken. Known with deadlock detection on, of locks of this process.
+    pub taken_at: Option<&'static Location<'static>>,
     /// What the store itself calls the lock, if that is not its fencing token: to
     /// [break](crate::LockStore::break_lock) it.
     pub(crate) name: Option<LeaseToken>,
@@ -88,6 +96,8 @@ impl HeldLock {
             held_for: None,
             fencing_token: None,
             client: None,
+            agent: None,
+            taken_at: None,
             name: None,
         }
     }
@@ -142,6 +152,11 @@ pub struct WaitingLock {
     /// Whether it is an [upgrade](crate::TreeMutexGuard::try_upgrade_for): the waiter holds this
     /// node as shared, and goes before all others.
     pub upgrades: bool,
+    /// Who waits: a thread or a task. Known with
+    /// [deadlock detection](crate::MemoryStoreBuilder::deadlock_detection) on, of this process.
+    pub agent: Option<Agent>,
+    /// Where in the code it was asked for. Known with deadlock detection on, of this process.
+    pub asked_at: Option<&'static Location<'static>>,
     /// What is in its way: a lock that is held, or else the earliest waiter before it. There may be
     /// more: [`Snapshot::blockers`](crate::Snapshot::blockers) has all of them. If nothing is in
     /// the way of this member of a set, it is what is in the way of another one.
@@ -157,7 +172,18 @@ impl WaitingLock {
     /// [`Backend`](crate::Backend), who set what they know. What it is behind, is found by
     /// [`Snapshot::new`](crate::Snapshot::new).
     pub fn new(path: TreePath, kind: Kind) -> Self {
-        Self { path, kind, owner: None, waited: None, client: None, set: None, upgrades: false, behind: None }
+        Self {
+            path,
+            kind,
+            owner: None,
+            waited: None,
+            client: None,
+            set: None,
+            upgrades: false,
+            agent: None,
+            asked_at: None,
+            behind: None,
+        }
     }
 }
 

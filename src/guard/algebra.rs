@@ -43,6 +43,7 @@ macro_rules! upgrade_methods {
         /// assert_eq!(mine.mode(), Mode::Exclusive);
         /// # Ok::<(), mutextree::LockError>(())
         /// ```
+        #[track_caller]
         pub fn try_upgrade(&mut self) -> Result<(), LockError> {
             self.held.upgrade(Wait::Never)
         }
@@ -63,7 +64,9 @@ macro_rules! upgrade_methods {
         /// way. [`LockError::Upgrading`], at once, if another shared lock, whose exclusive one
         /// would conflict with this one's, waits for the same: each would wait for the other.
         /// Release this one then, and lock anew. [`LockError::NotHeld`] if the lock was lost, also
-        /// while it waited; [`LockError::Store`] if the store fails.
+        /// while it waited; [`LockError::Store`] if the store fails; [`LockError::Deadlock`], where
+        /// that is [looked for](crate::MemoryStoreBuilder::deadlock_detection), if it would wait
+        /// for ever.
         ///
         /// ```
         /// use mutextree::{LockStore, MemoryStore, Mode};
@@ -79,6 +82,7 @@ macro_rules! upgrade_methods {
         /// # done.join().unwrap();
         /// # Ok::<(), mutextree::LockError>(())
         /// ```
+        #[track_caller]
         pub fn try_upgrade_for(&mut self, timeout: Duration) -> Result<(), LockError> {
             self.held.upgrade(Wait::timeout(timeout))
         }

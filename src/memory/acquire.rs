@@ -13,21 +13,31 @@
 //! Every stage has a way back to nothing, [`Acquisition::cancel`], which dropping takes. So a wait
 //! that is given up, or whose thread unwinds, leaves the tree as if it had never been.
 //!
+//! * `acquire/deadlock.rs` a wait that would never end, where deadlocks are looked for
+//! * `acquire/future.rs` an acquisition as a future
+//! * `acquire/who.rs` a thread or a task that takes the steps
+//!
 //! Only a draining waiter sleeps with a claim, and it sleeps at a descendant (invariant 8).
 
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 
 use super::claim::{Claim, How};
 use super::node::Node;
-use super::sleeper::{SetClaim, Sleeper};
+use super::sleeper::Sleeper;
 use super::wait::{Left, Turn};
 use super::waiter::{Rank, Role, Waiter};
 use super::walk::{Marks, Walk};
 use super::word::{Kind, Place};
+use crate::deadlock::{Asks, Deadlock};
 use crate::request::Owner;
 use crate::sync::{Deadline, Ordering, PlainArc, Spin, Stamp};
+
+pub(super) use self::future::Acquiring;
+pub(super) use self::who::Who;
+
+mod deadlock;
+mod future;
+mod who;
 
 /// How far a step came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,41 +45,6 @@ pub(super) enum Step {
     Granted,
     /// In a queue: step again once [woken](Acquisition::is_woken).
     Asleep,
-}
-
-/// What takes a step, and sleeps if it has to.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Who<'w> {
-    /// The calling thread.
-    Thread,
-    /// The task that this wakes.
-    Task(&'w Waker),
-}
-
-impl Who<'_> {
-    pub(super) fn spin(self) -> Spin {
-        match self {
-            Self::Thread => Spin::for_thread(),
-            Self::Task(_) => Spin::for_task(),
-        }
-    }
-
-    fn sleeper(self, owner: Option<&Owner>) -> PlainArc<Sleeper> {
-        let owner = owner.cloned();
-        match self {
-            Self::Thread => Sleeper::for_thread(owner),
-            Self::Task(waker) => Sleeper::for_task(waker.clone(), owner),
-        }
-    }
-
-    /// For a set that claims these.
-    pub(super) fn sleeper_of_set(self, owner: Option<&Owner>, claims: Vec<SetClaim>) -> PlainArc<Sleeper> {
-        let owner = owner.cloned();
-        match self {
-            Self::Thread => Sleeper::for_thread_of_set(owner, claims),
-            Self::Task(waker) => Sleeper::for_task_of_set(waker.clone(), owner, claims),
-        }
-    }
 }
 
 #[derive(Debug)]
@@ -118,11 +93,20 @@ pub(super) struct Acquisition<'a> {
     sleeper: Option<PlainArc<Sleeper>>,
     /// Whether it has closed the gates of the node and of all its ancestors.
     closed_all: bool,
+    /// Who asks and where, in a tree that looks for deadlocks.
+    asks: Option<Asks>,
 }
 
 impl<'a> Acquisition<'a> {
     pub(super) fn new(node: &'a PlainArc<Node>, kind: Kind, owner: Option<&'a Owner>) -> Self {
-        Self { node, kind, owner, stage: Stage::Idle, spin: None, stamp: None, sleeper: None, closed_all: false }
+        let (spin, stamp, sleeper) = (None, None, None);
+        Self { node, kind, owner, stage: Stage::Idle, spin, stamp, sleeper, closed_all: false, asks: None }
+    }
+
+    /// Asked for by this one, in a tree that looks for deadlocks.
+    pub(super) fn asked_by(mut self, asks: Option<Asks>) -> Self {
+        self.asks = asks;
+        self
     }
 
     /// A step of the calling thread.
@@ -222,7 +206,10 @@ impl<'a> Acquisition<'a> {
     fn sleep_at(&mut self, at: &PlainArc<Node>, place: Place, stamp: Stamp, draining: Option<Walk>, who: Who<'_>) {
         // What is in the way may be a lock whose lease has expired.
         at.revoke_expired();
-        let sleeper = self.sleeper.get_or_insert_with(|| who.sleeper(self.owner)).clone();
+        let sleeper = match &self.sleeper {
+            Some(sleeper) => sleeper.clone(),
+            None => self.sleeper.insert(who.sleeper(self.owner, self.watched())).clone(),
+        };
         let waiter = Waiter {
             kind: self.kind,
             wanted: self.node.clone(),
@@ -342,54 +329,49 @@ impl Drop for Acquisition<'_> {
     }
 }
 
-/// Acquires, and blocks the calling thread until it has the lock, or until the deadline. The error
-/// is the node that was in the way. `sleeps` is called each time that it is about to sleep,
-/// with the node where it does.
+/// Why a lock was not acquired.
+#[derive(Debug)]
+pub(super) enum Refused<At = PlainArc<Node>> {
+    /// The time was up. This node was in the way.
+    Blocked(At),
+    /// It would have waited for ever.
+    Deadlock(Deadlock),
+}
+
+/// Acquires, and blocks the calling thread until it has the lock, or until the deadline.
+#[cfg(all(test, mutextree_loom))]
 pub(super) fn block_on(
     node: &PlainArc<Node>,
     kind: Kind,
     owner: Option<&Owner>,
     deadline: Option<&Deadline>,
+    sleeps: impl FnMut(&PlainArc<Node>),
+) -> Result<(), Refused> {
+    block(Acquisition::new(node, kind, owner), deadline, sleeps)
+}
+
+/// Blocks the calling thread until it has the lock, or until the deadline. `sleeps` is called each
+/// time that it is about to sleep, with the node where it does.
+pub(super) fn block(
+    mut acquisition: Acquisition<'_>,
+    deadline: Option<&Deadline>,
     mut sleeps: impl FnMut(&PlainArc<Node>),
-) -> Result<(), PlainArc<Node>> {
-    let mut acquisition = Acquisition::new(node, kind, owner);
+) -> Result<(), Refused> {
+    let mut first = true;
     while acquisition.step() == Step::Asleep {
         acquisition.sleeps_at().into_iter().for_each(&mut sleeps);
         while !acquisition.is_woken() {
+            if let Some(deadlock) = acquisition.deadlock(std::mem::take(&mut first)) {
+                acquisition.cancel();
+                return Err(Refused::Deadlock(deadlock));
+            }
             if deadline.is_some_and(Deadline::has_passed) {
-                return Err(acquisition.cancel());
+                return Err(Refused::Blocked(acquisition.cancel()));
             }
             acquisition.park(deadline);
         }
     }
     Ok(())
-}
-
-/// Acquires, as a future. Dropped at any point before it is ready, it leaves the tree as if it had
-/// never been.
-#[derive(Debug)]
-pub(super) struct Acquiring<'a>(Acquisition<'a>);
-
-impl<'a> Acquiring<'a> {
-    pub(super) fn new(node: &'a PlainArc<Node>, kind: Kind, owner: Option<&'a Owner>) -> Self {
-        Self(Acquisition::new(node, kind, owner))
-    }
-
-    /// The node in whose queue it is, which is in its way.
-    pub(super) fn sleeps_at(&self) -> Option<&PlainArc<Node>> {
-        self.0.sleeps_at()
-    }
-}
-
-impl Future for Acquiring<'_> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        match self.0.poll_step(context.waker()) {
-            Step::Granted => Poll::Ready(()),
-            Step::Asleep => Poll::Pending,
-        }
-    }
 }
 
 #[cfg(all(test, not(any(mutextree_loom, mutextree_shuttle))))]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::MemoryStore;
 use super::tree::Tree;
+use crate::deadlock::Watch;
 use crate::observe::Meter;
 
 /// Settings of a [`MemoryStore`]: see [`MemoryStore::builder`].
@@ -19,11 +20,12 @@ use crate::observe::Meter;
 pub struct MemoryStoreBuilder {
     patience: Duration,
     meter: Meter,
+    deadlock_detection: bool,
 }
 
 impl MemoryStoreBuilder {
     pub(super) fn new() -> Self {
-        Self { patience: Duration::from_millis(1), meter: Meter::default() }
+        Self { patience: Duration::from_millis(1), meter: Meter::default(), deadlock_detection: false }
     }
 
     /// For how long a waiter lets later requests overtake it before it makes them queue: a
@@ -53,8 +55,39 @@ impl MemoryStoreBuilder {
         self
     }
 
+    /// Whether deadlocks are looked for, and named. Off by default; then nothing is paid for it.
+    ///
+    /// With it on, a request that would wait for ever, since those that it waits for wait for it in
+    /// turn, gets [`LockError::Deadlock`](crate::LockError::Deadlock). It says who holds what and
+    /// waits for what, since when, and where in the code. One of those in the circle gets the
+    /// error, within about a third of a second; a wait with a timeout, too. So does an
+    /// [upgrade](crate::TreeMutexGuard::try_upgrade_for), whose lock stays shared then. A thread
+    /// that asks for what it holds itself is told at once. Each lock takes longer, as its holder is
+    /// taken down.
+    ///
+    /// A lock is held by the thread that took it. So say so if a guard is to move to another
+    /// thread: [`hand_over`](crate::TreeMutexGuard::hand_over). A lock of a task is held by its
+    /// [`owner`](crate::TreeMutex::owner), as tasks have no other name: give each task one of its
+    /// own. [Deadlocks](crate::docs::patterns#deadlocks) has more.
+    ///
+    /// A thread of the store's own, `mutextree-deadlock`, looks while somebody waits. In a forked
+    /// child there is none.
+    ///
+    /// ```
+    /// use mutextree::{LockError, LockStore, MemoryStore};
+    /// let store = MemoryStore::builder().deadlock_detection(true).build();
+    /// let _guard = store.lock("org/team")?;
+    /// assert!(matches!(store.lock("org"), Err(LockError::Deadlock(_))));
+    /// # Ok::<(), LockError>(())
+    /// ```
+    pub fn deadlock_detection(mut self, on: bool) -> Self {
+        self.deadlock_detection = on;
+        self
+    }
+
     /// The store.
     pub fn build(self) -> MemoryStore {
-        MemoryStore { tree: Tree::shared_new(self.patience), meter: self.meter }
+        let watch = self.deadlock_detection.then(Watch::new);
+        MemoryStore { tree: Tree::shared_new(self.patience, watch), meter: self.meter }
     }
 }

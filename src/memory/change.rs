@@ -12,10 +12,11 @@
 
 use super::gate::Gates;
 use super::node::Node;
-use super::record::Lost;
+use super::record::{Lost, Own};
 use super::sleeper::Sleeper;
 use super::waiter::{Role, Waiter};
 use super::word::{Kind, Place};
+use crate::deadlock::{Asks, Deadlock};
 use crate::request::Owner;
 use crate::sync::{Deadline, Ordering, PlainArc, Spin, Stamp};
 
@@ -30,7 +31,11 @@ pub(super) struct Change<'a> {
     pub(super) owner: Option<Owner>,
     pub(super) role: Role,
     pub(super) deadline: Option<&'a Deadline>,
+    /// Who changes it and where in the code, in a tree that looks for deadlocks. Not for a holder
+    /// that narrows its lock, and waits for nobody's.
+    pub(super) asks: Option<Asks>,
     stamp: Option<Stamp>,
+    has_slept: bool,
     sleeper: Option<PlainArc<Sleeper>>,
 }
 
@@ -42,6 +47,8 @@ pub(super) enum Ended {
     Lost,
     /// The deadline has passed. With the node that was in the way.
     TimedOut(PlainArc<Node>),
+    /// It would have lasted for ever.
+    Deadlock(Deadlock),
 }
 
 impl From<Lost> for Ended {
@@ -53,7 +60,23 @@ impl From<Lost> for Ended {
 impl<'a> Change<'a> {
     pub(super) fn new(node: &'a PlainArc<Node>, token: Option<u64>, role: Role) -> Self {
         let owner = token.and_then(|token| node.owner_of(token));
-        Self { node, token, owner, role, deadline: None, stamp: None, sleeper: None }
+        Self { node, token, owner, role, deadline: None, asks: None, stamp: None, has_slept: false, sleeper: None }
+    }
+
+    /// Made when it first sleeps, and used for every sleep.
+    fn sleeper(&mut self) -> PlainArc<Sleeper> {
+        if let Some(sleeper) = &self.sleeper {
+            return sleeper.clone();
+        }
+        let owners = self.owner.clone().into_iter().collect();
+        let watched = self.asks.as_ref().and_then(|asks| self.node.watched(asks, owners));
+        self.sleeper.insert(Sleeper::for_thread_of_set(self.owner.clone(), Vec::new(), watched)).clone()
+    }
+
+    /// As in `acquire/deadlock.rs`.
+    fn own_lock_in_the_way(&self, kind: Kind) -> Option<Deadlock> {
+        let own = Own { kind, asks: self.asks.as_ref()?, owners: self.sleeper.as_ref()?.owners() };
+        own.in_the_way(self.node, self.owner.as_ref(), self.stamp)
     }
 
     pub(super) fn is_lost(&self) -> bool {
@@ -70,8 +93,7 @@ impl<'a> Change<'a> {
         sleeps: impl FnOnce(),
     ) -> Result<(), Ended> {
         let stamp = *self.stamp.get_or_insert_with(Stamp::now);
-        let owner = &self.owner;
-        let sleeper = self.sleeper.get_or_insert_with(|| Sleeper::for_thread(owner.clone())).clone();
+        let sleeper = self.sleeper();
         let (wanted, role) = (wanted.clone(), self.role);
         let waiter = Waiter { wanted, kind, place, role, stamp, sleeper: sleeper.clone(), gated_for: None };
         let (rank, no_gates) = (waiter.rank(), Gates::default());
@@ -89,12 +111,19 @@ impl<'a> Change<'a> {
             return Ok(());
         }
         sleeps();
+        let first = !std::mem::replace(&mut self.has_slept, true);
+        let mut own = if first && !sleeper.is_woken() { self.own_lock_in_the_way(kind) } else { None };
         loop {
             if sleeper.is_woken() {
                 at.rise(&sleeper, rank);
                 return Ok(());
             }
             let is_lost = self.is_lost();
+            let deadlock = if is_lost { None } else { own.take().or_else(|| sleeper.take_verdict()) };
+            if let Some(deadlock) = deadlock {
+                at.leave(&sleeper, rank);
+                return Err(Ended::Deadlock(deadlock));
+            }
             if is_lost || self.deadline.is_some_and(Deadline::has_passed) {
                 let in_the_way = at.leave(&sleeper, rank).in_the_way;
                 return Err(if is_lost { Ended::Lost } else { Ended::TimedOut(in_the_way) });

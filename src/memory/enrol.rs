@@ -35,6 +35,9 @@
 //! A walk costs no more for it. A node that lost its `CLEAR` gets it back from the next claim that
 //! looks up and finds nothing. While a lock above covers the node, claims look up and set nothing.
 //!
+//! In a tree that looks for deadlocks no word has `CLEAR`. So no claim takes the fast path, and
+//! each gets its record.
+//!
 //! # Why enrolling ends
 //! Locks on inner nodes, taken over and over, could each time take a node off its list before it
 //! has its child or its claim. So enrolling a chain goes down from list to list, and holds each
@@ -126,6 +129,7 @@ impl Node {
         }
         slow.kids.0.push(child.clone());
         let clear = if child.is_covered() { 0 } else { CLEAR };
+        let clear = if child.shared().detects() { 0 } else { clear };
         child.word.fetch_or(ENROLLED | clear, Ordering::SeqCst);
         Some(slow)
     }
@@ -133,6 +137,9 @@ impl Node {
     /// Sets `CLEAR`, unless a claim above covers the node (10). The node is enrolled, as the caller
     /// has claimed it.
     pub(super) fn set_clear(&self) {
+        if self.shared().detects() {
+            return; // every lock is to come by for its record
+        }
         let _list = self.parent().map(|parent| parent.cold().slow.lock());
         if !self.is_covered() {
             self.word.fetch_or(CLEAR, Ordering::SeqCst);

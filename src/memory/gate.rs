@@ -95,6 +95,14 @@ impl Gates {
         oldest.find(|(closer, _)| stamp.is_none_or(|stamp| closer.stamp < stamp)).map(|(_, wanted)| wanted)
     }
 
+    /// Who keeps `kind` out of this node, of those older than `stamp`: the addresses of their
+    /// sleepers.
+    pub(super) fn closers_against(&self, kind: Kind, stamp: Stamp) -> Vec<usize> {
+        let closed = self.0.iter().filter(|(bits, _)| *bits & kind.gate() != 0);
+        let closers = closed.flat_map(|(_, gates)| gates.keys());
+        closers.filter(|older| older.stamp < stamp).map(|older| older.sleeper).collect()
+    }
+
     /// If nothing but a gate holds up `waiter`, with this word: the node which the waiter that
     /// closed it wants.
     pub(super) fn alone_in_the_way(&self, waiter: &Waiter, word: u64) -> Option<PlainArc<Node>> {

@@ -1,8 +1,9 @@
 //! From a request to a grant, or to the error that names what was in the way.
 
+use std::panic::Location;
 use std::time::Instant;
 
-use super::acquire::block_on;
+use super::acquire::{Acquiring, Acquisition, Refused, block};
 use super::narrow::{self, Failed};
 use super::node::Node;
 use super::upgrade;
@@ -10,36 +11,42 @@ use super::widen;
 use super::word::{Kind, Place};
 use super::{MemoryGrant, MemoryNode, MemoryStore, RECORDED, not_held};
 use crate::backend::Backend;
+use crate::deadlock::{Asks, Deadlock};
 use crate::error::{Blocker, InvalidInput, LockError, Unchanged};
-use crate::observe::{Store, Waiting};
+use crate::observe::{self, Store, Waiting};
 use crate::request::{Request, Wait};
-use crate::sync::{AtomicU64, Deadline, PlainArc};
+use crate::sync::{AtomicU64, Deadline, Ordering, PlainArc};
 
 /// What the store does when the fast path will not do.
 #[cold]
+#[track_caller]
 pub(super) fn acquire_slow(
     node: &PlainArc<Node>,
     kind: Kind,
     request: &Request,
     wait: Wait,
 ) -> Result<MemoryGrant, LockError> {
+    let place = Location::caller(); // not in a closure, which has a place of its own
+    let asks = node.shared().detects().then(|| Asks::thread(place));
     if node.claim_looking(kind) {
-        return Ok(grant(node, kind, request));
+        return Ok(grant(node, kind, request, asks));
     }
     let deadline = Deadline::from_end(end_of(wait));
     // A wait of no time is a try: another try in mid-air must not make it fail.
     let tries_once = wait == Wait::Never || deadline.as_ref().is_some_and(Deadline::has_passed);
     let mut waiting = None;
     let claimed = if tries_once {
-        unless_expired(|| node.try_claim(kind))
+        unless_expired(|| node.try_claim(kind)).map_err(Refused::Blocked)
     } else {
-        block_on(node, kind, request.owner.as_ref(), deadline.as_ref(), |at| {
+        let acquisition = Acquisition::new(node, kind, request.owner.as_ref()).asked_by(asks.clone());
+        block(acquisition, deadline.as_ref(), |at| {
             waiting.get_or_insert_with(|| begin_to_wait(node, kind, request, Some(at)));
         })
     };
     let result = match claimed {
-        Ok(()) => Ok(grant(node, kind, request)),
-        Err(in_the_way) => {
+        Ok(()) => Ok(grant(node, kind, request, asks)),
+        Err(Refused::Deadlock(deadlock)) => Err(LockError::Deadlock(deadlock)),
+        Err(Refused::Blocked(in_the_way)) => {
             let blocker = blocker(node, kind, &in_the_way, None);
             Err(match wait {
                 Wait::Never => LockError::WouldBlock { blocker },
@@ -58,6 +65,36 @@ pub(super) fn acquire_slow(
 #[inline]
 pub(super) fn begin_to_wait(node: &Node, kind: Kind, request: &Request, at: Option<&PlainArc<Node>>) -> Waiting {
     Waiting::begin(Store::Memory, &node.path, request, || at.map(|in_the_way| blocker(node, kind, in_the_way, None)))
+}
+
+/// The same with no end, as a future.
+pub(super) async fn acquire_async(
+    node: &PlainArc<Node>,
+    request: &Request,
+    place: &'static Location<'static>,
+) -> Result<MemoryGrant, LockError> {
+    let kind = Kind::new(request.kind.mode, request.kind.scope);
+    // The fast path leads nowhere in a tree that looks for deadlocks.
+    if node.claim_fast(kind) {
+        return Ok(grant(node, kind, request, None));
+    }
+    if !node.claim_looking(kind) {
+        let acquisition = Acquisition::new(node, kind, request.owner.as_ref()).asked_by(task(node, place));
+        let begin = |wait: &Acquiring<'_>| begin_to_wait(node, kind, request, wait.sleeps_at());
+        let end = |waiting: Waiting, result: &_| waited(waiting, request, result);
+        observe::watch(Acquiring::new(acquisition), begin, end).await.map_err(LockError::Deadlock)?;
+    }
+    Ok(grant(node, kind, request, task(node, place)))
+}
+
+/// A task's wait has ended like this.
+pub(super) fn waited(waiting: Waiting, request: &Request, result: &Result<(), Deadlock>) {
+    waiting.ended(request, &result.clone().map_err(LockError::Deadlock));
+}
+
+/// The task that asks at this place, in a tree that looks for deadlocks.
+pub(super) fn task(node: &PlainArc<Node>, place: &'static Location<'static>) -> Option<Asks> {
+    node.shared().detects().then(|| Asks::task(place))
 }
 
 pub(super) fn end_of(wait: Wait) -> Option<Instant> {
@@ -82,15 +119,28 @@ fn unless_expired(mut attempt: impl FnMut() -> Result<(), PlainArc<Node>>) -> Re
     }
 }
 
-/// The grant for a claim that was made, with its record if it needs one.
+/// The grant for a claim that was made, with its record if it needs one: who asked, in a tree that
+/// looks for deadlocks, an owner or a lease.
 #[inline]
-pub(super) fn grant(node: &PlainArc<Node>, kind: Kind, request: &Request) -> MemoryGrant {
-    if request.lease.is_none() && request.owner.is_none() {
+pub(super) fn grant(node: &PlainArc<Node>, kind: Kind, request: &Request, asks: Option<Asks>) -> MemoryGrant {
+    if request.lease.is_none() && request.owner.is_none() && asks.is_none() {
         return MemoryGrant::new(kind);
     }
     let token = node.shared().next_token();
-    node.record(token, kind, request.lease, request.owner.clone());
+    node.record_by(token, kind, request.lease, request.owner.clone(), asks);
     MemoryGrant { kind, token: AtomicU64::new(token | RECORDED) }
+}
+
+/// Its fencing token, drawn when it is first asked for.
+pub(super) fn fencing_token(node: &Node, grant: &MemoryGrant) -> u64 {
+    let token = grant.token.load(Ordering::Acquire);
+    if token != 0 {
+        return token & !RECORDED;
+    }
+    let new = node.shared().next_token();
+    // If two threads ask at once, the first one to store decides for both.
+    let stored = grant.token.compare_exchange(0, new, Ordering::AcqRel, Ordering::Acquire);
+    stored.map_or_else(|first| first & !RECORDED, |_| new)
 }
 
 /// A grant on these nodes in place of one on `node`.
@@ -148,9 +198,12 @@ pub(super) fn widen(
 }
 
 /// Makes a shared grant exclusive.
+#[track_caller]
 pub(super) fn upgrade(node: &PlainArc<Node>, grant: &mut MemoryGrant, wait: Wait) -> Result<(), LockError> {
+    let place = Location::caller(); // not in a closure, which has a place of its own
     let (shared, recorded) = (grant.kind, grant.recorded());
     let kind = shared.upgraded();
+    let asks = node.shared().detects().then(|| Asks { replaces: recorded, ..Asks::thread(place) });
     let deadline = Deadline::from_end(end_of(wait));
     let tries_once = wait == Wait::Never || deadline.as_ref().is_some_and(Deadline::has_passed);
     let mut request = Request::new(kind.public());
@@ -158,7 +211,7 @@ pub(super) fn upgrade(node: &PlainArc<Node>, grant: &mut MemoryGrant, wait: Wait
     let upgraded = if tries_once {
         upgrade::try_upgrade(node, shared, recorded)
     } else {
-        upgrade::upgrade(node, shared, recorded, deadline.as_ref(), |at| {
+        upgrade::upgrade(node, shared, recorded, asks, deadline.as_ref(), |at| {
             waiting.get_or_insert_with(|| {
                 request.owner = recorded.and_then(|token| node.owner_of(token));
                 Waiting::begin(Store::Memory, &node.path, &request, || Some(blocker(node, kind, at, recorded)))
@@ -172,6 +225,7 @@ pub(super) fn upgrade(node: &PlainArc<Node>, grant: &mut MemoryGrant, wait: Wait
             Ok(())
         }
         Err(upgrade::Failed::Lost) => Err(not_held(node)),
+        Err(upgrade::Failed::Deadlock(deadlock)) => Err(LockError::Deadlock(deadlock)),
         Err(upgrade::Failed::Upgrading(path, owner)) => {
             Err(LockError::Upgrading { blocker: Blocker::new(node.path.clone(), path, owner) })
         }

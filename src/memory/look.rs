@@ -156,7 +156,7 @@ impl Node {
 
     /// The enrolled children that have children, claims or waiters. From back to front, so that
     /// none is missed, as in `walk.rs`; one that is moved meanwhile may be there twice.
-    fn kids_of_interest(&self, matters: impl Fn(&PlainArc<Self>) -> bool) -> Vec<MemoryNode> {
+    pub(super) fn kids_of_interest(&self, matters: impl Fn(&PlainArc<Self>) -> bool) -> Vec<MemoryNode> {
         let (mut kids, mut left) = (Vec::new(), usize::MAX);
         let Some(cold) = self.cold_if_any() else { return kids };
         loop {
@@ -270,6 +270,9 @@ fn in_turn(mut asleep: Vec<Asleep>) -> Vec<WaitingLock> {
         line.owner = waiter.sleeper.owner().cloned();
         line.waited = waiter.stamp.age();
         line.upgrades = waiter.upgrades;
+        if let Some(asks) = waiter.sleeper.asks() {
+            (line.agent, line.asked_at) = (Some(asks.agent.clone()), Some(asks.place));
+        }
         line
     };
     // A set that drains keeps others out of all its members, so it shows as a waiter for each.

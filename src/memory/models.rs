@@ -17,6 +17,7 @@
 //! * `reclaiming.rs` sweeps against look-ups
 //! * `polling.rs` tasks
 //! * `sets.rs` several nodes as one lock
+//! * `deadlocks.rs` waits that are told of a deadlock
 
 use std::sync::atomic::{AtomicUsize, Ordering as Plain};
 use std::time::Duration;
@@ -28,6 +29,7 @@ use super::acquire;
 use super::node::Node;
 use super::tree::Tree;
 use super::word::{CLEAR, ENROLLED, KIDS, Kind};
+use crate::deadlock::Watch;
 use crate::path::ToTreePath;
 use crate::sync::{Deadline, Ordering, PlainArc};
 
@@ -42,6 +44,7 @@ macro_rules! threaded {
 }
 
 mod clearing;
+mod deadlocks;
 mod enrolling;
 mod excluding;
 mod gating;
@@ -98,12 +101,21 @@ const UNTIL_THE_NEXT: Duration = Duration::from_nanos(1);
 impl World {
     /// The cells guarded are those of `paths`; `/` is the root.
     fn new(patience: Duration, paths: &[&'static str]) -> PlainArc<Self> {
+        Self::of(Tree::new(patience), paths)
+    }
+
+    /// One that looks for deadlocks.
+    fn that_detects(patience: Duration, paths: &[&'static str]) -> PlainArc<Self> {
+        Self::of(Tree::with(patience, Some(Watch::new())), paths)
+    }
+
+    fn of(tree: Tree, paths: &[&'static str]) -> PlainArc<Self> {
         let cells = paths.iter().map(|path| (*path, UnsafeCell::new(()))).collect();
         #[expect(
             clippy::arc_with_non_send_sync,
             reason = "loom runs all its threads on one, and its cells are not Sync"
         )]
-        PlainArc::new(Self { tree: Tree::new(patience), cells })
+        PlainArc::new(Self { tree, cells })
     }
 
     fn node(&self, path: &str) -> PlainArc<Node> {

@@ -91,7 +91,8 @@ impl Node {
     }
 
     pub(super) fn root(shared: PlainArc<Shared>) -> PlainArc<Self> {
-        let root = Self::new(PlainArc::from([]), TreePath::root(), ENROLLED | CLEAR);
+        let clear = if shared.detects() { 0 } else { CLEAR };
+        let root = Self::new(PlainArc::from([]), TreePath::root(), ENROLLED | clear);
         let _ = root.cold().shared.set(shared); // it is new, so there is none
         root
     }
@@ -112,6 +113,11 @@ impl Node {
     /// How many ancestors it has.
     pub(super) fn depth(&self) -> usize {
         self.ancestors.len()
+    }
+
+    /// The root of its tree.
+    pub(super) fn root_of_tree(self: &PlainArc<Self>) -> &PlainArc<Self> {
+        self.ancestors.last().unwrap_or(self)
     }
 
     /// `None` for the root.

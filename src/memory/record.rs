@@ -21,13 +21,19 @@ use std::time::{Duration, Instant};
 use super::node::{Node, Slow, is_roomy};
 use super::sleeper::{Sleeper, unpark};
 use super::word::{Kind, Place};
-use crate::backend::{HeldLock, LostLock};
+use crate::backend::LostLock;
+use crate::deadlock::Asks;
 use crate::observe::{self, Store};
 use crate::path::TreePath;
 use crate::request::Owner;
 use crate::sync::{Deadline, PlainArc, Timeout, later, now};
 
+pub(super) use self::own::Own;
+
+use self::own::By;
+
 mod changing;
+mod own;
 
 /// What is known of one claim.
 #[derive(Clone, Debug)]
@@ -49,9 +55,26 @@ pub(super) struct Record {
     changer: Option<PlainArc<Sleeper>>,
     /// Whether it is a pending upgrade: then it has the exclusive claim, too.
     upgrading: bool,
+    /// Who took it, and where, in a tree that looks for deadlocks.
+    by: Option<By>,
 }
 
 impl Record {
+    fn new(token: u64, kind: Kind) -> Self {
+        Self {
+            token,
+            kind,
+            owner: None,
+            length: None,
+            since: None,
+            expires: None,
+            detached: false,
+            changer: None,
+            upgrading: false,
+            by: None,
+        }
+    }
+
     /// Its claims in the word.
     fn claims(&self) -> u64 {
         let pending = if self.upgrading { self.kind.upgraded().unit() } else { 0 };
@@ -83,21 +106,6 @@ impl Records {
     /// The record of a lock that is still held.
     fn held(&mut self, token: u64) -> Result<&mut Record, Lost> {
         self.list.iter_mut().find(|record| record.token == token && !record.has_expired()).ok_or(Lost)
-    }
-
-    /// The locks as a listing shows them. Under the slow lock of the node.
-    pub(super) fn listed(&self, node: &Node) -> Vec<(Kind, HeldLock)> {
-        let now = now();
-        let line = |record: &Record| {
-            let mut lock = HeldLock::new(node.path.clone(), record.kind.public());
-            lock.owner.clone_from(&record.owner);
-            lock.remaining = record.expires.map(|expires| expires.saturating_duration_since(now));
-            lock.held_for = record.since.map(|since| now.saturating_duration_since(since));
-            lock.fencing_token = Some(record.token);
-            lock.token = record.detached.then(|| node.shared().lease_token(record.token));
-            (record.kind, lock)
-        };
-        self.list.iter().map(line).collect()
     }
 
     fn first_expiry(&self) -> Option<Instant> {
@@ -161,22 +169,25 @@ impl Slow {
 }
 
 impl Node {
-    /// Records a claim that has been granted.
+    /// Records a claim that has been granted, nobody knows to whom.
+    #[cfg(all(test, not(mutextree_shuttle)))]
     pub(super) fn record(self: &PlainArc<Self>, token: u64, kind: Kind, lease: Option<Duration>, owner: Option<Owner>) {
+        self.record_by(token, kind, lease, owner, None);
+    }
+
+    /// Records a claim that has been granted.
+    pub(super) fn record_by(
+        self: &PlainArc<Self>,
+        token: u64,
+        kind: Kind,
+        lease: Option<Duration>,
+        owner: Option<Owner>,
+        asks: Option<Asks>,
+    ) {
         let now = now();
         let expires = lease.and_then(|lease| now.checked_add(lease));
-        let (length, since) = (lease, Some(now));
-        self.put(Record {
-            token,
-            kind,
-            owner,
-            length,
-            since,
-            expires,
-            detached: false,
-            changer: None,
-            upgrading: false,
-        });
+        let by = asks.map(By::from);
+        self.put(Record { owner, length: lease, since: Some(now), expires, by, ..Record::new(token, kind) });
     }
 
     fn put(self: &PlainArc<Self>, record: Record) {
@@ -192,17 +203,7 @@ impl Node {
     pub(super) fn record_once(&self, token: u64, kind: Kind) {
         let records = &mut self.cold().slow.lock().records;
         if !records.contains(token) {
-            records.list.push(Record {
-                token,
-                kind,
-                owner: None,
-                length: None,
-                since: None,
-                expires: None,
-                detached: false,
-                changer: None,
-                upgrading: false,
-            });
+            records.list.push(Record::new(token, kind));
         }
     }
 

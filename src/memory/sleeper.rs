@@ -9,8 +9,9 @@ use super::gate::Gate;
 use super::node::Node;
 use super::wait::Turn;
 use super::word::Kind;
+use crate::deadlock::{Asks, Deadlock, Rest};
 use crate::request::Owner;
-use crate::sync::{AtomicBool, Deadline, Mutex, Ordering, Parker, PlainArc, contain};
+use crate::sync::{AtomicBool, AtomicU64, Deadline, Mutex, Ordering, Parker, PlainArc, contain};
 
 /// A waiter's bed: shared between the waiter and the queue that it is in.
 #[derive(Debug)]
@@ -29,6 +30,31 @@ pub(super) struct Sleeper {
     /// The gates that are closed for it, everywhere. Locked within slow locks, and nothing is
     /// locked within it.
     gates: Mutex<Vec<Gate>>,
+    /// In a tree that looks for deadlocks.
+    watched: Option<Box<Watched>>,
+}
+
+/// What is known of a waiter where deadlocks are looked for.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) asks: Asks,
+    /// For whom it waits: the members of a set may have owners of their own.
+    owners: Vec<Owner>,
+    /// How often it has gone to sleep. Changes under the slow lock of the node it sleeps at.
+    sleeps: AtomicU64,
+    /// The sleep that is to end with an error; 0 if none is. A verdict that comes when the waiter
+    /// has been woken, and sleeps again, is for nobody.
+    condemned: AtomicU64,
+    verdict: Mutex<Option<Deadlock>>,
+    /// Keeps the tree looking.
+    _rest: Rest,
+}
+
+impl Watched {
+    pub(super) fn new(asks: Asks, owners: Vec<Owner>, rest: Rest) -> Self {
+        let (sleeps, condemned) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { asks, owners, sleeps, condemned, verdict: Mutex::new(None), _rest: rest }
+    }
 }
 
 /// A member of a set: the node that it claims, and how.
@@ -65,25 +91,44 @@ impl Drop for TaskWaker {
 impl Sleeper {
     /// For the calling thread.
     pub(super) fn for_thread(owner: Option<Owner>) -> PlainArc<Self> {
-        Self::new(Bed::Thread(Parker::new()), owner, Vec::new())
+        Self::for_thread_of_set(owner, Vec::new(), None)
     }
 
     /// For the calling thread, which waits for a set.
-    pub(super) fn for_thread_of_set(owner: Option<Owner>, set: Vec<SetClaim>) -> PlainArc<Self> {
-        Self::new(Bed::Thread(Parker::new()), owner, set)
+    pub(super) fn for_thread_of_set(
+        owner: Option<Owner>,
+        set: Vec<SetClaim>,
+        watched: Option<Watched>,
+    ) -> PlainArc<Self> {
+        Self::new(Bed::Thread(Parker::new()), owner, set, watched)
     }
 
     /// For the task that `waker` wakes.
     pub(super) fn for_task(waker: Waker, owner: Option<Owner>) -> PlainArc<Self> {
-        Self::for_task_of_set(waker, owner, Vec::new())
+        Self::for_task_of_set(waker, owner, Vec::new(), None)
     }
 
     /// For the task that `waker` wakes, and that waits for a set.
-    pub(super) fn for_task_of_set(waker: Waker, owner: Option<Owner>, set: Vec<SetClaim>) -> PlainArc<Self> {
-        Self::new(Bed::Task(Mutex::new(TaskWaker(Some(waker)))), owner, set)
+    pub(super) fn for_task_of_set(
+        waker: Waker,
+        owner: Option<Owner>,
+        set: Vec<SetClaim>,
+        watched: Option<Watched>,
+    ) -> PlainArc<Self> {
+        Self::new(Bed::Task(Mutex::new(TaskWaker(Some(waker)))), owner, set, watched)
     }
 
-    fn new(bed: Bed, owner: Option<Owner>, set: Vec<SetClaim>) -> PlainArc<Self> {
+    /// For the calling thread, or for the task that `waker` wakes, in a tree that looks for
+    /// deadlocks.
+    pub(super) fn watched(waker: Option<Waker>, owner: Option<Owner>, watched: Watched) -> PlainArc<Self> {
+        match waker {
+            None => Self::for_thread_of_set(owner, Vec::new(), Some(watched)),
+            Some(waker) => Self::for_task_of_set(waker, owner, Vec::new(), Some(watched)),
+        }
+    }
+
+    fn new(bed: Bed, owner: Option<Owner>, set: Vec<SetClaim>, watched: Option<Watched>) -> PlainArc<Self> {
+        let watched = watched.map(Box::new);
         PlainArc::new(Self {
             bed,
             owner,
@@ -92,6 +137,7 @@ impl Sleeper {
             seen_woken: AtomicBool::new(false),
             lapsed: AtomicBool::new(false),
             gates: Mutex::new(Vec::new()),
+            watched,
         })
     }
 
@@ -102,6 +148,43 @@ impl Sleeper {
     /// What it claims, if it waits for a set.
     pub(super) fn set(&self) -> &[SetClaim] {
         &self.set
+    }
+
+    /// Who waits and where it asked, if that is known.
+    pub(super) fn asks(&self) -> Option<&Asks> {
+        self.watched.as_ref().map(|watched| &watched.asks)
+    }
+
+    /// Everybody for whom it waits, if that is known.
+    pub(super) fn owners(&self) -> &[Owner] {
+        self.watched.as_ref().map_or(&[], |watched| &watched.owners)
+    }
+
+    /// Which of its sleeps this is. Under the slow lock of the node it sleeps at.
+    pub(super) fn sleep(&self) -> u64 {
+        self.watched.as_ref().map_or(0, |watched| watched.sleeps.load(Ordering::Relaxed))
+    }
+
+    /// Whether its sleep is to end with an error, or has.
+    pub(super) fn is_condemned(&self) -> bool {
+        self.watched.as_ref().is_some_and(|watched| {
+            let condemned = watched.condemned.load(Ordering::Acquire);
+            condemned != 0 && condemned == watched.sleeps.load(Ordering::Relaxed)
+        })
+    }
+
+    /// Ends this sleep with an error, unless it ends by itself first. Under no lock.
+    pub(super) fn condemn(&self, sleep: u64, deadlock: Deadlock) {
+        if let Some(watched) = &self.watched {
+            *watched.verdict.lock() = Some(deadlock);
+            watched.condemned.store(sleep, Ordering::Release);
+            self.unpark();
+        }
+    }
+
+    /// Why its wait is to end with an error, if it is.
+    pub(super) fn take_verdict(&self) -> Option<Deadlock> {
+        if self.is_condemned() { self.watched.as_ref()?.verdict.lock().take() } else { None }
     }
 
     pub(super) fn is_task(&self) -> bool {
@@ -115,6 +198,9 @@ impl Sleeper {
     /// Under the slow lock of the node it sleeps at.
     pub(super) fn set_woken(&self, woken: bool) {
         self.seen_woken.store(false, Ordering::Relaxed);
+        if let Some(watched) = self.watched.as_ref().filter(|_| !woken) {
+            watched.sleeps.fetch_add(1, Ordering::Relaxed);
+        }
         self.woken.store(woken, Ordering::Release);
     }
 

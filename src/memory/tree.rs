@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use super::MemoryNode;
 use super::node::{Indexed, Node};
 use super::orphans::Home;
 use super::reclaim::Accounts;
@@ -11,6 +12,7 @@ use super::set::Sets;
 use super::upgrade::Upgrades;
 use crate::backend::LeaseToken;
 use crate::backend::loss::Losses;
+use crate::deadlock::Watch;
 use crate::path::{PathRef, TreePath};
 use crate::sync::{AtomicU64, Index, Mutex, Ordering, PlainArc, unique, wall_micros};
 
@@ -40,12 +42,19 @@ pub(super) struct Shared {
     pub(super) upgrades: Upgrades,
     /// Where nodes are found: see `orphans.rs`.
     pub(super) home: Home,
+    /// Looks for deadlocks, if that was asked for.
+    pub(super) watch: Option<Watch>,
     /// What tells this tree's lease tokens from those of others: two trees may give out the same
     /// fencing tokens.
     id: u64,
 }
 
 impl Shared {
+    /// Whether deadlocks are looked for. Then every lock has a record, and no word has `CLEAR`.
+    pub(super) fn detects(&self) -> bool {
+        self.watch.is_some()
+    }
+
     /// A fencing token greater than all before.
     pub(super) fn next_token(&self) -> u64 {
         // Read-modify-writes of one counter have an order, so a token drawn later is greater.
@@ -93,7 +102,13 @@ pub(super) struct Tree {
 }
 
 impl Tree {
+    /// A tree that does not look for deadlocks.
+    #[cfg(test)]
     pub(super) fn new(patience: Duration) -> Self {
+        Self::with(patience, None)
+    }
+
+    pub(super) fn with(patience: Duration, watch: Option<Watch>) -> Self {
         let shared = PlainArc::new(Shared {
             patience,
             accounts: Accounts::new(),
@@ -104,14 +119,15 @@ impl Tree {
             moves: AtomicU64::new(0),
             upgrades: Upgrades::new(),
             home: Home::new(),
+            watch,
             id: unique(),
         });
         Self { index: Index::new(), root: Node::root(shared.clone()), shared }
     }
 
     /// The same, to be shared: locks on its nodes find it.
-    pub(super) fn shared_new(patience: Duration) -> PlainArc<Self> {
-        let tree = PlainArc::new(Self::new(patience));
+    pub(super) fn shared_new(patience: Duration, watch: Option<Watch>) -> PlainArc<Self> {
+        let tree = PlainArc::new(Self::with(patience, watch));
         tree.shared.home.is(&tree);
         tree
     }
@@ -126,6 +142,12 @@ impl Tree {
             Some(found) => found.0,
             None => self.resolve_slow(path),
         }
+    }
+
+    /// The node of a path, if there is one.
+    pub(super) fn found(&self, path: &TreePath) -> Option<MemoryNode> {
+        let root = path.is_root().then(|| self.root.clone());
+        root.or_else(|| self.index.get(path.as_key()).map(|found| found.0)).map(MemoryNode)
     }
 
     #[cold]

@@ -76,6 +76,7 @@ use super::sleeper::{Sleeper, unpark};
 use super::waiter::Role;
 use super::walk::{Marks, Walk};
 use super::word::{CLEAR, KIDS, Kind, MARKS, PARKED, Place, is_upgrading, readers, readers_below};
+use crate::deadlock::{Asks, Deadlock};
 use crate::path::TreePath;
 use crate::request::Owner;
 use crate::sync::{Deadline, Ordering, PlainArc, claim_fence};
@@ -89,6 +90,8 @@ pub(super) enum Failed {
     /// Another one is pending, on this path.
     Upgrading(TreePath, Option<Owner>),
     InTheWay(PlainArc<Node>),
+    /// It would have waited for ever.
+    Deadlock(Deadlock),
 }
 
 impl From<Ended> for Failed {
@@ -96,6 +99,7 @@ impl From<Ended> for Failed {
         match ended {
             Ended::Lost => Self::Lost,
             Ended::TimedOut(in_the_way) => Self::InTheWay(in_the_way),
+            Ended::Deadlock(deadlock) => Self::Deadlock(deadlock),
         }
     }
 }
@@ -129,11 +133,12 @@ pub(super) fn try_upgrade(node: &PlainArc<Node>, shared: Kind, token: Option<u64
 }
 
 /// Makes a shared claim exclusive, and waits for that until the deadline. `sleeps` is called with
-/// the node where it is about to sleep.
+/// the node where it is about to sleep. `asks` is who does it, in a tree that looks for deadlocks.
 pub(super) fn upgrade(
     node: &PlainArc<Node>,
     shared: Kind,
     token: Option<u64>,
+    asks: Option<Asks>,
     deadline: Option<&Deadline>,
     mut sleeps: impl FnMut(&PlainArc<Node>),
 ) -> Result<Option<u64>, Failed> {
@@ -141,7 +146,7 @@ pub(super) fn upgrade(
         return Ok(None);
     }
     let mut change = Change::new(node, token, Role::Upgrades);
-    change.deadline = deadline;
+    (change.deadline, change.asks) = (deadline, asks);
     let pending = PendingUpgrade::begin(&change, shared)?;
     let kind = shared.upgraded();
     claim_fence();

@@ -4,6 +4,7 @@
 #![allow(clippy::extra_unused_type_parameters)]
 
 use std::future::Future;
+use std::panic::Location;
 
 use super::Store;
 use crate::backend::{Backend, Member};
@@ -46,6 +47,7 @@ impl News {
 }
 
 #[inline(always)]
+#[track_caller]
 pub(crate) fn acquire<S: Backend>(node: &S::Node, request: &Request, wait: Wait) -> Result<S::Grant, LockError> {
     S::acquire(node, request, wait)
 }
@@ -54,11 +56,13 @@ pub(crate) fn acquire<S: Backend>(node: &S::Node, request: &Request, wait: Wait)
 pub(crate) fn acquire_async<'a, S: Backend>(
     node: &'a S::Node,
     request: &'a Request,
+    place: &'static Location<'static>,
 ) -> impl Future<Output = Result<S::Grant, LockError>> + Send + 'a {
-    S::acquire_async(node, request)
+    S::acquire_async_at(node, request, place)
 }
 
 #[inline(always)]
+#[track_caller]
 pub(crate) fn acquire_all<S: Backend>(members: &[Member<S>], wait: Wait) -> Result<Vec<S::Grant>, LockError> {
     S::acquire_all(members, wait)
 }
@@ -66,8 +70,9 @@ pub(crate) fn acquire_all<S: Backend>(members: &[Member<S>], wait: Wait) -> Resu
 #[inline(always)]
 pub(crate) fn acquire_all_async<S: Backend>(
     members: &[Member<S>],
+    place: &'static Location<'static>,
 ) -> impl Future<Output = Result<Vec<S::Grant>, LockError>> + Send {
-    S::acquire_all_async(members)
+    S::acquire_all_async_at(members, place)
 }
 
 #[inline(always)]

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::mem::ManuallyDrop;
-use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::pin::pin;
 use std::time::Instant;
 
@@ -138,6 +138,7 @@ impl News {
 
 /// [`Backend::acquire`].
 #[inline(always)]
+#[track_caller]
 pub(crate) fn acquire<S: Backend>(node: &S::Node, request: &Request, wait: Wait) -> Result<S::Grant, LockError> {
     let result = match Store::of::<S>() {
         Store::Other => acquire_other::<S>(node, request, wait),
@@ -156,6 +157,7 @@ fn failed(store: Store, kind: Kind, error: LockError) -> LockError {
 }
 
 /// For a store that says nothing: a first try tells whether it has to wait.
+#[track_caller]
 fn acquire_other<S: Backend>(node: &S::Node, request: &Request, wait: Wait) -> Result<S::Grant, LockError> {
     let blocker = match S::acquire(node, request, Wait::Never) {
         Err(LockError::WouldBlock { blocker }) => blocker,
@@ -171,11 +173,15 @@ fn acquire_other<S: Backend>(node: &S::Node, request: &Request, wait: Wait) -> R
 }
 
 /// [`Backend::acquire_async`].
-pub(crate) async fn acquire_async<S: Backend>(node: &S::Node, request: &Request) -> Result<S::Grant, LockError> {
+pub(crate) async fn acquire_async<S: Backend>(
+    node: &S::Node,
+    request: &Request,
+    place: &'static Location<'static>,
+) -> Result<S::Grant, LockError> {
     let attempt = Attempt { store: Store::of::<S>(), kind: request.kind };
     let result = match attempt.store {
         Store::Other => acquire_other_async::<S>(node, request).await,
-        Store::Memory | Store::Redis => S::acquire_async(node, request).await,
+        Store::Memory | Store::Redis => S::acquire_async_at(node, request, place).await,
     };
     let Attempt { store, kind } = *ManuallyDrop::new(attempt);
     result.map_err(|error| failed(store, kind, error))
@@ -261,6 +267,7 @@ fn blocked<'a, S: Backend>(members: &'a [Member<S>], path: Option<&TreePath>) ->
 }
 
 /// [`Backend::acquire_all`]. A set is an attempt, and a wait, for the member that is blocked.
+#[track_caller]
 pub(crate) fn acquire_all<S: Backend>(members: &[Member<S>], wait: Wait) -> Result<Vec<S::Grant>, LockError> {
     let store = Store::of::<S>();
     let result = match store {
@@ -270,6 +277,7 @@ pub(crate) fn acquire_all<S: Backend>(members: &[Member<S>], wait: Wait) -> Resu
     result.map_err(|error| failed(store, blocked(members, error.path()).request.kind, error))
 }
 
+#[track_caller]
 fn acquire_all_other<S: Backend>(members: &[Member<S>], wait: Wait) -> Result<Vec<S::Grant>, LockError> {
     let blocker = match S::acquire_all(members, Wait::Never) {
         Err(LockError::WouldBlock { blocker }) => blocker,
@@ -286,14 +294,17 @@ fn acquire_all_other<S: Backend>(members: &[Member<S>], wait: Wait) -> Result<Ve
 }
 
 /// [`Backend::acquire_all_async`].
-pub(crate) async fn acquire_all_async<S: Backend>(members: &[Member<S>]) -> Result<Vec<S::Grant>, LockError> {
+pub(crate) async fn acquire_all_async<S: Backend>(
+    members: &[Member<S>],
+    place: &'static Location<'static>,
+) -> Result<Vec<S::Grant>, LockError> {
     let attempt = Attempt { store: Store::of::<S>(), kind: members[0].request.kind };
     let result = match attempt.store {
         Store::Other => {
             let first = &members[0];
             begin_if_pending(S::acquire_all_async(members), S::path(&first.node), &first.request).await
         }
-        Store::Memory | Store::Redis => S::acquire_all_async(members).await,
+        Store::Memory | Store::Redis => S::acquire_all_async_at(members, place).await,
     };
     let store = ManuallyDrop::new(attempt).store;
     result.map_err(|error| failed(store, blocked(members, error.path()).request.kind, error))

@@ -22,6 +22,7 @@ pub struct RedisStoreBuilder {
     timeout: Duration,
     grace: Duration,
     client_name: Option<String>,
+    deadlocks: bool,
 }
 
 impl RedisStoreBuilder {
@@ -33,6 +34,7 @@ impl RedisStoreBuilder {
             timeout: Duration::from_secs(5),
             grace: Duration::ZERO,
             client_name: None,
+            deadlocks: false,
         }
     }
 
@@ -103,6 +105,30 @@ impl RedisStoreBuilder {
         self
     }
 
+    /// Whether deadlocks are looked for, and named: see
+    /// [`MemoryStoreBuilder::deadlock_detection`](crate::MemoryStoreBuilder::deadlock_detection).
+    /// Off by default.
+    ///
+    /// While a request of this process waits, a thread lists the tree a few times a second. A
+    /// circle may lead through other processes, whether they look for deadlocks or not. Of theirs
+    /// the server knows the [`owner`](crate::TreeMutex::owner), and nothing of threads: give each
+    /// thread and task an owner of its own. A process whose threads share one name, and of which
+    /// one waits while another holds, may be told of a deadlock that is none. An owner counts in
+    /// one process only.
+    ///
+    /// A lock of another process counts as one that does not end by itself, whatever its lease.
+    ///
+    /// ```no_run
+    /// use mutextree::{LockStore, RedisStore};
+    /// let store = RedisStore::builder("redis://127.0.0.1/").deadlock_detection(true).connect()?;
+    /// let guard = store.mutex("org/team")?.owner("importer 3").lock_owned()?;
+    /// # Ok::<(), mutextree::LockError>(())
+    /// ```
+    pub fn deadlock_detection(mut self, on: bool) -> Self {
+        self.deadlocks = on;
+        self
+    }
+
     /// Connects, and looks whether the server will do.
     ///
     /// # Errors
@@ -113,7 +139,7 @@ impl RedisStoreBuilder {
     }
 
     fn settings(self) -> Result<Settings, RedisStoreError> {
-        let Self { to, lease, heartbeat, timeout, grace, client_name } = self;
+        let Self { to, lease, heartbeat, timeout, grace, client_name, deadlocks } = self;
         let tree = &to.tree;
         if tree.is_empty() || tree.contains(['{', '}']) {
             let what = format!("the name of a tree must not be empty or hold a brace: {tree:?}");
@@ -131,7 +157,7 @@ impl RedisStoreBuilder {
         let heartbeat = micros(heartbeat).max(SHORTEST_HEARTBEAT);
         let timing = Timing { lease: micros(lease), heartbeat, timeout: micros(timeout), grace: micros(grace) };
         let to = Destination { names: !grace.is_zero(), ..to };
-        Ok(Settings { to, client_name, timing })
+        Ok(Settings { to, client_name, timing, deadlocks })
     }
 }
 

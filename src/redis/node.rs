@@ -5,6 +5,7 @@
 //! * `change.rs` a held lock becomes another one
 
 use std::fmt;
+use std::panic::Location;
 use std::process;
 use std::time::Duration;
 
@@ -17,12 +18,16 @@ use super::run::engine::Engine;
 use super::run::look;
 use super::run::task::Acquiring;
 use crate::backend::LeaseToken;
+use crate::deadlock::Agent;
 use crate::error::{Blocker, LockError};
 use crate::path::TreePath;
 use crate::request::{Kind, Mode, Request, Scope, Wait};
 
 mod change;
 pub(super) mod set;
+
+/// Where in the code a lock is asked for.
+pub(super) type Place = &'static Location<'static>;
 
 /// A path in a [`RedisStore`](crate::RedisStore)'s tree.
 #[derive(Clone)]
@@ -57,17 +62,25 @@ impl RedisNode {
         &self.target.path
     }
 
-    pub(super) fn acquire(&self, request: &Request, wait: Wait) -> Result<RedisGrant, LockError> {
+    pub(super) fn acquire(&self, request: &Request, wait: Wait, place: Place) -> Result<RedisGrant, LockError> {
         let engine = self.engine.current()?;
         engine.client.may_last(request.lease)?;
-        let lock = caller::acquire(engine, &self.target, request, wait)?;
+        let lock = caller::acquire(engine, &self.target, request, wait, place)?;
         Ok(RedisGrant::new(lock, request, false))
     }
 
-    pub(super) async fn acquire_async(&self, request: &Request) -> Result<RedisGrant, LockError> {
+    pub(super) async fn acquire_async(&self, request: &Request, place: Place) -> Result<RedisGrant, LockError> {
         self.engine.client.may_last(request.lease)?;
-        let lock = Acquiring::new(&self.engine, vec![(self.target.clone(), request.clone())]).await?;
+        let lock = Acquiring::new(&self.engine, vec![(self.target.clone(), request.clone())], place).await?;
         Ok(RedisGrant::new(lock, request, true))
+    }
+
+    pub(super) fn attribute(&self, grant: &RedisGrant, to_this_thread: bool) {
+        if let Ok(engine) = self.holder(grant)
+            && let Some(agents) = &engine.client.agents
+        {
+            agents.attribute(&grant.lock.token, to_this_thread.then(Agent::current));
+        }
     }
 
     /// The engine that holds the grant; an error in a process that does not.

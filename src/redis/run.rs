@@ -12,11 +12,13 @@
 //! * `listener.rs`: the thread that empties the mailbox
 //! * `driver.rs`: the thread that does the I/O of tasks
 //! * `task.rs`: a task that waits, and its future
+//! * `agents.rs`: who waits for whom, where deadlocks are looked for
 //! * `watch.rs`: the thread that looks who is master, where that may change
 //! * `check.rs`: whether a server will do
 //!
 //! Arrows run one way: from here to `protocol/` and `wire/`, which do not know each other.
 
+pub(super) mod agents;
 pub(super) mod caller;
 pub(super) mod change;
 pub(super) mod check;

@@ -145,6 +145,31 @@ macro_rules! guard_methods {
             self.held.refresh(Some(remaining))
         }
 
+        /// Says that this guard goes to another thread, or to somebody else who releases it. Call
+        /// it *before* that: see [`hand_over`](crate::TreeMutexGuard::hand_over) of a single lock.
+        pub fn hand_over(&self) {
+            self.held.each().for_each(|(node, grant)| S::attribute(node, grant, false));
+        }
+
+        /// Says that the calling thread holds all members from now on: see
+        /// [`take_over`](crate::TreeMutexGuard::take_over) of a single lock.
+        ///
+        /// ```
+        /// use mutextree::{LockError, LockStore, MemoryStore, TreeMutexSet};
+        /// let store = MemoryStore::builder().deadlock_detection(true).build();
+        /// let guard = TreeMutexSet::new([store.mutex("a")?, store.mutex("b")?])?.lock_owned()?;
+        /// guard.hand_over();
+        /// let other = std::thread::spawn(move || {
+        ///     guard.take_over();
+        ///     assert!(matches!(store.lock("b/x"), Err(LockError::Deadlock(_))));
+        /// });
+        /// # other.join().unwrap();
+        /// # Ok::<(), LockError>(())
+        /// ```
+        pub fn take_over(&self) {
+            self.held.each().for_each(|(node, grant)| S::attribute(node, grant, true));
+        }
+
         /// Releases all members, and reports what a drop cannot.
         ///
         /// # Errors

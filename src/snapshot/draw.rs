@@ -147,7 +147,7 @@ impl Drawing<'_> {
 }
 
 /// How it is locked. The subtree goes without saying, as it does where locks are asked for.
-pub(super) fn how(kind: Kind) -> String {
+pub(crate) fn how(kind: Kind) -> String {
     if kind.scope == Scope::Subtree { kind.mode.to_string() } else { kind.to_string() }
 }
 
@@ -178,14 +178,14 @@ pub(super) fn name(component: &str) -> String {
 }
 
 /// The text itself if a terminal shows it as it is, or else with escapes.
-pub(super) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let harmless =
         text.escape_debug().collect::<String>().replace("\\\"", "\"").replace("\\'", "'").replace("\\\\", "\\");
     if harmless == text { harmless } else { text.escape_debug().collect() }
 }
 
 /// A length of time, as people say it.
-pub(super) fn brief(time: Duration) -> String {
+pub(crate) fn brief(time: Duration) -> String {
     let (millis, seconds) = (time.as_millis(), time.as_secs());
     match seconds {
         0 => format!("{millis} ms"),

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 pub(crate) use super::parker::Parker;
+pub(crate) use super::rounds::{Reason, Rounds};
 pub(crate) use super::timer::{Timeout, later};
 pub(crate) use parking_lot::{Mutex, MutexGuard};
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};

@@ -111,6 +111,29 @@ pub(crate) fn later(_: std::time::Instant, _: impl FnOnce() + Send + 'static) ->
     Timeout
 }
 
+/// Nothing is done in rounds in a model, either.
+#[derive(Debug)]
+pub(crate) struct Rounds;
+
+#[derive(Debug)]
+pub(crate) struct Reason;
+
+impl Rounds {
+    pub(crate) fn new() -> std::sync::Arc<Self> {
+        std::sync::Arc::new(Self)
+    }
+
+    pub(crate) fn reason(
+        self: &std::sync::Arc<Self>,
+        _: Duration,
+        _: impl FnOnce() -> Box<dyn FnMut(bool) -> Option<Duration> + Send>,
+    ) -> Option<Reason> {
+        None
+    }
+
+    pub(crate) fn hurry(&self) {}
+}
+
 /// A panic in a model is a failure.
 pub(crate) fn contain(f: impl FnOnce()) {
     f();

@@ -10,6 +10,9 @@ pub mod choices;
 /// The promises of a store, a test each.
 #[macro_use]
 pub mod conformance;
+/// Deadlocks, a test each, for every store that names them.
+#[macro_use]
+pub mod circles;
 /// What the fuzzers run, and the tests on what they found.
 pub mod fuzzing;
 /// Futures polled by hand.

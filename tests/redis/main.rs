@@ -9,6 +9,7 @@ mod changes;
 mod common;
 mod checker;
 mod clients;
+mod deadlocks;
 mod failures;
 mod faults;
 mod grace;

@@ -39,7 +39,7 @@ fn drop_all(set: &[Member<MemoryStore>]) {
 
 /// Locks all members, uses them, unlocks.
 fn lock_all(world: &World, set: &[Member<MemoryStore>]) {
-    block_on(set, None, |_| {}).unwrap();
+    block_on(set, None, None, |_| {}).unwrap();
     touch_all(world, set);
     drop_all(set);
 }
@@ -276,7 +276,7 @@ fn a_set_that_drains_gives_up() {
         leaf.try_claim(Kind::Xs).unwrap();
         run([
             threaded!(world, a, b, deadline => {
-                assert!(block_on(&exclusive(&[&a, &b]), Some(&deadline), |_| {}).is_err());
+                assert!(block_on(&exclusive(&[&a, &b]), None, Some(&deadline), |_| {}).is_err());
             }),
             threaded!(world, a => world.lock(&a, Kind::Xs)),
             threaded!(world, deadline => deadline.pass()),
@@ -330,7 +330,7 @@ fn upgrade_passes_a_set_that_drains() {
         run([
             threaded!(world, below, inner => lock_all(&world, &members(&[(&below, Kind::Ss), (&inner, Kind::Xs)]))),
             threaded!(world, held, leaf => {
-                upgrade(&held, Kind::Ss, None, None, |_| {}).unwrap();
+                upgrade(&held, Kind::Ss, None, None, None, |_| {}).unwrap();
                 world.touch(&held, Kind::Xs);
                 held.drop_claim(Kind::Xs);
                 leaf.drop_claim(Kind::Xs);

@@ -5,7 +5,7 @@ use crate::memory::upgrade::{Failed, try_upgrade, upgrade};
 
 /// Makes the shared lock exclusive, waits for that, uses and releases it.
 fn upgrade_and_use(world: &World, node: &PlainArc<Node>, shared: Kind) {
-    upgrade(node, shared, None, None, |_| {}).unwrap();
+    upgrade(node, shared, None, None, None, |_| {}).unwrap();
     world.touch(node, shared.upgraded());
     node.drop_claim(shared.upgraded());
 }
@@ -80,7 +80,7 @@ fn two_upgrades() {
         let through = PlainArc::new(AtomicUsize::new(0));
         run([(), ()].map(|()| {
             take(&node, Kind::Ss);
-            threaded!(world, node, through => match upgrade(&node, Kind::Ss, None, None, |_| {}) {
+            threaded!(world, node, through => match upgrade(&node, Kind::Ss, None, None, None, |_| {}) {
                 Ok(_) => {
                     through.fetch_add(1, Plain::Relaxed);
                     world.touch(&node, Kind::Xs);
@@ -146,7 +146,7 @@ fn upgrade_gives_up() {
         take(&node, Kind::Ss);
         run([
             threaded!(world, node, deadline => {
-                let result = upgrade(&node, Kind::Ss, None, Some(&deadline), |_| {});
+                let result = upgrade(&node, Kind::Ss, None, None, Some(&deadline), |_| {});
                 assert!(matches!(result, Err(Failed::InTheWay(_))));
             }),
             threaded!(world, node => world.lock(&node, Kind::Ss)),

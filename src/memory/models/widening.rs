@@ -92,7 +92,7 @@ fn widen_against_an_upgrade() {
                 at.drop_claim(Kind::Ss);
             }),
             threaded!(world, below => {
-                crate::memory::upgrade::upgrade(&below, Kind::Ss, None, None, |_| {}).unwrap();
+                crate::memory::upgrade::upgrade(&below, Kind::Ss, None, None, None, |_| {}).unwrap();
                 world.touch(&below, Kind::Xs);
                 below.drop_claim(Kind::Xs);
             }),

@@ -10,7 +10,7 @@ fn below(node: &PlainArc<Node>, path: &str) -> PlainArc<Node> {
 
 #[test]
 fn one_path_is_one_node_before_and_after() {
-    let tree = Tree::shared_new(Duration::ZERO);
+    let tree = Tree::shared_new(Duration::ZERO, None);
     let (a, known) = (below(&tree.root, "a"), below(&tree.root, "a/b"));
     let found = below(&a, "a/b");
     assert!(PlainArc::ptr_eq(&found, &known) && PlainArc::ptr_eq(&below(&a, "a"), &a));
@@ -28,7 +28,7 @@ fn one_path_is_one_node_before_and_after() {
 
 #[test]
 fn what_has_died_is_forgotten() {
-    let tree = Tree::shared_new(Duration::ZERO);
+    let tree = Tree::shared_new(Duration::ZERO, None);
     let a = below(&tree.root, "a");
     drop(tree);
     for at in 0..1000 {
@@ -41,7 +41,7 @@ fn what_has_died_is_forgotten() {
 /// A store that is dropped takes its idle nodes with it, also those on the list of their parent.
 #[test]
 fn idle_nodes_go_with_their_tree() {
-    let tree = Tree::shared_new(Duration::ZERO);
+    let tree = Tree::shared_new(Duration::ZERO, None);
     let leaf = below(&tree.root, "a/b");
     leaf.enrol();
     let nodes = [&leaf, leaf.parent().unwrap()].map(PlainArc::downgrade);

@@ -6,7 +6,7 @@
 use std::task::Waker;
 
 use super::super::MemoryStore;
-use super::super::acquire::{Step, Who};
+use super::super::acquire::{Refused, Step, Who};
 use super::super::node::Node;
 use super::super::sleeper::Sleeper;
 use super::super::wait::{Left, Turn};
@@ -15,7 +15,10 @@ use super::super::walk::{Marks, Walk};
 use super::super::word::Place;
 use super::phase::{claim_all, drop_all, kind, node, sets};
 use crate::backend::Member;
+use crate::deadlock::Asks;
 use crate::sync::{Deadline, Ordering, PlainArc, Spin, Stamp};
+
+mod deadlock;
 
 #[derive(Debug)]
 enum Stage {
@@ -96,12 +99,21 @@ pub(in super::super) struct SetAcquisition<'a> {
     sleeper: Option<PlainArc<Sleeper>>,
     /// Whether it has closed the gates of all members and of all their ancestors.
     closed_all: bool,
+    /// Who asks and where, in a tree that looks for deadlocks.
+    asks: Option<Asks>,
 }
 
 impl<'a> SetAcquisition<'a> {
     /// At least one member.
     pub(in super::super) fn new(members: &'a [Member<MemoryStore>]) -> Self {
-        Self { members, first: 0, stage: Stage::Idle, spin: None, stamp: None, sleeper: None, closed_all: false }
+        let (spin, stamp, sleeper) = (None, None, None);
+        Self { members, first: 0, stage: Stage::Idle, spin, stamp, sleeper, closed_all: false, asks: None }
+    }
+
+    /// Asked for by this one, in a tree that looks for deadlocks.
+    pub(super) fn asked_by(mut self, asks: Option<Asks>) -> Self {
+        self.asks = asks;
+        self
     }
 
     /// A step of the calling thread.
@@ -246,14 +258,14 @@ impl<'a> SetAcquisition<'a> {
 
     /// The bed. It knows the members: if a task lapses, somebody else has to drop their claims.
     fn sleeper(&mut self, member: usize, who: Who<'_>) -> PlainArc<Sleeper> {
+        if let Some(sleeper) = &self.sleeper {
+            return sleeper.clone();
+        }
         let members = self.members;
-        let new = || {
-            let claims = members.iter().map(|member| (node(member).clone(), kind(member))).collect();
-            let own = members[member].request.owner.as_ref();
-            let owner = own.or_else(|| members.iter().find_map(|member| member.request.owner.as_ref()));
-            who.sleeper_of_set(owner, claims)
-        };
-        self.sleeper.get_or_insert_with(new).clone()
+        let claims = members.iter().map(|member| (node(member).clone(), kind(member))).collect();
+        let own = members[member].request.owner.as_ref();
+        let owner = own.or_else(|| members.iter().find_map(|member| member.request.owner.as_ref()));
+        self.sleeper.insert(who.sleeper_of_set(owner, claims, self.watched())).clone()
     }
 
     fn has_drained(&self, asleep: &Asleep) {
@@ -293,6 +305,11 @@ impl<'a> SetAcquisition<'a> {
     fn cancel(mut self) -> (usize, PlainArc<Node>) {
         let first = self.first;
         self.undo().unwrap_or_else(|| (first, node(&self.members[first]).clone()))
+    }
+
+    /// The same in place: from here on it has never been.
+    pub(super) fn give_up(&mut self) {
+        self.undo();
     }
 
     fn undo(&mut self) -> Option<(usize, PlainArc<Node>)> {
@@ -347,11 +364,12 @@ impl Drop for SetAcquisition<'_> {
 /// it is about to sleep, with the same two.
 pub(in super::super) fn block_on(
     members: &[Member<MemoryStore>],
+    asks: Option<Asks>,
     deadline: Option<&Deadline>,
     mut sleeps: impl FnMut((usize, &PlainArc<Node>)),
-) -> Result<(), (usize, PlainArc<Node>)> {
+) -> Result<(), Refused<(usize, PlainArc<Node>)>> {
     // Free sets are quicker without the machine.
-    let mut acquisition = SetAcquisition::new(members);
+    let (mut acquisition, mut first) = (SetAcquisition::new(members).asked_by(asks), true);
     match claim_all(members, 0, None) {
         Ok(inner) if inner.is_empty() => return Ok(()),
         Ok(inner) => acquisition.stage = Stage::Draining(Drain::new(members, inner)),
@@ -360,8 +378,12 @@ pub(in super::super) fn block_on(
     while acquisition.step() == Step::Asleep {
         acquisition.sleeps_at().into_iter().for_each(&mut sleeps);
         while !acquisition.is_woken() {
+            if let Some(deadlock) = acquisition.deadlock(std::mem::take(&mut first)) {
+                acquisition.cancel();
+                return Err(Refused::Deadlock(deadlock));
+            }
             if deadline.is_some_and(Deadline::has_passed) {
-                return Err(acquisition.cancel());
+                return Err(Refused::Blocked(acquisition.cancel()));
             }
             acquisition.park(deadline);
         }

@@ -5,8 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::acquire::SetAcquisition;
-use crate::backend::Member;
-use crate::memory::MemoryStore;
+use crate::deadlock::Deadlock;
 use crate::memory::acquire::Step;
 use crate::memory::node::Node;
 use crate::sync::PlainArc;
@@ -20,8 +19,8 @@ pub(super) struct AcquiringSet<'a> {
 }
 
 impl<'a> AcquiringSet<'a> {
-    pub(super) fn new(members: &'a [Member<MemoryStore>]) -> Self {
-        Self { acquisition: SetAcquisition::new(members), slept_for: None }
+    pub(super) fn new(acquisition: SetAcquisition<'a>) -> Self {
+        Self { acquisition, slept_for: None }
     }
 
     /// The member for which it sleeps, and the node in whose queue it is.
@@ -31,15 +30,22 @@ impl<'a> AcquiringSet<'a> {
 }
 
 impl Future for AcquiringSet<'_> {
-    type Output = usize;
+    type Output = (usize, Result<(), Deadlock>);
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<usize> {
-        match self.acquisition.poll_step(context.waker()) {
-            Step::Granted => Poll::Ready(self.slept_for.unwrap_or(0)),
-            Step::Asleep => {
-                self.slept_for = self.slept_for.or_else(|| self.sleeps_at().map(|(member, _)| member));
-                Poll::Pending
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if this.acquisition.poll_step(context.waker()) == Step::Granted {
+            return Poll::Ready((this.slept_for.unwrap_or(0), Ok(())));
+        }
+        let first = this.slept_for.is_none();
+        let member = this.acquisition.sleeps_at().map_or(0, |(member, _)| member);
+        let slept_for = *this.slept_for.get_or_insert(member);
+        match this.acquisition.deadlock(first) {
+            Some(deadlock) => {
+                this.acquisition.give_up();
+                Poll::Ready((slept_for, Err(deadlock)))
             }
+            None => Poll::Pending,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A held lock becomes another one: narrower, wider, or exclusive.
 
 use super::set::{MOST, is_same_tree};
-use super::{RedisGrant, RedisNode};
+use super::{Place, RedisGrant, RedisNode};
 use crate::error::{InvalidInput, LockError, Unchanged};
 use crate::redis::run::change;
 use crate::request::{Kind, Mode, Scope, Wait};
@@ -74,14 +74,19 @@ impl RedisNode {
         }
     }
 
-    pub(in crate::redis) fn upgrade(&self, grant: &mut RedisGrant, wait: Wait) -> std::result::Result<(), LockError> {
+    pub(in crate::redis) fn upgrade(
+        &self,
+        grant: &mut RedisGrant,
+        wait: Wait,
+        place: Place,
+    ) -> std::result::Result<(), LockError> {
         let engine = self.holder(grant)?;
         if grant.kind.mode == Mode::Exclusive {
             return Ok(());
         }
         refuse_detached(grant)?;
         let kind = Kind::new(Mode::Exclusive, grant.kind.scope);
-        change::upgrade(engine, &grant.lock, &self.target, kind, wait)?;
+        change::upgrade(engine, &grant.lock, &self.target, kind, wait, place)?;
         grant.kind = kind;
         Ok(())
     }

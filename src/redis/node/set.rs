@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{RedisGrant, RedisNode};
+use super::{Place, RedisGrant, RedisNode};
 use crate::backend::Member;
 use crate::error::{InvalidInput, LockError};
 use crate::redis::RedisStore;
@@ -41,19 +41,19 @@ fn grants(members: Members<'_>, lock: &Arc<Lock>, of_task: bool) -> Vec<RedisGra
     lock.all().zip(members).map(grant).collect()
 }
 
-pub(in crate::redis) fn acquire(members: Members<'_>, wait: Wait) -> Result<Vec<RedisGrant>, LockError> {
+pub(in crate::redis) fn acquire(members: Members<'_>, wait: Wait, place: Place) -> Result<Vec<RedisGrant>, LockError> {
     let first = checked(members)?;
     if let [one] = members {
-        return Ok(vec![one.node.acquire(&one.request, wait)?]);
+        return Ok(vec![one.node.acquire(&one.request, wait, place)?]);
     }
     let all: Vec<(&Target, &Request)> = members.iter().map(|it| (&it.node.target, &it.request)).collect();
-    Ok(grants(members, &sets::acquire(first.engine.current()?, &all, wait)?, false))
+    Ok(grants(members, &sets::acquire(first.engine.current()?, &all, wait, place)?, false))
 }
 
-pub(in crate::redis) async fn acquire_async(members: Members<'_>) -> Result<Vec<RedisGrant>, LockError> {
+pub(in crate::redis) async fn acquire_async(members: Members<'_>, place: Place) -> Result<Vec<RedisGrant>, LockError> {
     let first = checked(members)?;
     let wanted = members.iter().map(|it| (it.node.target.clone(), it.request.clone())).collect();
-    let lock = Acquiring::new(&first.engine, wanted).await?;
+    let lock = Acquiring::new(&first.engine, wanted, place).await?;
     Ok(grants(members, &lock, true))
 }
 

@@ -204,6 +204,11 @@ impl Upgrade {
         self.blocker.as_ref()
     }
 
+    /// It waits no longer: the next request leaves the queue, or finds that it was granted.
+    pub(in crate::redis) fn leave(&mut self, now: u64) {
+        self.deadline = self.deadline.min(now);
+    }
+
     /// The request to send now, and until when to wait for its answer.
     pub(in crate::redis) fn call(&mut self, timing: &Timing, now: u64) -> (Call, u64) {
         self.attempt.queue = self.deadline > now && self.failed.is_none();

@@ -2,36 +2,46 @@
 //! with a held one. It blocks for as long as the protocol has it wait, and for a call of the server
 //! at a time.
 
-use std::time::{Duration, Instant};
+use std::panic::Location;
+use std::time::Duration;
 
 use super::client::{Client, store_error};
 use super::engine::Engine;
 use super::inbox::Inbox;
+use crate::deadlock::Asks;
 use crate::error::LockError;
 use crate::observe::meters::retried;
 use crate::observe::{Store, Waiting};
-use crate::redis::clock::{clock, now, until};
+use crate::redis::clock::clock;
 use crate::redis::error::Failure;
 use crate::redis::primitives::Arc;
-use crate::redis::protocol::acquisition::{Acquisition, MayWait, Step};
+use crate::redis::protocol::acquisition::{Acquisition, Step};
 use crate::redis::protocol::calls::{self, Answered, Detached, Refreshed, Released, Reply};
 use crate::redis::protocol::held::{self, Detach, Downgrade, Refresh};
 use crate::redis::protocol::keys::Target;
 use crate::redis::protocol::lock::Lock;
 use crate::redis::protocol::release::{Outcome, Release};
 use crate::redis::protocol::script::Call;
-use crate::redis::protocol::timing::{NEVER, micros};
+use crate::redis::protocol::timing::micros;
 use crate::request::{Kind, Request, Wait};
+
+pub(super) use self::time::{instant, may_wait};
+
+mod time;
 
 /// Takes a lock.
 pub(in crate::redis) fn acquire(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     target: &Target,
     request: &Request,
     wait: Wait,
+    place: &'static Location<'static>,
 ) -> Result<Arc<Lock>, LockError> {
     let client = &*engine.client;
     let (lock, inbox, may_wait) = (client.new_lock(target, request), Arc::new(Inbox::of_thread()), may_wait(wait));
+    if let Some(agents) = &client.agents {
+        agents.asks(&lock, [request], &Asks::thread(place));
+    }
     let acquisition =
         Acquisition::new(target.clone(), lock, request, may_wait, inbox.clone(), &client.name, &client.timing);
     take(engine, &inbox, acquisition, (target, request))
@@ -39,8 +49,8 @@ pub(in crate::redis) fn acquire(
 
 /// Runs an acquisition, of a lock or of a set of which this is the first member.
 pub(super) fn take(
-    engine: &Engine,
-    inbox: &Inbox,
+    engine: &Arc<Engine>,
+    inbox: &Arc<Inbox>,
     acquisition: Acquisition<Arc<Inbox>>,
     first: (&Target, &Request),
 ) -> Result<Arc<Lock>, LockError> {
@@ -53,13 +63,15 @@ pub(super) fn take(
 }
 
 fn ask(
-    engine: &Engine,
-    inbox: &Inbox,
+    engine: &Arc<Engine>,
+    inbox: &Arc<Inbox>,
     mut acquisition: Acquisition<Arc<Inbox>>,
     waiting: &mut Option<Waiting>,
     (target, request): (&Target, &Request),
 ) -> Result<Arc<Lock>, LockError> {
     let client = &*engine.client;
+    // For as long as it waits, where deadlocks are looked for.
+    let (agents, mut waits) = (client.agents.as_ref(), None);
     let owed = engine.driver.owes();
     client.agenda(|agenda| acquisition.begin(clock(), owed, agenda));
     loop {
@@ -83,7 +95,16 @@ fn ask(
                 waiting.get_or_insert_with(|| {
                     Waiting::begin(Store::Redis, &target.path, request, || acquisition.blocker().cloned())
                 });
+                if let (Some(agents), None) = (agents, &waits) {
+                    waits = Some(agents.waits(engine, acquisition.lock(), inbox));
+                }
                 let news = inbox.sleep(instant(acquisition.deadline()));
+                if let Some(deadlock) = waits.as_ref().and_then(|waits| waits.verdict(news)) {
+                    if let Some(unwanted) = client.agenda(|agenda| acquisition.give_up(agenda)) {
+                        let _ = release(engine, unwanted);
+                    }
+                    return Err(LockError::Deadlock(deadlock));
+                }
                 if client.agenda(|agenda| acquisition.told(news, clock(), &client.timing, agenda)) {
                     return Ok(acquisition.lock().clone());
                 }
@@ -91,22 +112,6 @@ fn ask(
             Step::Over(outcome) => return outcome.map(|()| acquisition.lock().clone()),
         }
     }
-}
-
-/// A wait, on this process' clock.
-pub(super) fn may_wait(wait: Wait) -> MayWait {
-    match wait {
-        Wait::Never => MayWait::No,
-        Wait::Forever => MayWait::Until(NEVER),
-        Wait::Until(deadline) => {
-            MayWait::Until(clock().saturating_add(micros(deadline.saturating_duration_since(now()))))
-        }
-    }
-}
-
-/// A time on this process' clock as one that a thread can sleep until; `None` for never.
-pub(super) fn instant(deadline: u64) -> Option<Instant> {
-    if deadline == NEVER { None } else { now().checked_add(until(deadline)) }
 }
 
 /// Sends a call, and has the answer looked at, until there is an outcome. All of it takes no longer

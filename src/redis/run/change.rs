@@ -1,10 +1,13 @@
 //! What the calling thread does with a lock that becomes another one: narrower, wider, or
 //! exclusive.
 
+use std::panic::Location;
+
 use super::caller::{instant, may_wait, not_held, perform};
 use super::client::store_error;
 use super::engine::Engine;
 use super::inbox::Inbox;
+use crate::deadlock::Asks;
 use crate::error::LockError;
 use crate::observe::meters::retried;
 use crate::observe::{Store, Waiting};
@@ -46,6 +49,7 @@ pub(in crate::redis) fn narrow(engine: &Engine, lock: &Arc<Lock>, to: &[&Target]
     );
     match outcome {
         Outcome::Done(kept) => {
+            client.agents.as_ref().inspect(|agents| agents.becomes(lock, &kept));
             client.agenda(|agenda| kept.iter().for_each(|lock| agenda.held(lock)));
             return Ok(kept);
         }
@@ -83,7 +87,10 @@ pub(in crate::redis) fn widen(
         },
     );
     match got {
-        Got::It(moved) if client.agenda(|agenda| agenda.moved(&moved)) => Ok(moved),
+        Got::It(moved) if client.agenda(|agenda| agenda.moved(&moved)) => {
+            client.agents.as_ref().inspect(|agents| agents.becomes(lock, std::slice::from_ref(&moved)));
+            Ok(moved)
+        }
         Got::It(_) | Got::NotHeld => Err(lost(engine, lock)),
         Got::Blocked(blocker) | Got::Upgrading(blocker) => Err(LockError::WouldBlock { blocker }),
         Got::Failed(failure) => Err(store_error(failure)),
@@ -99,12 +106,16 @@ fn lost(engine: &Engine, lock: &Lock) -> LockError {
 
 /// Makes a shared lock exclusive.
 pub(in crate::redis) fn upgrade(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     lock: &Arc<Lock>,
     target: &Target,
     kind: Kind,
     wait: Wait,
+    place: &'static Location<'static>,
 ) -> Result<(), LockError> {
+    if let Some(agents) = &engine.client.agents {
+        agents.upgrades(lock, Asks::thread(place));
+    }
     let inbox = Arc::new(Inbox::of_thread());
     let (mut waiting, request) = (None, Request::new(kind));
     engine.client.agenda(|agenda| agenda.upgrades(lock, Some(inbox.clone())));
@@ -117,8 +128,8 @@ pub(in crate::redis) fn upgrade(
 }
 
 fn ask(
-    engine: &Engine,
-    inbox: &Inbox,
+    engine: &Arc<Engine>,
+    inbox: &Arc<Inbox>,
     lock: &Arc<Lock>,
     (target, request, wait): (&Target, &Request, Wait),
     waiting: &mut Option<Waiting>,
@@ -129,6 +140,8 @@ fn ask(
         MayWait::Until(deadline) => deadline,
     };
     let mut upgrade = Upgrade::new(lock, target, deadline, clock());
+    // For as long as it waits, where deadlocks are looked for; and why it would wait for ever.
+    let (mut waits, mut deadlock) = (None, None);
     // What tasks gave back may be in the way still.
     engine.driver.settle(client.timing.call_deadline(clock()));
     loop {
@@ -144,7 +157,15 @@ fn ask(
                 engine.listener.start();
                 let blocker = || upgrade.blocker().cloned();
                 waiting.get_or_insert_with(|| Waiting::begin(Store::Redis, &target.path, request, blocker));
-                if let News::Granted(fencing_token) = inbox.sleep(instant(until))
+                if let (Some(agents), None) = (&client.agents, &waits) {
+                    waits = Some(agents.waits_for_upgrade(engine, lock, inbox));
+                }
+                let news = inbox.sleep(instant(until));
+                if let Some(verdict) = waits.as_ref().and_then(|waits| waits.verdict(news)) {
+                    deadlock = Some(verdict);
+                    upgrade.leave(clock());
+                }
+                if let News::Granted(fencing_token) = news
                     && upgrade.told(fencing_token, clock())
                 {
                     return Ok(());
@@ -154,7 +175,9 @@ fn ask(
                 return match got {
                     Got::It(()) => Ok(()),
                     Got::NotHeld => Err(lost(engine, lock)),
-                    Got::Blocked(blocker) => Err(LockError::refused(wait, blocker)),
+                    Got::Blocked(blocker) => {
+                        Err(deadlock.map_or_else(|| LockError::refused(wait, blocker), LockError::Deadlock))
+                    }
                     Got::Upgrading(blocker) => Err(LockError::Upgrading { blocker }),
                     Got::Failed(failure) => Err(store_error(failure)),
                 };

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::agents::Agents;
 use super::inbox::Inbox;
 use crate::backend::LostLock;
 use crate::backend::loss::Losses;
@@ -37,6 +38,8 @@ pub(in crate::redis) struct Client {
     agenda: Mutex<Kept>,
     changed: Condvar,
     pub(in crate::redis) losses: Losses,
+    /// Where deadlocks are looked for.
+    pub(in crate::redis) agents: Option<Agents>,
     stopped: AtomicBool,
 }
 
@@ -48,7 +51,7 @@ struct Kept {
 
 impl Client {
     /// Connects to nothing yet.
-    pub(super) fn new(wire: Wire, timing: Timing, tree: &str) -> Result<Self, RedisStoreError> {
+    pub(super) fn new(wire: Wire, timing: Timing, tree: &str, deadlocks: bool) -> Result<Self, RedisStoreError> {
         let mut random = [0; 12];
         getrandom::fill(&mut random)
             .map_err(|error| RedisStoreError::Config(format!("no random number could be had: {error}")))?;
@@ -68,6 +71,7 @@ impl Client {
             agenda: Mutex::new(Kept { agenda: Agenda::new(timing), sleeps: 0 }),
             changed: Condvar::new(),
             losses: Losses::new(),
+            agents: deadlocks.then(Agents::new),
             stopped: AtomicBool::new(false),
         })
     }

@@ -30,6 +30,8 @@ pub(in crate::redis) struct Settings {
     pub(in crate::redis) to: Destination,
     pub(in crate::redis) client_name: Option<String>,
     pub(in crate::redis) timing: Timing,
+    /// Whether deadlocks are looked for.
+    pub(in crate::redis) deadlocks: bool,
 }
 
 pub(in crate::redis) struct Engine {
@@ -51,9 +53,9 @@ impl Engine {
     }
 
     fn client(settings: &Settings) -> Result<Arc<Client>, RedisStoreError> {
-        let Settings { to, client_name, timing } = settings;
+        let Settings { to, client_name, timing, deadlocks } = settings;
         let wire = Wire::new(to, client_name.clone(), timing.timeout)?;
-        Ok(Arc::new(Client::new(wire, *timing, &to.tree)?))
+        Ok(Arc::new(Client::new(wire, *timing, &to.tree, *deadlocks)?))
     }
 
     fn start(settings: Settings, client: Arc<Client>) -> Result<Arc<Self>, RedisStoreError> {

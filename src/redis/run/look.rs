@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use super::caller::twice;
 use super::client::store_error;
 use super::engine::Engine;
-use crate::backend::{HeldLock, LeaseToken};
+use crate::backend::{HeldLock, LeaseToken, WaitingLock};
 use crate::error::LockError;
 use crate::redis::clock::clock;
 use crate::redis::error::Failure;
@@ -15,8 +15,28 @@ use crate::redis::protocol::keys::Target;
 use crate::redis::protocol::lock::is_token;
 use crate::snapshot::Snapshot;
 
+/// A waiter of a listing.
+pub(super) struct Waiter {
+    pub(super) arrival: u64,
+    pub(super) token: String,
+    pub(super) line: WaitingLock,
+}
+
 /// All that is held on a node, below it, and on those above; and who waits, if that is asked for.
 pub(in crate::redis) fn list(engine: &Engine, target: &Target, waiters: bool) -> Result<Snapshot, LockError> {
+    let (mut held, mut waiting) = listed(engine, target, waiters)?;
+    if let Some(agents) = &engine.client.agents {
+        agents.complete(&mut held, &mut waiting);
+    }
+    Ok(Snapshot::new(held, waiting.into_iter().map(|waiter| waiter.line).collect()))
+}
+
+/// The same as it comes: the waiters in the order of their arrival.
+pub(super) fn listed(
+    engine: &Engine,
+    target: &Target,
+    waiters: bool,
+) -> Result<(Vec<HeldLock>, Vec<Waiter>), LockError> {
     let client = &*engine.client;
     if engine.driver.owes() {
         // What tasks of this store gave back is to be gone.
@@ -30,26 +50,36 @@ pub(in crate::redis) fn list(engine: &Engine, target: &Target, waiters: bool) ->
         for entry in entries {
             match entry {
                 Entry::Held(lock) => held.push(lock),
-                Entry::Waiting { token, arrival, lock } => waiting.push((arrival, token, lock)),
+                Entry::Waiting { token, arrival, lock: line } => waiting.push(Waiter { arrival, token, line }),
             }
         }
         from = next;
     }
     // Waiters come first. One that was granted its lock between two calls is held now.
     let names: HashSet<_> = held.iter().filter_map(|lock| lock.name.as_ref()).map(LeaseToken::as_str).collect();
-    waiting.retain(|(_, token, _)| !names.contains(&**token));
+    waiting.retain(|waiter| !names.contains(&*waiter.token));
     // A lock that waits to become exclusive goes before others.
-    waiting.sort_by_key(|(arrival, _, lock)| (!lock.upgrades, *arrival));
+    waiting.sort_by_key(|waiter| (!waiter.line.upgrades, waiter.arrival));
     drop(names);
     // The members of a set arrived as one.
     let mut with_number: HashMap<u64, usize> = HashMap::new();
-    for (arrival, ..) in &waiting {
-        *with_number.entry(*arrival).or_default() += 1;
+    for waiter in &waiting {
+        *with_number.entry(waiter.arrival).or_default() += 1;
     }
-    for (arrival, _, lock) in &mut waiting {
-        lock.set = (with_number[arrival] > 1).then_some(*arrival);
+    for waiter in &mut waiting {
+        waiter.line.set = (with_number[&waiter.arrival] > 1).then_some(waiter.arrival);
     }
-    Ok(Snapshot::new(held, waiting.into_iter().map(|(.., lock)| lock).collect()))
+    Ok((held, waiting))
+}
+
+/// As what a lock with this token waits to become exclusive.
+pub(super) fn upgrade_of(token: &str) -> String {
+    format!("{token}^")
+}
+
+/// The token of the lock that is to become exclusive, if that is what this one waits for.
+pub(super) fn of_upgrade(token: &str) -> Option<&str> {
+    token.strip_suffix('^')
 }
 
 /// Ends a held lock, whoever holds it. Whether it was held.

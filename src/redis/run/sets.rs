@@ -1,12 +1,14 @@
 //! Several locks as one, on the calling thread: they are taken, refreshed and given back in one
 //! call each. Once they are held they are locks like any other: `caller.rs` does the rest.
 
+use std::panic::Location;
 use std::time::Duration;
 
 use super::caller::{may_wait, not_held, outcome, perform, take};
 use super::client::store_error;
 use super::engine::Engine;
 use super::inbox::Inbox;
+use crate::deadlock::Asks;
 use crate::error::LockError;
 use crate::redis::clock::clock;
 use crate::redis::error::Failure;
@@ -22,12 +24,16 @@ use crate::request::{Request, Wait};
 
 /// Takes all of them. Returns the first lock, which has the others.
 pub(in crate::redis) fn acquire(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     members: &[(&Target, &Request)],
     wait: Wait,
+    place: &'static Location<'static>,
 ) -> Result<Arc<Lock>, LockError> {
     let client = &*engine.client;
     let (lock, inbox) = (client.new_set(members), Arc::new(Inbox::of_thread()));
+    if let Some(agents) = &client.agents {
+        agents.asks(&lock, members.iter().map(|it| it.1), &Asks::thread(place));
+    }
     let all = members.iter().map(|&(target, request)| (target.clone(), request));
     let acquisition = Acquisition::of_set(all, lock, may_wait(wait), inbox.clone(), &client.name, &client.timing);
     take(engine, &inbox, acquisition, members[0])

@@ -1,4 +1,4 @@
-//! [`Task`]: a lock that a task waits for, and [`Acquiring`], its future.
+//! [`Task`]: a lock that a task waits for, and [`Acquiring`], its future (`task/acquiring.rs`).
 //!
 //! The work is done by others: the [driver](super::driver) asks, the keeper sends heartbeats, the
 //! listener brings the grant. Between them and the future there is one [`Stage`], under one lock:
@@ -29,30 +29,31 @@
 //! * **T4, nobody is held up.** `Done` with a grant lasts for [`UNPOLLED`], twice as long after
 //!   each lapse. So a slow executor gets the lock at last. A future that nobody polls holds up the
 //!   others once, as it does not come back from `Lapsed`.
-//! * **T5, lock order.** Under a task's lock one may take the agenda's, the inbox's or the
-//!   driver's. Under one of those one may take no other. So news is brought under none of them. No
-//!   code of users runs under a task's lock.
+//! * **T5, lock order.** Under a task's lock one may take the agenda's, the inbox's, the driver's
+//!   or one of `agents.rs`. Under one of those one may take no other. So news is brought under none
+//!   of them. No code of users runs under a task's lock.
 //!
 //! A grant that nobody collects is also given back by `backend/offload.rs` (a store without tasks
 //! of its own) and by `memory/wait.rs` (in memory). They differ in what a lapse costs: here the
 //! place in the queue, and a round trip.
 
 use std::fmt;
-use std::future::Future;
 use std::mem;
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::panic::Location;
+use std::task::Waker;
 
+use super::agents::Waits as Watched;
 use super::caller;
-use super::client::store_error;
 use super::driver::Asks;
 use super::engine::Engine;
 use super::inbox::{Hears, Inbox, wake};
+
+use crate::deadlock;
 use crate::error::LockError;
 use crate::observe::meters::retried;
-use crate::observe::{News as Waits, SEES_WAITS, Store, Waiting};
+use crate::observe::{News as Waits, SEES_WAITS};
 use crate::redis::clock::clock;
-use crate::redis::error::{Failure, RedisStoreError};
+use crate::redis::error::Failure;
 use crate::redis::primitives::{Arc, Mutex, MutexGuard, Weak};
 use crate::redis::protocol::acquisition::{Acquisition, MayWait, Step};
 use crate::redis::protocol::calls::Reply;
@@ -64,6 +65,10 @@ use crate::redis::protocol::script::Call;
 use crate::redis::protocol::timing::NEVER;
 use crate::redis::value::Value;
 use crate::request::Request;
+
+pub(in crate::redis) use self::acquiring::Acquiring;
+
+mod acquiring;
 
 /// How long a lock is kept for a future that is not polled, at first, in microseconds. Longer than
 /// in memory: a lapse costs the place in the queue, too, and a busy machine can take some tens of
@@ -80,8 +85,12 @@ pub(in crate::redis) type Wanted = Vec<(Target, Request)>;
 struct Task {
     engine: Arc<Engine>,
     wanted: Wanted,
+    place: Place,
     state: Mutex<State>,
 }
+
+/// Where in the code it was asked for.
+type Place = &'static Location<'static>;
 
 struct State {
     stage: Stage,
@@ -93,6 +102,8 @@ struct State {
     lapses: u32,
     /// Whether it has to wait, for the future to say so.
     waits: Waits,
+    /// While it waits, where deadlocks are looked for.
+    watched: Option<Arc<Watched>>,
 }
 
 enum Stage {
@@ -106,15 +117,16 @@ enum Stage {
 }
 
 impl Task {
-    fn new(engine: &Arc<Engine>, wanted: Wanted) -> Arc<Self> {
+    fn new(engine: &Arc<Engine>, wanted: Wanted, place: Place) -> Arc<Self> {
         let state = State {
             stage: Stage::Over,
             waker: None,
             inbox: Arc::new(Inbox::of_thread()),
             lapses: 0,
             waits: Waits::default(),
+            watched: None,
         };
-        Arc::new(Self { engine: engine.clone(), wanted, state: Mutex::new(state) })
+        Arc::new(Self { engine: engine.clone(), wanted, place, state: Mutex::new(state) })
     }
 
     /// From the beginning, with a new token.
@@ -124,6 +136,9 @@ impl Task {
         let inbox = Arc::new(Inbox::of_task(hears));
         let members: Vec<_> = self.wanted.iter().map(|(target, request)| (target, request)).collect();
         let lock = client.new_set(&members);
+        if let Some(agents) = &client.agents {
+            agents.asks(&lock, members.iter().map(|it| it.1), &deadlock::Asks::task(self.place));
+        }
         let all = members.into_iter().map(|(target, request)| (target.clone(), request));
         let may_wait = MayWait::Until(NEVER);
         let machine = Acquisition::of_set(all, lock, may_wait, inbox.clone(), &client.name, &client.timing);
@@ -147,6 +162,11 @@ impl Task {
             return;
         }
         let client = &self.engine.client;
+        if let Some(deadlock) = state.watched.as_ref().and_then(|watched| watched.verdict(news)) {
+            let unwanted = client.agenda(|agenda| machine.give_up(agenda));
+            self.done(state, Err(LockError::Deadlock(deadlock)));
+            return unwanted.into_iter().for_each(|unwanted| self.engine.driver.give_back(unwanted));
+        }
         if client.agenda(|agenda| machine.told(news, clock(), &client.timing, agenda)) {
             // The news is the grant: nothing is left to ask.
             let lock = machine.lock().clone();
@@ -162,6 +182,7 @@ impl Task {
         let granted = outcome.is_ok();
         state.stage = Stage::Done(outcome);
         let (waker, lapses) = (state.waker.take(), state.lapses);
+        state.watched = None;
         drop(state);
         if granted {
             let task: Weak<dyn Asks> = Arc::<Self>::downgrade(self);
@@ -254,6 +275,9 @@ impl Asks for Task {
             Step::Wait => {
                 // From now on the grant comes by message.
                 self.engine.listener.start();
+                if let (Some(agents), None) = (&client.agents, &state.watched) {
+                    state.watched = Some(agents.waits(&self.engine, machine.lock(), &state.inbox));
+                }
                 // T2: if this takes the waker, it is called after what `go_on` may set.
                 let waker = SEES_WAITS.then(|| {
                     state.waits.tell(machine.blocker().cloned());
@@ -281,112 +305,6 @@ impl Asks for Task {
         if let Stage::Done(Ok(lock)) = mem::replace(&mut state.stage, Stage::Lapsed) {
             drop(state);
             self.hand_back(&lock);
-        }
-    }
-}
-
-/// Waits for a lock. Dropped at any point before it is ready it leaves nothing behind.
-pub(in crate::redis) struct Acquiring<'a> {
-    engine: &'a Arc<Engine>,
-    wanted: Wanted,
-    /// From the first poll on.
-    task: Option<Arc<Task>>,
-    waiting: Option<Waiting>,
-}
-
-impl<'a> Acquiring<'a> {
-    /// There is at least one member.
-    pub(in crate::redis) fn new(engine: &'a Arc<Engine>, wanted: Wanted) -> Self {
-        Self { engine, wanted, task: None, waiting: None }
-    }
-
-    /// A forked child leaves the task to its parent, and begins anew.
-    fn leave_to_parent(&mut self) {
-        if let Some(task) = self.task.take_if(|task| !task.engine.is_ours()) {
-            mem::forget(task); // to drop it may take a lock that is locked for ever
-        }
-    }
-
-    fn begin(&mut self, waker: Waker) -> Result<(), LockError> {
-        let engine = self.engine.current()?;
-        engine.driver.start().map_err(|error| {
-            let error = RedisStoreError::Config(format!("a thread cannot be started: {error}"));
-            store_error(Failure::Refused(error))
-        })?;
-        let task = Task::new(engine, self.wanted.clone());
-        task.start(task.state.lock(), waker);
-        self.task = Some(task);
-        Ok(())
-    }
-}
-
-impl Future for Acquiring<'_> {
-    type Output = Result<Arc<Lock>, LockError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.leave_to_parent();
-        let waker = context.waker().clone();
-        let this = &mut *self;
-        let Some(task) = &this.task else {
-            return this.begin(waker).map_or_else(|error| Poll::Ready(Err(error)), |()| Poll::Pending);
-        };
-        let mut state = task.state.lock();
-        let waits = state.waits.take();
-        let polled = match mem::replace(&mut state.stage, Stage::Over) {
-            Stage::Done(outcome) => {
-                drop(state);
-                Poll::Ready(outcome)
-            }
-            // It had its turn, and was not polled: it asks anew, behind those who wait by now.
-            Stage::Lapsed => {
-                task.start(state, waker);
-                Poll::Pending
-            }
-            other => {
-                state.stage = other;
-                let old = state.waker.replace(waker);
-                drop(state);
-                drop(old); // T5
-                Poll::Pending
-            }
-        };
-        let (target, request) = &this.wanted[0];
-        waits.begin(&mut this.waiting, Store::Redis, &target.path, request);
-        if let Poll::Ready(result) = &polled
-            && let Some(waiting) = this.waiting.take()
-        {
-            waiting.ended(request, result);
-        }
-        polled
-    }
-}
-
-impl Drop for Acquiring<'_> {
-    fn drop(&mut self) {
-        self.leave_to_parent();
-        let Some(task) = self.task.take() else { return };
-        let (client, driver) = (&task.engine.client, &task.engine.driver);
-        let mut state = task.state.lock();
-        let stage = match mem::replace(&mut state.stage, Stage::Over) {
-            // The driver gives back what comes of the request that is under way (T3).
-            Stage::Sent(machine) => {
-                driver.owe();
-                state.stage = Stage::Dropped(machine);
-                Stage::Over
-            }
-            other => other,
-        };
-        let waker = state.waker.take();
-        drop(state);
-        drop(waker); // T5
-        match stage {
-            Stage::Queued(machine) | Stage::Waits(machine) => {
-                if let Some(release) = client.agenda(|agenda| machine.give_up(agenda)) {
-                    driver.give_back(release);
-                }
-            }
-            Stage::Done(Ok(lock)) => task.hand_back(&lock),
-            _ => {}
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod claiming;
 mod clearing;
+mod deadlocks;
 mod enrolling;
 mod giving_up;
 mod looking;
@@ -46,6 +47,7 @@ const SET_ACQUIRE: &str = "memory/set/acquire.rs";
 const UPGRADE: &str = "memory/upgrade.rs";
 const UPGRADES: &str = "memory/upgrade/registry.rs";
 const WIDEN: &str = "memory/widen.rs";
+const CHANGE: &str = "memory/change.rs";
 const NARROW: &str = "memory/narrow.rs";
 
 pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
@@ -62,6 +64,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         narrowing::MUTATIONS,
         upgrading::MUTATIONS,
         widening::MUTATIONS,
+        deadlocks::MUTATIONS,
     ];
     lists.into_iter().flatten()
 }

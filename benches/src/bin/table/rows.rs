@@ -1,5 +1,6 @@
 //! The figures, a family a file. Each adds its rows to the report.
 
+mod changing;
 mod contention;
 mod handle;
 mod idle;
@@ -22,7 +23,7 @@ use crate::report::Report;
 type Family = (&'static str, fn(&Effort, &mut Report));
 
 /// `memory` counts allocations, the others measure time and must not.
-const TIMED: [Family; 12] = [
+const TIMED: [Family; 13] = [
     ("handle", handle::measure),
     ("services", services::measure),
     ("tries", tries::measure),
@@ -30,6 +31,7 @@ const TIMED: [Family; 12] = [
     ("paths", paths::measure),
     ("stream", stream::measure),
     ("sets", sets::measure),
+    ("changing", changing::measure),
     ("idle", idle::measure),
     ("contention", contention::measure),
     ("storm", storm::measure),

@@ -5,6 +5,7 @@
 
 mod changes;
 mod deadlines;
+mod deadlocks;
 mod found;
 mod grace;
 mod hand_overs;
@@ -29,9 +30,11 @@ pub(crate) struct Fault {
 }
 
 const ACQUISITION: &str = "redis/protocol/acquisition.rs";
+const AGENTS: &str = "redis/run/agents.rs";
 const AGENDA: &str = "redis/protocol/agenda.rs";
 const CHANGE: &str = "redis/protocol/change.rs";
 const CALLS: &str = "redis/protocol/calls.rs";
+const GRAPH: &str = "deadlock/graph.rs";
 const HELD: &str = "redis/protocol/held.rs";
 const LOCK: &str = "redis/protocol/lock.rs";
 const TIMING: &str = "redis/protocol/timing.rs";
@@ -72,6 +75,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Fault> {
         left_behind::FAULTS,
         sets::FAULTS,
         changes::FAULTS,
+        deadlocks::FAULTS,
         found::FAULTS,
         grace::FAULTS,
     ];

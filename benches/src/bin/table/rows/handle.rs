@@ -1,7 +1,7 @@
 //! A kept `TreeMutex`: what a tree lock costs where a flat lock would do, whether depth matters,
 //! and whether siblings slow each other down.
 
-use mutextree_benches::ours::Handle;
+use mutextree_benches::ours::{Handle, WatchedHandle};
 use mutextree_benches::peers::{Chain, ParkingLot};
 use mutextree_benches::{Site, Subject};
 
@@ -18,6 +18,11 @@ pub(crate) fn measure(effort: &Effort, report: &mut Report) {
     }
     report.rows.push(against_chain::<Chain<4>>(effort, 4, 4.0));
     report.rows.push(against_chain::<Chain<16>>(effort, 16, 12.0));
+
+    let versus = Versus::lone::<WatchedHandle, Handle>(effort, &Site { depth: 4, ..Site::LONE });
+    let what = "handle, deadlock detection on / off, depth 4";
+    let row = Row::new(what, versus.ratio, Unit::Times, Bound::AtMost(12.0));
+    report.rows.push(row.from(nanos(versus.a), nanos(versus.b)));
 
     let scaling = Scaling::of::<Handle, ParkingLot>(effort);
     let row = Row::new("handles: two threads / one", scaling.ratio, Unit::Times, Bound::AtLeast(1.9));
