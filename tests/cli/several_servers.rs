@@ -43,7 +43,7 @@ fn at(url: &str, words: &[&str]) -> Command {
 
 /// Looks, and shows no password.
 fn doctor(url: &str) -> (i32, String) {
-    let (status, out, err) = run(&mut at(url, &["doctor", "--timeout", "2s"]));
+    let (status, out, err) = run(&mut at(url, &["doctor", "--timeout", "1s"]));
     assert!(!format!("{out}{err}").contains("secret"), "{out}{err}");
     (status, out)
 }
@@ -67,13 +67,15 @@ fn the_subcommands_work(url: &str) {
 
 #[test]
 fn by_sentinels() {
-    let master = Server::with(&["--requirepass", "secret"]);
+    let master = Server::with(&["--requirepass", "secret", "--repl-diskless-sync-delay", "0"]);
     let of = ["--replicaof", "127.0.0.1", &master.port().to_string()];
     let replica = Server::with(&[&of[..], &["--masterauth", "secret", "--requirepass", "secret"]].concat());
+    // A Sentinel asks for replicas at once, and then each ten seconds.
+    let fixed = format!("redis://:secret@127.0.0.1:{}", master.port());
+    until("the replica follows", || doctor(&fixed).1.contains("a master with 1 replica"));
     let sentinel = Sentinel::of(&master, "sentinel auth-pass mine secret");
     let dead = free_port();
     let url = |service| format!("redis-sentinel://:secret@127.0.0.1:{},127.0.0.1:{dead}/{service}", sentinel.port);
-    // The replica follows, and the Sentinel knows it.
     until("all know each other", || doctor(&url("mine")).1.contains("and follows it"));
     let (status, out) = doctor(&url("mine"));
     assert_eq!(status, 0, "{out}");
@@ -129,7 +131,7 @@ fn a_sentinel_may_want_a_password() {
 
 #[test]
 fn in_a_cluster() {
-    let node = Server::with(&["--cluster-enabled", "yes"]);
+    let node = Server::with(&["--cluster-enabled", "yes", "--cluster-node-timeout", "500"]);
     let (alone, dead) = (Server::start(), free_port());
     let url = format!("redis-cluster://127.0.0.1:{},127.0.0.1:{dead},127.0.0.1:{}", node.port(), alone.port());
     let (status, out) = doctor(&url);

@@ -60,8 +60,8 @@ fn what_is_kept_stays_and_the_rest_is_served_at_once() {
             let (store, told) = (another(&store), told.clone());
             scope.spawn(move || {
                 let guard = store.lock(path).unwrap();
+                drop(guard); // before it is told: then it is held no more
                 let _ = told.send(path); // not all are listened to
-                drop(guard);
             });
         }
         wait_until("three wait", || waiters(&store) == 3);
