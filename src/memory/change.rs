@@ -98,7 +98,9 @@ impl<'a> Change<'a> {
         let waiter = Waiter { wanted, kind, place, role, stamp, sleeper: sleeper.clone(), gated_for: None };
         let (rank, no_gates) = (waiter.rank(), Gates::default());
         let mut spin = Spin::for_thread();
-        while spin.once_more() {
+        let patience = at.shared().patience;
+        // Not for long, also where to yield to others takes long: as in `acquire.rs`.
+        while spin.once_more() && !stamp.older_than(patience) {
             if !waiter.is_held_up(at.word.load(Ordering::Relaxed), &no_gates) {
                 return Ok(());
             }
@@ -107,7 +109,7 @@ impl<'a> Change<'a> {
         if let Some(token) = self.token {
             self.node.note_changer(token, &sleeper)?;
         }
-        if at.queue_up(waiter, at.shared().patience).is_none() {
+        if at.queue_up(waiter, patience).is_none() {
             return Ok(());
         }
         sleeps();

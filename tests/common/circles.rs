@@ -20,6 +20,18 @@ mod sets;
 /// Found within about a second, says the contract. Machines that test are busy.
 const SOON: Duration = Duration::from_secs(5);
 
+/// That it can be done at once. A busy machine takes longer now and then; what is found by looking
+/// around now and then takes longer each time.
+#[track_caller]
+fn at_once(mut attempt: impl FnMut()) {
+    let mut is_quick = || {
+        let begun = Instant::now();
+        attempt();
+        begun.elapsed() < Duration::from_millis(250)
+    };
+    assert!((0..5).any(|_| is_quick()), "it took long each time");
+}
+
 /// The deadlock in an error.
 #[track_caller]
 pub fn told<T>(result: Result<T, LockError>) -> Deadlock {
@@ -149,15 +161,14 @@ pub fn ones_own_lock<S: LockStore>(store: S) {
         for (held, wanted) in all {
             let (held, wanted) = (mutex(&store, held), mutex(&store, wanted));
             let guard = held.lock().unwrap();
-            let begun = Instant::now();
-            let one = told(wanted.lock().map(drop));
-            let two = told(wanted.clone().shared().try_lock_for(AT_MOST).map(drop));
-            assert!(begun.elapsed() < Duration::from_millis(250), "it took {:?}", begun.elapsed());
-            for deadlock in [one, two] {
+            let is_told = |result: Result<(), LockError>| {
+                let deadlock = told(result);
                 let [only] = deadlock.cycle() else { panic!("{deadlock}") };
                 assert_eq!(&only.holds.as_ref().unwrap().path, held.path());
                 assert_eq!(&only.wants.path, wanted.path());
-            }
+            };
+            at_once(|| is_told(wanted.lock().map(drop)));
+            at_once(|| is_told(wanted.clone().shared().try_lock_for(AT_MOST).map(drop)));
             // A try is no wait.
             assert!(matches!(wanted.try_lock(), Err(LockError::WouldBlock { .. })));
             drop(guard);
@@ -195,7 +206,7 @@ pub fn shared_behind_a_writer<S: LockStore>(store: S) {
         }
         let begun = Instant::now();
         let deadlock = told(reader.lock().map(drop));
-        assert!(begun.elapsed() < Duration::from_secs(1), "it took {:?}", begun.elapsed());
+        assert!(begun.elapsed() < SOON, "it took {:?}", begun.elapsed());
         let [me, them] = deadlock.cycle() else { panic!("{deadlock}") };
         assert_eq!(them.who(), "thread `the writer`");
         assert!(them.holds.is_none() && me.wants.behind.as_ref().unwrap().waiting().is_some());

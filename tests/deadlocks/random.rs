@@ -179,7 +179,7 @@ impl Runner<'_> {
     fn takes_one(&mut self) {
         let lock = some_lock(&mut self.random, &PATHS);
         let mutex = mutex_of(self.store, &lock);
-        let guard = self.wait(&[lock.clone()], |_, timeout| match timeout {
+        let guard = self.wait(std::slice::from_ref(&lock), |_, timeout| match timeout {
             Some(timeout) => mutex.try_lock_owned_for(timeout),
             None => mutex.lock_owned(),
         });
@@ -210,8 +210,9 @@ impl Runner<'_> {
     fn upgrades(&mut self, at: usize) {
         let (path, kind) = self.oracle.me(|me| me.holds[at].clone());
         let wanted = (path, Kind::new(Mode::Exclusive, kind.scope));
-        let upgraded = self
-            .wait(&[wanted.clone()], |this, timeout| this.guards[at].try_upgrade_for(timeout.unwrap_or(Duration::MAX)));
+        let upgraded = self.wait(std::slice::from_ref(&wanted), |this, timeout| {
+            this.guards[at].try_upgrade_for(timeout.unwrap_or(Duration::MAX))
+        });
         if upgraded.is_some() {
             self.oracle.me(|me| me.holds[at] = wanted);
         }
