@@ -184,6 +184,10 @@ impl Backend for RedisStore {
         RedisNode::new(self.engine.clone(), path.into_owned())
     }
 
+    fn resolve_near(node: &RedisNode, path: PathRef<'_>) -> Result<RedisNode, LockError> {
+        Ok(node.near(path.into_owned()))
+    }
+
     fn path(node: &RedisNode) -> &TreePath {
         node.path()
     }

@@ -48,6 +48,11 @@ impl RedisNode {
         Self { engine, target: Target::new(path) }
     }
 
+    /// Another node of the same store.
+    pub(super) fn near(&self, path: TreePath) -> Self {
+        Self::new(self.engine.clone(), path)
+    }
+
     pub(super) fn path(&self) -> &TreePath {
         &self.target.path
     }
