@@ -236,8 +236,10 @@ impl Client {
     /// The server that the connections are to, as scripts are told it; empty without a grace
     /// period.
     fn run_id(&self) -> String {
+        if self.timing.grace == 0 {
+            return String::new();
+        }
         match self.wire.server() {
-            _ if self.timing.grace == 0 => String::new(),
             Some(server) => server.run,
             None => "0".repeat(40), // which is refused: nothing goes unprotected
         }
