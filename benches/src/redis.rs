@@ -80,13 +80,19 @@ pub struct Server {
 impl Server {
     /// Starts one on a free port.
     pub fn start() -> Outcome<Self> {
+        Self::start_with(&[])
+    }
+
+    /// Starts one with more options, as on the command line.
+    pub fn start_with(options: &[&str]) -> Outcome<Self> {
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let directory = tempfile::tempdir()?;
         let mut command = Command::new("redis-server");
         command
             .args(["--port", &port.to_string(), "--save", "", "--bind", "127.0.0.1"])
             .arg("--dir")
-            .arg(directory.path());
+            .arg(directory.path())
+            .args(options);
         let child = command
             .stdout(Stdio::null())
             .spawn()
@@ -99,6 +105,11 @@ impl Server {
             }
         }
         Ok(server)
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// For a store.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::RedisStore;
 use super::error::RedisStoreError;
+use super::protocol::confirm::Replicas;
 use super::protocol::timing::{Timing, micros};
 use super::run::engine::{Engine, Settings};
 use super::wire::Destination;
@@ -21,6 +22,7 @@ pub struct RedisStoreBuilder {
     heartbeat: Duration,
     timeout: Duration,
     grace: Duration,
+    replicas: (usize, Duration),
     client_name: Option<String>,
     deadlocks: bool,
 }
@@ -33,6 +35,7 @@ impl RedisStoreBuilder {
             heartbeat: Duration::from_secs(2),
             timeout: Duration::from_secs(5),
             grace: Duration::ZERO,
+            replicas: (0, Duration::ZERO),
             client_name: None,
             deadlocks: false,
         }
@@ -78,6 +81,29 @@ impl RedisStoreBuilder {
     /// [another server](crate::docs::distributed#another-server) for what it does not protect from.
     pub fn grace(mut self, longest_lease: Duration) -> Self {
         self.grace = longest_lease;
+        self
+    }
+
+    /// Has each grant acknowledged by so many replicas before it is given out. If fewer have done so
+    /// within `timeout` the lock is given back, and the error is
+    /// [`TooFewReplicas`](RedisStoreError::TooFewReplicas). That goes for locks, sets and upgrades,
+    /// whether they were waited for or not, and for a lock that is widened; what was held before
+    /// is still held then. Off by default, and with a `count` of 0. A `timeout` below a millisecond
+    /// is one; zero is an error.
+    ///
+    /// A call may take longer by `timeout`, and `try_lock`, too; a deadline of its own ends it as
+    /// ever. See [replicas that acknowledge](crate::docs::distributed#replicas-that-acknowledge)
+    /// for what this costs, and what it does not protect from.
+    ///
+    /// ```no_run
+    /// use mutextree::RedisStore;
+    /// use std::time::Duration;
+    /// let builder = RedisStore::builder("redis://127.0.0.1/");
+    /// let store = builder.wait_for_replicas(1, Duration::from_millis(500)).connect()?;
+    /// # Ok::<(), mutextree::LockError>(())
+    /// ```
+    pub fn wait_for_replicas(mut self, count: usize, timeout: Duration) -> Self {
+        self.replicas = (count, timeout);
         self
     }
 
@@ -139,7 +165,7 @@ impl RedisStoreBuilder {
     }
 
     fn settings(self) -> Result<Settings, RedisStoreError> {
-        let Self { to, lease, heartbeat, timeout, grace, client_name, deadlocks } = self;
+        let Self { to, lease, heartbeat, timeout, grace, replicas, client_name, deadlocks } = self;
         let tree = &to.tree;
         if tree.is_empty() || tree.contains(['{', '}']) {
             let what = format!("the name of a tree must not be empty or hold a brace: {tree:?}");
@@ -154,10 +180,15 @@ impl RedisStoreBuilder {
             let what = format!("the store's lease, {lease:?}, is longer than its grace period, {grace:?}");
             return Err(RedisStoreError::Config(what));
         }
+        if replicas.0 > 0 && replicas.1.is_zero() {
+            let what = "the time to wait for replicas must not be zero, which would be for ever".into();
+            return Err(RedisStoreError::Config(what));
+        }
+        let replicas = Replicas { count: replicas.0 as u64, time: micros(replicas.1) };
         let heartbeat = micros(heartbeat).max(SHORTEST_HEARTBEAT);
         let timing = Timing { lease: micros(lease), heartbeat, timeout: micros(timeout), grace: micros(grace) };
         let to = Destination { names: !grace.is_zero(), ..to };
-        Ok(Settings { to, client_name, timing, deadlocks })
+        Ok(Settings { to, client_name, timing, replicas, deadlocks })
     }
 }
 
@@ -167,6 +198,7 @@ impl fmt::Debug for RedisStoreBuilder {
         let mut out = f.debug_struct("RedisStoreBuilder");
         out.field("tree", &self.to.tree).field("lease", &self.lease).field("heartbeat", &self.heartbeat);
         out.field("timeout", &self.timeout).field("grace", &self.grace);
+        out.field("wait_for_replicas", &self.replicas);
         out.field("client_name", &self.client_name).finish_non_exhaustive()
     }
 }

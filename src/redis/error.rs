@@ -52,6 +52,14 @@ pub enum RedisStoreError {
         /// What it said.
         reason: String,
     },
+    /// Fewer replicas than the store [waits for](crate::RedisStoreBuilder::wait_for_replicas) had
+    /// acknowledged the grant in time. It is given back.
+    TooFewReplicas {
+        /// As many had.
+        acknowledged: usize,
+        /// As many should have.
+        wanted: usize,
+    },
     /// The server answered what the store cannot make sense of.
     Protocol(String),
 }
@@ -73,6 +81,10 @@ impl fmt::Display for RedisStoreError {
                 "the Redis server may evict locks when its memory is full: its maxmemory-policy is {policy}; noeviction or a volatile one is needed"
             ),
             Self::Busy { reason } => write!(f, "the Redis server refuses for now: {reason}"),
+            Self::TooFewReplicas { acknowledged, wanted } => write!(
+                f,
+                "{acknowledged} of the {wanted} replicas that are waited for acknowledged the lock in time, so it was given back"
+            ),
             Self::Protocol(what) => write!(f, "the Redis server answered what makes no sense here: {what}"),
         }
     }

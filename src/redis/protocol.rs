@@ -13,6 +13,7 @@
 //! * `release.rs`: how a lock is given back: the only place
 //! * `held.rs`: what is done with a held lock: refresh, downgrade, detach
 //! * `change.rs`: how a held lock becomes another one: narrower, wider, or exclusive
+//! * `confirm.rs`: grants that replicas are to have before anybody is given them
 //! * `agenda.rs`: what is due when: renewals, heartbeats, losses, releases that failed
 //! * `message.rs`: the messages in a mailbox
 //!
@@ -38,6 +39,7 @@ pub(super) mod acquisition;
 pub(super) mod agenda;
 pub(super) mod calls;
 pub(super) mod change;
+pub(super) mod confirm;
 pub(super) mod held;
 pub(super) mod keys;
 pub(super) mod lock;

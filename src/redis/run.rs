@@ -5,6 +5,7 @@
 //! * `caller.rs`: the calling thread: takes a lock, and does what is done with a held one
 //! * `sets.rs`: the calling thread: several locks as one
 //! * `change.rs`: the calling thread: a held lock becomes another one
+//! * `confirm.rs`: has grants confirmed by replicas, where that is asked for
 //! * `look.rs`: the calling thread: looks at who holds and waits, and ends what another holds
 //! * `inbox.rs`: how a waiter, thread or task, is told
 //! * `keeper.rs`: the thread that does what the agenda says is due
@@ -23,6 +24,7 @@ pub(super) mod caller;
 pub(super) mod change;
 pub(super) mod check;
 pub(super) mod client;
+pub(super) mod confirm;
 pub(super) mod driver;
 pub(super) mod engine;
 pub(super) mod inbox;

@@ -165,11 +165,17 @@ impl Wire {
     /// At the deadline a command that was sent is [`Failure::Unsure`], and one that was not is
     /// [`Failure::Down`].
     pub(in crate::redis) fn call(&self, command: &[u8], deadline: u64) -> Result<Value, Failure> {
+        self.call_to("", command, deadline)
+    }
+
+    /// The same for a command that is for this run of a server, unless that is empty. If another one
+    /// is there it is not sent: [`Failure::Stranger`].
+    pub(in crate::redis) fn call_to(&self, run: &str, command: &[u8], deadline: u64) -> Result<Value, Failure> {
         if !self.is_guided() {
-            return self.pool.call(command, deadline);
+            return self.pool.call_to(run, command, deadline);
         }
         let deadline = deadline.min(clock().saturating_add(self.timeout));
-        PAUSES.between(deadline, refusal::is_passing_on, || self.pool.call(command, deadline))
+        PAUSES.between(deadline, refusal::is_passing_on, || self.pool.call_to(run, command, deadline))
     }
 
     /// The error of a command that has had no answer in time.

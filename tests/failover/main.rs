@@ -4,6 +4,8 @@
 //! * `node.rs`: one `redis-server`, of whatever kind
 //! * `replicated.rs`: a master, two replicas and three Sentinels
 //! * `sharded.rs`: a cluster of three masters and three replicas
+//! * `replicas.rs`: a master and a replica; `wait_for_replicas`
+//! * `lost_writes.rs`: a failover that loses the last writes; a master that is cut off
 //! * `load.rs`: those who hold, wait and try, and what they believed
 //! * `verdict.rs`: what they may not have believed
 
@@ -11,7 +13,9 @@
 #[path = "../redis/checker.rs"]
 mod checker;
 mod load;
+mod lost_writes;
 mod node;
+mod replicas;
 mod replicated;
 mod sharded;
 mod verdict;

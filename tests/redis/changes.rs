@@ -47,6 +47,22 @@ fn waiters(store: &RedisStore) -> usize {
     store.snapshot().unwrap().waiters().len()
 }
 
+/// What users call finds the nodes by itself.
+#[test]
+fn a_guard_is_narrowed_and_widened() {
+    let store = new_tree();
+    let mutex = store.mutex("a").unwrap();
+    drop(store.clone());
+    let parts = mutex.lock_owned().unwrap().narrow(["a/b", "a/c"]).unwrap();
+    assert_eq!(held(&store), ["a/b", "a/c"]);
+    let [b, c] = <[_; 2]>::try_from(parts).unwrap();
+    let unchanged = b.try_widen("a").unwrap_err();
+    assert!(matches!(unchanged.error, LockError::WouldBlock { .. }));
+    drop(c);
+    let wide = unchanged.guard.try_widen("a").unwrap();
+    assert_eq!((wide.path().to_string(), held(&store)), ("a".to_owned(), vec!["a".to_owned()]));
+}
+
 // -------------------------------------------------------------------------------------- narrow
 
 #[test]

@@ -68,9 +68,15 @@ impl RedisNode {
             .and_then(|()| if is_above { Ok(()) } else { Err(not_above().into()) })
             .and_then(|()| self.holder(&grant));
         let kind = Kind::new(grant.kind.mode, Scope::Subtree);
-        match checked.and_then(|engine| change::widen(engine, &grant.lock, &ancestor.target, kind)) {
+        let engine = match checked {
+            Ok(engine) => engine,
+            Err(error) => return Err(Unchanged::new(grant, error)),
+        };
+        match change::widen(engine, &grant.lock, &self.target, &ancestor.target, kind) {
             Ok(lock) => Ok(grant.with(lock, kind)),
-            Err(error) => Err(Unchanged::new(grant, error)),
+            Err((error, None)) => Err(Unchanged::new(grant, error)),
+            // It was wider for a moment, and is another lock since.
+            Err((error, Some(lock))) => Err(Unchanged::new(grant.with(lock, kind), error)),
         }
     }
 

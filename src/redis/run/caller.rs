@@ -6,6 +6,7 @@ use std::panic::Location;
 use std::time::Duration;
 
 use super::client::{Client, store_error};
+use super::confirm;
 use super::engine::Engine;
 use super::inbox::Inbox;
 use crate::deadlock::Asks;
@@ -55,7 +56,9 @@ pub(super) fn take(
     first: (&Target, &Request),
 ) -> Result<Arc<Lock>, LockError> {
     let mut waiting = None;
+    let deadline = acquisition.deadline();
     let result = ask(engine, inbox, acquisition, &mut waiting, first);
+    let result = result.and_then(|lock| confirm::grant(engine, lock, deadline));
     if let Some(waiting) = waiting {
         waiting.ended(first.1, &result);
     }

@@ -5,6 +5,7 @@ use std::panic::Location;
 
 use super::caller::{instant, may_wait, not_held, perform};
 use super::client::store_error;
+use super::confirm;
 use super::engine::Engine;
 use super::inbox::Inbox;
 use crate::deadlock::Asks;
@@ -21,6 +22,7 @@ use crate::redis::protocol::held::Outcome;
 use crate::redis::protocol::keys::Target;
 use crate::redis::protocol::lock::Lock;
 use crate::redis::protocol::message::News;
+use crate::redis::protocol::timing::NEVER;
 use crate::request::{Kind, Request, Wait};
 
 /// Makes a lock one for each of these nodes. After an error other than `NotHeld` it is held as
@@ -67,13 +69,27 @@ pub(in crate::redis) fn narrow(engine: &Engine, lock: &Arc<Lock>, to: &[&Target]
     Err(not_held(lock))
 }
 
-/// Makes a lock one of this kind on this node.
+/// Makes a lock one of this kind on this node. After an error it is what it was; if replicas did
+/// not acknowledge it, as the lock that is returned.
 pub(in crate::redis) fn widen(
     engine: &Engine,
     lock: &Arc<Lock>,
+    from: &Target,
     target: &Target,
     kind: Kind,
-) -> Result<Arc<Lock>, LockError> {
+) -> Result<Arc<Lock>, (LockError, Option<Arc<Lock>>)> {
+    let wide = try_widen(engine, lock, target, kind).map_err(|error| (error, None))?;
+    match confirm::check(engine, &wide, NEVER) {
+        None => Ok(wide),
+        // Back where it was. If that cannot be had it is still held as a whole, and given back so.
+        Some(error) => {
+            let back = narrow(engine, &wide, &[from]).ok().and_then(|kept| kept.into_iter().next());
+            Err((error, Some(back.unwrap_or(wide))))
+        }
+    }
+}
+
+fn try_widen(engine: &Engine, lock: &Arc<Lock>, target: &Target, kind: Kind) -> Result<Arc<Lock>, LockError> {
     let client = &*engine.client;
     let mut widen = Widen::new(lock, target, kind, &client.name, &client.timing);
     let got = perform(
@@ -121,10 +137,26 @@ pub(in crate::redis) fn upgrade(
     engine.client.agenda(|agenda| agenda.upgrades(lock, Some(inbox.clone())));
     let result = ask(engine, &inbox, lock, (target, &request, wait), &mut waiting);
     engine.client.agenda(|agenda| agenda.upgrades(lock, None));
+    let result = result.and_then(|()| match confirm::check(engine, lock, deadline_of(wait)) {
+        None => Ok(()),
+        // Shared again. If no answer says so it is believed to be, and exclusive on the server.
+        Some(error) => {
+            let _ = super::caller::downgrade(engine, lock);
+            Err(error)
+        }
+    });
     if let Some(waiting) = waiting {
         Waiting::ended(waiting, &request, &result);
     }
     result
+}
+
+/// For how long the caller of this waits for replicas, at the most.
+fn deadline_of(wait: Wait) -> u64 {
+    match may_wait(wait) {
+        MayWait::No => NEVER,
+        MayWait::Until(deadline) => deadline,
+    }
 }
 
 fn ask(

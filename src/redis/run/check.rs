@@ -9,12 +9,14 @@ use crate::redis::clock::clock;
 use crate::redis::command::command;
 use crate::redis::error::{Failure, RedisStoreError};
 use crate::redis::protocol::calls;
+use crate::redis::protocol::confirm::Replicas;
 use crate::redis::value::Value;
 
 /// How long to wait before a server that is not ready is asked again.
 const PAUSE: Duration = Duration::from_millis(20);
 
-pub(super) fn check(client: &Client) -> Result<(), RedisStoreError> {
+/// `replicas`: whom the store is to wait for.
+pub(super) fn check(client: &Client, replicas: Replicas) -> Result<(), RedisStoreError> {
     let deadline = client.timing.call_deadline(clock());
     let info = command(&[b"INFO", b"all"]);
     let answer = ask(deadline, || client.wire.call(&info, deadline))?;
@@ -26,7 +28,13 @@ pub(super) fn check(client: &Client) -> Result<(), RedisStoreError> {
         let what = "INFO does not say which server it is, and a grace period needs that".into();
         return Err(RedisStoreError::Protocol(what));
     }
-    check_permissions(client, deadline)
+    check_permissions(client, deadline)?;
+    if replicas.count > 0 {
+        // For none, so it answers at once: how many there are is looked at with each grant.
+        let wait = command(&[b"WAIT", b"0", b"1"]);
+        ask(deadline, || client.wire.call(&wait, deadline))?;
+    }
+    Ok(())
 }
 
 fn check_info(info: &str) -> Result<(), RedisStoreError> {

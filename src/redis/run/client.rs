@@ -161,21 +161,25 @@ impl Client {
     }
 
     /// The bytes of a call: by the script's hash, or by its text for a server that does not know
-    /// it.
+    /// it. It is for the server that the last connection was opened to.
     pub(super) fn pack(&self, call: &Call, by_text: bool) -> Vec<u8> {
+        self.pack_for(&self.run_id(), call, by_text)
+    }
+
+    fn pack_for(&self, run: &str, call: &Call, by_text: bool) -> Vec<u8> {
         let by_text = by_text.then(|| head(&[b"EVAL", call.script.text().as_bytes()], &self.keys));
         let head = by_text.as_ref().unwrap_or_else(|| &self.by_hash[call.script as usize]);
         let count = 3 + self.keys.all().len() + call.count;
         let mut bytes = Vec::with_capacity(head.len() + call.words.len() + 64);
         command::start(&mut bytes, count);
         bytes.extend_from_slice(head);
-        call.write(&self.run_id(), &mut bytes);
+        call.write(run, &mut bytes);
         bytes
     }
 
     /// Runs a script over the callers' connections.
     pub(super) fn call<T: Reply>(&self, call: &Call, deadline: u64) -> Result<T, Failure> {
-        self.run(call, |bytes| self.wire.call(bytes, deadline))
+        self.run(call, |run, bytes| self.wire.call_to(run, bytes, deadline))
     }
 
     /// Runs a script over a connection of the caller's own, opened when needed.
@@ -186,28 +190,28 @@ impl Client {
         deadline: u64,
     ) -> Result<T, Failure> {
         let connection = self.connected(own, deadline)?;
-        self.run(call, |bytes| connection.call(bytes, deadline))
+        self.run(call, |_, bytes| connection.call(bytes, deadline))
     }
 
     /// Runs a script: by its hash, and by its text if the server does not know it.
-    fn run<T: Reply>(&self, call: &Call, mut send: impl FnMut(&[u8]) -> Result<Value, Failure>) -> Result<T, Failure> {
+    fn run<T: Reply>(
+        &self,
+        call: &Call,
+        mut send: impl FnMut(&str, &[u8]) -> Result<Value, Failure>,
+    ) -> Result<T, Failure> {
         let mut send = |call: &Call, by_text| {
+            let run = self.run_id();
             let round_trip = RoundTrip::begin();
-            let answer = send(&self.pack(call, by_text));
+            let answer = send(&run, &self.pack_for(&run, call, by_text));
             round_trip.end(!answer.as_ref().is_err_and(Failure::is_silence));
             answer
         };
-        let answer = match send(call, false) {
+        let mut ask = |call: &Call| match send(call, false) {
             Err(Failure::NoScript) => send(call, true),
             answer => answer,
         };
-        let answer = match answer {
-            Err(Failure::Stranger) => self
-                .greet(|hello| match send(hello, false) {
-                    Err(Failure::NoScript) => send(hello, true),
-                    answer => answer,
-                })
-                .and_then(|()| send(call, false)),
+        let answer = match ask(call) {
+            Err(Failure::Stranger) => self.greet(&mut ask).and_then(|()| ask(call)),
             answer => answer,
         };
         T::from_answer(answer)
@@ -236,20 +240,25 @@ impl Client {
     /// The server that the connections are to, as scripts are told it; empty without a grace
     /// period.
     fn run_id(&self) -> String {
+        if self.timing.grace == 0 {
+            return String::new();
+        }
         match self.wire.server() {
-            _ if self.timing.grace == 0 => String::new(),
             Some(server) => server.run,
             None => "0".repeat(40), // which is refused: nothing goes unprotected
         }
     }
 
-    /// A connection that is good, as far as is known: the caller's own, or a new one in its place.
+    /// A connection that is good, as far as is known, and leads to the server that the last one was
+    /// opened to: the caller's own, or a new one in its place. What is packed after this is for that
+    /// server.
     pub(super) fn connected<'a>(
         &self,
         own: &'a mut Option<Connection>,
         deadline: u64,
     ) -> Result<&'a mut Connection, Failure> {
-        if own.as_ref().is_some_and(|connection| !connection.is_good()) {
+        let run = self.run_id();
+        if own.as_ref().is_some_and(|connection| !connection.is_good() || connection.is_to_another(&run)) {
             *own = None;
         }
         match own {

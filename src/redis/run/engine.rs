@@ -11,6 +11,7 @@ use std::fmt;
 use std::{process, thread};
 
 use super::client::{Client, store_error};
+use super::confirm::Confirmer;
 use super::driver::Driver;
 use super::listener::Listener;
 use super::{check, keeper, watch};
@@ -18,6 +19,7 @@ use crate::error::LockError;
 use crate::redis::clock::clock;
 use crate::redis::error::{Failure, RedisStoreError};
 use crate::redis::primitives::{Arc, OnceLock};
+use crate::redis::protocol::confirm::Replicas;
 use crate::redis::protocol::timing::Timing;
 use crate::redis::wire::{Destination, Wire};
 
@@ -30,6 +32,7 @@ pub(in crate::redis) struct Settings {
     pub(in crate::redis) to: Destination,
     pub(in crate::redis) client_name: Option<String>,
     pub(in crate::redis) timing: Timing,
+    pub(in crate::redis) replicas: Replicas,
     /// Whether deadlocks are looked for.
     pub(in crate::redis) deadlocks: bool,
 }
@@ -38,6 +41,7 @@ pub(in crate::redis) struct Engine {
     pub(in crate::redis) client: Arc<Client>,
     pub(super) driver: Driver,
     pub(super) listener: Listener,
+    pub(super) confirmer: Confirmer,
     settings: Settings,
     process: u32,
     /// The engine of a forked child, which alone sets it.
@@ -48,12 +52,12 @@ impl Engine {
     /// Connects, and looks whether the server will do.
     pub(in crate::redis) fn connect(settings: Settings) -> Result<Arc<Self>, RedisStoreError> {
         let client = Self::client(&settings)?;
-        check::check(&client)?;
+        check::check(&client, settings.replicas)?;
         Self::start(settings, client)
     }
 
     fn client(settings: &Settings) -> Result<Arc<Client>, RedisStoreError> {
-        let Settings { to, client_name, timing, deadlocks } = settings;
+        let Settings { to, client_name, timing, deadlocks, .. } = settings;
         let wire = Wire::new(to, client_name.clone(), timing.timeout)?;
         Ok(Arc::new(Client::new(wire, *timing, &to.tree, *deadlocks)?))
     }
@@ -71,6 +75,7 @@ impl Engine {
         Ok(Arc::new(Self {
             driver: Driver::new(client.clone()),
             listener: Listener::new(client.clone()),
+            confirmer: Confirmer::new(client.clone(), settings.replicas),
             client,
             settings,
             process: process::id(),
@@ -118,6 +123,7 @@ impl Drop for Engine {
         if self.is_ours() {
             self.client.stop();
             self.driver.stop();
+            self.confirmer.stop();
         }
     }
 }

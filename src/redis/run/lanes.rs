@@ -19,6 +19,8 @@ pub(super) struct Lanes<J> {
     name: &'static str,
     most: usize,
     work: fn(&Client, &mut Option<Connection>, J),
+    /// Whether the keeper is told that there is room again.
+    for_keeper: bool,
     state: Mutex<State<J>>,
     changed: Condvar,
 }
@@ -38,7 +40,13 @@ impl<J: Send + 'static> Lanes<J> {
     /// At most so many threads of this name, which do this with each job.
     pub(super) fn new(name: &'static str, most: usize, work: fn(&Client, &mut Option<Connection>, J)) -> Arc<Self> {
         let state = State { jobs: VecDeque::new(), threads: 0, idle: 0, busy: Vec::new(), trouble: 0, stopped: false };
-        Arc::new(Self { name, most, work, state: Mutex::new(state), changed: Condvar::new() })
+        Arc::new(Self { name, most, work, for_keeper: true, state: Mutex::new(state), changed: Condvar::new() })
+    }
+
+    /// The same for somebody else than the keeper.
+    pub(super) fn apart(name: &'static str, most: usize, work: fn(&Client, &mut Option<Connection>, J)) -> Arc<Self> {
+        let lanes = Arc::into_inner(Self::new(name, most, work)).expect("nobody else has it yet");
+        Arc::new(Self { for_keeper: false, ..lanes })
     }
 
     /// Whether a job would be done at once.
@@ -82,7 +90,9 @@ impl<J: Send + 'static> Lanes<J> {
                 answered = clock();
             }
             self.done(begun, good);
-            client.agenda(Agenda::look_now); // there is room again
+            if self.for_keeper {
+                client.agenda(Agenda::look_now); // there is room again
+            }
         }
     }
 

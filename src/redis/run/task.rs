@@ -6,8 +6,9 @@
 //! | stage | the next one | by |
 //! |---|---|---|
 //! | `Queued`, to be asked for | `Sent` | the driver |
-//! | `Sent`, a request is under way | `Waits`; `Queued`, to ask again; `Done` | the driver |
-//! | `Waits`, in the server's queue | `Done`; `Queued`, to ask again | the bringer of news |
+//! | `Sent`, a request is under way | `Waits`; `Queued`, to ask again; `Done`, or `Confirms` | the driver |
+//! | `Waits`, in the server's queue | `Done`, or `Confirms`; `Queued`, to ask again | the bringer of news |
+//! | `Confirms`, granted, and replicas are asked | `Done` | who asked them (`confirm.rs`) |
 //! | `Done`, granted or failed, to be collected | `Over`; `Lapsed` if it is not collected in time | the future; the driver |
 //! | `Lapsed`, and given back | `Queued`, from the beginning | the future, polled |
 //! | `Dropped`, was `Sent` and the future is gone | `Over`, when the answer has come | the driver |
@@ -69,6 +70,7 @@ use crate::request::Request;
 pub(in crate::redis) use self::acquiring::Acquiring;
 
 mod acquiring;
+mod grants;
 
 /// How long a lock is kept for a future that is not polled, at first, in microseconds. Longer than
 /// in memory: a lapse costs the place in the queue, too, and a busy machine can take some tens of
@@ -110,6 +112,7 @@ enum Stage {
     Queued(Machine),
     Sent(Machine),
     Waits(Machine),
+    Confirms(Arc<Lock>),
     Done(Result<Arc<Lock>, LockError>),
     Lapsed,
     Dropped(Machine),
@@ -170,7 +173,7 @@ impl Task {
         if client.agenda(|agenda| machine.told(news, clock(), &client.timing, agenda)) {
             // The news is the grant: nothing is left to ask.
             let lock = machine.lock().clone();
-            self.done(state, Ok(lock));
+            self.granted(state, lock);
         } else {
             // The server has to say what it means.
             self.queue(state, machine);
@@ -189,13 +192,6 @@ impl Task {
             self.engine.driver.look_after_later(task, lapses, UNPOLLED << lapses.min(MOST_DOUBLED));
         }
         wake(waker);
-    }
-
-    /// One after the other: the driver sends them as one pipeline.
-    fn hand_back(&self, lock: &Arc<Lock>) {
-        for (lock, (target, request)) in lock.all().zip(&self.wanted) {
-            let _ = caller::hand_back(&self.engine, lock, target, request.kind);
-        }
     }
 }
 
@@ -286,10 +282,11 @@ impl Asks for Task {
                 self.go_on(state, machine);
                 wake(waker.flatten());
             }
-            Step::Over(outcome) => {
+            Step::Over(Ok(())) => {
                 let lock = machine.lock().clone();
-                self.done(state, outcome.map(|()| lock));
+                self.granted(state, lock);
             }
+            Step::Over(Err(error)) => self.done(state, Err(error)),
         }
         retried(usize::from(again));
     }

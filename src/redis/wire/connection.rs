@@ -30,6 +30,11 @@ impl Connection {
         self.is_good && !self.stream.is_cut()
     }
 
+    /// Whether it leads to another server than the one of this run.
+    pub(in crate::redis) fn is_to_another(&self, run: &str) -> bool {
+        self.stream.is_to_another(run)
+    }
+
     /// Sends one command, and waits for its answer until `deadline`.
     pub(in crate::redis) fn call(&mut self, command: &[u8], deadline: u64) -> Result<Value, Failure> {
         let mut answer = None;

@@ -211,7 +211,8 @@ impl Connector {
 
     /// A connection to the master is open: those that lead elsewhere are cut.
     fn enter(&self, dialed: Dialed) -> RespStream {
-        let Dialed { stream, identity, addresses } = dialed;
+        let Dialed { mut stream, identity, addresses } = dialed;
+        stream.identified(identity.run_id.clone());
         *self.address.lock() = stream.address().clone();
         *self.server.lock() = identity.server;
         self.lines.opened(stream.line(), &addresses, identity.run_id);

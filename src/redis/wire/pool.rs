@@ -60,6 +60,9 @@
 //! * **W8, bounded debts.** Nothing is sent over a connection with more than 64 outstanding
 //!   answers: its owner reads first. So impatient callers cannot heap up work at the server that
 //!   patient ones would have to wait for, and no more than 128 answers are ever outstanding.
+//! * **W9, for whom.** A command says for which run of a server it is. It goes over no connection
+//!   to another one, whether its thread leads or follows. The caller looked before a connection was
+//!   had, and the one that is opened for it may lead to a server that took over since.
 //!
 //! # Why no wake-up is lost
 //!
@@ -125,27 +128,29 @@ impl<C: Connect> Pool<C> {
         self.state.lock().queue.len()
     }
 
-    pub(super) fn call(&self, command: &[u8], deadline: u64) -> Result<Value, Failure> {
+    /// Sends a command that is for this run of a server (empty: for any), and fails with
+    /// [`Failure::Stranger`] if another one is there (W9).
+    pub(super) fn call_to(&self, run: &str, command: &[u8], deadline: u64) -> Result<Value, Failure> {
         let request = {
             let mut state = self.state.lock();
             if let Some(connection) = state.take_idle() {
                 state.busy += 1;
                 drop(state);
-                return self.lead(Some(connection), command, deadline);
+                return self.lead(Some(connection), (command, run), deadline);
             }
             if state.busy < MOST {
                 state.busy += 1;
                 drop(state);
-                return self.lead(None, command, deadline);
+                return self.lead(None, (command, run), deadline);
             }
             // The copy is made under the lock, as most calls need none.
-            let request = Arc::new(Request::new(command.to_vec()));
+            let request = Arc::new(Request::new(command.to_vec(), run));
             state.queue.push_back(request.clone());
             request
         };
         match request.wait(deadline) {
             Turn::Done(answer) => answer,
-            Turn::Lead(connection) => self.lead(connection, &request.command, deadline),
+            Turn::Lead(connection) => self.lead(connection, (&request.command, &request.run), deadline),
             Turn::Read(mut connection) => {
                 connection.adopt(&request);
                 self.read(connection, deadline)

@@ -19,11 +19,18 @@ pub(super) struct RespStream {
     inbox: Inbox,
     /// The rest of what was to be sent. It goes out before anything else.
     outbox: Vec<u8>,
+    /// The name of the server's run, if it says one.
+    run: Option<String>,
 }
 
 impl RespStream {
     pub(super) fn new(stream: Stream, address: Arc<str>) -> Self {
-        Self { stream, address, inbox: Inbox::default(), outbox: Vec::new() }
+        Self { stream, address, inbox: Inbox::default(), outbox: Vec::new(), run: None }
+    }
+
+    /// What the server has said at the login.
+    pub(super) fn identified(&mut self, run: Option<String>) {
+        self.run = run;
     }
 
     pub(super) fn address(&self) -> &Arc<str> {
@@ -44,6 +51,10 @@ impl RespStream {
 impl Transport for RespStream {
     fn is_cut(&self) -> bool {
         self.stream.line().is_cut()
+    }
+
+    fn is_to_another(&self, run: &str) -> bool {
+        !run.is_empty() && self.run.as_deref() != Some(run)
     }
 
     fn flush(&mut self, deadline: u64) -> Result<(), Halt> {

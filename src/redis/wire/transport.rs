@@ -29,6 +29,11 @@ pub(super) trait Transport {
         false
     }
 
+    /// Whether it leads to another server than the one of this run. Nobody is another one than `""`.
+    fn is_to_another(&self, _run: &str) -> bool {
+        false
+    }
+
     /// Writes what was left before. Nothing else may be written until that is done.
     fn flush(&mut self, deadline: u64) -> Result<(), Halt>;
 

@@ -116,7 +116,7 @@ impl Drop for Acquiring<'_> {
                     driver.give_back(release);
                 }
             }
-            Stage::Done(Ok(lock)) => task.hand_back(&lock),
+            Stage::Done(Ok(lock)) | Stage::Confirms(lock) => task.hand_back(&lock),
             _ => {}
         }
     }

@@ -20,7 +20,7 @@ impl<C: Connect> Pool<C> {
     pub(super) fn lead(
         &self,
         connection: Option<Box<Shared<C::Transport>>>,
-        own: &[u8],
+        (own, run): (&[u8], &str),
         deadline: u64,
     ) -> Result<Value, Failure> {
         if clock() >= deadline {
@@ -44,7 +44,11 @@ impl<C: Connect> Pool<C> {
             }
             return Err(failure);
         }
-        let followers = self.take_followers();
+        if connection.transport.is_to_another(run) {
+            self.let_go(connection);
+            return Err(Failure::Stranger);
+        }
+        let followers = self.take_followers(&connection.transport);
         // Entered before they are written (W3): if that fails, this is who has to be told.
         let sent_at = clock();
         connection.expect(To::Owner, sent_at);
@@ -105,17 +109,25 @@ impl<C: Connect> Pool<C> {
         Ok(())
     }
 
-    /// All that have queued up, as far as they fit into one pipeline. They count as sent.
-    fn take_followers(&self) -> Vec<Arc<Waiting<C::Transport>>> {
+    /// All that have queued up, as far as they fit into one pipeline. They count as sent. Those that
+    /// are for another server are told so (W9).
+    fn take_followers(&self, transport: &C::Transport) -> Vec<Arc<Waiting<C::Transport>>> {
         let mut state = self.state.lock();
-        let mut followers = Vec::new();
+        let (mut followers, mut strangers) = (Vec::new(), Vec::new());
         while followers.len() < MOST_FOLLOWERS
             && let Some(request) = state.queue.pop_front()
         {
-            if request.is_taken() {
+            if !request.is_taken() {
+                continue;
+            }
+            if transport.is_to_another(&request.run) {
+                strangers.push(request);
+            } else {
                 followers.push(request);
             }
         }
+        drop(state);
+        strangers.iter().for_each(|request| request.finish(Err(Failure::Stranger)));
         followers
     }
 }

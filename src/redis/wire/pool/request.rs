@@ -8,6 +8,8 @@ use super::super::super::value::Value;
 /// A command that waits for a connection, a `C`, or for its answer.
 pub(super) struct Request<C> {
     pub(super) command: Vec<u8>,
+    /// For which run of a server it is; empty: for any.
+    pub(super) run: String,
     turn: Mutex<Turn<C>>,
     changed: Condvar,
 }
@@ -23,8 +25,8 @@ pub(super) enum Turn<C> {
 }
 
 impl<C> Request<C> {
-    pub(super) fn new(command: Vec<u8>) -> Self {
-        Self { command, turn: Mutex::new(Turn::Queued), changed: Condvar::new() }
+    pub(super) fn new(command: Vec<u8>, run: &str) -> Self {
+        Self { command, run: run.into(), turn: Mutex::new(Turn::Queued), changed: Condvar::new() }
     }
 
     /// Waits until it is given something, or until the deadline, and leaves it `Gone`. What it

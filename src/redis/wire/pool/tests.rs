@@ -3,8 +3,8 @@
 //!
 //! Each command is a number, and its answer is the same number, so an answer that goes astray
 //! shows. What else is looked at: what is said not to have been sent has not been carried out; who
-//! waits for ever without a fault gets an answer; no more connections than [`MOST`]; at the end all
-//! permits are back. A wake-up that is lost leaves a thread asleep, which shuttle reports.
+//! waits for ever without a fault gets an answer; no more connections than [`MOST`]; no command comes
+//! to a server that it is not for; at the end all permits are back. A wake-up that is lost leaves a thread asleep, which shuttle reports.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -82,7 +82,13 @@ impl Connect for Network {
         state.open += 1;
         assert!(state.open <= MOST, "too many connections");
         drop(state);
-        Ok(Wires { world: self.world.clone(), outbox: Vec::new(), begun: Vec::new(), unanswered: VecDeque::new() })
+        Ok(Wires {
+            world: self.world.clone(),
+            run: draw(2),
+            outbox: Vec::new(),
+            begun: Vec::new(),
+            unanswered: VecDeque::new(),
+        })
     }
 
     fn address(&self) -> Arc<str> {
@@ -93,6 +99,8 @@ impl Connect for Network {
 /// A connection, and the server at its end.
 struct Wires {
     world: Arc<World>,
+    /// Which of two runs of a server it is.
+    run: u64,
     outbox: Vec<u8>,
     /// The server has so much of the next command.
     begun: Vec<u8>,
@@ -113,6 +121,7 @@ impl Wires {
                 let number = u64::from_le_bytes(number);
                 self.begun.clear();
                 self.unanswered.push_back(number);
+                assert!(!self.is_to_another(run_of(number)), "{number} is for another server");
                 assert!(self.world.state.lock().carried_out.insert(number), "{number} is carried out twice");
             }
         }
@@ -134,7 +143,16 @@ impl Wires {
     }
 }
 
+/// For which run a command is, if not for any.
+fn run_of(number: u64) -> &'static str {
+    ["", "0", "1", ""][number as usize % 4]
+}
+
 impl Transport for Wires {
+    fn is_to_another(&self, run: &str) -> bool {
+        !run.is_empty() && run != self.run.to_string()
+    }
+
     fn is_cut(&self) -> bool {
         self.breaks()
     }
@@ -246,16 +264,17 @@ fn run_once(threads: u64, calls: u64, has_faults: bool) {
 fn is_not_sent(pool: &Pool<Network>, number: u64) -> bool {
     let is_patient = one_in(3);
     let deadline = if is_patient { clock().saturating_add(PATIENCE) } else { clock() + draw(STEP * 60) };
-    let answer = pool.call(&number.to_le_bytes(), deadline);
+    let answer = pool.call_to(run_of(number), &number.to_le_bytes(), deadline);
     assert!(!is_patient || clock() < deadline, "{number} was forgotten");
     match &answer {
         Ok(value) => assert_eq!(*value, Value::Int(number.try_into().unwrap())),
         Err(failure) => {
-            assert!(!is_patient || pool.connector().world.has_faults, "{number} was lost: {failure:?}");
+            let may_fail = pool.connector().world.has_faults || *failure == Failure::Stranger;
+            assert!(!is_patient || may_fail, "{number} was lost: {failure:?}");
             assert!(!matches!(failure, Failure::Refused(_) | Failure::NoScript), "{failure:?}");
         }
     }
-    matches!(answer, Err(Failure::Down(_)))
+    matches!(answer, Err(Failure::Down(_) | Failure::Stranger))
 }
 
 #[cfg(not(mutextree_shuttle))]

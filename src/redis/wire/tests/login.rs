@@ -186,3 +186,29 @@ fn all_addresses_of_a_name_are_tried() {
     let wire = wire(&format!("redis://localhost:{}/", server.port()));
     assert_eq!(wire.call(&echo("one"), soon()), Ok(Value::Bytes(b"one".into())));
 }
+
+/// W9: the connection is opened for the call, and may lead to a server that has just taken over.
+#[test]
+fn a_command_for_one_server_is_not_sent_to_another() {
+    let run = |number: usize| ["a", "b"][number.min(1)].repeat(40);
+    let server = Fake::start(move |number, words| match &*words[0] {
+        b"INFO" => {
+            let info = format!("run_id:{}\r\nrole:master\r\nuptime_in_seconds:1\r\n", run(number));
+            Reply::Bytes(format!("${}\r\n{info}\r\n", info.len()).into_bytes())
+        }
+        _ if number == 0 => Reply::Reset,
+        _ => echo_reply(words),
+    });
+    let wire = wire(&server.url());
+    // The first one goes away at the first command.
+    assert!(wire.call_to(&run(0), &echo("one"), soon()).is_err());
+    assert_eq!(wire.server().map(|server| server.run), None, "nobody is logged in yet");
+    assert_eq!(wire.call_to(&run(0), &echo("one"), soon()), Err(Failure::Stranger));
+    assert_eq!(wire.server().unwrap().run, run(1));
+    for run in [run(1), String::new()] {
+        assert_eq!(wire.call_to(&run, &echo("two"), soon()), Ok(Value::Bytes(b"two".into())));
+    }
+    let sent = server.commands(1);
+    assert_eq!(sent.iter().filter(|command| *command == "ECHO").count(), 2, "{sent:?}");
+    assert!(wire.open(soon()).unwrap().is_to_another(&run(0)));
+}

@@ -4,6 +4,7 @@
 //! each place has a fault of its own.
 
 mod changes;
+mod confirming;
 mod deadlines;
 mod deadlocks;
 mod found;
@@ -43,6 +44,8 @@ const CALLER: &str = "redis/run/caller.rs";
 const CHECK: &str = "redis/run/check.rs";
 const DRIVER: &str = "redis/run/driver.rs";
 const ENGINE: &str = "redis/run/engine.rs";
+const CONFIRM: &str = "redis/protocol/confirm.rs";
+const LEADER: &str = "redis/wire/pool/leader.rs";
 const LISTENER: &str = "redis/run/listener.rs";
 const NODE: &str = "redis/node.rs";
 
@@ -78,6 +81,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Fault> {
         deadlocks::FAULTS,
         found::FAULTS,
         grace::FAULTS,
+        confirming::FAULTS,
     ];
     lists.into_iter().flatten()
 }

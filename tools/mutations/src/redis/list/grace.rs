@@ -1,9 +1,21 @@
 //! A grace period protects less than it says: another gets what a server has forgotten.
 
-use super::{ACQUIRE_FAST, Fault, HELLO_LUA, RECLAIM_LUA, RELEASE_FAST, RELEASE_LUA, TREE_LUA, TURNS_LUA};
+use super::{ACQUIRE_FAST, Fault, HELLO_LUA, LEADER, RECLAIM_LUA, RELEASE_FAST, RELEASE_LUA, TREE_LUA, TURNS_LUA};
 use crate::redis::runner::Runner::{Servers, Unit};
 
 pub(super) const FAULTS: &[Fault] = &[
+    Fault {
+        what: "a command for a server that is gone is sent to the one that took over",
+        edits: &[(LEADER, "if connection.transport.is_to_another(run) {", "if false {")],
+        runner: Unit,
+        fails: &["redis::wire::tests::login::a_command_for_one_server_is_not_sent_to_another"],
+    },
+    Fault {
+        what: "a follower's command for a server that is gone is sent to the one that took over",
+        edits: &[(LEADER, "if transport.is_to_another(&request.run) {", "if false {")],
+        runner: Unit,
+        fails: &["redis::wire::pool::tests::random_deadlines"],
+    },
     Fault {
         what: "a server with another run opens no grace period",
         edits: &[(HELLO_LUA, "greet(moved and 0 or now + length)", "greet(0)")],
