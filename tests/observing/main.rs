@@ -83,6 +83,9 @@ macro_rules! on {
     };
 }
 
+on!(upgrades_in_memory, mutextree::MemoryStore, waiting::{an_upgrade_waits});
+#[cfg(feature = "redis")]
+on!(upgrades_over_redis, mutextree::RedisStore, waiting::{an_upgrade_waits});
 on!(memory, mutextree::MemoryStore);
 on!(naive, crate::common::naive::NaiveStore);
 #[cfg(feature = "redis")]

@@ -124,6 +124,27 @@ pub(crate) fn a_thread_times_out<S: Watched>() {
     assert_eq!(events[0].number("waited"), span.number("waited"));
 }
 
+pub(crate) fn an_upgrade_waits<S: Watched>() {
+    let (mut seen, store) = (Seen::from_now(), S::make());
+    let mutex = store.mutex("team").unwrap().shared();
+    let other = mutex.clone().owner("the other").lock_owned().unwrap();
+    let mut guard = mutex.owner("the reader").lock_owned().unwrap();
+    let waits = asking(move || {
+        guard.try_upgrade_for(AT_MOST).unwrap();
+        drop(guard);
+    });
+    seen.until("the upgrade waits", |seen| seen.waiting(S::NAME) == 1.0);
+    drop(other);
+    waits.ends();
+
+    let span = seen.only_wait();
+    span.says(&[("path", "team"), ("mode", "exclusive"), ("owner", "the reader"), ("outcome", "acquired")]);
+    span.says(&[("blocker", "team"), ("blocker_owner", "the other")]);
+    assert_eq!(seen.waits(S::NAME, "acquired"), [span.number("waited")]);
+    assert_eq!(seen.acquisitions(S::NAME, "acquired"), 2, "it is none by itself");
+    assert_eq!(seen.waiting(S::NAME), 0.0);
+}
+
 pub(crate) fn a_refused_try_is_no_wait<S: Watched>() {
     let (mut seen, store) = (Seen::from_now(), S::make());
     let _holder = store.lock("team").unwrap();

@@ -133,7 +133,8 @@ pub(in crate::redis) fn upgrade(
         agents.upgrades(lock, Asks::thread(place));
     }
     let inbox = Arc::new(Inbox::of_thread());
-    let (mut waiting, request) = (None, Request::new(kind));
+    let (mut waiting, mut request) = (None, Request::new(kind));
+    request.owner.clone_from(&lock.owner);
     engine.client.agenda(|agenda| agenda.upgrades(lock, Some(inbox.clone())));
     let result = ask(engine, &inbox, lock, (target, &request, wait), &mut waiting);
     engine.client.agenda(|agenda| agenda.upgrades(lock, None));
