@@ -99,7 +99,7 @@ struct Bench {
 impl Bench {
     fn new(root: &Path) -> Result<Self, String> {
         let bench = Self { root: root.to_owned(), folder: root.join("target/mutations/simulated") };
-        for folder in ["docs", "tools/judge", "tools/sim"] {
+        for folder in ["docs", "tools/judge", "tools/lua", "tools/sim"] {
             mirror(&root.join(folder), &bench.copy().join(folder))?;
         }
         let manifest = bench.copy().join("tools/sim/Cargo.toml");

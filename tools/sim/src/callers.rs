@@ -86,14 +86,17 @@ impl World<'_> {
         it.dropped_at <= self.now
     }
 
-    /// The caller thinks, and then begins something else.
+    /// The caller thinks, and then begins something else; in a history that was made shorter when
+    /// it did before, if that is still to come.
     pub(super) fn rest(&mut self, process: usize, caller: usize) {
         self.set_state(process, caller, State::Idle);
-        let (least, most) = self.plan.think;
+        let ((least, most), incarnation) = (self.plan.think, self.processes[process].incarnation);
         let it = &mut self.processes[process].callers[caller];
         it.dropped_at = NEVER;
-        let time = it.chance.magnitude(least, most);
-        self.wake(process, caller, self.now + time);
+        let then = self.now + it.chance.magnitude(least, most);
+        let before = self.plan.begins.get(&(incarnation, caller, it.operations + 1));
+        let at = before.filter(|before| **before > self.now).map_or(then, |before| *before);
+        self.wake(process, caller, at);
     }
 
     fn begin_operation(&mut self, process: usize, caller: usize) {
@@ -105,11 +108,11 @@ impl World<'_> {
         it.operations += 1;
         let number = it.operations;
         it.chance = Chance::about(self.plan.seed, &[5, incarnation, caller as u64, number.into()]);
-        let part = Part::Operation(process, caller, number);
+        let part = Part::Operation(incarnation, caller, number);
         let attaches = it.chance.hits(0.3) && !self.detached.is_empty();
         let is_left_out = self.plan.left_out.contains(&part);
         if !is_left_out {
-            self.begun.insert((process, caller, number), self.now);
+            self.begun.insert((incarnation, caller, number), self.now);
         }
         if attaches {
             let at = it.chance.between(0, self.detached.len() as u64 - 1) as usize;
@@ -125,9 +128,6 @@ impl World<'_> {
             }
         }
         self.rest(process, caller);
-        if let Some(&next) = self.plan.begins.get(&(process, caller, number + 1)) {
-            self.wake(process, caller, next);
-        }
     }
 
     fn draw_operation(&mut self, process: usize, caller: usize) -> Operation {

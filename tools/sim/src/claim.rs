@@ -53,8 +53,8 @@ impl Place {
     }
 
     /// As the scripts write it.
-    pub(super) fn text(&self) -> Vec<u8> {
-        self.steps().iter().flat_map(|step| [1, b'a' + step]).collect()
+    pub(super) fn letters(&self) -> impl Iterator<Item = u8> {
+        self.steps().iter().flat_map(|step| [1, b'a' + step])
     }
 
     pub(super) fn target(&self) -> Target {

@@ -21,7 +21,7 @@ pub mod testing;
 
 pub(super) use commands::Touched;
 pub(super) use data::Data;
-use lua::Engine;
+use lua::{Engine, LIMITS};
 
 /// The limits of `lua/tree.lua`, in its order: MAX_REAPED, MAX_ASIDE, MAX_GRANTED, MAX_VISITED and
 /// MAX_SCANNED.
@@ -32,36 +32,42 @@ impl Limits {
     /// How the line that sets them begins.
     const LINE: &str = "local MAX_REAPED, MAX_ASIDE, MAX_GRANTED, MAX_VISITED, MAX_SCANNED = ";
 
-    /// The text of a script with these limits. All but the probe have a line of them.
+    /// The text of a script with these limits.
     fn put_into(self, script: Script, text: &str) -> String {
+        let [reaped, aside, granted, visited, scanned] = self.0;
+        Self::set_to(script, text, &format!("{reaped}, {aside}, {granted}, {visited}, {scanned}"))
+    }
+
+    /// The text of a script with its limits set to this. All but the probe have a line of them.
+    fn set_to(script: Script, text: &str, values: &str) -> String {
         let parts: Vec<&str> = text.split(Self::LINE).collect();
         match &*parts {
             [_] if script == Script::Probe => text.to_owned(),
             [before, after] => {
                 let (_, rest) = after.split_once('\n').expect("the line of limits ends");
-                let [reaped, aside, granted, visited, scanned] = self.0;
-                let line = Self::LINE;
-                format!("{before}{line}{reaped}, {aside}, {granted}, {visited}, {scanned}\n{rest}")
+                format!("{before}{}{values}\n{rest}", Self::LINE)
             }
             _ => panic!("in {script:?} there is not one line `{}...`", Self::LINE),
         }
     }
 }
 
-/// Scripts, loaded with some limits. Made once a thread, and used for many histories.
+/// The scripts. Made once a thread, and used for many histories.
+///
+/// A script is loaded once, and takes its limits from a table, [`LIMITS`]. With a copy for
+/// each of some hundred limits the interpreter would have as many times the memory to go through.
 #[derive(Debug)]
 pub(super) struct Interpreter {
     engine: Engine,
     texts: [String; Script::ALL.len()],
-    /// What has been loaded with which limits.
-    loaded: Vec<(Limits, [Option<Function>; Script::ALL.len()])>,
+    loaded: [Option<Function>; Script::ALL.len()],
 }
 
 impl Interpreter {
     /// `rewrite` may change a script's text before it is loaded: planted faults do.
     pub(super) fn new(rewrite: impl Fn(Script, &str) -> String) -> Self {
         let texts = Script::ALL.map(|script| rewrite(script, script.text()));
-        Self { engine: Engine::new(), texts, loaded: Vec::new() }
+        Self { engine: Engine::new(), texts, loaded: Default::default() }
     }
 
     /// Runs a script as the server would at that time (microseconds since 1970, which stands still
@@ -79,7 +85,8 @@ impl Interpreter {
         data: &mut Data,
         time: u64,
     ) -> Result<Value, String> {
-        let script = self.script(call.script, limits);
+        self.engine.set_limits(limits.0);
+        let script = self.script(call.script);
         if server.is_empty() {
             return self.engine.run(&script, keys, &call.words, data, time);
         }
@@ -93,19 +100,15 @@ impl Interpreter {
         self.engine.touched()
     }
 
-    fn script(&mut self, script: Script, limits: Limits) -> Function {
-        let at = self.loaded.iter().position(|(its, _)| *its == limits).unwrap_or_else(|| {
-            self.loaded.push((limits, Default::default()));
-            self.loaded.len() - 1
-        });
+    fn script(&mut self, script: Script) -> Function {
         let place = script as usize;
-        if self.loaded[at].1[place].is_none() {
-            let text = limits.put_into(script, &self.texts[place]);
-            let in_parts = parts::split(&text).and_then(|text| self.engine.load_made(&text).ok());
-            let as_it_is = || self.engine.load(&text).unwrap_or_else(|error| panic!("{script:?} is no Lua: {error}"));
-            let function = in_parts.unwrap_or_else(as_it_is);
-            self.loaded[at].1[place] = Some(function);
+        if let Some(function) = &self.loaded[place] {
+            return function.clone();
         }
-        self.loaded[at].1[place].clone().expect("it has been loaded")
+        let text = Limits::set_to(script, &self.texts[place], &format!("unpack({LIMITS})"));
+        let in_parts = parts::split(&text).and_then(|text| self.engine.load_made(&text).ok());
+        let as_it_is = || self.engine.load(&text).unwrap_or_else(|error| panic!("{script:?} is no Lua: {error}"));
+        let function = in_parts.unwrap_or_else(as_it_is);
+        self.loaded[place].insert(function).clone()
     }
 }

@@ -1,6 +1,6 @@
 //! [`Ledger`]: what a server's data says, and whether that is allowed. After each script it looks
-//! at the records that the script touched; now and then it recounts everything (docs/redis.md, I1
-//! to I9). It reads records in its own way, and has its own conflict table.
+//! at the records that the script touched; now and then it recounts everything (`recount.rs`). The
+//! rules are in docs/redis.md, I1 to I9. It reads records in its own way, and has its own conflict table.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,6 +8,8 @@ use super::changes;
 use super::claim::{Claim, Place};
 use super::emulation::{Data, Touched};
 use crate::redis::protocol::keys::Keys;
+
+mod recount;
 
 /// The kind of a set that waits.
 const SET: u8 = 5;
@@ -152,10 +154,12 @@ impl Ledger {
         strict: Strict,
     ) -> Result<Vec<Granted>, String> {
         let (names, before) = (names(keys), self.greatest);
-        let mut waited = self.read_waiters(&names, data, touched)?;
-        // Whether less may be in somebody's way than before, or somebody else waits.
-        let mut has_room = !touched.waiters.is_empty();
-        changes::nobody_waits_for_another(&self.waits)?;
+        // What may have been in somebody's way before, and is not there any more.
+        let mut freed = Vec::new();
+        let mut waited = self.read_waiters(&names, data, touched, &mut freed)?;
+        if !touched.waiters.is_empty() {
+            changes::nobody_waits_for_another(&self.waits)?;
+        }
         let sets: Vec<Record> = waited.values().filter(|it| !it.members.is_empty()).cloned().collect();
         for set in &sets {
             waited.extend(set.members.iter().map(|(token, _)| (token.clone(), set.clone())));
@@ -168,13 +172,14 @@ impl Ledger {
                 Some(record) => granted.push((token, record)),
             }
         }
-        has_room |= !gone.is_empty();
         let mut new = Vec::new();
         // A hand-over may write the new holder's record before it removes the old one's.
         for (token, record) in granted {
             if let Some(old) = self.held.get(&token[..]) {
                 changes::check(token, old, &record, (&self.held, &self.waits), before)?;
-                has_room |= old.claim != record.claim;
+                if old.claim != record.claim {
+                    freed.push(old.clone());
+                }
                 if old.number != record.number {
                     self.greatest = self.greatest.max(record.number);
                 }
@@ -195,10 +200,17 @@ impl Ledger {
         if strict.recounts || self.scripts.is_multiple_of(RECOUNTS) {
             self.recount(&names, data)?;
         }
+        freed.append(&mut gone);
         // Else nobody was forgotten before, and nobody is now.
-        if self.owes || has_room {
+        if self.owes || !freed.is_empty() || !touched.waiters.is_empty() {
+            // Who waited before, and has in the way what was there before, is not forgotten now.
+            let knows = !self.owes;
             self.owes |= strict.owes || strict.grace;
-            match self.forgotten() {
+            let is_as_before = |token: &[u8], waiter: &Record| {
+                let claims = || waiter.claims().any(|claim| freed.iter().any(|it| it.conflicts(claim)));
+                knows && !touched.waiters.iter().any(|it| **it == *token) && !claims()
+            };
+            match self.forgotten(is_as_before) {
                 None => self.owes = false,
                 Some(_) if self.owes => {}
                 Some((token, claim)) => {
@@ -215,18 +227,22 @@ impl Ledger {
         names: &Names<'_>,
         data: &Data,
         touched: &Touched,
+        freed: &mut Vec<Record>,
     ) -> Result<BTreeMap<Vec<u8>, Record>, String> {
         let mut gone = BTreeMap::new();
         for token in touched.waiters.iter().collect::<BTreeSet<_>>() {
             let Some(it) = data.field(names.waiters, token) else {
-                gone.extend(self.waits.remove_entry(&token[..]));
+                if let Some((token, record)) = self.waits.remove_entry(&token[..]) {
+                    freed.push(record.clone());
+                    gone.insert(token, record);
+                }
                 continue;
             };
             // It may have been taken away and queued anew in one call.
             if self.waits.get(&token[..]).is_none_or(|known| *known.text != *it) {
                 let record = read(it).ok_or_else(|| format!("a waiter's record that nobody can read: {}", text(it)))?;
                 self.draw("an arrival", record.number)?;
-                self.waits.insert(token.to_vec(), record);
+                freed.extend(self.waits.insert(token.to_vec(), record));
             }
         }
         Ok(gone)
@@ -279,10 +295,13 @@ impl Ledger {
         Ok(())
     }
 
-    /// A waiter that nothing is in the way of.
-    fn forgotten(&self) -> Option<(&[u8], Claim)> {
+    /// A waiter that nothing is in the way of, but for those that this says need no look.
+    fn forgotten(&self, is_as_before: impl Fn(&[u8], &Record) -> bool) -> Option<(&[u8], Claim)> {
         self.waits.iter().find_map(|(token, waiter)| {
             let claim = waiter.claim?;
+            if is_as_before(token, waiter) {
+                return None;
+            }
             let is_in_the_way = |it: &Record| waiter.claims().any(|claim| it.conflicts(claim));
             let own = changes::lock_of(token);
             let is_held = self.held.iter().any(|(token, it)| Some(&token[..]) != own && is_in_the_way(it));
@@ -302,93 +321,4 @@ impl Ledger {
         self.held.iter().any(|(other, it)| other != token && conflicts(it) && lives(other))
             || self.waits.iter().any(|(other, it)| changes::order(other, it) < arrival && conflicts(it) && lives(other))
     }
-
-    /// Everything agrees with the records (I2).
-    fn recount(&self, names: &Names<'_>, data: &Data) -> Result<(), String> {
-        let (mut counts, mut records, mut tokens) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        let mut flag = false;
-        for (field, value) in data.hash(names.nodes) {
-            match field {
-                b"tick" | b"born" | b"offset" | b"server" | b"history" => {}
-                b"waiting" => flag = true,
-                _ if field.contains(&b'.') => {
-                    tokens.insert(field.to_vec());
-                    let record = read(value).ok_or("a record that nobody can read")?;
-                    if record.claim.is_some() {
-                        records.insert(field.to_vec(), record);
-                    }
-                }
-                _ => _ = counts.insert(field.to_vec(), value.to_vec()),
-            }
-        }
-        same("holders", &records, &self.held)?;
-        same("counts of holders", &counts, &count(&self.held))?;
-        let waiting = data.hash(names.waiting).map(|(path, value)| (path.to_vec(), value.to_vec())).collect();
-        same("counts of waiters", &waiting, &count(&self.waits))?;
-        same("the flag that somebody waits", &flag, &!self.waits.is_empty())?;
-        tokens.extend(self.waits.keys().cloned());
-        let ends = data.sorted(names.deadlines).map(|(token, _)| token.to_vec()).collect();
-        same("what has an end", &tokens, &ends)?;
-        let members = |key| data.sorted(key).map(|(member, _)| member.to_vec()).collect::<BTreeSet<_>>();
-        let places = self.held.iter().map(|(token, it)| entry(it.claim.expect("held"), token)).collect();
-        same("the index of holders", &members(names.holders), &places)?;
-        let tickets = self.waits.iter().flat_map(|(token, it)| tickets(it, token)).collect();
-        same("the queues", &members(names.queues), &tickets)?;
-        // A mailbox that nobody empties goes away.
-        let stays = data.keys().find(|key| data.list(key).next().is_some() && !data.has_end(key));
-        stays.map_or(Ok(()), |key| Err(format!("the mailbox {} has no end", text(key))))
-    }
-
-    /// The same, from outside.
-    pub(super) fn recount_all(&self, keys: &Keys, data: &Data) -> Result<(), String> {
-        self.recount(&names(keys), data)
-    }
-}
-
-fn same<T: PartialEq + std::fmt::Debug>(what: &str, is: &T, should: &T) -> Result<(), String> {
-    if is == should { Ok(()) } else { Err(format!("{what} are {is:?} and should be {should:?} (I2)")) }
-}
-
-/// The nodes from the root down to this one, as the scripts write them.
-fn chain(place: &Place) -> Vec<Vec<u8>> {
-    let text = place.text();
-    (0..=text.len() / 2).map(|level| text[..2 * level].to_vec()).collect()
-}
-
-fn class(claim: Claim, is_own: bool) -> u8 {
-    match (is_own, claim.is_exclusive()) {
-        (true, _) => claim.number,
-        (false, true) => 5,
-        (false, false) => 6,
-    }
-}
-
-fn count(records: &BTreeMap<Vec<u8>, Record>) -> BTreeMap<Vec<u8>, Vec<u8>> {
-    let mut counts: BTreeMap<Vec<u8>, [u32; 6]> = BTreeMap::new();
-    for claim in records.values().flat_map(Record::claims) {
-        let nodes = chain(&claim.place);
-        let last = nodes.len() - 1;
-        for (level, node) in nodes.into_iter().enumerate() {
-            counts.entry(node).or_default()[usize::from(class(claim, level == last)) - 1] += 1;
-        }
-    }
-    let packed = |counts: [u32; 6]| counts.iter().flat_map(|count| count.to_le_bytes()).collect();
-    counts.into_iter().map(|(path, counts)| (path, packed(counts))).collect()
-}
-
-fn entry(claim: Claim, token: &[u8]) -> Vec<u8> {
-    [&claim.place.text()[..], &[0, b'0' + claim.number], token].concat()
-}
-
-fn tickets(record: &Record, token: &[u8]) -> Vec<Vec<u8>> {
-    let number = format!("{:016}", changes::order(token, record));
-    let of_claim = |claim: Claim| {
-        let nodes = chain(&claim.place);
-        let last = nodes.len() - 1;
-        let ticket = |(level, node): (usize, &Vec<u8>)| {
-            [&node[..], &[0, b'0' + class(claim, level == last)], number.as_bytes(), token].concat()
-        };
-        nodes.iter().enumerate().map(ticket).collect::<Vec<_>>()
-    };
-    record.claims().flat_map(of_claim).collect()
 }

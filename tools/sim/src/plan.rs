@@ -116,8 +116,9 @@ pub(super) enum Part {
     One(Fault, u64),
     /// All that a caller of a process does.
     Caller(usize, usize),
-    /// The operation of a caller that comes at this place.
-    Operation(usize, usize, u32),
+    /// The operation of a caller that comes at this place. Which process it is its incarnation says:
+    /// one that is started again begins from the first.
+    Operation(u64, usize, u32),
 }
 
 /// The stream that decides whether there is a grace period.
@@ -164,9 +165,9 @@ pub(super) struct Plan {
     /// Of each kind: a probability a request, or so many a simulated second; 0 is off.
     rates: [f64; Fault::ALL.len()],
     pub(super) left_out: BTreeSet<Part>,
-    /// When callers began their operations in a longer history that this one was made from: what
-    /// comes after something that is left out begins when it did there.
-    pub(super) begins: BTreeMap<(usize, usize, u32), u64>,
+    /// When callers began their operations in a longer history that this one was made from, by
+    /// incarnation, caller and number: they begin when they did there.
+    pub(super) begins: BTreeMap<(u64, usize, u32), u64>,
     /// Whether the server's data is recounted after each script.
     pub(super) recounts: bool,
 }

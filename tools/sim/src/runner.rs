@@ -118,9 +118,16 @@ pub struct Story {
 pub fn tell(seed: u64, shorten: bool, planted: Option<&Planted>) -> Story {
     let mut interpreter = interpreter(planted);
     let mut plan = Plan::new(seed);
+    let mut fails = |plan: &Plan| {
+        let outcome = World::new(plan.clone(), &mut interpreter, Trace::default()).run();
+        outcome.violation.map(|_| outcome.time)
+    };
+    // To recount everything after each script takes time, and mostly shows nothing earlier.
+    let as_it_is = fails(&plan);
     plan.recounts = true;
-    let fails = World::new(plan.clone(), &mut interpreter, Trace::default()).run().violation.is_some();
-    if fails && shorten {
+    let recounted = fails(&plan);
+    plan.recounts = as_it_is != recounted;
+    if recounted.is_some() && shorten {
         plan = Shrinker::new(&mut interpreter).shorten(plan);
     }
     let outcome = World::new(plan.clone(), &mut interpreter, Trace::on()).run();

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::emulation::Data;
-use super::ledger::{Granted, Ledger};
+use super::emulation::{Data, Touched};
+use super::ledger::{Granted, Ledger, text};
 
 /// A script that has run.
 pub(super) struct Ran<'a> {
@@ -30,10 +30,8 @@ pub(super) struct Turns {
     ends: BTreeMap<Vec<u8>, f64>,
     /// What was given back, and up to when it must not come back.
     gone: BTreeMap<Vec<u8>, u64>,
-}
-
-fn text(token: &[u8]) -> String {
-    String::from_utf8_lossy(token).into_owned()
+    /// Whether a script was seen before: else all is read, and not only what was touched.
+    knows: bool,
 }
 
 impl Turns {
@@ -44,6 +42,7 @@ impl Turns {
         granted: &[Granted],
         ledger: &Ledger,
         data: &Data,
+        touched: &Touched,
     ) -> Result<(), String> {
         for it in granted {
             self.is_not_gone(&it.token, "granted", ran)?;
@@ -58,17 +57,11 @@ impl Turns {
                 return Err(format!("{} is handed a lock for longer than a claim window (I5)", text(&it.token)));
             }
         }
-        self.ends.retain(|token, _| ledger.waits(token));
-        for token in ledger.waiters() {
-            let end = data.score(ran.deadlines, token).unwrap_or(0.0);
-            match self.ends.get_mut(token) {
-                Some(its) => *its = end,
-                None => {
-                    self.is_not_gone(token, "queued", ran)?;
-                    self.ends.insert(token.clone(), end);
-                }
-            }
+        if !std::mem::replace(&mut self.knows, true) {
+            ledger.waiters().try_for_each(|token| self.note_end(token, ran, ledger, data))?;
         }
+        let mut tokens = touched.waiters.iter().chain(&touched.ends);
+        tokens.try_for_each(|token| self.note_end(token, ran, ledger, data))?;
         if let Some(tombstone) = ran.released {
             let until = match tombstone {
                 // Its client knows that no request for it is under way.
@@ -77,6 +70,23 @@ impl Turns {
                 _ => 0,
             };
             self.gone.extend(ran.tokens.iter().map(|token| (token.to_vec(), until)));
+        }
+        Ok(())
+    }
+
+    /// Takes down when the time of a waiter is up. Who waits anew was not given back.
+    fn note_end(&mut self, token: &[u8], ran: &Ran<'_>, ledger: &Ledger, data: &Data) -> Result<(), String> {
+        if !ledger.waits(token) {
+            self.ends.remove(token);
+            return Ok(());
+        }
+        let end = data.score(ran.deadlines, token).unwrap_or(0.0);
+        match self.ends.get_mut(token) {
+            Some(its) => *its = end,
+            None => {
+                self.is_not_gone(token, "queued", ran)?;
+                self.ends.insert(token.to_vec(), end);
+            }
         }
         Ok(())
     }

@@ -47,11 +47,13 @@ impl World<'_> {
             now: self.now,
             is_steady: !self.plan.has(Fault::ClockAhead),
         };
-        let granted = it.ledger.check(&self.keys, &it.data, &self.interpreter.touched(), strict);
+        let touched = self.interpreter.touched();
+        let granted = it.ledger.check(&self.keys, &it.data, &touched, strict);
         if grace && granted.as_ref().is_ok_and(|granted| !granted.is_empty()) {
             self.cover.see("a forgotten lock is put back");
         }
-        let checked = granted.and_then(|granted| it.turns.check(&ran, &granted, &it.ledger, &it.data));
+        let checked = granted.and_then(|granted| it.turns.check(&ran, &granted, &it.ledger, &it.data, &touched));
+        drop(touched);
         if let Err(what) = checked {
             self.violate(what);
         }

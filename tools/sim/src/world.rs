@@ -125,7 +125,7 @@ pub(super) struct Outcome {
     pub(super) rows: Vec<Row>,
     /// What could be left out: faults, and operations.
     pub(super) struck: Vec<(Fault, u64)>,
-    pub(super) begun: BTreeMap<(usize, usize, u32), u64>,
+    pub(super) begun: BTreeMap<(u64, usize, u32), u64>,
 }
 
 pub(super) struct World<'a> {
@@ -154,7 +154,7 @@ pub(super) struct World<'a> {
     pub(super) losses_told: BTreeSet<u64>,
     /// Faults that came, and which of their kind.
     pub(super) struck: Vec<(Fault, u64)>,
-    pub(super) begun: BTreeMap<(usize, usize, u32), u64>,
+    pub(super) begun: BTreeMap<(u64, usize, u32), u64>,
     /// Locks that outlive their guards: any caller may take one up.
     pub(super) detached: Vec<(String, Place)>,
     /// Whether the first phase is over.

@@ -48,8 +48,9 @@ pub(super) struct Server {
     pub(super) data: Data,
     /// Microseconds since 1970.
     pub(super) time: u64,
-    /// The hashes in which tokens are watched: the first key of the script, and the fourth.
-    pub(super) watched: [Vec<u8>; 2],
+    /// The keys in which tokens are watched: of the script's keys the first, the second and the
+    /// fourth.
+    pub(super) watched: [Vec<u8>; 3],
     pub(super) touched: Touched,
 }
 
@@ -59,6 +60,8 @@ pub(in crate::redis::simulator) struct Touched {
     /// Tokens whose record was set or deleted, in that order: in the first key, that of holders,
     /// and in the fourth, that of waiters. One may be there twice.
     pub(in crate::redis::simulator) holders: Vec<Bytes>,
+    /// The same of the second key: whose end was set or taken away.
+    pub(in crate::redis::simulator) ends: Vec<Bytes>,
     pub(in crate::redis::simulator) waiters: Vec<Bytes>,
     /// Whether something was put into a list.
     pub(in crate::redis::simulator) has_mail: bool,
@@ -67,6 +70,7 @@ pub(in crate::redis::simulator) struct Touched {
 impl Touched {
     pub(super) fn clear(&mut self) {
         self.holders.clear();
+        self.ends.clear();
         self.waiters.clear();
         self.has_mail = false;
     }
@@ -135,8 +139,15 @@ impl Server {
         let is_token = || field.contains(&b'.') && field[0] != 1;
         if key == self.watched[0] && is_token() {
             self.touched.holders.push(field.into());
-        } else if key == self.watched[1] && is_token() {
+        } else if key == self.watched[2] && is_token() {
             self.touched.waiters.push(field.into());
+        }
+    }
+
+    /// An end was set, or taken away.
+    fn watch_ends<'a>(&mut self, key: &[u8], tokens: impl Iterator<Item = &'a [u8]>) {
+        if key == self.watched[1] {
+            self.touched.ends.extend(tokens.map(Bytes::from));
         }
     }
 

@@ -8,7 +8,8 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
-use mlua::{BorrowedBytes, Either, Function, IntoLua, Lua, LuaOptions, MultiValue, StdLib, Table, Value as LuaValue};
+use mlua::{Function, Lua, LuaOptions, StdLib, Table, Value as LuaValue};
+use mutextree_lua::{Item, Word};
 
 use super::commands::{Digits, Reply, Server, Touched};
 use super::data::Data;
@@ -16,10 +17,14 @@ use crate::redis::value::Value;
 
 mod packing;
 
+/// The table of limits, that no server has.
+pub(super) const LIMITS: &str = "THE_LIMITS_OF_A_HISTORY";
+
 /// What is there under these names, and nothing else; `KEYS` and `ARGV` come with a call.
-const GLOBALS: [&str; 27] = [
+const GLOBALS: [&str; 28] = [
     "KEYS",
     "ARGV",
+    LIMITS,
     "redis",
     "struct",
     "string",
@@ -67,6 +72,8 @@ pub(super) struct Engine {
     environment: Table,
     keys: Table,
     arguments: Table,
+    limits: Table,
+    last_limits: [u32; 5],
     /// How many of each the call before had.
     counts: (usize, usize),
     last_keys: Vec<String>,
@@ -85,12 +92,22 @@ impl Engine {
     pub(super) fn new() -> Self {
         let libraries = StdLib::STRING | StdLib::TABLE | StdLib::MATH;
         let lua = Lua::new_with(libraries, LuaOptions::default()).expect(SOUND);
-        // What scripts leave behind is collected once it is ten times as much as what stays.
-        lua.gc_set_pause(1000);
+        // What scripts leave behind is collected once all is three times as much as what stays.
+        lua.gc_set_pause(300);
         let server = Rc::new(RefCell::new(Server::default()));
-        let (keys, arguments) = (lua.create_table().expect(SOUND), lua.create_table().expect(SOUND));
-        let environment = environment(&lua, &server, &keys, &arguments).expect(SOUND);
-        Self { lua, server, environment, keys, arguments, counts: (0, 0), last_keys: Vec::new() }
+        let [keys, arguments, limits] = [(); 3].map(|()| lua.create_table().expect(SOUND));
+        let environment = environment(&lua, &server, [&keys, &arguments, &limits]).expect(SOUND);
+        let (last_limits, last_keys) = ([0; 5], Vec::new());
+        Self { lua, server, environment, keys, arguments, limits, last_limits, counts: (0, 0), last_keys }
+    }
+
+    /// What the scripts find as their limits from now on.
+    pub(super) fn set_limits(&mut self, limits: [u32; 5]) {
+        if self.last_limits != limits {
+            self.last_limits = limits;
+            let mut all = (1..).zip(limits);
+            all.try_for_each(|(at, limit)| self.limits.raw_seti(at, limit)).expect(SOUND);
+        }
     }
 
     /// A script, ready to run. The error is what its text is to the interpreter.
@@ -145,7 +162,7 @@ impl Engine {
             self.counts.0 = keys.len();
             self.last_keys = keys.to_vec();
             let key = |at: usize| keys.get(at).map_or_else(Vec::new, |key| key.as_bytes().to_vec());
-            self.server.borrow_mut().watched = [key(0), key(3)];
+            self.server.borrow_mut().watched = [key(0), key(1), key(3)];
         }
         let mut count = 0;
         for word in Words(arguments) {
@@ -178,10 +195,11 @@ impl<'a> Iterator for Words<'a> {
 }
 
 /// What scripts see as globals.
-fn environment(lua: &Lua, server: &Rc<RefCell<Server>>, keys: &Table, arguments: &Table) -> mlua::Result<Table> {
+fn environment(lua: &Lua, server: &Rc<RefCell<Server>>, [keys, arguments, limits]: [&Table; 3]) -> mlua::Result<Table> {
     let names = lua.globals();
     names.raw_set("KEYS", keys)?;
     names.raw_set("ARGV", arguments)?;
+    names.raw_set(LIMITS, limits)?;
     names.raw_set("redis", redis(lua, server)?)?;
     names.raw_set("struct", packing::library(lua)?)?;
 
@@ -233,18 +251,16 @@ fn environment(lua: &Lua, server: &Rc<RefCell<Server>>, keys: &Table, arguments:
 /// The table `redis`.
 fn redis(lua: &Lua, server: &Rc<RefCell<Server>>) -> mlua::Result<Table> {
     let redis = lua.create_table()?;
-    let its = server.clone();
-    let call = move |lua: &Lua, words: MultiValue| match command(&its, &words) {
-        Ok(reply) => lua_value(lua, reply),
-        Err(text) => Err(mlua::Error::external(Refused(text))),
+    let raise = |_: &Lua, text: mlua::String| -> mlua::Result<()> {
+        Err(mlua::Error::external(Refused(text.to_string_lossy().to_string())))
     };
-    redis.raw_set("call", lua.create_function(call)?)?;
     let its = server.clone();
-    let pcall = move |lua: &Lua, words: MultiValue| match command(&its, &words) {
-        Ok(reply) => lua_value(lua, reply),
-        Err(text) => table_of(lua, "err", &text),
-    };
-    redis.raw_set("pcall", lua.create_function(pcall)?)?;
+    let call = mutextree_lua::function(lua, &lua.create_function(raise)?, move |words| command(&its, words))?;
+    redis.raw_set("call", call)?;
+    let told = |lua: &Lua, text: mlua::String| table_of(lua, "err", &text.to_string_lossy());
+    let its = server.clone();
+    let pcall = mutextree_lua::function(lua, &lua.create_function(told)?, move |words| command(&its, words))?;
+    redis.raw_set("pcall", pcall)?;
     let status = |lua: &Lua, text: mlua::String| table_of(lua, "ok", &text.to_string_lossy());
     redis.raw_set("status_reply", lua.create_function(status)?)?;
     let error = |lua: &Lua, text: mlua::String| {
@@ -264,13 +280,13 @@ fn table_of(lua: &Lua, field: &str, text: &str) -> mlua::Result<LuaValue> {
     Ok(LuaValue::Table(table))
 }
 
-/// A word of a command.
-enum Word<'a> {
-    Text(BorrowedBytes<'a>),
+/// A word of a command, as the command reads it.
+enum Argument<'a> {
+    Text(&'a [u8]),
     Number(Digits),
 }
 
-impl AsRef<[u8]> for Word<'_> {
+impl AsRef<[u8]> for Argument<'_> {
     fn as_ref(&self) -> &[u8] {
         match self {
             Self::Text(text) => text,
@@ -279,51 +295,38 @@ impl AsRef<[u8]> for Word<'_> {
     }
 }
 
-fn command(server: &RefCell<Server>, words: &MultiValue) -> Result<Reply, String> {
+fn command(server: &RefCell<Server>, words: &[Word<'_>]) -> Result<Reply, String> {
     if words.is_empty() {
         return Err("ERR Please specify at least one argument for this redis lib call".into());
     }
     let mut command = Vec::with_capacity(words.len());
     for word in words {
         command.push(match word {
-            LuaValue::String(text) => Word::Text(text.as_bytes()),
-            // Lua has doubles only: so this one was.
-            LuaValue::Integer(number) => Word::Number(Digits::new(*number as f64)),
-            LuaValue::Number(number) => Word::Number(Digits::new(*number)),
-            _ => return Err("ERR Lua redis lib command arguments must be strings or integers".into()),
+            Word::Text(text) => Argument::Text(text),
+            Word::Number(number) => Argument::Number(Digits::new(*number)),
+            Word::Other => return Err("ERR Lua redis lib command arguments must be strings or integers".into()),
         });
     }
     server.borrow_mut().call(&command).map_err(Into::into)
 }
 
 /// A reply as the script sees it.
-fn lua_value(lua: &Lua, reply: Reply) -> mlua::Result<LuaValue> {
-    Ok(match reply {
-        Reply::Nil => LuaValue::Boolean(false),
-        Reply::Int(number) => LuaValue::Integer(number),
-        Reply::Bytes(bytes) => LuaValue::String(lua.create_string(&bytes)?),
-        Reply::Digits(digits) => LuaValue::String(lua.create_string(digits.text())?),
-        Reply::List(elements) => LuaValue::Table(lua.create_sequence_from(elements.iter().map(element))?),
-    })
-}
-
-/// An element of a list. Text and `false` get into Lua on a shorter way than other values do.
-fn element(reply: &Reply) -> Either<&str, Either<bool, Element<'_>>> {
-    match reply {
-        Reply::Nil => Either::Right(Either::Left(false)),
-        Reply::Bytes(bytes) => match std::str::from_utf8(bytes) {
-            Ok(text) => Either::Left(text),
-            Err(_) => Either::Right(Either::Right(Element(reply))),
-        },
-        other => Either::Right(Either::Right(Element(other))),
+impl mutextree_lua::Reply for Reply {
+    fn item(&self) -> Item<'_> {
+        match self {
+            Self::Nil => Item::False,
+            Self::Int(number) => Item::Number(*number as f64),
+            Self::Bytes(bytes) => Item::Text(bytes),
+            Self::Digits(digits) => Item::Text(digits.text()),
+            Self::List(elements) => Item::List(elements.len()),
+        }
     }
-}
 
-struct Element<'a>(&'a Reply);
-
-impl IntoLua for Element<'_> {
-    fn into_lua(self, lua: &Lua) -> mlua::Result<LuaValue> {
-        lua_value(lua, self.0.clone())
+    fn element(&self, at: usize) -> &Self {
+        match self {
+            Self::List(elements) => &elements[at],
+            other => other,
+        }
     }
 }
 

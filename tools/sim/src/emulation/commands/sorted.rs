@@ -110,6 +110,7 @@ impl Server {
                 Outcome::Nothing => last = Reply::Nil,
             }
         }
+        self.watch_ends(key, pairs.chunks_exact(2).map(|pair| pair[1].as_ref()));
         Ok(if incr { last } else { Reply::Int(added + if ch { changed } else { 0 }) })
     }
 
@@ -124,6 +125,7 @@ impl Server {
         let Some(sorted): Option<&mut Sorted> = self.data.get_mut(key)? else { return Ok(Reply::Int(0)) };
         let gone = words[1..].iter().filter(|member| sorted.remove(member.as_ref())).count();
         self.data.drop_if_empty(key);
+        self.watch_ends(key, words[1..].iter().map(AsRef::as_ref));
         Ok(Reply::Int(length(gone)))
     }
 

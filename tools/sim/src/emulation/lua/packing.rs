@@ -71,14 +71,15 @@ pub(super) fn library(lua: &Lua) -> mlua::Result<Table> {
 }
 
 /// Most that is packed are counts of a node: six small numbers, and few different ones. What was
-/// packed or unpacked before is looked up. A number that is no number is in no table.
+/// packed or unpacked before is looked up; the tables stay small, so that a processor's cache has room
+/// for them. A number that is no number is in no table.
 const CACHED: &str = "
     local pack, unpack = ...
     local layout = '<I4I4I4I4I4I4'
     local packed, unpacked, room = {}, {}, 0
     local function make_room()
       if room == 0 then
-        packed, unpacked, room = {}, {}, 20000
+        packed, unpacked, room = {}, {}, 1000
       end
       room = room - 1
     end
