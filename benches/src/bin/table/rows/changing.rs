@@ -7,8 +7,8 @@ use crate::measure::{Effort, Versus};
 use crate::report::{Bound, Report, Row, Unit, nanos};
 
 pub(crate) fn measure(effort: &Effort, report: &mut Report) {
-    row::<Narrow, NarrowAnew>(effort, report, "narrow to a child / two locks anew", 9.9);
-    row::<Upgrade, UpgradeAnew>(effort, report, "upgrade / shared, then exclusive", 9.9);
+    row::<Narrow, NarrowAnew>(effort, report, "narrow to a child / two locks anew", 8.0);
+    row::<Upgrade, UpgradeAnew>(effort, report, "upgrade / shared, then exclusive", 1.5);
 }
 
 fn row<A: Subject, B: Subject>(effort: &Effort, report: &mut Report, what: &str, bound: f64) {
