@@ -14,6 +14,7 @@ use super::protocol::keys::Target;
 use super::protocol::lock::Lock;
 use super::run::caller;
 use super::run::engine::Engine;
+use super::run::keeping;
 use super::run::look;
 use super::run::task::Acquiring;
 use crate::backend::LeaseToken;
@@ -54,12 +55,18 @@ impl RedisNode {
 
     pub(super) fn acquire(&self, request: &Request, wait: Wait) -> Result<RedisGrant, LockError> {
         let engine = self.engine.current()?;
+        if let Some(lock) = keeping::take(&engine.client, &self.target, request) {
+            return Ok(RedisGrant::new(lock, request, false));
+        }
         engine.client.may_last(request.lease)?;
         let lock = caller::acquire(engine, &self.target, request, wait)?;
         Ok(RedisGrant::new(lock, request, false))
     }
 
     pub(super) async fn acquire_async(&self, request: &Request) -> Result<RedisGrant, LockError> {
+        if let Some(lock) = keeping::take(&self.engine.current()?.client, &self.target, request) {
+            return Ok(RedisGrant::new(lock, request, true));
+        }
         self.engine.client.may_last(request.lease)?;
         let lock = Acquiring::new(&self.engine, vec![(self.target.clone(), request.clone())]).await?;
         Ok(RedisGrant::new(lock, request, true))
@@ -72,6 +79,9 @@ impl RedisNode {
 
     pub(super) fn release(&self, grant: &RedisGrant) -> Result<(), LockError> {
         let engine = self.holder(grant)?;
+        if !grant.ends && keeping::keep(&engine.client, &grant.lock, &self.target, grant.kind) {
+            return Ok(());
+        }
         if grant.of_task {
             caller::hand_back(engine, &grant.lock, &self.target, grant.kind)
         } else {
@@ -94,6 +104,7 @@ impl RedisNode {
         if grant.kind.mode == Mode::Shared {
             return Ok(());
         }
+        keeping::settle(&engine.client, &grant.lock);
         let (is_shared, result) = caller::downgrade(engine, &grant.lock);
         if is_shared {
             grant.kind.mode = Mode::Shared;
@@ -119,6 +130,7 @@ impl RedisNode {
 
     pub(super) fn detach(&self, grant: &RedisGrant) -> Result<(LeaseToken, RedisGrant), LockError> {
         let engine = self.holder(grant)?;
+        keeping::settle(&engine.client, &grant.lock);
         let (lock, kind) = caller::detach(engine, &grant.lock, &self.target, grant.kind)?;
         Ok((lock.token.as_str().into(), RedisGrant::detached(lock, kind)))
     }

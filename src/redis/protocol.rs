@@ -14,6 +14,7 @@
 //! * `held.rs`: what is done with a held lock: refresh, downgrade, detach
 //! * `change.rs`: how a held lock becomes another one: narrower, wider, or exclusive
 //! * `agenda.rs`: what is due when: renewals, heartbeats, losses, releases that failed
+//! * `keep.rs`: locks that nobody uses, and that are kept until somebody else wants them
 //! * `message.rs`: the messages in a mailbox
 //!
 //! # Invariants
@@ -39,6 +40,7 @@ pub(super) mod agenda;
 pub(super) mod calls;
 pub(super) mod change;
 pub(super) mod held;
+pub(super) mod keep;
 pub(super) mod keys;
 pub(super) mod lock;
 pub(super) mod message;

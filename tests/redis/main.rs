@@ -12,6 +12,7 @@ mod clients;
 mod failures;
 mod faults;
 mod grace;
+mod keeping;
 mod leases;
 mod paths;
 mod processes;
@@ -28,3 +29,4 @@ mod times;
 use common::{conformance, hand};
 
 conformance!(suite, server::new_tree);
+conformance!(keeping_suite, keeping::new_tree);

@@ -23,6 +23,8 @@ pub(in crate::redis) enum Script {
     Break,
     Hello,
     Probe,
+    GiveBack,
+    InUse,
 }
 
 macro_rules! text {
@@ -42,7 +44,7 @@ macro_rules! whole {
 }
 
 impl Script {
-    pub(in crate::redis) const ALL: [Self; 17] = [
+    pub(in crate::redis) const ALL: [Self; 19] = [
         Self::Acquire,
         Self::Release,
         Self::AcquireSet,
@@ -60,6 +62,8 @@ impl Script {
         Self::Break,
         Self::Hello,
         Self::Probe,
+        Self::GiveBack,
+        Self::InUse,
     ];
 
     pub(in crate::redis) fn text(self) -> &'static str {
@@ -89,6 +93,8 @@ impl Script {
             Self::Break => whole!(" flags=allow-oom", "break.lua"),
             Self::Hello => text!(" flags=allow-oom", "prelude.lua", "greet.lua", "tree.lua", "hello.lua"),
             Self::Probe => text!(" flags=allow-oom", "prelude.lua", "probe.lua"),
+            Self::GiveBack => whole!(" flags=allow-oom", "give_back.lua"),
+            Self::InUse => whole!(" flags=allow-oom", "in_use.lua"),
         }
     }
 }

@@ -1,10 +1,14 @@
 //! What the calling thread does with a lock that becomes another one: narrower, wider, or
 //! exclusive.
 
+use std::thread;
+use std::time::Duration;
+
 use super::caller::{instant, may_wait, not_held, perform};
 use super::client::store_error;
 use super::engine::Engine;
 use super::inbox::Inbox;
+use super::keeping::settle;
 use crate::error::LockError;
 use crate::observe::meters::retried;
 use crate::observe::{Store, Waiting};
@@ -18,12 +22,14 @@ use crate::redis::protocol::held::Outcome;
 use crate::redis::protocol::keys::Target;
 use crate::redis::protocol::lock::Lock;
 use crate::redis::protocol::message::News;
+use crate::redis::protocol::timing::{RECALL, recall_pause};
 use crate::request::{Kind, Request, Wait};
 
 /// Makes a lock one for each of these nodes. After an error other than `NotHeld` it is held as
 /// before. If it is not known whether the server has done it, the lock is lost.
 pub(in crate::redis) fn narrow(engine: &Engine, lock: &Arc<Lock>, to: &[&Target]) -> Result<Vec<Arc<Lock>>, LockError> {
     let client = &*engine.client;
+    settle(client, lock);
     let kept = to.iter().map(|&target| (client.new_part(lock, target), target.clone())).collect();
     let narrow = Narrow::new(lock, kept, &client.name, &client.timing, clock());
     // Nobody renews it from now on: to be told that there is no such lock would be to lose it.
@@ -71,21 +77,33 @@ pub(in crate::redis) fn widen(
     kind: Kind,
 ) -> Result<Arc<Lock>, LockError> {
     let client = &*engine.client;
+    settle(client, lock);
+    let until = clock() + RECALL;
     let mut widen = Widen::new(lock, target, kind, &client.name, &client.timing);
-    let got = perform(
-        client,
-        &mut widen,
-        |widen| widen.call(&client.timing),
-        |widen, answer: Result<Changed, Failure>, _, hopeless| {
-            let (got, more) = widen.answered(answer, hopeless);
-            client.left_over(more);
-            got
-        },
-    );
+    let mut asked = 0;
+    let got = loop {
+        let got = perform(
+            client,
+            &mut widen,
+            |widen| widen.call(&client.timing),
+            |widen, answer: Result<Changed, Failure>, _, hopeless| {
+                let (got, more) = widen.answered(answer, hopeless);
+                client.left_over(more);
+                got
+            },
+        );
+        match got {
+            Got::Kept(_) if clock() < until => {
+                thread::sleep(Duration::from_micros(recall_pause(asked)));
+                asked += 1;
+            }
+            got => break got,
+        }
+    };
     match got {
         Got::It(moved) if client.agenda(|agenda| agenda.moved(&moved)) => Ok(moved),
         Got::It(_) | Got::NotHeld => Err(lost(engine, lock)),
-        Got::Blocked(blocker) | Got::Upgrading(blocker) => Err(LockError::WouldBlock { blocker }),
+        Got::Blocked(blocker) | Got::Kept(blocker) | Got::Upgrading(blocker) => Err(LockError::WouldBlock { blocker }),
         Got::Failed(failure) => Err(store_error(failure)),
     }
 }
@@ -105,6 +123,7 @@ pub(in crate::redis) fn upgrade(
     kind: Kind,
     wait: Wait,
 ) -> Result<(), LockError> {
+    settle(&engine.client, lock);
     let inbox = Arc::new(Inbox::of_thread());
     let (mut waiting, request) = (None, Request::new(kind));
     engine.client.agenda(|agenda| agenda.upgrades(lock, Some(inbox.clone())));
@@ -154,7 +173,7 @@ fn ask(
                 return match got {
                     Got::It(()) => Ok(()),
                     Got::NotHeld => Err(lost(engine, lock)),
-                    Got::Blocked(blocker) => Err(LockError::refused(wait, blocker)),
+                    Got::Blocked(blocker) | Got::Kept(blocker) => Err(LockError::refused(wait, blocker)),
                     Got::Upgrading(blocker) => Err(LockError::Upgrading { blocker }),
                     Got::Failed(failure) => Err(store_error(failure)),
                 };

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::inbox::Inbox;
+use super::keeping::Keeping;
 use crate::backend::LostLock;
 use crate::backend::loss::Losses;
 use crate::error::LockError;
@@ -23,6 +24,9 @@ use crate::redis::value::Value;
 use crate::redis::wire::{self, Connection, Wire};
 use crate::request::Request;
 
+/// What the name of a client begins with that may keep what it does not use.
+const KEEPER: &str = "k";
+
 pub(in crate::redis) struct Client {
     pub(in crate::redis) wire: Wire,
     pub(in crate::redis) timing: Timing,
@@ -37,6 +41,8 @@ pub(in crate::redis) struct Client {
     agenda: Mutex<Kept>,
     changed: Condvar,
     pub(in crate::redis) losses: Losses,
+    /// What it keeps that nobody uses; nothing if that is off.
+    pub(in crate::redis) keeping: Option<Keeping>,
     stopped: AtomicBool,
 }
 
@@ -48,7 +54,7 @@ struct Kept {
 
 impl Client {
     /// Connects to nothing yet.
-    pub(super) fn new(wire: Wire, timing: Timing, tree: &str) -> Result<Self, RedisStoreError> {
+    pub(super) fn new(wire: Wire, timing: Timing, tree: &str, keep: u64) -> Result<Self, RedisStoreError> {
         let mut random = [0; 12];
         getrandom::fill(&mut random)
             .map_err(|error| RedisStoreError::Config(format!("no random number could be had: {error}")))?;
@@ -60,7 +66,9 @@ impl Client {
         Ok(Self {
             wire,
             timing,
-            name: random.iter().map(|byte| format!("{byte:02x}")).collect(),
+            name: std::iter::once(if keep > 0 { KEEPER } else { "" }.to_owned())
+                .chain(random.iter().map(|byte| format!("{byte:02x}")))
+                .collect(),
             by_hash: by_hash.into(),
             keys,
             last_number: AtomicU64::new(0),
@@ -68,6 +76,7 @@ impl Client {
             agenda: Mutex::new(Kept { agenda: Agenda::new(timing), sleeps: 0 }),
             changed: Condvar::new(),
             losses: Losses::new(),
+            keeping: (keep > 0).then(|| Keeping::new(keep)),
             stopped: AtomicBool::new(false),
         })
     }
@@ -88,13 +97,19 @@ impl Client {
     /// A lock on a part of what another one covers: the same but for the token.
     pub(super) fn new_part(&self, of: &Lock, target: &Target) -> Arc<Lock> {
         let number = self.last_number.fetch_add(1, Ordering::Relaxed) + 1;
-        Arc::new(Lock::new(number, &self.name, target.path.clone(), of.owner.clone(), of.lease))
+        let lock = Lock::new(number, &self.name, target.path.clone(), of.owner.clone(), of.lease);
+        lock.never_keep();
+        Arc::new(lock)
     }
 
     fn lock(&self, target: &Target, request: &Request) -> Lock {
         let lease = request.lease.map_or(self.timing.lease, micros);
         let number = self.last_number.fetch_add(1, Ordering::Relaxed) + 1;
-        Lock::new(number, &self.name, target.path.clone(), request.owner.clone(), lease)
+        let lock = Lock::new(number, &self.name, target.path.clone(), request.owner.clone(), lease);
+        if let Some(keeping) = &self.keeping {
+            keeping.asks(&lock);
+        }
+        lock
     }
 
     /// Whether a lease may be so long: no longer than a grace period, if there are any.
@@ -149,6 +164,7 @@ impl Client {
     /// The store is gone: its threads end when they next look.
     pub(super) fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
+        self.keeping.iter().for_each(Keeping::stop);
         self.agenda(Agenda::look_now);
     }
 

@@ -4,6 +4,7 @@
 use std::thread;
 
 use super::client::Client;
+use super::keeping::Keeping;
 use crate::redis::clock::clock;
 use crate::redis::command::command;
 use crate::redis::primitives::{Arc, AtomicBool, Ordering};
@@ -57,6 +58,7 @@ fn run(client: &Client) {
             }
             // What came while nobody listened is found by heartbeats, now.
             client.agenda(|agenda| agenda.beat_soon(clock()));
+            client.keeping.iter().for_each(Keeping::recall_all);
         }
         let Some(open) = &mut connection else { continue };
         let deadline = client.timing.call_deadline(clock()).saturating_add(KEEPS * 1_000_000);
@@ -86,7 +88,11 @@ fn deliver(client: &Client, text: &[u8]) {
             }
         }
         Some((number, Message::Broken(fencing_token))) => client.agenda(|agenda| agenda.broken(number, fencing_token)),
-        None => {}
+        None => {
+            if let (Some(keeping), Some((path, kind))) = (&client.keeping, message::parse_recall(text)) {
+                keeping.recalled(client, &path, kind);
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use super::caller::twice;
-use super::client::store_error;
+use super::client::{Client, store_error};
 use super::engine::Engine;
 use crate::backend::{HeldLock, LeaseToken};
 use crate::error::{Blocker, LockError};
@@ -30,6 +30,8 @@ pub(in crate::redis) fn list(engine: &Engine, target: &Target, waiters: bool) ->
         let Listed { entries, next } = twice(client, &call).map_err(store_error)?;
         for entry in entries {
             match entry {
+                // What is kept here is held by nobody.
+                Entry::Held(lock) if is_kept(client, &lock) => {}
                 Entry::Held(lock) => held.push(lock),
                 Entry::Waiting { token, arrival, lock } => waiting.push((arrival, token, lock)),
             }
@@ -51,6 +53,11 @@ pub(in crate::redis) fn list(engine: &Engine, target: &Target, waiters: bool) ->
         }
     }
     Ok(Snapshot::new(held, waiting.into_iter().map(|(.., lock)| lock).collect()))
+}
+
+fn is_kept(client: &Client, lock: &HeldLock) -> bool {
+    let (Some(keeping), Some(name)) = (&client.keeping, &lock.name) else { return false };
+    lock.client.as_ref() == Some(&client.name) && keeping.has(name.as_str(), &lock.path)
 }
 
 /// The token of the lock that is to become exclusive, if that is what this one waits for.
@@ -77,7 +84,7 @@ pub(in crate::redis) fn break_lock(engine: &Engine, lock: &HeldLock) -> Result<b
         }
         answer => (answer, false),
     };
-    let Answered { yes, more } = answer.map_err(store_error)?;
+    let Answered { yes, more, .. } = answer.map_err(store_error)?;
     client.left_over(more);
     // What a request without an answer has done is not known: then it is gone either way.
     Ok(yes == Some(true) || again)
