@@ -44,7 +44,7 @@ impl Listener {
 fn run(client: &Client) {
     let (mailbox, keeps) = (client.keys.mailbox(&client.name), KEEPS.to_string());
     let listen = command(&[b"BLMPOP", keeps.as_bytes(), b"1", mailbox.as_bytes(), b"LEFT", b"COUNT", b"64"]);
-    let mut connection = None;
+    let (mut connection, mut has_listened) = (None, false);
     let mut retry = RETRY;
     while !client.is_stopped() {
         if connection.is_none() {
@@ -58,7 +58,10 @@ fn run(client: &Client) {
             }
             // What came while nobody listened is found by heartbeats, now.
             client.agenda(|agenda| agenda.beat_soon(clock()));
-            client.keeping.iter().for_each(Keeping::recall_all);
+            // Before the first connection nothing was lost: the mailbox keeps it.
+            if std::mem::replace(&mut has_listened, true) {
+                client.keeping.iter().for_each(Keeping::recall_all);
+            }
         }
         let Some(open) = &mut connection else { continue };
         let deadline = client.timing.call_deadline(clock()).saturating_add(KEEPS * 1_000_000);

@@ -164,17 +164,24 @@ impl World<'_> {
         };
         let members = self.members(process, caller, (place, kind), &request);
         let it = &mut self.processes[process];
+        it.callers[caller].holds_for = hold;
+        if self.take_kept(process, caller, (place, kind), &request) {
+            return;
+        }
+        let it = &mut self.processes[process];
+        let recalls = it.keep.as_ref().map_or(0, |keep| keep.recalled());
         let length = request.lease.map_or(timing.lease, micros);
         let mut locks = members.iter().map(|(target, _)| {
             it.numbers += 1;
-            Lock::new(it.numbers, &it.name, target.path.clone(), None, length)
+            let lock = Lock::new(it.numbers, &it.name, target.path.clone(), None, length);
+            lock.counts_from(recalls);
+            lock
         });
         let first = locks.next().expect("it wants something");
         let lock = Arc::new(first.with_others(locks.map(Arc::new).collect()));
         it.callers[caller].epoch += 1;
         it.callers[caller].news = News::Nothing;
         it.callers[caller].dropped_at = dropped.map_or(NEVER, |time| self.now + time);
-        it.callers[caller].holds_for = hold;
         let waiter = Waiter { caller, epoch: it.callers[caller].epoch };
         let all = members.iter().map(|(target, request)| (target.clone(), request));
         let mut machine = Box::new(Acquisition::of_set(all, lock, may_wait, waiter, &it.name, &timing));
@@ -305,12 +312,12 @@ impl World<'_> {
         }
     }
 
-    fn granted(&mut self, process: usize, caller: usize, lock: Arc<Lock>, what: (Place, Kind), sent: u64) {
+    pub(super) fn granted(&mut self, process: usize, caller: usize, lock: Arc<Lock>, what: (Place, Kind), sent: u64) {
         let also = std::mem::take(&mut self.processes[process].callers[caller].also);
         let hold = if self.is_calm { 0 } else { self.processes[process].callers[caller].holds_for };
         let mut all: Vec<Held> = Vec::new();
         for (lock, (place, kind)) in lock.all().zip(std::iter::once(what).chain(also)) {
-            let id = self.processes[process].incarnation << 32 | lock.number;
+            let id = self.id_of(process, lock);
             let judged = self.judged(process, lock.deadline(), sent);
             let claim = Claim::new(place, kind);
             let token = lock.fencing_token();
@@ -342,6 +349,18 @@ impl World<'_> {
         }
         held.others = all;
         self.hold(process, caller, held);
+    }
+
+    /// As the judge knows a grant: of a lock that is lent, each has a number of its own.
+    fn id_of(&mut self, process: usize, lock: &Lock) -> u64 {
+        let it = &mut self.processes[process];
+        let number = if lock.was_lent_before() {
+            it.numbers += 1;
+            it.numbers
+        } else {
+            lock.number
+        };
+        it.incarnation << 32 | number
     }
 
     /// A future is gone that had no request under way.

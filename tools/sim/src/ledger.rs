@@ -292,6 +292,11 @@ impl Ledger {
         })
     }
 
+    /// Whether anybody waits that this is in conflict with.
+    pub(super) fn has_waiter(&self, claim: Claim) -> bool {
+        self.waits.values().any(|it| it.conflicts(claim))
+    }
+
     /// Whether a request for this, by this token, was refused with a cause: something that it
     /// conflicts with, and whose time is not up.
     pub(super) fn has_cause(&self, keys: &Keys, data: &Data, token: &[u8], claim: Claim, time: u64) -> bool {
@@ -309,7 +314,7 @@ impl Ledger {
         let mut flag = false;
         for (field, value) in data.hash(names.nodes) {
             match field {
-                b"tick" | b"born" | b"offset" | b"server" | b"history" => {}
+                b"tick" | b"born" | b"offset" | b"server" | b"history" | b"keeps" => {}
                 b"waiting" => flag = true,
                 _ if field.contains(&b'.') => {
                     tokens.insert(field.to_vec());

@@ -38,6 +38,9 @@ pub(super) enum Purpose {
     },
     /// One of the releases that go as one pipeline.
     Clean(GivenUp),
+    /// What was kept, on its way back; and what is in use.
+    Kept(Release),
+    InUse,
     /// What a call has left to do.
     More,
     /// To a server that may have forgotten what is held.
@@ -67,6 +70,8 @@ impl World<'_> {
             Purpose::Renewals { batch, rest } => self.renewed(process, line, (batch, rest), answer, sent),
             Purpose::Heartbeats { batch, rest } => self.beaten(process, line, (batch, rest), answer, sent),
             Purpose::Clean(given_up) => self.cleaned(process, line, given_up, answer),
+            Purpose::Kept(release) => self.kept_answered(process, release, answer),
+            Purpose::InUse => self.in_use_answered(process, answer),
             Purpose::Hello => {
                 if let Ok(Greeted(left)) = Reply::from_answer(answer) {
                     self.processes[process].has_greeted = true;

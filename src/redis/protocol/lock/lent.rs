@@ -91,6 +91,11 @@ impl Lock {
         state.keeping.let_go_at > 0 && self.fencing_token() > state.keeping.first
     }
 
+    /// Whether it had another user before.
+    pub(in crate::redis) fn was_lent_before(&self) -> bool {
+        self.state.lock().keeping.let_go_at > 0
+    }
+
     /// Whether this was its fencing token at any time since it was granted.
     pub(in crate::redis::protocol) fn has_had(&self, fencing_token: u64) -> bool {
         let first = self.state.lock().keeping.first;
