@@ -221,11 +221,49 @@ fn a_connection_that_is_cut_is_a_recall_of_everything() {
     let store = RedisStore::builder(&server.url()).keep(LONG).connect().unwrap();
     let other = RedisStore::builder(&server.url()).heartbeat(Duration::from_secs(60)).connect().unwrap();
     drop(lock(&store, "a"));
-    let () = redis::cmd("CLIENT").arg("KILL").arg("TYPE").arg("normal").arg("SKIPME").arg("yes")
+    let () = redis::cmd("CLIENT")
+        .arg("KILL")
+        .arg("TYPE")
+        .arg("normal")
+        .arg("SKIPME")
+        .arg("yes")
         .query(&mut server.connect())
         .unwrap();
     let began = Instant::now();
     while other.try_lock("a").is_err() {
         assert!(began.elapsed() < SOON);
     }
+}
+
+#[test]
+fn what_is_kept_is_counted() {
+    let (store, other) = pair();
+    assert_eq!(other.kept_locks(), mutextree::KeptLocks::default());
+    for _ in 0..3 {
+        lock(&store, "a").unlock().unwrap();
+    }
+    let counted = store.kept_locks();
+    assert_eq!((counted.kept, counted.hits, counted.misses, counted.recalls), (1, 2, 1, 0));
+    lock(&other, "a").unlock().unwrap();
+    let counted = store.kept_locks();
+    assert!(counted.recalls >= 1, "{counted:?}");
+    assert_eq!((counted.kept, counted.given_back), (0, 1));
+}
+
+#[test]
+fn tokens_rise_though_the_clock_was_set_back() {
+    let (store, other) = pair();
+    let mut token = 0;
+    for _ in 0..50_000 {
+        token = lock(&store, "a").fencing_token();
+    }
+    // As if the server's clock had been set back by an hour.
+    let hour: i64 = 3_600_000_000;
+    let () = redis::cmd("HINCRBY")
+        .arg(format!("{{{}}}:n", tree_of(&store)))
+        .arg("offset")
+        .arg(-hour)
+        .query(&mut shared().connect())
+        .unwrap();
+    assert!(lock(&other, "a").fencing_token() > token);
 }

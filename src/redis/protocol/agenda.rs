@@ -18,14 +18,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::keys;
 use super::calls::{Found, More, Refreshed};
+use super::keys;
 use super::lock::Lock;
 use super::message::News;
 use super::release::Release;
 use super::timing::{NEVER, RETRY, Timing, renewal_retry};
-use crate::redis::error::Failure;
 use crate::path::TreePath;
+use crate::redis::error::Failure;
 use crate::redis::primitives::Arc;
 use crate::request::{Kind, conflicts};
 

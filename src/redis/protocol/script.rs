@@ -36,10 +36,10 @@ macro_rules! text {
 /// A script with all that the scripts share; a fast path comes before that.
 macro_rules! whole {
     ($flags:literal, $own:literal) => {
-        text!($flags, "prelude.lua", "tree.lua", "sets.lua", "turns.lua", $own)
+        text!($flags, "prelude.lua", "tree.lua", "sets.lua", "turns.lua", "kept.lua", $own)
     };
     ($flags:literal, $fast:literal, $own:literal) => {
-        text!($flags, "prelude.lua", $fast, "tree.lua", "sets.lua", "turns.lua", $own)
+        text!($flags, "prelude.lua", $fast, "tree.lua", "sets.lua", "turns.lua", "kept.lua", $own)
     };
 }
 
@@ -78,6 +78,7 @@ impl Script {
                 "tree.lua",
                 "sets.lua",
                 "turns.lua",
+                "kept.lua",
                 "reclaim.lua",
                 "refresh.lua",
             ),

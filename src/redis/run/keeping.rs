@@ -13,6 +13,7 @@ use super::client::Client;
 use crate::path::TreePath;
 use crate::redis::clock::{clock, until};
 use crate::redis::error::Failure;
+use crate::redis::kept::KeptLocks;
 use crate::redis::primitives::{Arc, AtomicU64, Condvar, Mutex, Ordering};
 use crate::redis::protocol::calls::{self, Answered, Released};
 use crate::redis::protocol::keep::{Found, Keep};
@@ -30,7 +31,7 @@ const LOOKS: u64 = 1_000;
 pub(in crate::redis) struct Keeping {
     state: Mutex<State>,
     changed: Condvar,
-    pub(in crate::redis) counts: Counts,
+    counts: Counts,
 }
 
 struct State {
@@ -45,14 +46,15 @@ struct State {
 
 /// What has come of keeping locks, since the store was made.
 #[derive(Debug, Default)]
-pub(in crate::redis) struct Counts {
-    pub(in crate::redis) hits: AtomicU64,
-    pub(in crate::redis) misses: AtomicU64,
-    pub(in crate::redis) recalls: AtomicU64,
+struct Counts {
+    hits: AtomicU64,
+    misses: AtomicU64,
+    recalls: AtomicU64,
+    given_back: AtomicU64,
 }
 
-fn count(what: &AtomicU64) {
-    what.fetch_add(1, Ordering::Relaxed); // Relaxed: only counted
+fn count(what: &AtomicU64, by: usize) {
+    what.fetch_add(by as u64, Ordering::Relaxed); // Relaxed: only counted
 }
 
 impl Keeping {
@@ -81,14 +83,21 @@ impl Keeping {
         }
     }
 
-    /// A lock is about to be asked for.
-    pub(super) fn asks(&self, lock: &Lock) {
-        lock.counts_from(self.state.lock().keep.recalled());
+    /// How many recalls there have been: noted by whoever is about to ask for a lock.
+    pub(super) fn recalls(&self) -> u64 {
+        self.state.lock().keep.recalled()
     }
 
-    /// How many locks are kept.
-    pub(in crate::redis) fn count(&self) -> usize {
-        self.state.lock().keep.count()
+    /// What is kept now, and what has come of it.
+    pub(in crate::redis) fn counted(&self) -> KeptLocks {
+        let read = |what: &AtomicU64| what.load(Ordering::Relaxed); // Relaxed: only counted
+        KeptLocks {
+            kept: self.state.lock().keep.count(),
+            hits: read(&self.counts.hits),
+            misses: read(&self.counts.misses),
+            recalls: read(&self.counts.recalls),
+            given_back: read(&self.counts.given_back),
+        }
     }
 
     /// Whether nobody uses the lock with this token, and it is kept.
@@ -98,8 +107,9 @@ impl Keeping {
 
     /// Somebody else wants a lock of this kind.
     pub(super) fn recalled(&self, client: &Client, path: &TreePath, kind: Kind) {
-        count(&self.counts.recalls);
+        count(&self.counts.recalls, 1);
         let back = self.state.lock().keep.recall(path, kind, clock());
+        count(&self.counts.given_back, back.len());
         let in_use = client.agenda(|agenda| agenda.in_the_way(path, kind));
         let mut state = self.state.lock();
         state.back.extend(back);
@@ -140,7 +150,7 @@ pub(in crate::redis) fn take(client: &Client, target: &Target, request: &Request
             Found::It(lock) => {
                 drop(state);
                 client.agenda(|agenda| agenda.held(&lock));
-                count(&keeping.counts.hits);
+                count(&keeping.counts.hits, 1);
                 return Some(lock);
             }
             Found::Soon => {
@@ -155,7 +165,7 @@ pub(in crate::redis) fn take(client: &Client, target: &Target, request: &Request
             Found::Nothing => break,
         }
     }
-    count(&keeping.counts.misses);
+    count(&keeping.counts.misses, 1);
     None
 }
 

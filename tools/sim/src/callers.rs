@@ -14,6 +14,7 @@ use crate::redis::primitives::Arc;
 use crate::redis::protocol::acquisition::{Acquisition, MayWait, Step};
 use crate::redis::protocol::agenda::Agenda;
 use crate::redis::protocol::calls::Reply;
+use crate::redis::protocol::keep::Keep;
 use crate::redis::protocol::lock::Lock;
 use crate::redis::protocol::message::News;
 use crate::redis::protocol::timing::{NEVER, micros};
@@ -163,19 +164,16 @@ impl World<'_> {
             None => MayWait::Until(NEVER),
         };
         let members = self.members(process, caller, (place, kind), &request);
-        let it = &mut self.processes[process];
-        it.callers[caller].holds_for = hold;
+        self.processes[process].callers[caller].holds_for = hold;
         if self.take_kept(process, caller, (place, kind), &request) {
             return;
         }
         let it = &mut self.processes[process];
-        let recalls = it.keep.as_ref().map_or(0, |keep| keep.recalled());
-        let length = request.lease.map_or(timing.lease, micros);
+        let (recalls, own) = (it.keep.as_ref().map_or(0, Keep::recalled), request.lease.map(micros));
         let mut locks = members.iter().map(|(target, _)| {
             it.numbers += 1;
-            let lock = Lock::new(it.numbers, &it.name, target.path.clone(), None, length);
-            lock.counts_from(recalls);
-            lock
+            Lock::new(it.numbers, &it.name, target.path.clone(), None, own.unwrap_or(timing.lease))
+                .with_recalls(recalls)
         });
         let first = locks.next().expect("it wants something");
         let lock = Arc::new(first.with_others(locks.map(Arc::new).collect()));
@@ -351,18 +349,6 @@ impl World<'_> {
         self.hold(process, caller, held);
     }
 
-    /// As the judge knows a grant: of a lock that is lent, each has a number of its own.
-    fn id_of(&mut self, process: usize, lock: &Lock) -> u64 {
-        let it = &mut self.processes[process];
-        let number = if lock.was_lent_before() {
-            it.numbers += 1;
-            it.numbers
-        } else {
-            lock.number
-        };
-        it.incarnation << 32 | number
-    }
-
     /// A future is gone that had no request under way.
     fn drop_future(&mut self, process: usize, machine: Acquisition<Waiter>) {
         self.cover.see("a task is dropped while it waits");
@@ -380,18 +366,6 @@ impl World<'_> {
             LockError::Store(_) => self.cover.see("an acquisition fails"),
             LockError::TimedOut { .. } => self.cover.see("an acquisition times out"),
             _ => self.cover.see("a try is refused"),
-        }
-    }
-
-    /// Nothing that tasks gave back is under way any more.
-    pub(super) fn debt_paid(&mut self, process: usize) {
-        if self.processes[process].debts > 0 {
-            return;
-        }
-        for caller in 0..self.plan.callers {
-            if matches!(self.processes[process].callers[caller].state, State::Settles { .. }) {
-                self.wake(process, caller, self.now);
-            }
         }
     }
 

@@ -319,7 +319,9 @@ impl World<'_> {
                 held.lock.lose();
                 self.agenda(process).look_now();
             }
-            Got::Blocked(_) | Got::Kept(_) | Got::Upgrading(_) | Got::Failed(_) => self.cover.see("a lock is not widened"),
+            Got::Blocked(_) | Got::Kept(_) | Got::Upgrading(_) | Got::Failed(_) => {
+                self.cover.see("a lock is not widened")
+            }
         }
         self.back_to_hold(process, caller, held);
     }

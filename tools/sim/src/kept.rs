@@ -2,6 +2,7 @@
 //! histories.
 
 use super::claim::{Claim, Place};
+use super::plan::MILLI;
 use super::process::Held;
 use super::sends::{Answer, Purpose};
 use super::world::{Event, World};
@@ -15,8 +16,21 @@ use crate::redis::protocol::release::{Outcome, Release};
 use crate::request::{Kind, Request};
 
 impl World<'_> {
+    /// Recalls come from the first lock on.
+    pub(super) fn start_keeping(&mut self, process: usize) {
+        if self.plan.keep > 0 {
+            self.start_listener(process);
+        }
+    }
+
     /// A caller has what is kept, if there is the very lock that it wants.
-    pub(super) fn take_kept(&mut self, process: usize, caller: usize, (place, kind): (Place, Kind), request: &Request) -> bool {
+    pub(super) fn take_kept(
+        &mut self,
+        process: usize,
+        caller: usize,
+        (place, kind): (Place, Kind),
+        request: &Request,
+    ) -> bool {
         let (now, timing) = (self.clock(process), self.plan.timing);
         let it = &mut self.processes[process];
         if request.lease.is_some() || !it.callers[caller].also.is_empty() {
@@ -40,6 +54,18 @@ impl World<'_> {
             }
             Found::Soon | Found::Nothing => false,
         }
+    }
+
+    /// As the judge knows a grant: of a lock that is lent, each has a number of its own.
+    pub(super) fn id_of(&mut self, process: usize, lock: &Lock) -> u64 {
+        let it = &mut self.processes[process];
+        let number = if lock.was_lent_before() {
+            it.numbers += 1;
+            it.numbers
+        } else {
+            lock.number
+        };
+        it.incarnation << 32 | number
     }
 
     /// Whether a lock that a caller lets go of is kept.
@@ -69,8 +95,27 @@ impl World<'_> {
         }
         let back = it.keep.as_mut().map(|keep| keep.idle(now)).unwrap_or_default();
         if !back.is_empty() {
+            self.check_recalled(process, &back);
             self.cover.see("a kept lock was idle for long");
             self.give_back_kept(process, back);
+        }
+    }
+
+    /// Where nothing goes wrong, whoever waits has had recalled what nobody uses in his way (K3).
+    fn check_recalled(&mut self, process: usize, back: &[Arc<Lock>]) {
+        let it = &self.servers[self.master];
+        if self.plan.has_faults() {
+            return;
+        }
+        let before = it.time(self.now).saturating_sub(100 * MILLI);
+        let forgets = back.iter().find_map(|lock| {
+            let (_, held) = it.ledger.holders().find(|(token, _)| token[..] == *lock.token.as_bytes())?;
+            let claim = held.claim?;
+            let waits = it.ledger.waiting().any(|waiter| waiter.number < before && waiter.conflicts(claim));
+            waits.then(|| lock.path.clone())
+        });
+        if let Some(path) = forgets {
+            self.violate(format!("process {process} keeps {path}, somebody waits, and it was not recalled (K3)"));
         }
     }
 
@@ -147,7 +192,7 @@ impl World<'_> {
         let holders: Vec<_> = holders.filter_map(|(token, it)| Some((token, it.claim?.place))).collect();
         let is_refused_by_nobody = !holders.is_empty()
             && holders.iter().all(|&(token, place)| self.is_idle(token, place))
-            && !it.ledger.has_waiter(claim);
+            && !it.ledger.waiting().any(|it| it.conflicts(claim));
         if is_refused_by_nobody {
             self.violate(format!("{claim} is refused, and nobody uses what is in its way (K6)"));
         }

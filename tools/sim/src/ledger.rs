@@ -135,6 +135,10 @@ impl Ledger {
         self.waits.keys()
     }
 
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &Record> {
+        self.waits.values()
+    }
+
     pub(super) fn waits(&self, token: &[u8]) -> bool {
         self.waits.contains_key(token)
     }
@@ -290,11 +294,6 @@ impl Ledger {
             let is_late = || self.waits.iter().any(|(token, it)| changes::order(token, it) < turn && is_in_the_way(it));
             (!is_held && !is_late()).then_some((&token[..], claim))
         })
-    }
-
-    /// Whether anybody waits that this is in conflict with.
-    pub(super) fn has_waiter(&self, claim: Claim) -> bool {
-        self.waits.values().any(|it| it.conflicts(claim))
     }
 
     /// Whether a request for this, by this token, was refused with a cause: something that it

@@ -3,8 +3,8 @@
 use crate::redis::primitives::Arc;
 use crate::redis::protocol::acquisition::Acquisition;
 use crate::redis::protocol::agenda::Agenda;
-use crate::redis::protocol::keep::Keep;
 use crate::redis::protocol::held::{Detach, Downgrade, Refresh, RefreshAll};
+use crate::redis::protocol::keep::Keep;
 use crate::redis::protocol::lock::Lock;
 use crate::redis::protocol::message::News;
 use crate::redis::protocol::release::Release;

@@ -1,6 +1,6 @@
 //! [`Purpose`]: who gets the answer to a request.
 
-use super::process::Waiter;
+use super::process::{State, Waiter};
 use super::world::World;
 use crate::redis::error::Failure;
 use crate::redis::primitives::Arc;
@@ -161,5 +161,17 @@ impl World<'_> {
         }
         self.processes[process].debts -= 1;
         self.debt_paid(process);
+    }
+
+    /// Nothing that tasks gave back is under way any more.
+    fn debt_paid(&mut self, process: usize) {
+        if self.processes[process].debts > 0 {
+            return;
+        }
+        for caller in 0..self.plan.callers {
+            if matches!(self.processes[process].callers[caller].state, State::Settles { .. }) {
+                self.wake(process, caller, self.now);
+            }
+        }
     }
 }

@@ -51,7 +51,6 @@ pub(super) enum Event {
         incarnation: u64,
     },
     /// The listener of a process connects; its command gets to the server; messages get to it.
-    /// What a process keeps may have been idle for long enough.
     Idles {
         process: usize,
         incarnation: u64,
@@ -232,9 +231,7 @@ impl<'a> World<'a> {
     }
 
     pub(super) fn start_callers(&mut self, process: usize) {
-        if self.plan.keep > 0 {
-            self.start_listener(process); // recalls come from the first lock on
-        }
+        self.start_keeping(process);
         for caller in 0..self.plan.callers {
             let is_left_out = self.plan.left_out.contains(&Part::Caller(process, caller));
             if !is_left_out {
@@ -321,7 +318,9 @@ impl<'a> World<'a> {
                 (self.processes[request.process].incarnation == request.incarnation).then_some(request.process)
             }
             Event::Wake { process, .. } | Event::Look { process, .. } => Some(*process),
-            Event::Idles { process, .. } | Event::Listens { process, .. } | Event::Mail { process, .. } => Some(*process),
+            Event::Idles { process, .. } | Event::Listens { process, .. } | Event::Mail { process, .. } => {
+                Some(*process)
+            }
             _ => None,
         }
     }

@@ -6,7 +6,10 @@ use crate::redis::protocol::script::{Call, Script};
 use crate::redis::protocol::timing::Timing;
 
 /// Gives locks back, and says which fencing token each of them was lent with last.
-pub(in crate::redis::protocol) fn give_back<'a>(locks: impl Iterator<Item = &'a Lock> + Clone, timing: &Timing) -> Call {
+pub(in crate::redis::protocol) fn give_back<'a>(
+    locks: impl Iterator<Item = &'a Lock> + Clone,
+    timing: &Timing,
+) -> Call {
     let unsure = locks.clone().filter(|lock| lock.is_unsure()).map(|lock| timing.tombstone(lock.lease));
     let call = new(Script::GiveBack, timing).number(unsure.max().unwrap_or(0));
     locks.fold(call, |call, lock| call.bytes(lock.token.as_bytes()).number(lock.fencing_token()))

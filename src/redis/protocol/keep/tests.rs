@@ -12,8 +12,7 @@ fn target(path: &str) -> Target {
 
 /// A lock that was granted at once at this time, with the fencing token 100.
 fn held(keep: &Keep, number: u64, path: &str, kind: Kind, now: u64) -> Arc<Lock> {
-    let lock = Lock::new(number, "k1", path.parse().unwrap(), None, TIMING.lease);
-    lock.counts_from(keep.recalled());
+    let lock = Lock::new(number, "k1", path.parse().unwrap(), None, TIMING.lease).with_recalls(keep.recalled());
     lock.set_kind(keys::number(kind));
     lock.granted(100, now + TIMING.lease, true);
     Arc::new(lock)
@@ -94,6 +93,23 @@ fn a_recall_after_it_was_lent_counts_as_well() {
     let Found::It(lock) = take(&mut keep, "a", EXCLUSIVE, 2 * MS) else { panic!("it is kept") };
     recall(&mut keep, "a", EXCLUSIVE, 3 * MS);
     assert!(!keep.keep(&lock, &target("a"), EXCLUSIVE, 4 * MS));
+}
+
+#[test]
+fn a_lent_lock_is_kept_again_whatever_came_before_it_was_lent() {
+    let mut keep = Keep::new(IDLE);
+    let node_only = Kind { mode: Mode::Exclusive, scope: Scope::Node };
+    let lock = held(&keep, 1, "a", node_only, MS);
+    for _ in 0..=REMEMBERED {
+        recall(&mut keep, "b", EXCLUSIVE, MS);
+    }
+    assert!(!keep.may_keep(&lock, &target("a"), node_only, MS));
+    kept(&mut keep, 2, "a", SHARED, 2 * COOLS);
+    for _ in 0..=REMEMBERED {
+        recall(&mut keep, "b", EXCLUSIVE, 2 * COOLS);
+    }
+    let Found::It(lock) = take(&mut keep, "a", SHARED, 2 * COOLS) else { panic!("it is kept") };
+    assert!(keep.keep(&lock, &target("a"), SHARED, 2 * COOLS));
 }
 
 #[test]

@@ -33,9 +33,10 @@ impl Lock {
         self.state.lock().keeping.never = true;
     }
 
-    /// So many recalls had come before it was asked for.
-    pub(in crate::redis) fn counts_from(&self, recalls: u64) {
+    /// So many recalls had come before it is asked for.
+    pub(in crate::redis) fn with_recalls(self, recalls: u64) -> Self {
         self.state.lock().keeping.since = recalls;
+        self
     }
 
     pub(in crate::redis::protocol) fn counted_from(&self) -> u64 {
@@ -87,8 +88,7 @@ impl Lock {
 
     /// Whether its fencing token is one that the server does not know.
     pub(in crate::redis) fn was_lent(&self) -> bool {
-        let state = self.state.lock();
-        state.keeping.let_go_at > 0 && self.fencing_token() > state.keeping.first
+        self.was_lent_before() && self.fencing_token() > self.state.lock().keeping.first
     }
 
     /// Whether it had another user before.
