@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use mutextree::{LockError, LockStore, OwnedTreeMutexGuard, RedisStore};
 
-use crate::checker;
 use crate::server::{Server, new_tree_with, shared, tree_of};
+use crate::{checker, tasks};
 
 const SOON: Duration = Duration::from_secs(10);
 const LONG: Duration = Duration::from_secs(600);
@@ -266,4 +266,15 @@ fn tokens_rise_though_the_clock_was_set_back() {
         .query(&mut shared().connect())
         .unwrap();
     assert!(lock(&other, "a").fencing_token() > token);
+}
+
+#[test]
+fn tasks_keep_as_threads_do() {
+    let store = new_tree();
+    for _ in 0..3 {
+        drop(tasks::locked(&store, "a"));
+    }
+    assert_eq!(store.kept_locks().hits, 2);
+    lock(&store, "a").unlock().unwrap();
+    assert_eq!((store.kept_locks().hits, held(&store)), (3, 1));
 }

@@ -54,9 +54,9 @@ local function recall(list, held, kind, own, waits)
 end
 
 -- A token that a client gave to a later user of a lock that it keeps: what is drawn from now on is
--- above it (I1).
+-- above it (I1). A tree that remembers nothing goes by its clock, as ever.
 local function draw_up_to(fence)
-  if fence > tick then
+  if tick > 0 and fence > tick then
     raise_tick(fence)
   end
 end

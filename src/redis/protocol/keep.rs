@@ -11,7 +11,7 @@
 //! | in use | kept, if K2 allows it; else on its way back | its user, who lets go |
 //! | kept | in use by another user | one who wants the same lock, with the same owner |
 //! | kept | on its way back | a recall; the end of `idle`; the end of the store; too little time left |
-//! | in use or kept | lost | its deadline; a renewal that finds that it is gone; `break` |
+//! | in use or kept | lost | its deadline; a renewal that finds that it is gone; news of a `break` |
 //! | on its way back | none | `give_back`, sent until it is answered (P4) |
 //!
 //! All but the first and the last two are steps of this state machine, under one mutex, which is
@@ -249,6 +249,14 @@ impl Keep {
         self.recalled += 1 + REMEMBERED as u64;
         self.recalls.clear();
         self.drain_all(|_| true)
+    }
+
+    /// Somebody has ended the lock with this number, if it was granted with this fencing token or
+    /// lent with it.
+    pub(in crate::redis) fn broken(&mut self, number: u64, fencing_token: u64) {
+        for lock in self.drain_all(|it| it.lock.number == number && it.lock.has_had(fencing_token)) {
+            lock.lose();
+        }
     }
 
     /// What has been kept for long enough.

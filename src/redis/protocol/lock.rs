@@ -76,8 +76,10 @@ impl Lock {
 
     /// The same as the first member of a set.
     pub(in crate::redis) fn with_others(mut self, others: Vec<Arc<Self>>) -> Self {
-        others.iter().for_each(|lock| lock.never_keep());
-        self.never_keep();
+        if !others.is_empty() {
+            self.never_keep();
+            others.iter().for_each(|lock| lock.never_keep());
+        }
         self.others = others.into();
         self
     }

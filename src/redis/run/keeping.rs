@@ -117,6 +117,11 @@ impl Keeping {
         self.wake(&mut state);
     }
 
+    /// Somebody has ended a lock.
+    pub(super) fn broken(&self, number: u64, fencing_token: u64) {
+        self.state.lock().keep.broken(number, fencing_token);
+    }
+
     /// Recalls may have been lost.
     pub(super) fn recall_all(&self) {
         let mut state = self.state.lock();

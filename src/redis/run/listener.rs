@@ -90,7 +90,10 @@ fn deliver(client: &Client, text: &[u8]) {
                 waiter.tell(News::Granted(fencing_token));
             }
         }
-        Some((number, Message::Broken(fencing_token))) => client.agenda(|agenda| agenda.broken(number, fencing_token)),
+        Some((number, Message::Broken(fencing_token))) => {
+            client.agenda(|agenda| agenda.broken(number, fencing_token));
+            client.keeping.iter().for_each(|keeping| keeping.broken(number, fencing_token));
+        }
         None => {
             if let (Some(keeping), Some((path, kind))) = (&client.keeping, message::parse_recall(text)) {
                 keeping.recalled(client, &path, kind);

@@ -188,6 +188,17 @@ fn tokens_that_may_not_be_its_own_are_not_lent() {
 }
 
 #[test]
+fn what_was_broken_is_not_lent() {
+    let mut keep = Keep::new(IDLE);
+    kept(&mut keep, 1, "a", EXCLUSIVE, MS);
+    keep.broken(1, 99);
+    keep.broken(2, 100);
+    assert_eq!(keep.count(), 1);
+    keep.broken(1, 100);
+    assert!(matches!(take(&mut keep, "a", EXCLUSIVE, 2 * MS), Found::Nothing));
+}
+
+#[test]
 fn what_nobody_uses_goes_back_after_a_while() {
     let mut keep = Keep::new(IDLE);
     assert_eq!(keep.next(), None);
