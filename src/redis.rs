@@ -160,13 +160,14 @@ impl RedisStore {
         self.engine.current().map_or_else(|_| LostLocks::never(), |engine| engine.client.losses.watch())
     }
 
-    /// What the store keeps that nobody uses, and what has come of it, in numbers. All of them are 0
-    /// without [`keep`](RedisStoreBuilder::keep). Never blocks, and asks no server.
+    /// What the store keeps that nobody uses, and what has come of it, in numbers. All are 0 without
+    /// [`keep`](RedisStoreBuilder::keep). Never blocks, and asks no server.
     ///
     /// ```no_run
     /// use mutextree::{LockStore, RedisStore};
     /// use std::time::Duration;
-    /// let store = RedisStore::builder("redis://127.0.0.1/").keep(Duration::from_secs(5)).connect()?;
+    /// let builder = RedisStore::builder("redis://127.0.0.1/").keep(Duration::from_secs(5));
+    /// let store = builder.connect()?;
     /// for _ in 0..2 {
     ///     store.lock("org/team")?.unlock()?;
     /// }

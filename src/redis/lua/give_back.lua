@@ -1,4 +1,5 @@
--- give_back: what a client kept, or had kept, goes back; and hands over. Sent again it does nothing.
+-- give_back: what a client kept, or had kept, goes back; and hands over. Sent again it does
+-- nothing.
 --
 -- ARGV: claim, tombstone (microseconds, 0 for none), and for each lock: token, and the last fencing
 -- token that the client has given to a user of it. Returns what release_set returns.

@@ -234,8 +234,8 @@ impl<W: Clone> Acquisition<W> {
                         agenda.left_over(calls::More::Tidy);
                         return Step::Over(Err(self.refused(self.waits, now, agenda)));
                     }
-                    // It does not wait. Whoever keeps what is in its way gives it back, or says that
-                    // it is in use.
+                    // It does not wait. Whoever keeps what is in its way gives it back, or says
+                    // that it is in use.
                     Acquired::Kept(by) => {
                         self.blocked(by, agenda);
                         if now < self.began.saturating_add(RECALL) {
