@@ -160,8 +160,8 @@ impl RedisStore {
         self.engine.current().map_or_else(|_| LostLocks::never(), |engine| engine.client.losses.watch())
     }
 
-    /// What the store keeps that nobody uses, and what has come of it, in numbers. All are 0 without
-    /// [`keep`](RedisStoreBuilder::keep). Never blocks, and asks no server.
+    /// What the store keeps that nobody uses, and what has come of it, in numbers. All are 0
+    /// without [`keep`](RedisStoreBuilder::keep). Never blocks, and asks no server.
     ///
     /// ```no_run
     /// use mutextree::{LockStore, RedisStore};
