@@ -99,7 +99,7 @@ pub(super) fn renewal_retry(now: u64, deadline: u64) -> u64 {
 
 /// The pause before it is asked again whether what is kept in the way has been given back.
 pub(in crate::redis) fn recall_pause(asked: u32) -> u64 {
-    (LONGEST_LOOK / 8 << asked.min(3)).min(LONGEST_LOOK)
+    ((LONGEST_LOOK / 8) << asked.min(3)).min(LONGEST_LOOK)
 }
 
 /// The pause after so many errors in a row. The first try after an error is at once: most often
