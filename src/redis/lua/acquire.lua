@@ -71,6 +71,5 @@ end
 if it then
   dequeue(list, waiting, token, it)
   hand_over(path, kind % 2 == 1, '')
-  return { REFUSED, at, owner, left, rest() }
 end
-return { kept and KEPT or REFUSED, at, owner, left, rest() }
+return { kept and not it and KEPT or REFUSED, at, owner, left, rest() }

@@ -179,6 +179,8 @@ impl Lock {
         let mut state = self.state.lock();
         if let 1 | 2 = state.kind {
             state.kind += 2;
+            // Its next user would have the token of one that was exclusive.
+            state.keeping.forbid();
         }
     }
 

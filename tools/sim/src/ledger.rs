@@ -80,6 +80,8 @@ fn names(keys: &Keys) -> Names<'_> {
 pub(super) struct Ledger {
     held: BTreeMap<Vec<u8>, Record>,
     waits: BTreeMap<Vec<u8>, Record>,
+    /// Every token that was told that it waits.
+    pub(super) have_waited: BTreeSet<Vec<u8>>,
     /// The greatest number that was drawn.
     greatest: u64,
     scripts: u64,

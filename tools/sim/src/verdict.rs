@@ -91,7 +91,11 @@ impl World<'_> {
         }
         let (Some(place), [digit]) = (Place::of_text(path), *kind) else { return };
         let claim = Claim { place, number: digit - b'0' };
-        if matches!(answer.first(), Some(Value::Int(0))) {
+        let have_waited = &mut self.servers[server].ledger.have_waited;
+        if matches!(answer.first(), Some(Value::Int(2))) {
+            have_waited.insert(token.to_vec());
+        } else if !have_waited.contains(*token) {
+            // A wait may be over before those who keep something have answered.
             self.check_refused(server, claim);
         }
         let it = &self.servers[server];

@@ -144,6 +144,9 @@ fn only_what_was_granted_at_once_is_kept() {
         change(&lock);
         assert!(!keep.keep(&lock, &target("a"), SHARED, MS), "{what}");
     }
+    let lock = held(&keep, 1, "a", EXCLUSIVE, MS);
+    lock.became_shared();
+    assert!(!keep.keep(&lock, &target("a"), SHARED, MS), "a user of before was exclusive");
     let lock = held(&keep, 1, "a", SHARED, MS);
     assert!(!keep.keep(&lock, &target("a"), EXCLUSIVE, MS), "the server has it as another kind");
     assert!(!keep.keep(&lock, &target("a"), SHARED, MS + TIMING.lease), "it is over");

@@ -17,6 +17,12 @@ pub(super) struct Keeping {
     since: u64,
 }
 
+impl Keeping {
+    pub(super) fn forbid(&mut self) {
+        self.never = true;
+    }
+}
+
 /// Whether there is a fencing token for one more user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::redis::protocol) enum Lend {
@@ -30,7 +36,7 @@ pub(in crate::redis::protocol) enum Lend {
 impl Lock {
     /// It was not asked for by itself, or has become another lock.
     pub(in crate::redis) fn never_keep(&self) {
-        self.state.lock().keeping.never = true;
+        self.state.lock().keeping.forbid();
     }
 
     /// So many recalls had come before it is asked for.

@@ -15,7 +15,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "a try is refused by what nobody uses",
-        edits: &[(ACQUIRE_LUA, "return { kept and KEPT or REFUSED,", "return { REFUSED,")],
+        edits: &[(ACQUIRE_LUA, "return { kept and not it and KEPT or REFUSED,", "return { REFUSED,")],
         runner: Servers,
         fails: &["keeping::a_try_is_not_refused_by_what_nobody_uses"],
     },
