@@ -65,9 +65,4 @@ pub(super) const FOUND: &[(&str, u64)] = &[
     ("a widened lock keeps its token", 50),
     ("a lock is widened past one who waits", 50),
     ("an upgrade lets in a reader that came before it", 200),
-    ("nobody is told that what is kept is wanted", 500),
-    ("a try is refused by what nobody uses", 500),
-    ("what was recalled while in use is kept", 500),
-    ("a lock that waited is kept", 500),
-    ("what goes back does not say with which token it was lent", 5_000),
 ];
