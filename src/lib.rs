@@ -180,7 +180,7 @@ pub use path::{Components, PathError, PathRef, ToTreePath, TreePath};
 #[cfg(mutextree_sim)]
 pub use redis::simulator;
 #[cfg(feature = "redis")]
-pub use redis::{RedisGrant, RedisNode, RedisStore, RedisStoreBuilder, RedisStoreError};
+pub use redis::{KeptLocks, RedisGrant, RedisNode, RedisStore, RedisStoreBuilder, RedisStoreError};
 pub use request::{Kind, Mode, Owner, Request, Scope, Wait, conflicts};
 pub use set::{OwnedTreeMutexSetGuard, TreeMutexSet, TreeMutexSetGuard};
 pub use snapshot::{Snapshot, SnapshotNode};

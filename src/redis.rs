@@ -4,6 +4,7 @@
 //! is documentation and delegation. The work is done in layers, and no arrow goes up:
 //!
 //! * `builder.rs`, `node.rs`: a store's settings; a path, and a lock that is held there
+//! * `kept.rs`: what a store keeps, in numbers
 //! * `run/`: what runs the protocol: the calling thread, and the threads of the store
 //! * `protocol/`: what to send, whom to tell, and when to come back; pure
 //! * `wire/`: connections to the server, and what its errors mean
@@ -25,6 +26,7 @@ mod builder;
 mod clock;
 mod command;
 mod error;
+mod kept;
 mod node;
 mod primitives;
 mod protocol;
@@ -40,6 +42,7 @@ pub mod simulator;
 
 pub use builder::RedisStoreBuilder;
 pub use error::RedisStoreError;
+pub use kept::KeptLocks;
 pub use node::{RedisGrant, RedisNode};
 
 use node::set;
@@ -156,6 +159,25 @@ impl RedisStore {
     pub fn lost_locks(&self) -> LostLocks {
         // In a forked child whose engine cannot be started no lock is held, and none is lost.
         self.engine.current().map_or_else(|_| LostLocks::never(), |engine| engine.client.losses.watch())
+    }
+
+    /// What the store keeps that nobody uses, and what has come of it, in numbers. All are 0
+    /// without [`keep`](RedisStoreBuilder::keep). Never blocks, and asks no server.
+    ///
+    /// ```no_run
+    /// use mutextree::{LockStore, RedisStore};
+    /// use std::time::Duration;
+    /// let builder = RedisStore::builder("redis://127.0.0.1/").keep(Duration::from_secs(5));
+    /// let store = builder.connect()?;
+    /// for _ in 0..2 {
+    ///     store.lock("org/team")?.unlock()?;
+    /// }
+    /// assert_eq!(store.kept_locks().hits, 1);
+    /// # Ok::<(), mutextree::LockError>(())
+    /// ```
+    pub fn kept_locks(&self) -> KeptLocks {
+        let engine = self.engine.current().ok();
+        engine.and_then(|engine| engine.client.keeping.as_ref()).map(|keeping| keeping.counted()).unwrap_or_default()
     }
 
     fn list(&self, waiters: bool) -> Result<Snapshot, LockError> {

@@ -120,6 +120,7 @@ struct Held<'a> {
     detached: bool,
     token: Option<&'a LeaseToken>,
     client: Option<&'a str>,
+    may_be_kept: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     agent: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -139,6 +140,7 @@ impl<'a> From<&'a HeldLock> for Held<'a> {
             detached: lock.is_detached(),
             token: lock.token.as_ref(),
             client: lock.client.as_deref(),
+            may_be_kept: lock.may_be_kept,
             agent: text(lock.agent.as_ref()),
             taken_at: text(lock.taken_at),
         }

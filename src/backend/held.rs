@@ -72,6 +72,10 @@ pub struct HeldLock {
         doc = "[`RedisStore`]: https://docs.rs/mutextree/latest/mutextree/struct.RedisStore.html"
     )]
     pub client: Option<String>,
+    /// Whether the client may be keeping it without a user: then it gives it back as soon as
+    /// somebody else wants it. Over Redis, of stores that
+    /// [keep](crate::docs::distributed#kept-locks) locks.
+    pub may_be_kept: bool,
     /// Who took it: a thread or a task. Known with
     /// [deadlock detection](crate::MemoryStoreBuilder::deadlock_detection) on, of locks of this
     /// process whose guard was not [handed over](crate::TreeMutexGuard::hand_over).
@@ -96,6 +100,7 @@ impl HeldLock {
             held_for: None,
             fencing_token: None,
             client: None,
+            may_be_kept: false,
             agent: None,
             taken_at: None,
             name: None,

@@ -23,6 +23,7 @@ pub struct RedisStoreBuilder {
     timeout: Duration,
     grace: Duration,
     replicas: (usize, Duration),
+    keep: Duration,
     client_name: Option<String>,
     deadlocks: bool,
 }
@@ -36,6 +37,7 @@ impl RedisStoreBuilder {
             timeout: Duration::from_secs(5),
             grace: Duration::ZERO,
             replicas: (0, Duration::ZERO),
+            keep: Duration::ZERO,
             client_name: None,
             deadlocks: false,
         }
@@ -107,6 +109,23 @@ impl RedisStoreBuilder {
         self
     }
 
+    /// Keeps a lock that was given back, for as long as nobody else wants it, but no longer than
+    /// `idle` after its last use. To take it again then costs no request, and well under the time
+    /// of one. Off by default, and with zero.
+    ///
+    /// Nothing else changes. Another client that wants something in conflict has the lock recalled,
+    /// and waits for a few round trips more than for a free one, if nobody uses the lock here. A
+    /// try waits for that, too: for 200 milliseconds at the most. If this process dies others wait
+    /// for what it kept until the lease ends, as for what it held.
+    ///
+    /// A lock is kept as it was taken: it is there again for a request of the same node, mode,
+    /// scope and owner, without a lease of its own. All clients of the tree have to be of a version
+    /// that knows this. See [kept locks](crate::docs::distributed#kept-locks) for when it pays.
+    pub fn keep(mut self, idle: Duration) -> Self {
+        self.keep = idle;
+        self
+    }
+
     /// What the server's `CLIENT LIST` calls the store's connections.
     pub fn client_name(mut self, name: impl Into<String>) -> Self {
         self.client_name = Some(name.into());
@@ -165,7 +184,7 @@ impl RedisStoreBuilder {
     }
 
     fn settings(self) -> Result<Settings, RedisStoreError> {
-        let Self { to, lease, heartbeat, timeout, grace, replicas, client_name, deadlocks } = self;
+        let Self { to, lease, heartbeat, timeout, grace, replicas, keep, client_name, deadlocks } = self;
         let tree = &to.tree;
         if tree.is_empty() || tree.contains(['{', '}']) {
             let what = format!("the name of a tree must not be empty or hold a brace: {tree:?}");
@@ -188,7 +207,7 @@ impl RedisStoreBuilder {
         let heartbeat = micros(heartbeat).max(SHORTEST_HEARTBEAT);
         let timing = Timing { lease: micros(lease), heartbeat, timeout: micros(timeout), grace: micros(grace) };
         let to = Destination { names: !grace.is_zero(), ..to };
-        Ok(Settings { to, client_name, timing, replicas, deadlocks })
+        Ok(Settings { to, client_name, timing, replicas, keep: micros(keep), deadlocks })
     }
 }
 
@@ -198,7 +217,7 @@ impl fmt::Debug for RedisStoreBuilder {
         let mut out = f.debug_struct("RedisStoreBuilder");
         out.field("tree", &self.to.tree).field("lease", &self.lease).field("heartbeat", &self.heartbeat);
         out.field("timeout", &self.timeout).field("grace", &self.grace);
-        out.field("wait_for_replicas", &self.replicas);
+        out.field("wait_for_replicas", &self.replicas).field("keep", &self.keep);
         out.field("client_name", &self.client_name).finish_non_exhaustive()
     }
 }

@@ -15,10 +15,11 @@ use super::protocol::keys::Target;
 use super::protocol::lock::Lock;
 use super::run::caller;
 use super::run::engine::Engine;
+use super::run::keeping;
 use super::run::look;
 use super::run::task::Acquiring;
 use crate::backend::LeaseToken;
-use crate::deadlock::Agent;
+use crate::deadlock::{Agent, Asks};
 use crate::error::{Blocker, LockError};
 use crate::path::TreePath;
 use crate::request::{Kind, Mode, Request, Scope, Wait};
@@ -64,12 +65,19 @@ impl RedisNode {
 
     pub(super) fn acquire(&self, request: &Request, wait: Wait, place: Place) -> Result<RedisGrant, LockError> {
         let engine = self.engine.current()?;
+        if let Some(lock) = keeping::take(&engine.client, &self.target, request, || Asks::thread(place)) {
+            return Ok(RedisGrant::new(lock, request, false));
+        }
         engine.client.may_last(request.lease)?;
         let lock = caller::acquire(engine, &self.target, request, wait, place)?;
         Ok(RedisGrant::new(lock, request, false))
     }
 
     pub(super) async fn acquire_async(&self, request: &Request, place: Place) -> Result<RedisGrant, LockError> {
+        let engine = self.engine.current()?;
+        if let Some(lock) = keeping::take(&engine.client, &self.target, request, || Asks::task(place)) {
+            return Ok(RedisGrant::new(lock, request, true));
+        }
         self.engine.client.may_last(request.lease)?;
         let lock = Acquiring::new(&self.engine, vec![(self.target.clone(), request.clone())], place).await?;
         Ok(RedisGrant::new(lock, request, true))
@@ -90,6 +98,9 @@ impl RedisNode {
 
     pub(super) fn release(&self, grant: &RedisGrant) -> Result<(), LockError> {
         let engine = self.holder(grant)?;
+        if !grant.ends && keeping::keep(&engine.client, &grant.lock, &self.target, grant.kind) {
+            return Ok(());
+        }
         if grant.of_task {
             caller::hand_back(engine, &grant.lock, &self.target, grant.kind)
         } else {
@@ -112,6 +123,7 @@ impl RedisNode {
         if grant.kind.mode == Mode::Shared {
             return Ok(());
         }
+        keeping::settle(&engine.client, &grant.lock);
         let (is_shared, result) = caller::downgrade(engine, &grant.lock);
         if is_shared {
             grant.kind.mode = Mode::Shared;
@@ -137,6 +149,7 @@ impl RedisNode {
 
     pub(super) fn detach(&self, grant: &RedisGrant) -> Result<(LeaseToken, RedisGrant), LockError> {
         let engine = self.holder(grant)?;
+        keeping::settle(&engine.client, &grant.lock);
         let (lock, kind) = caller::detach(engine, &grant.lock, &self.target, grant.kind)?;
         Ok((lock.token.as_str().into(), RedisGrant::detached(lock, kind)))
     }

@@ -15,6 +15,7 @@
 //! * `change.rs`: how a held lock becomes another one: narrower, wider, or exclusive
 //! * `confirm.rs`: grants that replicas are to have before anybody is given them
 //! * `agenda.rs`: what is due when: renewals, heartbeats, losses, releases that failed
+//! * `keep.rs`: locks that nobody uses, and that are kept until somebody else wants them
 //! * `message.rs`: the messages in a mailbox
 //!
 //! # Invariants
@@ -41,6 +42,7 @@ pub(super) mod calls;
 pub(super) mod change;
 pub(super) mod confirm;
 pub(super) mod held;
+pub(super) mod keep;
 pub(super) mod keys;
 pub(super) mod lock;
 pub(super) mod message;

@@ -6,6 +6,7 @@
 //! * `sets.rs`: the calling thread: several locks as one
 //! * `change.rs`: the calling thread: a held lock becomes another one
 //! * `confirm.rs`: has grants confirmed by replicas, where that is asked for
+//! * `keeping.rs`: locks that nobody uses, and that are kept; the thread that gives them back
 //! * `look.rs`: the calling thread: looks at who holds and waits, and ends what another holds
 //! * `inbox.rs`: how a waiter, thread or task, is told
 //! * `keeper.rs`: the thread that does what the agenda says is due
@@ -29,6 +30,7 @@ pub(super) mod driver;
 pub(super) mod engine;
 pub(super) mod inbox;
 pub(super) mod keeper;
+pub(super) mod keeping;
 pub(super) mod lanes;
 pub(super) mod listener;
 pub(super) mod look;

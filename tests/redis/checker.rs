@@ -114,7 +114,7 @@ pub(crate) fn check(server: &mut Connection, tree: &str) -> Contents {
     let (tick, born, offset) = (number(b"tick"), number(b"born"), number(b"offset"));
     assert!(born <= tick && (born == 0) == (tick == 0));
     let flag = nodes.remove(&b"waiting"[..]).is_some();
-    for name in [&b"server"[..], b"history"] {
+    for name in [&b"server"[..], b"history", b"keeps"] {
         nodes.remove(name);
     }
     let is_path = |field: &Bytes| field.first().is_none_or(|&byte| byte == 1);

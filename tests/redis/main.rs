@@ -13,6 +13,7 @@ mod deadlocks;
 mod failures;
 mod faults;
 mod grace;
+mod keeping;
 mod leases;
 mod paths;
 mod processes;
@@ -30,3 +31,4 @@ use common::{conformance, hand};
 
 conformance!(suite, server::new_tree);
 conformance!(changing changing_suite, server::new_tree);
+conformance!(keeping_suite, keeping::new_tree);

@@ -22,6 +22,7 @@ fn main() -> Outcome<()> {
     let server = Server::start()?;
     bytes(&server)?;
     commands(&server)?;
+    kept(&server)?;
     idle(&server)?;
     Ok(())
 }
@@ -113,6 +114,22 @@ fn commands(server: &Server) -> Outcome<()> {
         row("  calls of scripts", format!("{:.2}", scripts.1 as f64 / lock));
         row("  commands inside them", format!("{:.1}", inside as f64 / lock));
         row("  bytes sent to the server", format!("{:.0}", bytes_in / lock));
+    }
+    Ok(())
+}
+
+/// What is kept is taken again without a request.
+fn kept(server: &Server) -> Outcome<()> {
+    let store = RedisStore::builder(&server.url()).tree("kept").keep(Duration::from_secs(600)).connect()?;
+    for (depth, path) in [(1, "org"), (4, "org/team/project/file"), (8, "a/b/c/d/e/f/g/h")] {
+        let mutex = store.mutex(path)?;
+        drop(mutex.lock()?);
+        let began = Instant::now();
+        for _ in 0..MANY {
+            mutex.lock()?.unlock()?;
+        }
+        let each = began.elapsed().as_secs_f64() * 1e6 / MANY as f64;
+        row(&format!("us for lock + unlock of a kept node, one thread, depth {depth}"), format!("{each:.2}"));
     }
     Ok(())
 }

@@ -11,6 +11,9 @@
 --   { AGAIN, path, owner, time left, more }             what stands in the way has expired, and is
 --                                                       more than one call takes away: ask again.
 --                                                       A token that waited still does.
+--   { KEPT, path, owner, time left, more }              all that is held in the way may be kept by
+--                                                       clients that do not use it, and are asked
+--                                                       now: ask again
 --   { CANCELLED }                                       this request was late: the token was given
 --                                                       back before
 -- The time left is -1 if it is not known. `more` is what `rest` says (turns.lua).
@@ -60,6 +63,7 @@ end
 if expired then
   return { AGAIN, at, owner, left, rest() }
 end
+local kept = recall(list, held, kind, nil, wait)
 if wait then
   local number = it and it.number or enqueue(list, waiting, token, kind, about, claim)
   return { WAITS, at, owner, left, rest(), number }
@@ -68,4 +72,4 @@ if it then
   dequeue(list, waiting, token, it)
   hand_over(path, kind % 2 == 1, '')
 end
-return { REFUSED, at, owner, left, rest() }
+return { kept and not it and KEPT or REFUSED, at, owner, left, rest() }

@@ -1,5 +1,5 @@
 -- The codes that a reply of acquire begins with; acquire.lua says what follows each.
-local REFUSED, GRANTED, WAITS, AGAIN, CANCELLED = 0, 1, 2, 3, 4
+local REFUSED, GRANTED, WAITS, AGAIN, CANCELLED, KEPT = 0, 1, 2, 3, 4, 5
 
 -- The fast path of acquire (I9): nobody waits anywhere in the tree, and no count stands in the way.
 -- Everything else falls through to acquire.lua. Nothing is written before the outcome is certain.
@@ -48,6 +48,9 @@ if ARGV[8] then
       end
       local number = digits('%.0f', fence)
       set[3], set[5] = number, ARGV[3] .. ',' .. number .. ',0,' .. ARGV[6]
+      if find(ARGV[6], KEEPER) then
+        set[#set + 1], set[#set + 2] = 'keeps', 1
+      end
       call('HSET', unpack(set))
       call('ZADD', DEADLINES, now + ARGV[5], token)
       call('ZADD', HOLDERS, '0', ARGV[4] .. '\0' .. ARGV[3] .. token)

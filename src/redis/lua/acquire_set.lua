@@ -6,7 +6,7 @@
 --
 -- Returns what acquire returns. Where something stands in the way the number of the member (from 0)
 -- follows. { CANCELLED, more }: this request was late: a member was given back before, or broken.
-local REFUSED, GRANTED, WAITS, AGAIN, CANCELLED = 0, 1, 2, 3, 4
+local REFUSED, GRANTED, WAITS, AGAIN, CANCELLED, KEPT = 0, 1, 2, 3, 4, 5
 
 local wait, members = ARGV[2] == '1', {}
 for i = 3, #ARGV, 3 do
@@ -93,11 +93,19 @@ end
 if expired then
   return { AGAIN, at, owner, left, rest(), which }
 end
+-- A set that waits has all recalled that is in the way of any member.
+local kept
+for i, its in ipairs(members) do
+  if wait or i == which + 1 then
+    kept = recall(its.list, counts(NODES, its.list), its.kind, nil, wait)
+  end
+end
 if wait then
   local number = it and it.number or enqueue_set(members, claim)
   return { WAITS, at, owner, left, rest(), number, which }
 end
 if it then
   remove(token)
+  kept = false
 end
-return { REFUSED, at, owner, left, rest(), which }
+return { kept and KEPT or REFUSED, at, owner, left, rest(), which }

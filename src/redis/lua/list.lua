@@ -5,7 +5,8 @@
 -- stopped: range and entry (1 and empty at first). Returns { where to go on, { range, entry }, or
 -- false after the last; then for each lock that is held or waited for: 1 if it is held, else 0;
 -- path, kind, owner, client (empty if it outlived its guard), token, fencing token or arrival, for
--- how long it has been held or has waited, time left of its lease or its heartbeat }.
+-- how long it has been held or has waited, time left of its lease or its heartbeat, 1 if its client
+-- may keep it without a user, else 0 }.
 --
 -- A waiter stands in many queues (tree.lua), but in one of those that are gone through here: its
 -- own node's, if that is above, and else the one at `path`.
@@ -26,7 +27,8 @@ read_clock()
 local reply, room, shown = { false }, MAX_SCANNED, 0
 local function show(held, it, token, number, client, left)
   local age = math.max(now - number, 0)
-  for _, value in ipairs({ held, it.path, it.kind, it.owner, client, token, number, age, left }) do
+  local kept = held == 1 and it.claim > 0 and find(token, '^k') and 1 or 0
+  for _, value in ipairs({ held, it.path, it.kind, it.owner, client, token, number, age, left, kept }) do
     reply[#reply + 1] = value
   end
   shown = shown + 1

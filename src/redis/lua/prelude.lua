@@ -16,6 +16,11 @@ local pack, unpack_counts, layout = struct.pack, struct.unpack, '<I4I4I4I4I4I4'
 -- server that it believes to talk to (docs/redis.md, "Another server").
 local server = #ARGV[1] > 40 and sub(ARGV[1], 1, 40)
 
+-- How what a client writes of a lock begins if it may keep the lock unused (docs/redis.md, "Kept
+-- locks"): lease, claim, and a name that begins with `k`. So its tokens do, too. The claim of such
+-- a holder is 0 once its client has said that the lock is in use.
+local KEEPER = '^%d+,%d+,k'
+
 -- A mailbox that nobody empties goes away after this time.
 local MAILBOX_MS = 60000
 

@@ -24,6 +24,7 @@ if server and grace > 0 then
         end
         add(NODES, list, held, kind, 1)
         call('HSET', NODES, token, record(kind, fence, 0, about))
+        note_keeper(about)
         call('ZADD', HOLDERS, 0, place(path, kind, token))
         set_end(token, now + 1)
       end

@@ -43,14 +43,18 @@ local function renew(token, it, length, version)
   return HELD
 end
 
--- What stands in the way of a set: the first of its members that is blocked says.
+-- What stands in the way of a set: the first of its members that is blocked says. What is kept in
+-- the way of any of them is recalled once more.
 local function look_at_set(members, number)
+  local at, left, expired
   for _, it in ipairs(members) do
-    local _, _, at, _, left, expired = look(it.list, it.kind, number)
-    if at then
-      return at, left, expired
+    if not at then
+      local _
+      _, _, at, _, left, expired = look(it.list, it.kind, number)
     end
+    recall(it.list, counts(NODES, it.list), it.kind, nil, true)
   end
+  return at, left, expired
 end
 
 -- The waiter is served first, if its turn has come and the client that should have seen to that is
@@ -75,8 +79,12 @@ local function beat(token, it)
     if granted then
       return -parse(granted).number
     end
-    local _
-    _, _, at, _, left, expired = look(chain(it.path), it.kind, it.number)
+    local list, held, _ = chain(it.path), nil, nil
+    held, _, at, _, left, expired = look(list, it.kind, it.number)
+    if at then
+      -- The message that said so when it queued may have been lost.
+      recall(list, held, it.kind, nil, true)
+    end
   end
   local granted = call('HGET', NODES, token)
   if granted then

@@ -193,6 +193,14 @@ local function parse(text)
   }
 end
 
+-- Clients that may keep what they do not use are in the tree from now on: so who is blocked has to
+-- look for what they keep.
+local function note_keeper(about)
+  if find(about, KEEPER) then
+    call('HSET', NODES, 'keeps', 1)
+  end
+end
+
 -- A token's entry in HOLDERS: by path, then by kind.
 local function place(path, kind, token)
   return path .. '\0' .. kind .. token
@@ -212,6 +220,7 @@ local function grant(list, held, token, kind, about, duration, fence)
   fence = fence or next_tick()
   add(NODES, list, held, kind, 1)
   call('HSET', NODES, token, record(kind, fence, 0, about))
+  note_keeper(about)
   call('ZADD', DEADLINES, now + duration, token)
   call('ZADD', HOLDERS, 0, place(path, kind, token))
   return fence
@@ -257,6 +266,7 @@ end
 local function note_waiter(token, kind, number, about, beat)
   call('HSET', WAITERS, token, record(kind, number, 0, about))
   call('HSET', NODES, 'waiting', 1)
+  note_keeper(about)
   call('ZADD', DEADLINES, now + beat, token)
 end
 

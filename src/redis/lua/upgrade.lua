@@ -8,10 +8,11 @@
 --   { REFUSED, path, owner, time left, more }    something is in the way; the lock is as it was
 --   { WAITS, path, owner, time left, more }      the same, and nobody else gets in
 --   { AGAIN, path, owner, time left, more }      as for acquire
+--   { KEPT, path, owner, time left, more }       as for acquire
 --   { NOT_HELD, more }                           or this attempt is late
 --   { UPGRADING, path, owner, time left, more }  a lock in the way waits for the same: each would
 --                                                wait for the other. It is as it was
-local REFUSED, GRANTED, WAITS, AGAIN, NOT_HELD, UPGRADING = 0, 1, 2, 3, 4, 5
+local REFUSED, GRANTED, WAITS, AGAIN, NOT_HELD, UPGRADING, KEPT = 0, 1, 2, 3, 4, 5, 6
 local _, token, attempt, wait, tombstone = unpack(ARGV)
 attempt, wait, tombstone = tonumber(attempt), wait == '1', tonumber(tombstone)
 local waiter = token .. UPGRADE
@@ -63,6 +64,7 @@ end
 if expired then
   return { AGAIN, at, owner, left, rest() }
 end
+local kept = recall(list, counts(NODES, list), kind, token, wait)
 if wait then
   if not queued then
     if buried then
@@ -71,6 +73,9 @@ if wait then
     enqueue(list, counts(WAITING, list), waiter, kind, it.about, claim)
   end
   return { WAITS, at, owner, left, rest() }
+end
+if kept and not queued and tombstone == 0 then
+  return { KEPT, at, owner, left, rest() }
 end
 if queued then
   drop_upgrade(token, list)

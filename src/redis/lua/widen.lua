@@ -6,8 +6,9 @@
 --   { GRANTED, fencing token, more }             a new one, if the lock has changed
 --   { REFUSED, path, owner, time left, more }    something is in the way; the lock is as it was
 --   { AGAIN, path, owner, time left, more }      as for acquire
+--   { KEPT, path, owner, time left, more }       as for acquire
 --   { NOT_HELD, more }
-local REFUSED, GRANTED, AGAIN, NOT_HELD = 0, 1, 3, 4
+local REFUSED, GRANTED, AGAIN, NOT_HELD, KEPT = 0, 1, 3, 4, 6
 local token, kind, to = ARGV[2], tonumber(ARGV[3]), read_member(ARGV[2], ARGV[3], ARGV[4])
 
 read_clock()
@@ -25,7 +26,8 @@ if drop_upgrade(token, chain(it.path)) then
 end
 local _, _, at, owner, left, expired = look(to.list, kind, nil, it, token)
 if at then
-  return { expired and AGAIN or REFUSED, at, owner, left, rest() }
+  local kept = not expired and recall(to.list, counts(NODES, to.list), kind, token, false)
+  return { expired and AGAIN or kept and KEPT or REFUSED, at, owner, left, rest() }
 end
 local list = chain(it.path)
 add(NODES, list, counts(NODES, list), it.kind, -1)

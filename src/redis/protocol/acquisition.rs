@@ -25,7 +25,7 @@ use super::lock::Lock;
 use super::message::News;
 use super::release::Release;
 use super::script::Call;
-use super::timing::{self, GRACE, NEVER, Timing};
+use super::timing::{self, GRACE, NEVER, RECALL, Timing};
 use crate::error::{Blocker, LockError};
 use crate::redis::error::Failure;
 use crate::redis::primitives::Arc;
@@ -79,6 +79,8 @@ pub(in crate::redis) struct Acquisition<W> {
     hurries: bool,
     /// Errors in a row.
     failures: u32,
+    /// How often it has asked for what is kept in its way.
+    recalls: u32,
 }
 
 /// How long an acquisition may wait.
@@ -134,6 +136,7 @@ impl<W: Clone> Acquisition<W> {
             waits: false,
             hurries: false,
             failures: 0,
+            recalls: 0,
         }
     }
 
@@ -229,6 +232,16 @@ impl<W: Clone> Acquisition<W> {
                             return Step::Ask;
                         }
                         agenda.left_over(calls::More::Tidy);
+                        return Step::Over(Err(self.refused(self.waits, now, agenda)));
+                    }
+                    // It does not wait. Whoever keeps what is in its way gives it back, or says
+                    // that it is in use.
+                    Acquired::Kept(by) => {
+                        self.blocked(by, agenda);
+                        if now < self.began.saturating_add(RECALL) {
+                            self.recalls += 1;
+                            return Step::Pause(timing::recall_pause(self.recalls - 1));
+                        }
                         return Step::Over(Err(self.refused(self.waits, now, agenda)));
                     }
                     // This one was not given up. So it was handed over, and broken before it was

@@ -19,12 +19,15 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::calls::{Found, More, Refreshed};
+use super::keys;
 use super::lock::Lock;
 use super::message::News;
 use super::release::Release;
 use super::timing::{NEVER, RETRY, Timing, renewal_retry};
+use crate::path::TreePath;
 use crate::redis::error::Failure;
 use crate::redis::primitives::Arc;
+use crate::request::{Kind, conflicts};
 
 mod left;
 mod work;
@@ -191,11 +194,20 @@ impl<W: Clone> Agenda<W> {
     /// request revives it, so it is lost here, too (P2).
     pub(in crate::redis) fn broken(&mut self, number: u64, fencing_token: u64) {
         if let Some(Kept { lock, stage: Stage::Held { .. }, .. }) = self.kept.get(&number)
-            && lock.fencing_token() == fencing_token
+            && lock.has_had(fencing_token)
         {
             lock.lose();
             self.next = 0;
         }
+    }
+
+    /// What is held in the way of a lock of this kind.
+    pub(in crate::redis) fn in_the_way(&self, path: &TreePath, kind: Kind) -> Vec<Arc<Lock>> {
+        let held = self.kept.values().filter(|kept| matches!(kept.stage, Stage::Held { .. })).map(|kept| &kept.lock);
+        let is_in_the_way = |lock: &&Arc<Lock>| {
+            keys::kind(lock.kind().into()).is_some_and(|its| conflicts((path, kind), (&lock.path, its)))
+        };
+        held.filter(is_in_the_way).cloned().collect()
     }
 
     /// Messages may have been lost: every waiter shows itself, and hears, at once.

@@ -6,6 +6,7 @@
 //! * `refresh.rs` when leases end, and the heartbeats of waiters
 //! * `sets.rs` several locks as one
 //! * `changes.rs` a held lock becomes another one
+//! * `keeping.rs` what is kept goes back, or is in use
 
 use super::keys::{self, Target};
 use super::lock::Lock;
@@ -18,6 +19,7 @@ use crate::request::{Kind, Owner};
 
 mod changes;
 mod greeting;
+mod keeping;
 mod listing;
 mod refresh;
 mod sets;
@@ -25,6 +27,8 @@ mod sets;
 pub(in crate::redis) use changes::Changed;
 pub(super) use changes::{Attempt, narrow, upgrade, widen};
 pub(in crate::redis) use greeting::{Greeted, hello};
+pub(super) use keeping::give_back;
+pub(in crate::redis) use keeping::in_use;
 pub(in crate::redis) use listing::{Cursor, Entry, Listed, break_lock, list};
 pub(super) use refresh::{Extent, refresh};
 pub(in crate::redis) use refresh::{Found, Refreshed};
@@ -195,6 +199,8 @@ pub(in crate::redis) enum Acquired {
     },
     /// What is in the way has expired, and is more than one call takes away: ask again.
     Clearing(InTheWay),
+    /// What is in the way may be kept by clients that do not use it, and was recalled: ask again.
+    Kept(InTheWay),
     /// It was given back before: this request was late.
     Cancelled(More),
 }
@@ -207,6 +213,7 @@ impl Reply for Acquired {
             2 => Self::Queued { by: reply.in_the_way()?, arrival: reply.number()? },
             3 => Self::Clearing(reply.in_the_way()?),
             4 => Self::Cancelled(reply.more().unwrap_or(More::None)),
+            5 => Self::Kept(reply.in_the_way()?),
             _ => return None,
         };
         Some(acquired.of_member(reply.number()))
@@ -216,7 +223,7 @@ impl Reply for Acquired {
 impl Acquired {
     /// The last element of the reply, for a set.
     fn of_member(mut self, member: Option<u64>) -> Self {
-        if let Self::Blocked(by) | Self::Queued { by, .. } | Self::Clearing(by) = &mut self {
+        if let Self::Blocked(by) | Self::Queued { by, .. } | Self::Clearing(by) | Self::Kept(by) = &mut self {
             by.member = member.and_then(|member| usize::try_from(member).ok()).unwrap_or(0);
         }
         self
@@ -270,20 +277,23 @@ pub(in crate::redis) fn inspect(target: &Target, kind: Kind, timing: &Timing) ->
 /// A yes or a no.
 #[derive(Debug)]
 pub(in crate::redis) struct Answered {
-    /// `None`: too much has expired to tell in one call.
+    /// `None`: too much has expired to tell in one call, or what is in the way was recalled.
     pub(in crate::redis) yes: Option<bool>,
+    /// Whether it was recalled.
+    pub(in crate::redis) is_recalled: bool,
     pub(in crate::redis) more: More,
 }
 
 impl Reply for Answered {
     fn read(reply: &mut Elements) -> Option<Self> {
-        let yes = match reply.int()? {
-            0 => Some(false),
-            1 => Some(true),
-            3 => None,
+        let (yes, is_recalled) = match reply.int()? {
+            0 => (Some(false), false),
+            1 => (Some(true), false),
+            3 => (None, false),
+            5 => (None, true),
             _ => return None,
         };
-        Some(Self { yes, more: reply.more()? })
+        Some(Self { yes, is_recalled, more: reply.more()? })
     }
 }
 

@@ -16,7 +16,7 @@ use super::keys::{self, Target};
 use super::lock::Lock;
 use super::release::Release;
 use super::script::Call;
-use super::timing::{GRACE, NEVER, RETRY, Timing, pause};
+use super::timing::{GRACE, NEVER, RECALL, RETRY, Timing, pause, recall_pause};
 use crate::error::Blocker;
 use crate::redis::error::Failure;
 use crate::redis::primitives::Arc;
@@ -105,6 +105,8 @@ pub(in crate::redis) enum Got<T> {
     It(T),
     NotHeld,
     Blocked(Blocker),
+    /// What is in the way was recalled: to be tried again, for [`RECALL`] at the most.
+    Kept(Blocker),
     Upgrading(Blocker),
     Failed(Failure),
 }
@@ -137,6 +139,10 @@ impl Widen {
             }
             Ok(Changed::NotHeld(more)) => return (Some(Got::NotHeld), more),
             Ok(Changed::Clearing(by)) if !hopeless => return (None, by.more),
+            Ok(Changed::Kept(by)) => {
+                let (blocker, more) = blocker(&self.target, by);
+                return (Some(Got::Kept(blocker)), more);
+            }
             Ok(Changed::Blocked(by) | Changed::Queued(by) | Changed::Clearing(by) | Changed::Upgrading(by)) => {
                 let (blocker, more) = blocker(&self.target, by);
                 return (Some(Got::Blocked(blocker)), more);
@@ -257,7 +263,11 @@ impl Upgrade {
             Ok(Changed::Clearing(by)) if now < self.began.saturating_add(GRACE).max(self.deadline) => {
                 (Next::Ask, self.blocked(by))
             }
-            Ok(Changed::Blocked(by) | Changed::Clearing(by)) => {
+            Ok(Changed::Kept(by)) if now < self.began.saturating_add(RECALL) => {
+                let more = self.blocked(by);
+                (Next::Wait(now + recall_pause(0)), more)
+            }
+            Ok(Changed::Blocked(by) | Changed::Clearing(by) | Changed::Kept(by)) => {
                 let more = self.blocked(by);
                 (Next::Over(self.gives_up()), more)
             }

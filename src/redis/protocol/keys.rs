@@ -43,7 +43,7 @@ impl Target {
     }
 
     /// The path as the scripts want it.
-    pub(super) fn text(&self) -> &[u8] {
+    pub(in crate::redis) fn text(&self) -> &[u8] {
         &self.text
     }
 

@@ -22,7 +22,8 @@ use crate::request::Owner;
 /// Whether text looks like a token: then no script takes it for a path or for a name of its own.
 pub(in crate::redis) fn is_token(text: &str) -> bool {
     let is_hex = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_hexdigit());
-    text.split_once('.').is_some_and(|(client, number)| is_hex(client) && is_hex(number))
+    let is_client = |part: &str| is_hex(part.strip_prefix('k').unwrap_or(part));
+    text.split_once('.').is_some_and(|(client, number)| is_client(client) && is_hex(number))
 }
 
 /// One lock of this process: asked for, waited for, held, or given back.
@@ -63,6 +64,8 @@ struct State {
     arrival: u64,
     /// How often it was to become exclusive.
     upgrades: u64,
+    /// What decides whether it may be kept (`keep.rs`).
+    keeping: Keeping,
 }
 
 impl Lock {
@@ -73,6 +76,10 @@ impl Lock {
 
     /// The same as the first member of a set.
     pub(in crate::redis) fn with_others(mut self, others: Vec<Arc<Self>>) -> Self {
+        if !others.is_empty() {
+            self.never_keep();
+            others.iter().for_each(|lock| lock.never_keep());
+        }
         self.others = others.into();
         self
     }
@@ -100,6 +107,7 @@ impl Lock {
             waited_at: 0,
             arrival: 0,
             upgrades: 0,
+            keeping: Keeping::default(),
         };
         Self {
             number,
@@ -156,6 +164,7 @@ impl Lock {
     pub(super) fn granted(&self, fencing_token: u64, deadline: u64, renews: bool) {
         let mut state = self.state.lock();
         state.renews = renews;
+        state.keeping.first = fencing_token;
         self.fencing_token.store(fencing_token, Ordering::Relaxed);
         self.set(deadline);
     }
@@ -170,6 +179,8 @@ impl Lock {
         let mut state = self.state.lock();
         if let 1 | 2 = state.kind {
             state.kind += 2;
+            // Its next user would have the token of one that was exclusive.
+            state.keeping.forbid();
         }
     }
 
@@ -195,6 +206,7 @@ impl Lock {
         moved.fencing_token.store(fencing_token, Ordering::Relaxed);
         moved.set(self.deadline());
         *moved.state.lock() = *state;
+        moved.never_keep();
         moved
     }
 
@@ -306,5 +318,9 @@ impl Lock {
     }
 }
 
+mod lent;
 #[cfg(test)]
 mod tests;
+
+use lent::Keeping;
+pub(super) use lent::Lend;

@@ -1,9 +1,14 @@
 //! The messages in a client's mailbox: a token has been granted, with this fencing token. Or, with
-//! a minus before the fencing token: that grant was ended by somebody else.
+//! a minus before the fencing token: that grant was ended by somebody else. Or, behind a question
+//! mark: what somebody wants that is in conflict with something that this client may keep.
 //!
 //! A message is a hint. The state of a lock is in the scripts' hands, and a waiter in doubt asks.
 //! So a message that is lost costs the time until the waiter's next heartbeat, and one too many
 //! costs nothing.
+
+use super::keys;
+use crate::path::TreePath;
+use crate::request::Kind;
 
 /// What a message says of a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +29,17 @@ pub(in crate::redis) fn parse(message: &[u8]) -> Option<(u64, Message)> {
         None => Message::Granted(what.parse().ok()?),
     };
     Some((u64::from_str_radix(number, 16).ok()?, what))
+}
+
+/// What another client waits for: it is in conflict with something that this one may keep. Its path
+/// and how it is wanted.
+pub(in crate::redis) fn parse_recall(message: &[u8]) -> Option<(TreePath, Kind)> {
+    match message {
+        [b'?', digit @ b'1'..=b'4', b',', path @ ..] => {
+            Some((keys::decode(path)?, keys::kind(u64::from(digit - b'0'))?))
+        }
+        _ => None,
+    }
 }
 
 /// What a waiter is told. What comes before it waits is kept for it.

@@ -80,6 +80,9 @@ impl Release {
     }
 
     pub(in crate::redis) fn call(&self, timing: &Timing) -> Call {
+        if self.locks().any(|lock| lock.was_lent()) {
+            return calls::give_back(self.locks().map(|lock| &**lock), timing);
+        }
         if !self.others.is_empty() {
             return calls::release_set(self.locks(), timing);
         }

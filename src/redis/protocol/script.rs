@@ -23,6 +23,8 @@ pub(in crate::redis) enum Script {
     Break,
     Hello,
     Probe,
+    GiveBack,
+    InUse,
 }
 
 macro_rules! text {
@@ -34,15 +36,15 @@ macro_rules! text {
 /// A script with all that the scripts share; a fast path comes before that.
 macro_rules! whole {
     ($flags:literal, $own:literal) => {
-        text!($flags, "prelude.lua", "tree.lua", "sets.lua", "turns.lua", $own)
+        text!($flags, "prelude.lua", "tree.lua", "sets.lua", "turns.lua", "kept.lua", $own)
     };
     ($flags:literal, $fast:literal, $own:literal) => {
-        text!($flags, "prelude.lua", $fast, "tree.lua", "sets.lua", "turns.lua", $own)
+        text!($flags, "prelude.lua", $fast, "tree.lua", "sets.lua", "turns.lua", "kept.lua", $own)
     };
 }
 
 impl Script {
-    pub(in crate::redis) const ALL: [Self; 17] = [
+    pub(in crate::redis) const ALL: [Self; 19] = [
         Self::Acquire,
         Self::Release,
         Self::AcquireSet,
@@ -60,6 +62,8 @@ impl Script {
         Self::Break,
         Self::Hello,
         Self::Probe,
+        Self::GiveBack,
+        Self::InUse,
     ];
 
     pub(in crate::redis) fn text(self) -> &'static str {
@@ -74,6 +78,7 @@ impl Script {
                 "tree.lua",
                 "sets.lua",
                 "turns.lua",
+                "kept.lua",
                 "reclaim.lua",
                 "refresh.lua",
             ),
@@ -89,6 +94,8 @@ impl Script {
             Self::Break => whole!(" flags=allow-oom", "break.lua"),
             Self::Hello => text!(" flags=allow-oom", "prelude.lua", "greet.lua", "tree.lua", "hello.lua"),
             Self::Probe => text!(" flags=allow-oom", "prelude.lua", "probe.lua"),
+            Self::GiveBack => whole!(" flags=allow-oom", "give_back.lua"),
+            Self::InUse => whole!(" flags=allow-oom", "in_use.lua"),
         }
     }
 }

@@ -12,6 +12,12 @@ const LONGEST: u64 = 100 * 365 * 86_400 * 1_000_000;
 /// A caller whose time is up, or that does not wait, gets this much for the answer all the same.
 pub(super) const GRACE: u64 = 50_000;
 
+/// How long a request that does not wait has what is in its way recalled, before it is refused. A
+/// client that keeps something answers within a few round trips.
+pub(in crate::redis) const RECALL: u64 = 200_000;
+/// The longest pause between two such requests; the first is an eighth of it.
+const LONGEST_LOOK: u64 = 8_000;
+
 /// The first pause after an error; it doubles with each further error.
 const FIRST_PAUSE: u64 = 10_000;
 const LONGEST_PAUSE: u64 = 500_000;
@@ -89,6 +95,11 @@ impl Timing {
 /// When a renewal that has no answer yet is sent again.
 pub(super) fn renewal_retry(now: u64, deadline: u64) -> u64 {
     now + (deadline.saturating_sub(now) / 4).max(RETRY)
+}
+
+/// The pause before it is asked again whether what is kept in the way has been given back.
+pub(in crate::redis) fn recall_pause(asked: u32) -> u64 {
+    ((LONGEST_LOOK / 8) << asked.min(3)).min(LONGEST_LOOK)
 }
 
 /// The pause after so many errors in a row. The first try after an error is at once: most often

@@ -3,6 +3,7 @@
 //! at a time.
 
 use std::panic::Location;
+use std::thread;
 use std::time::Duration;
 
 use super::client::{Client, store_error};
@@ -23,7 +24,7 @@ use crate::redis::protocol::keys::Target;
 use crate::redis::protocol::lock::Lock;
 use crate::redis::protocol::release::{Outcome, Release};
 use crate::redis::protocol::script::Call;
-use crate::redis::protocol::timing::micros;
+use crate::redis::protocol::timing::{RECALL, micros, recall_pause};
 use crate::request::{Kind, Request, Wait};
 
 pub(super) use self::time::{instant, may_wait};
@@ -377,14 +378,20 @@ pub(super) fn twice<R: Reply>(client: &Client, call: &Call) -> Result<R, Failure
 pub(in crate::redis) fn is_locked(engine: &Engine, target: &Target, kind: Kind) -> bool {
     let client = &*engine.client;
     let call = calls::inspect(target, kind, &client.timing);
-    let (mut owed, until) = (engine.driver.owes(), client.timing.call_deadline(clock()));
+    let (mut owed, began, mut asked) = (engine.driver.owes(), clock(), 0);
+    let until = client.timing.call_deadline(began);
     loop {
-        let Ok(Answered { yes, more }) = twice(client, &call) else { return true };
+        let Ok(Answered { yes, is_recalled, more }) = twice(client, &call) else { return true };
         client.left_over(more);
         match yes {
             // Every call takes away some of what has expired.
             None if clock() >= until => return true,
-            None => {}
+            None if !is_recalled => {}
+            None if clock() >= began + RECALL => return true,
+            None => {
+                thread::sleep(Duration::from_micros(recall_pause(asked)));
+                asked += 1;
+            }
             Some(true) if std::mem::take(&mut owed) => {
                 engine.driver.settle(client.timing.call_deadline(clock()));
             }

@@ -2,12 +2,15 @@
 //! exclusive.
 
 use std::panic::Location;
+use std::thread;
+use std::time::Duration;
 
 use super::caller::{instant, may_wait, not_held, perform};
 use super::client::store_error;
 use super::confirm;
 use super::engine::Engine;
 use super::inbox::Inbox;
+use super::keeping::settle;
 use crate::deadlock::Asks;
 use crate::error::LockError;
 use crate::observe::meters::retried;
@@ -22,13 +25,14 @@ use crate::redis::protocol::held::Outcome;
 use crate::redis::protocol::keys::Target;
 use crate::redis::protocol::lock::Lock;
 use crate::redis::protocol::message::News;
-use crate::redis::protocol::timing::NEVER;
+use crate::redis::protocol::timing::{NEVER, RECALL, recall_pause};
 use crate::request::{Kind, Request, Wait};
 
 /// Makes a lock one for each of these nodes. After an error other than `NotHeld` it is held as
 /// before. If it is not known whether the server has done it, the lock is lost.
 pub(in crate::redis) fn narrow(engine: &Engine, lock: &Arc<Lock>, to: &[&Target]) -> Result<Vec<Arc<Lock>>, LockError> {
     let client = &*engine.client;
+    settle(client, lock);
     let kept = to.iter().map(|&target| (client.new_part(lock, target), target.clone())).collect();
     let narrow = Narrow::new(lock, kept, &client.name, &client.timing, clock());
     // Nobody renews it from now on: to be told that there is no such lock would be to lose it.
@@ -91,24 +95,36 @@ pub(in crate::redis) fn widen(
 
 fn try_widen(engine: &Engine, lock: &Arc<Lock>, target: &Target, kind: Kind) -> Result<Arc<Lock>, LockError> {
     let client = &*engine.client;
+    settle(client, lock);
+    let until = clock() + RECALL;
     let mut widen = Widen::new(lock, target, kind, &client.name, &client.timing);
-    let got = perform(
-        client,
-        &mut widen,
-        |widen| widen.call(&client.timing),
-        |widen, answer: Result<Changed, Failure>, _, hopeless| {
-            let (got, more) = widen.answered(answer, hopeless);
-            client.left_over(more);
-            got
-        },
-    );
+    let mut asked = 0;
+    let got = loop {
+        let got = perform(
+            client,
+            &mut widen,
+            |widen| widen.call(&client.timing),
+            |widen, answer: Result<Changed, Failure>, _, hopeless| {
+                let (got, more) = widen.answered(answer, hopeless);
+                client.left_over(more);
+                got
+            },
+        );
+        match got {
+            Got::Kept(_) if clock() < until => {
+                thread::sleep(Duration::from_micros(recall_pause(asked)));
+                asked += 1;
+            }
+            got => break got,
+        }
+    };
     match got {
         Got::It(moved) if client.agenda(|agenda| agenda.moved(&moved)) => {
             client.agents.as_ref().inspect(|agents| agents.becomes(lock, std::slice::from_ref(&moved)));
             Ok(moved)
         }
         Got::It(_) | Got::NotHeld => Err(lost(engine, lock)),
-        Got::Blocked(blocker) | Got::Upgrading(blocker) => Err(LockError::WouldBlock { blocker }),
+        Got::Blocked(blocker) | Got::Kept(blocker) | Got::Upgrading(blocker) => Err(LockError::WouldBlock { blocker }),
         Got::Failed(failure) => Err(store_error(failure)),
     }
 }
@@ -132,6 +148,7 @@ pub(in crate::redis) fn upgrade(
     if let Some(agents) = &engine.client.agents {
         agents.upgrades(lock, Asks::thread(place));
     }
+    settle(&engine.client, lock);
     let inbox = Arc::new(Inbox::of_thread());
     let (mut waiting, mut request) = (None, Request::new(kind));
     request.owner.clone_from(&lock.owner);
@@ -208,7 +225,7 @@ fn ask(
                 return match got {
                     Got::It(()) => Ok(()),
                     Got::NotHeld => Err(lost(engine, lock)),
-                    Got::Blocked(blocker) => {
+                    Got::Blocked(blocker) | Got::Kept(blocker) => {
                         Err(deadlock.map_or_else(|| LockError::refused(wait, blocker), LockError::Deadlock))
                     }
                     Got::Upgrading(blocker) => Err(LockError::Upgrading { blocker }),

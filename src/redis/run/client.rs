@@ -4,7 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use super::agents::Agents;
+use super::engine::Settings;
 use super::inbox::Inbox;
+use super::keeping::Keeping;
 use crate::backend::LostLock;
 use crate::backend::loss::Losses;
 use crate::error::LockError;
@@ -24,6 +26,9 @@ use crate::redis::value::Value;
 use crate::redis::wire::{self, Connection, Wire};
 use crate::request::Request;
 
+/// What the name of a client begins with that may keep what it does not use.
+const KEEPER: &str = "k";
+
 pub(in crate::redis) struct Client {
     pub(in crate::redis) wire: Wire,
     pub(in crate::redis) timing: Timing,
@@ -40,6 +45,8 @@ pub(in crate::redis) struct Client {
     pub(in crate::redis) losses: Losses,
     /// Where deadlocks are looked for.
     pub(in crate::redis) agents: Option<Agents>,
+    /// What it keeps that nobody uses; nothing if that is off.
+    pub(in crate::redis) keeping: Option<Keeping>,
     stopped: AtomicBool,
 }
 
@@ -51,11 +58,12 @@ struct Kept {
 
 impl Client {
     /// Connects to nothing yet.
-    pub(super) fn new(wire: Wire, timing: Timing, tree: &str, deadlocks: bool) -> Result<Self, RedisStoreError> {
+    pub(super) fn new(wire: Wire, settings: &Settings) -> Result<Self, RedisStoreError> {
+        let &Settings { timing, keep, deadlocks, .. } = settings;
         let mut random = [0; 12];
         getrandom::fill(&mut random)
             .map_err(|error| RedisStoreError::Config(format!("no random number could be had: {error}")))?;
-        let keys = Keys::new(tree);
+        let keys = Keys::new(&settings.to.tree);
         let by_hash = Script::ALL.map(|script| {
             let hash = wire::script_hash(script.text());
             head(&[b"EVALSHA", hash.as_bytes()], &keys)
@@ -63,7 +71,9 @@ impl Client {
         Ok(Self {
             wire,
             timing,
-            name: random.iter().map(|byte| format!("{byte:02x}")).collect(),
+            name: std::iter::once(if keep > 0 { KEEPER } else { "" }.to_owned())
+                .chain(random.iter().map(|byte| format!("{byte:02x}")))
+                .collect(),
             by_hash: by_hash.into(),
             keys,
             last_number: AtomicU64::new(0),
@@ -72,6 +82,7 @@ impl Client {
             changed: Condvar::new(),
             losses: Losses::new(),
             agents: deadlocks.then(Agents::new),
+            keeping: (keep > 0).then(|| Keeping::new(keep)),
             stopped: AtomicBool::new(false),
         })
     }
@@ -92,13 +103,16 @@ impl Client {
     /// A lock on a part of what another one covers: the same but for the token.
     pub(super) fn new_part(&self, of: &Lock, target: &Target) -> Arc<Lock> {
         let number = self.last_number.fetch_add(1, Ordering::Relaxed) + 1;
-        Arc::new(Lock::new(number, &self.name, target.path.clone(), of.owner.clone(), of.lease))
+        let lock = Lock::new(number, &self.name, target.path.clone(), of.owner.clone(), of.lease);
+        lock.never_keep();
+        Arc::new(lock)
     }
 
     fn lock(&self, target: &Target, request: &Request) -> Lock {
         let lease = request.lease.map_or(self.timing.lease, micros);
         let number = self.last_number.fetch_add(1, Ordering::Relaxed) + 1;
-        Lock::new(number, &self.name, target.path.clone(), request.owner.clone(), lease)
+        let lock = Lock::new(number, &self.name, target.path.clone(), request.owner.clone(), lease);
+        lock.with_recalls(self.keeping.as_ref().map_or(0, Keeping::recalls))
     }
 
     /// Whether a lease may be so long: no longer than a grace period, if there are any.
@@ -153,6 +167,7 @@ impl Client {
     /// The store is gone: its threads end when they next look.
     pub(super) fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
+        self.keeping.iter().for_each(Keeping::stop);
         self.agenda(Agenda::look_now);
     }
 

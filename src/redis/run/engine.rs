@@ -13,6 +13,7 @@ use std::{process, thread};
 use super::client::{Client, store_error};
 use super::confirm::Confirmer;
 use super::driver::Driver;
+use super::keeping::Keeping;
 use super::listener::Listener;
 use super::{check, keeper, watch};
 use crate::error::LockError;
@@ -35,6 +36,8 @@ pub(in crate::redis) struct Settings {
     pub(in crate::redis) replicas: Replicas,
     /// Whether deadlocks are looked for.
     pub(in crate::redis) deadlocks: bool,
+    /// How long a lock is kept that nobody uses, in microseconds; 0: not at all.
+    pub(in crate::redis) keep: u64,
 }
 
 pub(in crate::redis) struct Engine {
@@ -57,9 +60,8 @@ impl Engine {
     }
 
     fn client(settings: &Settings) -> Result<Arc<Client>, RedisStoreError> {
-        let Settings { to, client_name, timing, deadlocks, .. } = settings;
-        let wire = Wire::new(to, client_name.clone(), timing.timeout)?;
-        Ok(Arc::new(Client::new(wire, *timing, &to.tree, *deadlocks)?))
+        let wire = Wire::new(&settings.to, settings.client_name.clone(), settings.timing.timeout)?;
+        Ok(Arc::new(Client::new(wire, settings)?))
     }
 
     fn start(settings: Settings, client: Arc<Client>) -> Result<Arc<Self>, RedisStoreError> {
@@ -72,9 +74,14 @@ impl Engine {
             let watch = thread::Builder::new().name("mutextree-watch".into()).spawn(move || watch::run(&watched));
             watch.map_err(no_thread)?;
         }
+        let listener = Listener::new(client.clone());
+        if client.keeping.is_some() {
+            Keeping::start(&client).map_err(no_thread)?;
+            listener.start(); // recalls come from the first lock on
+        }
         Ok(Arc::new(Self {
             driver: Driver::new(client.clone()),
-            listener: Listener::new(client.clone()),
+            listener,
             confirmer: Confirmer::new(client.clone(), settings.replicas),
             client,
             settings,
@@ -109,7 +116,11 @@ impl Engine {
     /// Before the process may end: what tasks gave back is on its way, by another thread.
     pub(in crate::redis) fn settle(&self) {
         if self.is_ours() {
-            self.driver.settle(clock() + self.client.timing.timeout.min(LONGEST_GOODBYE));
+            let until = clock() + self.client.timing.timeout.min(LONGEST_GOODBYE);
+            if let Some(keeping) = &self.client.keeping {
+                keeping.end(&self.client, until);
+            }
+            self.driver.settle(until);
         }
         if let Some(child) = self.child.get() {
             child.settle();

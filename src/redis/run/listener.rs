@@ -4,6 +4,7 @@
 use std::thread;
 
 use super::client::Client;
+use super::keeping::Keeping;
 use crate::redis::clock::clock;
 use crate::redis::command::command;
 use crate::redis::primitives::{Arc, AtomicBool, Ordering};
@@ -43,7 +44,7 @@ impl Listener {
 fn run(client: &Client) {
     let (mailbox, keeps) = (client.keys.mailbox(&client.name), KEEPS.to_string());
     let listen = command(&[b"BLMPOP", keeps.as_bytes(), b"1", mailbox.as_bytes(), b"LEFT", b"COUNT", b"64"]);
-    let mut connection = None;
+    let (mut connection, mut has_listened) = (None, false);
     let mut retry = RETRY;
     while !client.is_stopped() {
         if connection.is_none() {
@@ -57,6 +58,10 @@ fn run(client: &Client) {
             }
             // What came while nobody listened is found by heartbeats, now.
             client.agenda(|agenda| agenda.beat_soon(clock()));
+            // Before the first connection nothing was lost: the mailbox keeps it.
+            if std::mem::replace(&mut has_listened, true) {
+                client.keeping.iter().for_each(Keeping::recall_all);
+            }
         }
         let Some(open) = &mut connection else { continue };
         let deadline = client.timing.call_deadline(clock()).saturating_add(KEEPS * 1_000_000);
@@ -85,8 +90,15 @@ fn deliver(client: &Client, text: &[u8]) {
                 waiter.tell(News::Granted(fencing_token));
             }
         }
-        Some((number, Message::Broken(fencing_token))) => client.agenda(|agenda| agenda.broken(number, fencing_token)),
-        None => {}
+        Some((number, Message::Broken(fencing_token))) => {
+            client.agenda(|agenda| agenda.broken(number, fencing_token));
+            client.keeping.iter().for_each(|keeping| keeping.broken(number, fencing_token));
+        }
+        None => {
+            if let (Some(keeping), Some((path, kind))) = (&client.keeping, message::parse_recall(text)) {
+                keeping.recalled(client, &path, kind);
+            }
+        }
     }
 }
 

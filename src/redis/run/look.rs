@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::caller::twice;
-use super::client::store_error;
+use super::client::{Client, store_error};
 use super::engine::Engine;
 use crate::backend::{HeldLock, LeaseToken, WaitingLock};
 use crate::error::LockError;
@@ -49,7 +49,12 @@ pub(super) fn listed(
         let Listed { entries, next } = twice(client, &call).map_err(store_error)?;
         for entry in entries {
             match entry {
-                Entry::Held(lock) => held.push(lock),
+                // What is kept here is held by nobody.
+                Entry::Held(lock) if is_kept(client, &lock) => {}
+                Entry::Held(mut lock) => {
+                    lock.may_be_kept &= lock.client.as_ref() != Some(&client.name);
+                    held.push(lock);
+                }
                 Entry::Waiting { token, arrival, lock: line } => waiting.push(Waiter { arrival, token, line }),
             }
         }
@@ -77,6 +82,11 @@ pub(super) fn upgrade_of(token: &str) -> String {
     format!("{token}^")
 }
 
+fn is_kept(client: &Client, lock: &HeldLock) -> bool {
+    let (Some(keeping), Some(name)) = (&client.keeping, &lock.name) else { return false };
+    lock.client.as_ref() == Some(&client.name) && keeping.has(name.as_str(), &lock.path)
+}
+
 /// The token of the lock that is to become exclusive, if that is what this one waits for.
 pub(super) fn of_upgrade(token: &str) -> Option<&str> {
     token.strip_suffix('^')
@@ -101,7 +111,7 @@ pub(in crate::redis) fn break_lock(engine: &Engine, lock: &HeldLock) -> Result<b
         }
         answer => (answer, false),
     };
-    let Answered { yes, more } = answer.map_err(store_error)?;
+    let Answered { yes, more, .. } = answer.map_err(store_error)?;
     client.left_over(more);
     // What a request without an answer has done is not known: then it is gone either way.
     Ok(yes == Some(true) || again)

@@ -14,6 +14,7 @@ use crate::redis::primitives::Arc;
 use crate::redis::protocol::acquisition::{Acquisition, MayWait, Step};
 use crate::redis::protocol::agenda::Agenda;
 use crate::redis::protocol::calls::Reply;
+use crate::redis::protocol::keep::Keep;
 use crate::redis::protocol::lock::Lock;
 use crate::redis::protocol::message::News;
 use crate::redis::protocol::timing::{NEVER, micros};
@@ -163,18 +164,22 @@ impl World<'_> {
             None => MayWait::Until(NEVER),
         };
         let members = self.members(process, caller, (place, kind), &request);
+        self.processes[process].callers[caller].holds_for = hold;
+        if self.take_kept(process, caller, (place, kind), &request) {
+            return;
+        }
         let it = &mut self.processes[process];
-        let length = request.lease.map_or(timing.lease, micros);
+        let (recalls, own) = (it.keep.as_ref().map_or(0, Keep::recalled), request.lease.map(micros));
         let mut locks = members.iter().map(|(target, _)| {
             it.numbers += 1;
-            Lock::new(it.numbers, &it.name, target.path.clone(), None, length)
+            Lock::new(it.numbers, &it.name, target.path.clone(), None, own.unwrap_or(timing.lease))
+                .with_recalls(recalls)
         });
         let first = locks.next().expect("it wants something");
         let lock = Arc::new(first.with_others(locks.map(Arc::new).collect()));
         it.callers[caller].epoch += 1;
         it.callers[caller].news = News::Nothing;
         it.callers[caller].dropped_at = dropped.map_or(NEVER, |time| self.now + time);
-        it.callers[caller].holds_for = hold;
         let waiter = Waiter { caller, epoch: it.callers[caller].epoch };
         let all = members.iter().map(|(target, request)| (target.clone(), request));
         let mut machine = Box::new(Acquisition::of_set(all, lock, may_wait, waiter, &it.name, &timing));
@@ -305,12 +310,12 @@ impl World<'_> {
         }
     }
 
-    fn granted(&mut self, process: usize, caller: usize, lock: Arc<Lock>, what: (Place, Kind), sent: u64) {
+    pub(super) fn granted(&mut self, process: usize, caller: usize, lock: Arc<Lock>, what: (Place, Kind), sent: u64) {
         let also = std::mem::take(&mut self.processes[process].callers[caller].also);
         let hold = if self.is_calm { 0 } else { self.processes[process].callers[caller].holds_for };
         let mut all: Vec<Held> = Vec::new();
         for (lock, (place, kind)) in lock.all().zip(std::iter::once(what).chain(also)) {
-            let id = self.processes[process].incarnation << 32 | lock.number;
+            let id = self.id_of(process, lock);
             let judged = self.judged(process, lock.deadline(), sent);
             let claim = Claim::new(place, kind);
             let token = lock.fencing_token();
@@ -361,18 +366,6 @@ impl World<'_> {
             LockError::Store(_) => self.cover.see("an acquisition fails"),
             LockError::TimedOut { .. } => self.cover.see("an acquisition times out"),
             _ => self.cover.see("a try is refused"),
-        }
-    }
-
-    /// Nothing that tasks gave back is under way any more.
-    pub(super) fn debt_paid(&mut self, process: usize) {
-        if self.processes[process].debts > 0 {
-            return;
-        }
-        for caller in 0..self.plan.callers {
-            if matches!(self.processes[process].callers[caller].state, State::Settles { .. }) {
-                self.wake(process, caller, self.now);
-            }
         }
     }
 

@@ -163,6 +163,7 @@ impl World<'_> {
             it.numbers += 1;
             let target = self.targets[place].clone();
             let lock = Lock::new(it.numbers, &it.name, target.path.clone(), None, held.lock.lease);
+            lock.never_keep();
             (Arc::new(lock), target)
         });
         let locks = locks.collect();
@@ -285,6 +286,7 @@ impl World<'_> {
                 held.lock.lose();
                 self.agenda(process).look_now();
             }
+            Got::Kept(_) => {}
             Got::Upgrading(_) => self.cover.see("a second upgrade is refused"),
             Got::Blocked(_) | Got::Failed(_) => self.cover.see("an upgrade is given up"),
         }
@@ -317,7 +319,9 @@ impl World<'_> {
                 held.lock.lose();
                 self.agenda(process).look_now();
             }
-            Got::Blocked(_) | Got::Upgrading(_) | Got::Failed(_) => self.cover.see("a lock is not widened"),
+            Got::Blocked(_) | Got::Kept(_) | Got::Upgrading(_) | Got::Failed(_) => {
+                self.cover.see("a lock is not widened")
+            }
         }
         self.back_to_hold(process, caller, held);
     }

@@ -11,10 +11,18 @@ use crate::redis::value::Value;
 
 /// What has to happen in some thousand histories, beside every kind of fault: each answer of a
 /// script, and each way on in the protocol.
-const ALL: [&str; 67] = [
+const ALL: [&str; 75] = [
     "a forgotten lock is put back",
     "a grant is over before its answer comes",
     "a grace period is open",
+    "a kept lock is lent",
+    "a kept lock is nearly over",
+    "a kept lock is recalled",
+    "a kept lock was idle for long",
+    "a lock in use is recalled",
+    "a lock is kept",
+    "acquire: what is in the way may be kept, ask again",
+    "what was kept is left to the agenda",
     "a heartbeat has a waiter ask",
     "a heartbeat is answered",
     "a lease is renewed",
@@ -120,6 +128,7 @@ impl Cover {
             (Script::Acquire, 2) => "acquire: waits",
             (Script::Acquire, 3) => "acquire: what is in the way has expired, ask again",
             (Script::Acquire, 4) => "acquire: finds a tombstone",
+            (Script::Acquire, 5) => "acquire: what is in the way may be kept, ask again",
             (Script::AcquireSet, 0) => "acquire_set: refused",
             (Script::AcquireSet, 1) => "acquire_set: granted",
             (Script::AcquireSet, 2) => "acquire_set: waits",

@@ -34,6 +34,10 @@ impl World<'_> {
         if !held.others.is_empty() {
             return self.go_on_with_set(process, caller, held);
         }
+        if held.lock.was_lent() {
+            // The server would have to be told its fencing token first.
+            return self.give_back(process, caller, held);
+        }
         if !held.is_detached && self.processes[process].callers[caller].chance.hits(self.plan.changes) {
             return self.change(process, caller, held);
         }
@@ -191,6 +195,11 @@ impl World<'_> {
     pub(super) fn give_back(&mut self, process: usize, caller: usize, held: Held) {
         if !held.others.is_empty() {
             return self.give_back_set(process, caller, held);
+        }
+        if self.keep_held(process, &held) {
+            self.note_caller(process, caller, || format!("keeps {}", Claim::new(held.place, held.kind)));
+            self.judge.ended(held.id, self.now);
+            return self.rest(process, caller);
         }
         let now = self.clock(process);
         let was_held = held.lock.is_held(now);

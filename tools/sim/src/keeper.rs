@@ -251,6 +251,9 @@ impl World<'_> {
         self.processes[process].listener.server = Some((master, self.servers[master].start));
         // What came while nobody listened is found by heartbeats, now.
         self.agenda(process).beat_soon(now);
+        if std::mem::replace(&mut self.processes[process].listener.has_listened, true) {
+            self.recall_all(process);
+        }
         self.arrange(process);
         let at = self.now + self.delay();
         self.schedule(at, Event::Parks { process, serial });
@@ -312,7 +315,10 @@ impl World<'_> {
                     }
                 }
                 Some((number, Message::Broken(fencing_token))) => self.agenda(process).broken(number, fencing_token),
-                None => return self.violate("a message that nobody can read".into()),
+                None => match message::parse_recall(text) {
+                    Some((path, kind)) => self.recalled(process, &path, kind),
+                    None => return self.violate("a message that nobody can read".into()),
+                },
             }
         }
         self.arrange(process);

@@ -82,6 +82,8 @@ fn names(keys: &Keys) -> Names<'_> {
 pub(super) struct Ledger {
     held: BTreeMap<Vec<u8>, Record>,
     waits: BTreeMap<Vec<u8>, Record>,
+    /// Every token that was told that it waits.
+    pub(super) have_waited: BTreeSet<Vec<u8>>,
     /// The greatest number that was drawn.
     greatest: u64,
     scripts: u64,
@@ -135,6 +137,10 @@ impl Ledger {
 
     pub(super) fn waiters(&self) -> impl Iterator<Item = &Vec<u8>> {
         self.waits.keys()
+    }
+
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &Record> {
+        self.waits.values()
     }
 
     pub(super) fn waits(&self, token: &[u8]) -> bool {

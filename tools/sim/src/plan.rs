@@ -155,6 +155,8 @@ pub(super) struct Plan {
     pub(super) sets: f64,
     /// How likely a holder that does something with a lock makes another one of it.
     pub(super) changes: f64,
+    /// For how long a process keeps what it does not use; 0: not at all.
+    pub(super) keep: u64,
     /// How likely a holder does something else before it releases.
     pub(super) acts: f64,
     /// Whether a lease may end while its holder lives: nobody sends a message about that, so
@@ -220,6 +222,7 @@ impl Plan {
             tried: chance.pick(&[0.0, 0.2, 0.6]),
             acts: chance.pick(&[0.0, 0.3, 0.6]),
             changes: Chance::new(seed, 8).pick(&[0.0, 0.3, 0.7]),
+            keep: Self::draw_keep(seed),
             sets: Chance::new(seed, 7).pick(&[0.0, 0.2, 0.6]),
             ends,
             dropped: chance.pick(&[0.0, 0.2, 0.5]),
@@ -238,6 +241,12 @@ impl Plan {
             self.timing.grace = self.timing.lease.max(self.lease.1);
         }
         self
+    }
+
+    /// Half of all histories keep nothing.
+    fn draw_keep(seed: u64) -> u64 {
+        let mut chance = Chance::new(seed, 9);
+        if chance.hits(0.5) { 0 } else { chance.magnitude(5 * MILLI, 30 * SECOND) }
     }
 
     /// A tenth of all histories has no fault at all: then nothing may be lost, and nothing be slow.
@@ -315,6 +324,7 @@ impl fmt::Display for Plan {
         )?;
         let faults: Vec<&str> = Fault::ALL.into_iter().filter(|&fault| self.has(fault)).map(Fault::name).collect();
         let faults = if faults.is_empty() { "none".into() } else { faults.join("; ") };
+        writeln!(f, "kept without a user for {} ms", milli(self.keep))?;
         write!(f, "faults: {faults}; {} parts left out", self.left_out.len())
     }
 }

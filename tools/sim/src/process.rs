@@ -4,6 +4,7 @@ use crate::redis::primitives::Arc;
 use crate::redis::protocol::acquisition::Acquisition;
 use crate::redis::protocol::agenda::Agenda;
 use crate::redis::protocol::held::{Detach, Downgrade, Refresh, RefreshAll};
+use crate::redis::protocol::keep::Keep;
 use crate::redis::protocol::lock::Lock;
 use crate::redis::protocol::message::News;
 use crate::redis::protocol::release::Release;
@@ -185,6 +186,8 @@ pub(super) struct Listener {
     pub(super) is_parked: bool,
     /// Whether nothing gets through, though the connection seems to be open.
     pub(super) is_silent: bool,
+    /// Whether it has had a connection before: with that messages may have been lost.
+    pub(super) has_listened: bool,
 }
 
 pub(super) struct Process {
@@ -193,6 +196,8 @@ pub(super) struct Process {
     pub(super) name: String,
     pub(super) clock: Clock,
     pub(super) agenda: Option<Agenda<Waiter>>,
+    /// What it keeps, if it keeps anything.
+    pub(super) keep: Option<Keep>,
     /// When the keeper looks next; [`NEVER`] if it sleeps.
     pub(super) look_at: u64,
     pub(super) callers: Vec<Caller>,
@@ -225,12 +230,13 @@ impl Process {
         });
         Self {
             incarnation,
-            name: format!("{at:x}{incarnation:x}"),
+            name: format!("{}{at:x}{incarnation:x}", if plan.keep > 0 { "k" } else { "" }),
             clock: Clock { offset: chance.between(1_000, 1_000_000_000), fast },
             agenda: Some(Agenda::new(plan.timing)),
+            keep: (plan.keep > 0).then(|| Keep::new(plan.keep)),
             look_at: NEVER,
             callers: callers.collect(),
-            lines: vec![Line::default(); plan.callers + 1 + 2 * LANES + RELEASE_LANES],
+            lines: vec![Line::default(); plan.callers + 1 + 2 * LANES + RELEASE_LANES + 1],
             listener: Listener::default(),
             numbers: 0,
             debts: 0,
@@ -258,6 +264,11 @@ impl Process {
     pub(super) fn cleaning(&self) -> std::ops::Range<usize> {
         let first = self.beating().end;
         first..first + RELEASE_LANES
+    }
+
+    /// The line of what is kept.
+    pub(super) fn keeping(&self) -> usize {
+        self.cleaning().end
     }
 
     /// An idle lane among these.

@@ -1,6 +1,6 @@
 //! [`Purpose`]: who gets the answer to a request.
 
-use super::process::Waiter;
+use super::process::{State, Waiter};
 use super::world::World;
 use crate::redis::error::Failure;
 use crate::redis::primitives::Arc;
@@ -38,6 +38,9 @@ pub(super) enum Purpose {
     },
     /// One of the releases that go as one pipeline.
     Clean(GivenUp),
+    /// What was kept, on its way back; and what is in use.
+    Kept(Release),
+    InUse,
     /// What a call has left to do.
     More,
     /// To a server that may have forgotten what is held.
@@ -67,6 +70,8 @@ impl World<'_> {
             Purpose::Renewals { batch, rest } => self.renewed(process, line, (batch, rest), answer, sent),
             Purpose::Heartbeats { batch, rest } => self.beaten(process, line, (batch, rest), answer, sent),
             Purpose::Clean(given_up) => self.cleaned(process, line, given_up, answer),
+            Purpose::Kept(release) => self.kept_answered(process, release, answer),
+            Purpose::InUse => self.in_use_answered(process, answer),
             Purpose::Hello => {
                 if let Ok(Greeted(left)) = Reply::from_answer(answer) {
                     self.processes[process].has_greeted = true;
@@ -156,5 +161,17 @@ impl World<'_> {
         }
         self.processes[process].debts -= 1;
         self.debt_paid(process);
+    }
+
+    /// Nothing that tasks gave back is under way any more.
+    fn debt_paid(&mut self, process: usize) {
+        if self.processes[process].debts > 0 {
+            return;
+        }
+        for caller in 0..self.plan.callers {
+            if matches!(self.processes[process].callers[caller].state, State::Settles { .. }) {
+                self.wake(process, caller, self.now);
+            }
+        }
     }
 }

@@ -6,6 +6,7 @@
 //! * `emulation.rs`: the server: its data, the few commands that the scripts use, and the scripts
 //! * `sets.rs`: several locks as one: drawn, held, and judged
 //! * `changes.rs`: locks that are narrowed, widened and upgraded, and whether that is allowed
+//! * `kept.rs`: locks that nobody uses, kept until somebody else wants them
 //! * `ledger.rs`, `turns.rs`, `claim.rs`: what the server's data says, and whether that is allowed
 //! * `runner.rs`, `shrink.rs`: many histories; one that fails, made shorter
 //! * `planted.rs`: faults that are put in on purpose
@@ -23,6 +24,7 @@ pub mod emulation;
 mod faults;
 mod holders;
 mod keeper;
+mod kept;
 mod ledger;
 mod network;
 mod plan;

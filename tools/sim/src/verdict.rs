@@ -31,9 +31,11 @@ impl World<'_> {
         let strict = Strict { owes: owes(answer), grace, recounts: self.plan.recounts };
         let words = words(call);
         let time = self.tree_time(server, time);
+        let given_back: Vec<&[u8]> = words.iter().skip(2).step_by(2).copied().collect();
         let (released, tokens) = match call.script {
             Script::Release => (words.get(2), &words[1..2]),
             Script::ReleaseSet => (words.get(1), &words[2..]),
+            Script::GiveBack => (words.get(1), &given_back[..]),
             _ => (None, &[][..]),
         };
         let released = released.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
@@ -89,9 +91,16 @@ impl World<'_> {
         if !matches!(answer.first(), Some(Value::Int(0 | 2))) {
             return;
         }
-        let it = &self.servers[server];
         let (Some(place), [digit]) = (Place::of_text(path), *kind) else { return };
         let claim = Claim { place, number: digit - b'0' };
+        let have_waited = &mut self.servers[server].ledger.have_waited;
+        if matches!(answer.first(), Some(Value::Int(2))) {
+            have_waited.insert(token.to_vec());
+        } else if !have_waited.contains(*token) {
+            // A wait may be over before those who keep something have answered.
+            self.check_refused(server, claim);
+        }
+        let it = &self.servers[server];
         if !it.ledger.has_cause(&self.keys, &it.data, token, claim, time) {
             self.violate(format!("{claim} is refused, and nothing that lives is in its way"));
         }

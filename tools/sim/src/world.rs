@@ -51,6 +51,10 @@ pub(super) enum Event {
         incarnation: u64,
     },
     /// The listener of a process connects; its command gets to the server; messages get to it.
+    Idles {
+        process: usize,
+        incarnation: u64,
+    },
     Listens {
         process: usize,
         serial: u64,
@@ -227,6 +231,7 @@ impl<'a> World<'a> {
     }
 
     pub(super) fn start_callers(&mut self, process: usize) {
+        self.start_keeping(process);
         for caller in 0..self.plan.callers {
             let is_left_out = self.plan.left_out.contains(&Part::Caller(process, caller));
             if !is_left_out {
@@ -285,6 +290,7 @@ impl<'a> World<'a> {
                 }
             }
             Event::Look { process, incarnation } => self.look(process, incarnation),
+            Event::Idles { process, incarnation } => self.idles(process, incarnation),
             Event::Listens { process, serial } => self.listens(process, serial),
             Event::Parks { process, serial } => self.parks(process, serial),
             Event::Mail { process, serial, messages } => self.mail(process, serial, &messages),
@@ -312,7 +318,9 @@ impl<'a> World<'a> {
                 (self.processes[request.process].incarnation == request.incarnation).then_some(request.process)
             }
             Event::Wake { process, .. } | Event::Look { process, .. } => Some(*process),
-            Event::Listens { process, .. } | Event::Mail { process, .. } => Some(*process),
+            Event::Idles { process, .. } | Event::Listens { process, .. } | Event::Mail { process, .. } => {
+                Some(*process)
+            }
             _ => None,
         }
     }
@@ -345,9 +353,9 @@ impl<'a> World<'a> {
     fn bound(&self) -> u64 {
         let (timing, longest) = (self.plan.timing, self.plan.longest());
         if !self.plan.has_faults() && timing.heartbeat > 100 * SECOND {
-            return 10 * longest + 10 * SECOND;
+            return 10 * longest + 10 * SECOND + self.plan.keep;
         }
-        4 * longest + 4 * timing.claim_window() + 6 * timing.timeout + 20 * SECOND
+        4 * longest + 4 * timing.claim_window() + 6 * timing.timeout + 20 * SECOND + self.plan.keep
     }
 
     /// Has a caller go on at this time, and not before.

@@ -59,6 +59,8 @@ pub(in crate::redis) enum Changed {
     Queued(InTheWay),
     /// What is in the way has expired, and is more than one call takes away: ask again.
     Clearing(InTheWay),
+    /// What is in the way may be kept by clients that do not use it, and was recalled: ask again.
+    Kept(InTheWay),
     NotHeld(More),
     /// What is in the way waits for just this: each would wait for the other.
     Upgrading(InTheWay),
@@ -73,6 +75,7 @@ impl Reply for Changed {
             3 => Self::Clearing(reply.in_the_way()?),
             4 => Self::NotHeld(reply.more()?),
             5 => Self::Upgrading(reply.in_the_way()?),
+            6 => Self::Kept(reply.in_the_way()?),
             _ => return None,
         })
     }

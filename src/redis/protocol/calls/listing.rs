@@ -65,7 +65,7 @@ impl Elements {
         let is_held = self.int()? == 1;
         let (path, kind, owner) = (self.path()?, keys::kind(self.number()?)?, self.text()?.map(Owner::from));
         let (client, token, number) = (self.text()?, self.text()??, self.number()?);
-        let (age, left) = (self.number()?, self.number()?);
+        let (age, left, may_be_kept) = (self.number()?, self.number()?, self.int()? == 1);
         let age = Some(Duration::from_micros(age));
         if !is_held {
             let mut lock = WaitingLock::new(path, kind);
@@ -78,6 +78,7 @@ impl Elements {
         (lock.owner, lock.held_for, lock.client) = (owner, age, client);
         lock.remaining = Some(Duration::from_micros(left));
         lock.fencing_token = Some(number);
+        lock.may_be_kept = may_be_kept;
         lock.name = Some(token.into());
         Some(Entry::Held(lock))
     }

@@ -11,7 +11,7 @@ fn narrow(of: &Arc<Lock>) -> Narrow {
 }
 
 fn yes() -> Answered {
-    Answered { yes: Some(true), more: More::None }
+    Answered { yes: Some(true), is_recalled: false, more: More::None }
 }
 
 fn upgrade(of: &Arc<Lock>, deadline: u64) -> Upgrade {

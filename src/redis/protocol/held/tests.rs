@@ -80,7 +80,7 @@ fn a_refresh_of_what_the_server_does_not_know_is_not_held() {
 #[test]
 fn a_downgrade_without_an_answer_may_be_done() {
     let lock = held(1, 0);
-    let yes = Answered { yes: Some(true), more: More::None };
+    let yes = Answered { yes: Some(true), is_recalled: false, more: More::None };
     let mut sure = Downgrade::new(&lock);
     assert!(matches!(sure.answered(Err(down()), false), Outcome::Again));
     assert!(!sure.may_be_done());
@@ -130,7 +130,7 @@ fn a_detached_lock_is_refreshed_though_it_is_not_held_here() {
 #[test]
 fn what_the_server_does_not_know_is_neither_downgraded_nor_detached() {
     let lock = held(1, 0);
-    let no = Answered { yes: Some(false), more: More::None };
+    let no = Answered { yes: Some(false), is_recalled: false, more: More::None };
     assert!(matches!(Downgrade::new(&lock).answered(Ok(&no), false), Outcome::NotHeld));
     assert!(!lock.is_held(0));
     let lock = held(2, 0);

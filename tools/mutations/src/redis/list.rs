@@ -10,6 +10,7 @@ mod deadlocks;
 mod found;
 mod grace;
 mod hand_overs;
+mod keeping;
 mod left_behind;
 mod scripts;
 mod sets;
@@ -37,6 +38,8 @@ const CHANGE: &str = "redis/protocol/change.rs";
 const CALLS: &str = "redis/protocol/calls.rs";
 const GRAPH: &str = "deadlock/graph.rs";
 const HELD: &str = "redis/protocol/held.rs";
+const KEEP: &str = "redis/protocol/keep.rs";
+const LENT: &str = "redis/protocol/lock/lent.rs";
 const LOCK: &str = "redis/protocol/lock.rs";
 const TIMING: &str = "redis/protocol/timing.rs";
 const RELEASE: &str = "redis/protocol/release.rs";
@@ -54,7 +57,10 @@ const ACQUIRE_FAST: &str = "redis/lua/acquire_fast.lua";
 const ACQUIRE_SET: &str = "redis/lua/acquire_set.lua";
 const DETACHED_LUA: &str = "redis/lua/detached.lua";
 const DOWNGRADE_LUA: &str = "redis/lua/downgrade.lua";
+const GIVE_BACK_LUA: &str = "redis/lua/give_back.lua";
 const HELLO_LUA: &str = "redis/lua/hello.lua";
+const IN_USE_LUA: &str = "redis/lua/in_use.lua";
+const KEPT_LUA: &str = "redis/lua/kept.lua";
 const LIST_LUA: &str = "redis/lua/list.lua";
 const NARROW_LUA: &str = "redis/lua/narrow.lua";
 const PROBE_LUA: &str = "redis/lua/probe.lua";
@@ -82,6 +88,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Fault> {
         found::FAULTS,
         grace::FAULTS,
         confirming::FAULTS,
+        keeping::FAULTS,
     ];
     lists.into_iter().flatten()
 }

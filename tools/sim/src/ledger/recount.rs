@@ -25,7 +25,7 @@ impl Ledger {
         let (mut held, mut nodes, mut tokens, mut flag) = (0, 0, 0, false);
         for (field, value) in data.hash(names.nodes) {
             match field {
-                b"tick" | b"born" | b"offset" | b"server" | b"history" => {}
+                b"tick" | b"born" | b"offset" | b"server" | b"history" | b"keeps" => {}
                 b"waiting" => flag = true,
                 _ if field.contains(&b'.') => {
                     tokens += 1;

@@ -1,0 +1,110 @@
+//! What a [`Lock`] knows of being kept: whether it may be, and which fencing token its next user
+//! has. `protocol/keep.rs` has the argument (K1 to K6).
+
+use super::Lock;
+use crate::redis::primitives::Ordering;
+
+/// What decides whether a lock may be kept.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Keeping {
+    /// Whether it has become something else than what the server granted at once.
+    never: bool,
+    /// The fencing token that it was granted with: its first user's.
+    pub(super) first: u64,
+    /// When it was let go of for the first time; 0 before that.
+    let_go_at: u64,
+    /// How many recalls there had been when it was asked for, or lent last: later ones count.
+    since: u64,
+}
+
+impl Keeping {
+    pub(super) fn forbid(&mut self) {
+        self.never = true;
+    }
+}
+
+/// Whether there is a fencing token for one more user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::redis::protocol) enum Lend {
+    Yes,
+    /// In a microsecond.
+    Soon,
+    /// Those that are surely its own are used up.
+    Never,
+}
+
+impl Lock {
+    /// It was not asked for by itself, or has become another lock.
+    pub(in crate::redis) fn never_keep(&self) {
+        self.state.lock().keeping.forbid();
+    }
+
+    /// So many recalls had come before it is asked for.
+    pub(in crate::redis) fn with_recalls(self, recalls: u64) -> Self {
+        self.state.lock().keeping.since = recalls;
+        self
+    }
+
+    pub(in crate::redis::protocol) fn counted_from(&self) -> u64 {
+        self.state.lock().keeping.since
+    }
+
+    /// Whether what the server has is surely this lock, as this kind, and nobody waited in conflict
+    /// when it was granted (K2): it did not wait itself, no request is in doubt, and none has set
+    /// its end.
+    pub(in crate::redis::protocol) fn may_be_kept(&self, kind: u8) -> bool {
+        let state = self.state.lock();
+        let is_plain = !state.keeping.never && state.upgrades == 0 && self.others.is_empty() && !self.is_detached();
+        is_plain
+            && state.kind == kind
+            && state.renews
+            && state.version == 0
+            && !state.unsure
+            && state.arrival == 0
+            && self.deadline() > 0
+    }
+
+    /// Its user lets go, and nobody has it until it is lent.
+    pub(in crate::redis::protocol) fn let_go(&self, now: u64) {
+        let keeping = &mut self.state.lock().keeping;
+        if keeping.let_go_at == 0 {
+            keeping.let_go_at = now;
+        }
+    }
+
+    /// Has a new user. An exclusive one gets the next fencing token (K5): at most one for each
+    /// microsecond that the server's clock has gone on since, and at most `most`. Users of a shared
+    /// lock are in conflict with none of each other.
+    pub(in crate::redis::protocol) fn lend(&self, is_exclusive: bool, recalls: u64, most: u64, now: u64) -> Lend {
+        let mut state = self.state.lock();
+        if is_exclusive {
+            let next = self.fencing_token() + 1;
+            let spent = next.saturating_sub(state.keeping.first);
+            if spent > most {
+                return Lend::Never;
+            }
+            if spent > now.saturating_sub(state.keeping.let_go_at) {
+                return Lend::Soon;
+            }
+            self.fencing_token.store(next, Ordering::Relaxed);
+        }
+        state.keeping.since = recalls;
+        Lend::Yes
+    }
+
+    /// Whether its fencing token is one that the server does not know.
+    pub(in crate::redis) fn was_lent(&self) -> bool {
+        self.was_lent_before() && self.fencing_token() > self.state.lock().keeping.first
+    }
+
+    /// Whether it had another user before.
+    pub(in crate::redis) fn was_lent_before(&self) -> bool {
+        self.state.lock().keeping.let_go_at > 0
+    }
+
+    /// Whether this was its fencing token at any time since it was granted.
+    pub(in crate::redis::protocol) fn has_had(&self, fencing_token: u64) -> bool {
+        let first = self.state.lock().keeping.first;
+        (first..=self.fencing_token()).contains(&fencing_token)
+    }
+}

@@ -1,0 +1,86 @@
+//! What a process keeps is somebody else's too late, or never; or two have it.
+
+use super::{ACQUIRE_LUA, Fault, GIVE_BACK_LUA, IN_USE_LUA, KEEP, KEPT_LUA, LENT, LISTENER};
+use crate::redis::runner::Runner::{Servers, Unit};
+
+pub(super) const FAULTS: &[Fault] = &[
+    Fault {
+        what: "nobody is told that what is kept is wanted",
+        edits: &[(KEPT_LUA, "  if waits or not busy then\n", "  if false then\n")],
+        runner: Servers,
+        fails: &[
+            "keeping::a_waiter_has_it_recalled_on_its_node_above_and_below",
+            "keeping::a_try_is_not_refused_by_what_nobody_uses",
+        ],
+    },
+    Fault {
+        what: "a try is refused by what nobody uses",
+        edits: &[(ACQUIRE_LUA, "return { kept and not it and KEPT or REFUSED,", "return { REFUSED,")],
+        runner: Servers,
+        fails: &["keeping::a_try_is_not_refused_by_what_nobody_uses"],
+    },
+    Fault {
+        what: "a recall finds what is kept on its own node alone",
+        edits: &[(KEEP, "        nodes.extend(below.map(|(node, _)| node.clone()));\n", "        drop(below);\n")],
+        runner: Unit,
+        fails: &["redis::protocol::keep::tests::a_recall_takes_what_is_in_conflict_and_nothing_else"],
+    },
+    Fault {
+        what: "what was recalled while in use is kept",
+        edits: &[(KEEP, "        !is_wanted && self.hot", "        self.hot")],
+        runner: Unit,
+        fails: &["redis::protocol::keep::tests::what_is_recalled_while_in_use_is_not_kept"],
+    },
+    Fault {
+        what: "recalls count from when a lock was asked for, though it was lent since",
+        edits: &[(
+            LENT,
+            "        state.keeping.since = recalls;\n        Lend::Yes",
+            "        let _ = recalls;\n        Lend::Yes",
+        )],
+        runner: Unit,
+        fails: &["redis::protocol::keep::tests::a_lent_lock_is_kept_again_whatever_came_before_it_was_lent"],
+    },
+    Fault {
+        what: "a lock that waited is kept",
+        edits: &[(LENT, "            && state.arrival == 0\n", "")],
+        runner: Unit,
+        fails: &["redis::protocol::keep::tests::only_what_was_granted_at_once_is_kept"],
+    },
+    Fault {
+        what: "a kept lock is lent after its deadline",
+        edits: &[(KEEP, "        let lend = match lasts {", "        let lend = match lasts || true {")],
+        runner: Unit,
+        fails: &["redis::protocol::keep::tests::what_is_nearly_over_is_not_lent"],
+    },
+    Fault {
+        what: "the next user of a kept lock has the token of the one before",
+        edits: &[(LENT, "            self.fencing_token.store(next, Ordering::Relaxed);\n", "")],
+        runner: Unit,
+        fails: &[
+            "redis::protocol::keep::tests::each_exclusive_user_has_the_next_token_and_no_more_than_one_a_microsecond",
+        ],
+    },
+    Fault {
+        what: "what goes back does not say with which token it was lent",
+        edits: &[(GIVE_BACK_LUA, "  draw_up_to(tonumber(ARGV[i + 1])) -- before anybody is handed the lock\n", "")],
+        runner: Servers,
+        fails: &["keeping::tokens_rise_though_the_clock_was_set_back"],
+    },
+    Fault {
+        what: "what is in use is never said to be",
+        edits: &[(IN_USE_LUA, "'%.0f,0,%s,%d,'", "'%.0f,1,%s,%d,'")],
+        runner: Servers,
+        fails: &["keeping::a_try_is_refused_by_what_is_in_use_and_is_told_by_whom"],
+    },
+    Fault {
+        what: "what was kept when the listener's connection was lost stays",
+        edits: &[(
+            LISTENER,
+            "if std::mem::replace(&mut has_listened, true) {",
+            "if std::mem::replace(&mut has_listened, true) && false {",
+        )],
+        runner: Servers,
+        fails: &["keeping::a_connection_that_is_cut_is_a_recall_of_everything"],
+    },
+];
