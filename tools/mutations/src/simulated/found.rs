@@ -61,6 +61,7 @@ pub(super) const FOUND: &[(&str, u64)] = &[
     ("a set's tickets stay at a member", 50),
     ("the fast path of release takes a set for a lock", 50),
     ("who stands behind a set in an exclusive queue is served when a call goes on there", 500),
+    ("a late narrow brings back what was kept", 1_000),
     ("to narrow a lock serves nobody", 50),
     ("a widened lock keeps its token", 50),
     ("a lock is widened past one who waits", 50),
