@@ -66,4 +66,7 @@ pub(super) const FOUND: &[(&str, u64)] = &[
     ("a widened lock keeps its token", 50),
     ("a lock is widened past one who waits", 50),
     ("an upgrade lets in a reader that came before it", 200),
+    ("of two upgrades the second waits", 200),
+    ("what ends a lock leaves its upgrade in the queue", 500),
+    ("an upgrade that is given up serves nobody", 1_000),
 ];
