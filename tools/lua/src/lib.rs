@@ -84,8 +84,8 @@ where
     let pointer: *const F = &*owner.0;
     let owner = lua.create_any_userdata(owner)?;
     // SAFETY: the three upvalues are what `entry` expects of these types: the closure, what is
-    // called with an error, and the owner of the closure. There is room for them on the stack: `exec_raw` makes room for
-    // two arguments, and the interpreter has 20 places to spare.
+    // called with an error, and the owner of the closure. There is room for them on the stack:
+    // `exec_raw` makes room for two arguments, and the interpreter has 20 places to spare.
     unsafe {
         lua.exec_raw((refused, owner), |state| {
             ffi::lua_pushlightuserdata(state, pointer.cast_mut().cast());

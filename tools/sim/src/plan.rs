@@ -116,7 +116,7 @@ pub(super) enum Part {
     One(Fault, u64),
     /// All that a caller of a process does.
     Caller(usize, usize),
-    /// The operation of a caller that comes at this place. Which process it is its incarnation says:
+    /// The operation of a caller that comes at this place. The process is named by its incarnation:
     /// one that is started again begins from the first.
     Operation(u64, usize, u32),
 }

@@ -61,8 +61,12 @@ pub(super) const FOUND: &[(&str, u64)] = &[
     ("a set's tickets stay at a member", 50),
     ("the fast path of release takes a set for a lock", 50),
     ("who stands behind a set in an exclusive queue is served when a call goes on there", 500),
+    ("a late narrow brings back what was kept", 1_000),
     ("to narrow a lock serves nobody", 50),
     ("a widened lock keeps its token", 50),
     ("a lock is widened past one who waits", 50),
     ("an upgrade lets in a reader that came before it", 200),
+    ("of two upgrades the second waits", 200),
+    ("what ends a lock leaves its upgrade in the queue", 500),
+    ("an upgrade that is given up serves nobody", 1_000),
 ];

@@ -71,8 +71,8 @@ pub(super) fn library(lua: &Lua) -> mlua::Result<Table> {
 }
 
 /// Most that is packed are counts of a node: six small numbers, and few different ones. What was
-/// packed or unpacked before is looked up; the tables stay small, so that a processor's cache has room
-/// for them. A number that is no number is in no table.
+/// packed or unpacked before is looked up. The tables stay small: a processor's cache has room for
+/// them. A number that is no number is in no table.
 const CACHED: &str = "
     local pack, unpack = ...
     local layout = '<I4I4I4I4I4I4'
