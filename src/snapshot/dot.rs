@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::draw::{about_end, brief, how, name, printable};
+use super::draw::{about_end, brief, how, name, printable, who};
 use super::{Snapshot, SnapshotNode};
 use crate::backend::WaitingLock;
 use crate::error::Blocker;
@@ -103,7 +103,7 @@ fn label_of(path: &TreePath, top: &TreePath, node: Option<&SnapshotNode<'_>>) ->
     };
     let mut label = quoted(&own);
     for lock in node.iter().flat_map(|node| node.holders()) {
-        let owner = lock.owner.as_ref().map(|owner| printable(owner.as_str()));
+        let owner = who(lock.owner.as_ref(), lock.agent.as_ref());
         let since = lock.held_for.map(|time| format!("for {}", brief(time)));
         let end = Some(about_end(lock)).filter(|end| !end.is_empty());
         let parts = [Some(how(lock.kind)), owner, since, end];
@@ -114,7 +114,7 @@ fn label_of(path: &TreePath, top: &TreePath, node: Option<&SnapshotNode<'_>>) ->
 }
 
 fn label_of_waiter(waiter: &WaitingLock) -> String {
-    let owner = waiter.owner.as_ref().map_or_else(|| "waits".into(), |owner| printable(owner.as_str()));
+    let owner = who(waiter.owner.as_ref(), waiter.agent.as_ref()).unwrap_or_else(|| "waits".into());
     let since = waiter.waited.map_or_else(String::new, |time| format!(", for {}", brief(time)));
     let upgrade = if waiter.upgrades { "upgrade, " } else { "" };
     format!("{}\\n{upgrade}{}{since}", quoted(&owner), how(waiter.kind))

@@ -11,7 +11,8 @@ use std::time::Duration;
 use super::first::Firsts;
 use super::{Snapshot, SnapshotNode, is_own};
 use crate::backend::{HeldLock, WaitingLock};
-use crate::request::{Kind, Scope, conflicts};
+use crate::deadlock::Agent;
+use crate::request::{Kind, Owner, Scope, conflicts};
 
 /// The columns: the tree, a mark, held or waits, how, whose, since when, and more.
 const COLUMNS: usize = 7;
@@ -133,17 +134,23 @@ impl Drawing<'_> {
         let Some(node) = node else { return add(Default::default()) };
         for lock in node.holders() {
             let mark = if (self.is_waited_for)(lock) { "!" } else { "" };
-            let owner = lock.owner.as_ref().map_or_else(String::new, |owner| printable(owner.as_str()));
+            let owner = who(lock.owner.as_ref(), lock.agent.as_ref()).unwrap_or_default();
             let since = lock.held_for.map_or_else(String::new, brief);
             add([mark.into(), "held".into(), how(lock.kind), owner, since, about_end(lock)]);
         }
         for (at, waiter) in node.waiters().iter().enumerate() {
             let state = if node.waiters().len() > 1 { format!("waits {}", at + 1) } else { "waits".into() };
-            let owner = waiter.owner.as_ref().map_or_else(String::new, |owner| printable(owner.as_str()));
+            let owner = who(waiter.owner.as_ref(), waiter.agent.as_ref()).unwrap_or_default();
             let since = waiter.waited.map_or_else(String::new, brief);
             add([String::new(), state, how(waiter.kind), owner, since, about_wait(waiter)]);
         }
     }
+}
+
+/// Who it is: the owner; otherwise the thread, where deadlocks are looked for.
+pub(super) fn who(owner: Option<&Owner>, agent: Option<&Agent>) -> Option<String> {
+    let thread = agent.filter(|agent| !agent.is_task()).map(Agent::to_string);
+    owner.map(|owner| printable(owner.as_str())).or(thread)
 }
 
 /// How it is locked. The subtree goes without saying, as it does where locks are asked for.

@@ -181,7 +181,10 @@ fn a_lock_is_on_record_while_it_is_held() {
     let place = std::panic::Location::caller().file();
     let mut guard = store.mutex("a").unwrap().lock_owned().unwrap();
     let lock = store.locks().unwrap().remove(0);
-    assert_eq!(lock.agent.unwrap().thread_id(), Some(thread::current().id()));
+    let agent = lock.agent.unwrap();
+    assert_eq!(agent.thread_id(), Some(thread::current().id()));
+    let snapshot = store.snapshot().unwrap();
+    assert!(snapshot.to_string().contains(&agent.to_string()) && snapshot.to_dot().contains(&agent.to_string()));
     assert_eq!(lock.taken_at.unwrap().file(), place);
     guard.downgrade().unwrap();
     assert!(store.mutex("a").unwrap().shared().try_lock().is_ok());
