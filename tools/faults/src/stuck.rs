@@ -9,7 +9,7 @@ use std::env;
 use std::fs;
 use std::process::{Command, Stdio};
 
-use crate::event::{Event, What, id, name, worker_of};
+use crate::event::{Event, What, name, worker_of};
 
 /// What its users are at, and the acquisitions that this is about.
 pub(crate) fn doing(worker: u64, events: &[Event]) -> (Vec<u64>, String) {
@@ -22,7 +22,7 @@ pub(crate) fn doing(worker: u64, events: &[Event]) -> (Vec<u64>, String) {
         let (times, last) = told.fold((0, None), |(times, _), text| (times + 1, Some(text)));
         let last = last.map_or("nothing", String::as_str);
         return (
-            vec![id(worker, 0)],
+            Vec::new(), // all of its events are those errors
             format!("it has asked for no lock yet; it was told {times} times, at last: {last}"),
         );
     }

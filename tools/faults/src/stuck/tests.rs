@@ -22,7 +22,7 @@ fn failed() -> What {
 #[test]
 fn who_has_no_store_yet_is_known_by_its_errors() {
     let (ids, text) = doing(2, &events(&[(1, 1, asks()), (2, 0, failed()), (2, 0, failed())]));
-    assert_eq!(ids, [id(2, 0)]);
+    assert!(ids.is_empty());
     assert_eq!(text, "it has asked for no lock yet; it was told 2 times, at last: no answer in time");
 }
 
