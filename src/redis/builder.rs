@@ -174,7 +174,8 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// Connects, and looks whether the server will do.
+    /// Connects, and looks whether the server will do. That takes two calls, and each may take as
+    /// long as the [`timeout`](Self::timeout).
     ///
     /// # Errors
     /// As [`RedisStore::connect`].

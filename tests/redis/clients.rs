@@ -79,6 +79,17 @@ fn the_first_call_after_all_connections_broke_succeeds() {
     }
 }
 
+/// Each command takes less time than a call may, and all that `connect` sends take more.
+#[test]
+fn a_store_connects_to_a_server_that_answers_each_command_in_time() {
+    let server = Server::start();
+    let proxy = Proxy::start(server.port());
+    proxy.delay_answers(millis(300));
+    let store = connect(&proxy.url(), |builder| builder.timeout(millis(800)));
+    proxy.delay_answers(millis(0));
+    assert!(store.try_lock("a").is_ok());
+}
+
 #[test]
 fn without_a_server_everything_is_locked() {
     let mut server = Server::start();

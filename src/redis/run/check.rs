@@ -17,9 +17,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// `replicas`: whom the store is to wait for.
 pub(super) fn check(client: &Client, replicas: Replicas) -> Result<(), RedisStoreError> {
-    let deadline = client.timing.call_deadline(clock());
     let info = command(&[b"INFO", b"all"]);
-    let answer = ask(deadline, || client.wire.call(&info, deadline))?;
+    let answer = ask(client, |deadline| client.wire.call(&info, deadline))?;
     let Value::Bytes(text) = answer else {
         return Err(RedisStoreError::Protocol("INFO is no text".into()));
     };
@@ -28,11 +27,11 @@ pub(super) fn check(client: &Client, replicas: Replicas) -> Result<(), RedisStor
         let what = "INFO does not say which server it is, and a grace period needs that".into();
         return Err(RedisStoreError::Protocol(what));
     }
-    check_permissions(client, deadline)?;
+    check_permissions(client)?;
     if replicas.count > 0 {
         // For none, so it answers at once: how many there are is looked at with each grant.
         let wait = command(&[b"WAIT", b"0", b"1"]);
-        ask(deadline, || client.wire.call(&wait, deadline))?;
+        ask(client, |deadline| client.wire.call(&wait, deadline))?;
     }
     Ok(())
 }
@@ -55,10 +54,13 @@ fn check_info(info: &str) -> Result<(), RedisStoreError> {
     }
 }
 
-/// Asks again for as long as the server is not ready to answer.
-fn ask<T>(deadline: u64, ask: impl Fn() -> Result<T, Failure>) -> Result<T, RedisStoreError> {
+/// Asks again for as long as the server is not ready to answer. Each question has the time that a
+/// call may have: with one time for all of them, no store could connect to a server that answers
+/// each command in time, and not much sooner.
+fn ask<T>(client: &Client, ask: impl Fn(u64) -> Result<T, Failure>) -> Result<T, RedisStoreError> {
+    let deadline = client.timing.call_deadline(clock());
     loop {
-        match ask() {
+        match ask(deadline) {
             Err(Failure::Later(_)) if clock() < deadline => thread::sleep(PAUSE),
             answer => return answer.map_err(Failure::into_error),
         }
@@ -66,9 +68,9 @@ fn ask<T>(deadline: u64, ask: impl Fn() -> Result<T, Failure>) -> Result<T, Redi
 }
 
 /// The probe goes the way that all calls go, by hash and then by text: so that is tried as well.
-fn check_permissions(client: &Client, deadline: u64) -> Result<(), RedisStoreError> {
+fn check_permissions(client: &Client) -> Result<(), RedisStoreError> {
     let probe = calls::probe(&client.name);
-    let calls::Denied(denied) = ask(deadline, || client.call(&probe, deadline))?;
+    let calls::Denied(denied) = ask(client, |deadline| client.call(&probe, deadline))?;
     match denied.as_slice() {
         [] => Ok(()),
         [one] => Err(RedisStoreError::Permission { missing: format!("the command {one}") }),

@@ -96,6 +96,10 @@ impl Worker {
         let _ = kill_process(self.pid, Signal::CONT);
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// It takes no new locks any more, releases what it holds, and ends.
     pub(crate) fn finish(&mut self) {
         let _ = self.input.write_all(b"finish\n");

@@ -40,6 +40,8 @@ pub(crate) enum What {
     Lost,
     /// The release is about to be called.
     Releases,
+    /// It has returned, whatever came of it.
+    Released,
     /// This process did not run since that time, or hardly.
     Stalled { since: u64 },
     /// A thread panicked.
@@ -91,6 +93,7 @@ impl fmt::Display for Event {
             What::Weaker => f.write_str("weaker"),
             What::Lost => f.write_str("lost"),
             What::Releases => f.write_str("releases"),
+            What::Released => f.write_str("released"),
             What::Stalled { since } => write!(f, "stalled {since}"),
             What::Panicked { text } => write!(f, "panicked {}", text.replace('\n', " ")),
             What::Idle => f.write_str("idle"),
@@ -127,6 +130,7 @@ impl FromStr for Event {
             "weaker" => What::Weaker,
             "lost" => What::Lost,
             "releases" => What::Releases,
+            "released" => What::Released,
             "stalled" => What::Stalled { since: number(next())? },
             "panicked" => What::Panicked { text: rest.to_owned() },
             "idle" => What::Idle,

@@ -122,14 +122,18 @@ impl<'a> Holder<'a> {
     fn release(&mut self) {
         let (Some(guard), was_lost) = (self.guard.take(), self.looks.is_some()) else { return };
         tell_now(self.id, What::Releases);
-        if self.random.bool() {
-            return drop(guard);
-        }
-        match guard.unlock() {
+        let released = if self.random.bool() {
+            drop(guard);
+            Ok(())
+        } else {
+            guard.unlock()
+        };
+        match released {
             Ok(()) => {}
             Err(LockError::NotHeld { .. }) if was_lost => {}
             Err(LockError::NotHeld { .. }) => tell_now(self.id, What::Lost),
             Err(error) => tell_now(self.id, What::Failed { text: text(&error) }),
         }
+        tell_now(self.id, What::Released);
     }
 }

@@ -6,6 +6,7 @@
 //!   undo them
 //! * `worker.rs`, `user.rs`, `holder.rs`: a worker process, and what its threads and tasks do
 //! * `event.rs`, `crew.rs`: what a worker tells, and how its parent hears it
+//! * `patience.rs`, `stuck.rs`: who is stuck, once all is well, and at what
 //! * `claim.rs`, `incidents.rs`, `verdict.rs`: what the judge has to know, and what it finds
 //! * `table.rs`: a violation, for people
 //! * `monitor.rs`, `flusher.rs`: threads that ask the server all the time; `watch.rs`: none is left
@@ -29,6 +30,7 @@ mod incidents;
 mod kinds;
 mod many;
 mod monitor;
+mod patience;
 mod post;
 #[path = "../../../tests/redis/proxy/mod.rs"]
 #[allow(dead_code)]
@@ -37,12 +39,14 @@ mod round;
 mod scene;
 #[path = "../../../tests/redis/server.rs"]
 mod server;
+mod stuck;
 mod table;
 mod user;
 mod verdict;
 mod watch;
 mod worker;
 
+use clock::SECOND;
 use kinds::Kind;
 
 /// A violation more of one round says little.
@@ -158,6 +162,10 @@ fn report(round: u64, outcome: &round::Outcome, totals: &mut Totals) {
         verdict.errors.values().sum::<u64>(),
         verdict.told,
     );
+    if outcome.lost >= SECOND {
+        let (lost, round) = (outcome.lost as f64 / SECOND as f64, round);
+        println!("round {round}: {lost:.1} s of its end did not count: the machine was too busy");
+    }
     for wrong in verdict.wrongs.iter().take(SHOWN) {
         println!("\n{}\n", table::show(wrong, outcome));
     }

@@ -35,6 +35,11 @@ impl Post {
         self.stopped.is_none() && !self.worker.has_ended()
     }
 
+    /// How its worker goes to the server.
+    pub(crate) fn url(&self) -> &str {
+        &self.setup.url
+    }
+
     pub(crate) fn stop(&mut self, incidents: &mut Incidents) {
         self.worker.stop();
         self.stopped = Some(now());

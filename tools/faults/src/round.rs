@@ -1,7 +1,6 @@
 //! One round, which is one history: a server, some workers, faults of some kinds for some seconds.
 //! Then all is well again: who waits gets through, all is released, and the tree is empty.
 
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::Duration;
@@ -10,16 +9,18 @@ use mutextree::{LockStore, RedisStore};
 
 use crate::checker::{Contents, check};
 use crate::clock::{MILLI, SECOND, now};
-use crate::event::{Event, What, id, name, worker_of};
+use crate::event::{Event, What, id, worker_of};
 use crate::incidents::Incidents;
 use crate::kinds::{Kind, Persistence};
 use crate::monitor::Monitor;
+use crate::patience::{Left, Patience};
 use crate::scene::Scene;
+use crate::stuck;
 use crate::verdict::{Verdict, Wrong, judge};
 use crate::worker::{Setup, TREES};
 
 /// Once all is well, everybody who waits gets through within this, and the tree is empty within as
-/// much again, in microseconds. It takes about a lease; the rest is for busy machines.
+/// much again, in microseconds of the time that counts: see [`Patience`]. It takes about a lease.
 const SOON: u64 = 30 * SECOND;
 
 /// A lease that is longer than a round takes, and than `SOON`: what is not given back shows. Where
@@ -29,6 +30,9 @@ const LONG: u64 = 100 * SECOND;
 /// All is given back this long after all is well and nobody holds or waits any more, also what
 /// could not be given back at once.
 const GIVEN_BACK: u64 = 10 * SECOND;
+
+/// For so long at a time the lock of the whole tree is waited for.
+const TURN: Duration = Duration::from_secs(1);
 
 /// What is drawn for a round.
 #[derive(Clone, Debug)]
@@ -77,6 +81,8 @@ pub(crate) struct Outcome {
     pub(crate) events: Vec<Event>,
     pub(crate) incidents: Incidents,
     pub(crate) verdict: Verdict,
+    /// How much of the time in which all had to get through did not count, in microseconds.
+    pub(crate) lost: u64,
 }
 
 pub(crate) fn run(seed: u64, round: u64, workers: u64, kinds: Option<&[Kind]>) -> Outcome {
@@ -120,15 +126,14 @@ pub(crate) fn run(seed: u64, round: u64, workers: u64, kinds: Option<&[Kind]>) -
     scene.undo_all();
     scene.incidents.note(None, "all is well from now on");
     wrongs.extend(TREES.into_iter().filter_map(|tree| recount(&scene, tree).err()));
-    let still_there = get_through(&mut scene);
+    let (still_there, lost) = get_through(&mut scene, &plan);
     let limit = if plan.longest() > plan.lease && still_there.is_empty() { GIVEN_BACK } else { SOON };
     if limit < SOON {
-        let left = TREES.into_iter().filter_map(|tree| empty(&scene, &plan, tree, limit));
-        wrongs.extend(left.map(|wrong| Wrong { rule: "NotGivenBack".into(), ..wrong }));
+        wrongs.extend(TREES.into_iter().filter_map(|tree| empty(&scene, &plan, tree, limit, "NotGivenBack")));
     }
     scene.posts.clear(); // and all their lines are read
     if wrongs.is_empty() && still_there.is_empty() {
-        wrongs.extend(TREES.into_iter().filter_map(|tree| empty(&scene, &plan, tree, SOON)));
+        wrongs.extend(TREES.into_iter().filter_map(|tree| empty(&scene, &plan, tree, SOON, "NotEmpty")));
     }
     for (from, until) in monitor.finish() {
         scene.incidents.disturbed(None, from, until);
@@ -142,7 +147,7 @@ pub(crate) fn run(seed: u64, round: u64, workers: u64, kinds: Option<&[Kind]>) -
     }
     let mut verdict = judge(&events, &scene.incidents, plan.heartbeat * 7 / 2);
     verdict.wrongs.extend(wrongs);
-    Outcome { plan, events, incidents: std::mem::take(&mut scene.incidents), verdict }
+    Outcome { plan, events, incidents: std::mem::take(&mut scene.incidents), verdict, lost }
 }
 
 fn wrong(rule: &str, text: String) -> Wrong {
@@ -183,65 +188,60 @@ fn held(contents: &Contents) -> String {
     holders.collect::<Vec<_>>().join(", ")
 }
 
-/// Everybody who waits gets through, and releases.
-fn get_through(scene: &mut Scene) -> Vec<Wrong> {
+/// Everybody who waits gets through, and releases. Also returns how much of the time did not count.
+fn get_through(scene: &mut Scene, plan: &Plan) -> (Vec<Wrong>, u64) {
     scene.posts.iter_mut().for_each(|post| post.worker.finish());
-    let end = now() + SOON;
-    while now() < end && scene.posts.iter().any(|post| !post.worker.is_idle() && !post.worker.has_ended()) {
+    let mut patience = Patience::new(&scene.ways(), plan.timeout, SOON);
+    let mut left = Left::Some;
+    let waits = |scene: &Scene| scene.posts.iter().any(|post| !post.worker.is_idle() && !post.worker.has_ended());
+    while waits(scene) && left == Left::Some {
         thread::sleep(Duration::from_millis(2));
+        left = patience.left();
     }
     if scene.posts.iter().all(|post| post.worker.is_idle()) {
-        return Vec::new();
+        return (Vec::new(), patience.lost());
     }
     let held: Vec<String> = TREES.iter().filter_map(|tree| Some(held(&recount(scene, tree).ok()??))).collect();
     let held = held.join(" ");
     let posts = scene.posts.iter().filter(|post| !post.worker.is_idle());
-    posts
-        .map(|post| {
-            let number = post.worker.number;
-            let text = if post.worker.has_ended() {
-                format!("worker {number} ended by itself")
-            } else {
-                format!(
-                    "worker {number} is not done {} s after all was well; the server says that there are: {held}; and of its requests that had no end:",
-                    SOON / SECOND
-                )
-            };
-            Wrong { ids: vec![id(number, 0)], ..wrong("Stuck", text) }
-        })
-        .collect()
+    let wrongs = posts.map(|post| {
+        let number = post.worker.number;
+        let text = if post.worker.has_ended() {
+            format!("worker {number} ended by itself")
+        } else {
+            let (passed, stacks) = (patience.text(), stuck::stacks(number, post.worker.pid()));
+            format!("worker {number} is not done {passed}; {stacks}; held, as the server says: [{held}]")
+        };
+        Wrong { ids: vec![id(number, 0)], ..wrong(rule("Stuck", left), text) }
+    });
+    (wrongs.collect(), patience.lost())
 }
 
-/// Which requests of a worker have no end.
-fn with_cause(stuck: Wrong, events: &[Event]) -> Wrong {
-    let worker = worker_of(stuck.ids[0]);
-    let mut open: BTreeMap<u64, String> = BTreeMap::new();
-    for event in events.iter().filter(|event| worker_of(event.id) == worker) {
-        match &event.what {
-            What::Asks { claim, .. } => _ = open.insert(event.id, format!("{} asks for {claim}", name(event.id))),
-            What::Granted { claim, .. } => _ = open.insert(event.id, format!("{} holds {claim}", name(event.id))),
-            What::Refused | What::Failed { .. } | What::Releases => _ = open.remove(&event.id),
-            _ => {}
-        }
-    }
-    let what: Vec<String> = open.values().cloned().collect();
-    let ids = open.into_keys().collect();
-    Wrong { ids, text: format!("{} {}", stuck.text, what.join(", ")), ..stuck }
+/// What it is called, if the time for it is over.
+fn rule(name: &'static str, left: Left) -> &'static str {
+    if left == Left::Unknown { "TooBusy" } else { name }
 }
 
-/// Nobody holds or waits for anything any more: by the store's listing and by the keys.
-fn empty(scene: &Scene, plan: &Plan, tree: &str, limit: u64) -> Option<Wrong> {
+/// What a worker is at that is not done.
+fn with_cause(wrong: Wrong, events: &[Event]) -> Wrong {
+    let (ids, what) = stuck::doing(worker_of(wrong.ids[0]), events);
+    Wrong { ids, text: format!("{}; what it is at: {what}", wrong.text), ..wrong }
+}
+
+/// Nobody holds or waits for anything any more: by the store's listing and by the keys. Else this
+/// rule is broken.
+fn empty(scene: &Scene, plan: &Plan, tree: &str, limit: u64, name: &'static str) -> Option<Wrong> {
     let micros = Duration::from_micros;
     let builder = RedisStore::builder(&scene.server.url()).tree(tree);
     let store = match builder.lease(micros(plan.lease)).heartbeat(micros(plan.heartbeat)).connect() {
         Ok(store) => store,
-        Err(error) => return Some(wrong("NotEmpty", format!("no store can connect though all is well: {error}"))),
+        Err(error) => return Some(wrong(name, format!("no store can connect though all is well: {error}"))),
     };
-    let end = now() + limit;
+    let mut patience = Patience::new(&scene.ways(), plan.timeout, limit);
     loop {
         // What a dead client left goes when somebody meets it.
-        let all = store.try_lock_for("/", micros(end.saturating_sub(now())));
-        let left = match (all.and_then(|all| all.unlock()), store.locks(), recount(scene, tree)) {
+        let all = store.try_lock_for("/", TURN);
+        let found = match (all.and_then(|all| all.unlock()), store.locks(), recount(scene, tree)) {
             (Err(error), ..) => format!("the whole tree cannot be locked: {error}"),
             (_, Err(error), _) => format!("the locks cannot be listed: {error}"),
             (.., Err(wrong)) => return Some(wrong),
@@ -253,9 +253,9 @@ fn empty(scene: &Scene, plan: &Plan, tree: &str, limit: u64) -> Option<Wrong> {
                 format!("listed: {locks:?}; in the keys: {:?}, {:?}", contents.held, contents.waits)
             }
         };
-        if now() > end {
-            return Some(wrong("NotEmpty", left));
+        match patience.left() {
+            Left::Some => thread::sleep(Duration::from_millis(20)),
+            left => return Some(wrong(rule(name, left), format!("{}: {found}", patience.text()))),
         }
-        thread::sleep(Duration::from_millis(20));
     }
 }

@@ -77,6 +77,17 @@ impl Scene {
         self.posts.push(Post::start(setup, proxy, is_proxied, &self.log));
     }
 
+    /// The ways on which workers go to the server, once each; its own, if there are no workers.
+    pub(crate) fn ways(&self) -> Vec<String> {
+        let mut ways: Vec<String> = self.posts.iter().map(|post| post.url().to_owned()).collect();
+        ways.sort();
+        ways.dedup();
+        if ways.is_empty() {
+            ways.push(self.server.url());
+        }
+        ways
+    }
+
     pub(crate) fn server_is_well(&self) -> bool {
         self.server_killed.is_none() && !self.server_stopped
     }

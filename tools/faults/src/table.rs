@@ -102,6 +102,7 @@ fn text(what: &What, clock: &Clock) -> String {
         What::Weaker => "downgrades".into(),
         What::Lost => "it is lost".into(),
         What::Releases => "releases".into(),
+        What::Released => "has released".into(),
         What::Stalled { since } => format!("did not run since {}", clock.milli(*since)),
         What::Panicked { text } => format!("panicked: {text}"),
         What::Idle => "is done".into(),

@@ -13,6 +13,7 @@ fn a_line_is_read_as_it_was_written() {
         What::Weaker,
         What::Lost,
         What::Releases,
+        What::Released,
         What::Stalled { since: 11 },
         What::Panicked { text: "a b".into() },
         What::Idle,

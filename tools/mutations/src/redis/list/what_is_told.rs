@@ -44,7 +44,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "permissions are not looked at",
-        edits: &[(CHECK, "    check_permissions(client, deadline)\n", "    let _ = check_permissions;\n    Ok(())\n")],
+        edits: &[(CHECK, "    check_permissions(client)\n", "    let _ = check_permissions;\n    Ok(())\n")],
         runner: Servers,
         fails: &[PROBED, "refusals::a_user_without_permission_is_told_for_what"],
     },
