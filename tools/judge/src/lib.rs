@@ -68,6 +68,8 @@ struct Belief<C> {
     /// It lasts up to here, and not at this time itself.
     until: u64,
     rests_on: u64,
+    /// When the request was sent that set its end.
+    timed_by: u64,
     /// It did not just run out.
     was_ended: bool,
 }
@@ -83,6 +85,8 @@ pub struct Judge<C> {
     compares_tokens: bool,
     /// A request sent before this is no proof of what the server knows.
     lost_until: u64,
+    /// An end that was set by a request before this comes early on the server.
+    jumped_until: u64,
     /// Pairs, the smaller id first, that were counted.
     counted: HashSet<(u64, u64)>,
     told: HashSet<(u64, u64)>,
@@ -98,6 +102,7 @@ impl<C: Claim> Default for Judge<C> {
             tokens: BTreeMap::new(),
             compares_tokens: true,
             lost_until: 0,
+            jumped_until: 0,
             counted: HashSet::new(),
             told: HashSet::new(),
             grants: 0,
@@ -119,7 +124,8 @@ impl<C: Claim> Judge<C> {
     /// If there was a grant of this id.
     pub fn granted(&mut self, id: u64, claim: C, fencing_token: u64, at: u64, until: u64, rests_on: u64) {
         self.grants += 1;
-        let belief = Belief { claim, token: fencing_token, from: at, until, rests_on, was_ended: false };
+        let timed_by = rests_on;
+        let belief = Belief { claim, token: fencing_token, from: at, until, rests_on, timed_by, was_ended: false };
         self.compare_tokens(id, &belief, at);
         let before = self.beliefs.insert(id, belief);
         assert!(before.is_none(), "{id} is the id of two grants");
@@ -127,7 +133,8 @@ impl<C: Claim> Judge<C> {
         self.compare_beliefs(id, at);
     }
 
-    /// A renewal or a refresh: the belief ends at `until` now, which may be earlier than before.
+    /// A renewal or a refresh: the belief ends at `until` now, which may be earlier than before. If
+    /// it is what it was, the request has not set it.
     pub fn extended(&mut self, id: u64, at: u64, until: u64, rests_on: u64) {
         let Some(belief) = self.beliefs.get_mut(&id) else {
             let text = format!("{id} was extended at {at} up to {until}, and was never granted");
@@ -137,8 +144,10 @@ impl<C: Claim> Judge<C> {
             let text = text::held_after_lost(id, belief, at, until);
             return self.violations.push(Violation { at, rule: Rule::HeldAfterLost, id, other: None, text });
         }
-        belief.until = until;
         belief.rests_on = belief.rests_on.max(rests_on);
+        if belief.until != until {
+            (belief.until, belief.timed_by) = (until, rests_on);
+        }
         self.live.insert(id);
         self.compare_beliefs(id, at);
     }
@@ -151,8 +160,8 @@ impl<C: Claim> Judge<C> {
         }
     }
 
-    /// The same holder has more than before: `claim`, with a fencing token of its own. Nothing, if
-    /// the belief has ended.
+    /// The same holder has more than before: `claim`, with a fencing token of its own. Its end is
+    /// what it was. Nothing, if the belief has ended.
     pub fn raised(&mut self, id: u64, at: u64, claim: C, fencing_token: u64, rests_on: u64) {
         let Some(belief) = self.beliefs.get_mut(&id).filter(|belief| belief.until > at) else { return };
         (belief.claim, belief.token) = (claim, fencing_token);
@@ -184,18 +193,28 @@ impl<C: Claim> Judge<C> {
         }
     }
 
-    /// Data may have been lost, or the server's clock jumped ahead: from now on a belief that rests
-    /// on a request sent before `at` is excused. If it is not known when exactly that happened,
-    /// this is told before the earliest time, and `at` is the latest.
+    /// Data may have been lost: from now on a belief that rests on a request sent before `at` is
+    /// excused. If it is not known when exactly that happened, this is told before the earliest
+    /// time, and `at` is the latest.
     pub fn data_lost(&mut self, at: u64) {
         self.lost_until = self.lost_until.max(at);
+    }
+
+    /// The server's clock jumped ahead: from now on a belief whose end was set by a request sent
+    /// before `at` is excused.
+    pub fn clock_jumped(&mut self, at: u64) {
+        self.jumped_until = self.jumped_until.max(at);
+    }
+
+    fn excuses(&self, belief: &Belief<C>) -> bool {
+        belief.rests_on < self.lost_until || belief.timed_by < self.jumped_until
     }
 
     /// Data was lost, and holders claim again what they have. A holder whose belief is excused does
     /// so, too, and its overlap goes on: if there is one now, this is a loss like any other.
     pub fn claimed_again(&mut self, at: u64) {
         let mut live = self.live.iter().map(|id| &self.beliefs[id]);
-        if live.any(|belief| belief.until > at && belief.rests_on < self.lost_until) {
+        if live.any(|belief| belief.until > at && self.excuses(belief)) {
             self.data_lost(at);
         }
     }
@@ -239,7 +258,7 @@ impl<C: Claim> Judge<C> {
                 continue;
             }
             let pair = (id.min(other_id), id.max(other_id));
-            if belief.rests_on.min(other.rests_on) < self.lost_until {
+            if self.excuses(belief) || self.excuses(other) {
                 self.counted.insert(pair);
             } else if self.told.insert(pair) {
                 let text = text::overlap((id, belief), (other_id, other), at);
@@ -250,8 +269,7 @@ impl<C: Claim> Judge<C> {
     }
 
     fn compare_tokens(&mut self, id: u64, belief: &Belief<C>, at: u64) {
-        let excused = belief.rests_on < self.lost_until;
-        if self.compares_tokens && !excused {
+        if self.compares_tokens && !self.excuses(belief) {
             // A holder that has more than before may never have had less on the server: its own
             // token is none to be compared with.
             let others = self.tokens.iter().filter(|(_, (_, its))| *its != id);

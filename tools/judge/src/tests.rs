@@ -158,13 +158,28 @@ fn a_loss_excuses_no_one_who_asked_after_it() {
     assert_eq!((judge.losses(), rules(&judge)), (0, vec![Rule::Overlap]));
 }
 
+/// Its lease ends early, whatever it has become since. A renewal sets another end.
+#[test]
+fn a_jump_of_the_clock_excuses_ends_that_were_set_before_it() {
+    for is_renewed in [false, true] {
+        let mut judge = Judge::new();
+        judge.granted(1, LEFT, 10, 100, 900, 95);
+        judge.clock_jumped(200);
+        judge.raised(1, 220, ALL, 11, 210);
+        judge.extended(1, 230, if is_renewed { 950 } else { 900 }, 225);
+        judge.granted(2, RIGHT, 12, 240, 900, 235);
+        let expected = if is_renewed { vec![Rule::Overlap] } else { vec![] };
+        assert_eq!(rules(&judge), expected);
+    }
+}
+
 #[test]
 fn an_overlap_outlives_a_loss_if_holders_claim_again() {
     for was_excused in [true, false] {
         let mut judge = Judge::new();
         judge.granted(1, LEFT, 10, 100, 900, 95);
         if was_excused {
-            judge.data_lost(200); // the clock jumped ahead
+            judge.clock_jumped(200);
             judge.granted(2, ALL, 11, 220, 900, 210);
             assert_eq!((judge.losses(), rules(&judge)), (1, vec![]));
         } else {

@@ -213,7 +213,7 @@ impl World<'_> {
         let (claim, token) = (Claim::new(held.place, held.kind), held.lock.fencing_token());
         self.note_caller(process, caller, || format!("has {claim}, token {token}"));
         self.judge.raised(held.id, self.now, claim, token, sent.unwrap_or(held.rests_on));
-        self.sync(process, &mut held, sent);
+        self.sync(process, &mut held, None); // the request has not set its end
         self.hold(process, caller, held);
     }
 
@@ -312,8 +312,7 @@ impl World<'_> {
                 (held.place, held.kind, held.lock) = (to, Kind { scope: Scope::Subtree, ..held.kind }, moved);
                 let (claim, token) = (Claim::new(to, held.kind), held.lock.fencing_token());
                 self.note_caller(process, caller, || format!("has {claim}, token {token}"));
-                self.judge.raised(held.id, self.now, claim, token, sent);
-                self.sync(process, &mut held, Some(sent));
+                self.judge.raised(held.id, self.now, claim, token, sent); // its end is what it was
             }
             Got::It(_) | Got::NotHeld => {
                 held.lock.lose();

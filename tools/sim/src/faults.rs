@@ -75,7 +75,7 @@ impl World<'_> {
             Fault::ClockAhead => {
                 self.servers[self.master].ahead += jump;
                 // Leases end early by that much.
-                self.judge.data_lost(self.now);
+                self.judge.clock_jumped(self.now);
             }
             Fault::ClockBack => self.servers[self.master].ahead -= jump,
             Fault::Restarted => self.restart(short),
