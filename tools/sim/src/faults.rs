@@ -69,6 +69,7 @@ impl World<'_> {
             Fault::Paused => {
                 let it = &mut self.processes[process];
                 it.paused_until = it.paused_until.max(self.now + long);
+                it.put_off_until = it.paused_until;
                 self.note_process(process, format!("stands still for {long}"));
             }
             Fault::Killed => self.kill(process, short),
@@ -175,6 +176,7 @@ impl World<'_> {
         self.forget_requests(process);
         let it = &mut self.processes[process];
         (it.agenda, it.look_at, it.paused_until, it.unreachable_until) = (None, NEVER, 0, 0);
+        it.put_off_until = 0;
         it.incarnation = 0;
         it.listener.serial += 1;
         it.listener.is_parked = false;

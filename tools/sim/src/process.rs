@@ -210,6 +210,8 @@ pub(super) struct Process {
     /// Whether it has said hello to a server.
     pub(super) has_greeted: bool,
     pub(super) paused_until: u64,
+    /// As it was drawn: what came meanwhile is put off up to here, even if the pause ends earlier.
+    pub(super) put_off_until: u64,
     pub(super) unreachable_until: u64,
 }
 
@@ -242,6 +244,7 @@ impl Process {
             debts: 0,
             has_greeted: false,
             paused_until: 0,
+            put_off_until: 0,
             unreachable_until: 0,
         }
     }

@@ -124,7 +124,7 @@ impl World<'_> {
     /// A holder whose deadline has passed has been told, unless its process does not run.
     pub(super) fn check_told(&mut self, process: usize) {
         let it = &self.processes[process];
-        if it.paused_until + 100 * MILLI > self.now {
+        if it.put_off_until + 100 * MILLI > self.now {
             return;
         }
         let all = it.callers.iter().filter_map(|caller| match &caller.state {
