@@ -150,7 +150,7 @@ fn of_a_lock_that_outlives_its_guard() {
 
 #[test]
 fn of_a_listing() {
-    const HELD: [E; 10] = [Nil, I(1), T("\x01a"), I(1), T("me"), T("c1"), T("c1.2"), I(7), I(2_000_000), I(70)];
+    const HELD: [E; 11] = [Nil, I(1), T("\x01a"), I(1), T("me"), T("c1"), T("c1.2"), I(7), I(2_000_000), I(70), I(1)];
     for at in (2..HELD.len()).chain([0]) {
         assert!(read::<Listed>(&HELD[..at]).is_err(), "up to {at}");
     }
@@ -160,10 +160,10 @@ fn of_a_listing() {
     let mut one = HeldLock::new("a".parse().unwrap(), Kind::default());
     (one.owner, one.client, one.fencing_token) = (Some("me".into()), Some("c1".into()), Some(7));
     (one.held_for, one.remaining) = (Some(Duration::from_secs(2)), Some(Duration::from_micros(70)));
-    one.name = lock.name.clone();
+    (one.name, one.may_be_kept) = (lock.name.clone(), true);
     assert_eq!(*lock, one);
     let waits: Listed =
-        good(&[L(&[I(2), T("next")]), I(0), T(""), I(4), T(""), T("c1"), T("c1.3"), I(9), I(1_000_000), I(5)]);
+        good(&[L(&[I(2), T("next")]), I(0), T(""), I(4), T(""), T("c1"), T("c1.3"), I(9), I(1_000_000), I(5), I(0)]);
     assert!(waits.next.is_some());
     let [Entry::Waiting { token, arrival: 9, lock }] = &*waits.entries else { panic!("{waits:?}") };
     assert_eq!(
@@ -171,7 +171,7 @@ fn of_a_listing() {
         ("c1.3", Some(Duration::from_secs(1)), Kind::new(Mode::Shared, Scope::Node))
     );
     // Its record names no client: it outlived its guard, and its token is for anybody.
-    let kept: Listed = good(&[Nil, I(1), T(""), I(1), T(""), T(""), T("c1.4"), I(7), I(0), I(70)]);
+    let kept: Listed = good(&[Nil, I(1), T(""), I(1), T(""), T(""), T("c1.4"), I(7), I(0), I(70), I(0)]);
     let [Entry::Held(lock)] = &*kept.entries else { panic!("{kept:?}") };
     assert_eq!(lock.token, Some("c1.4".into()));
     assert!(good::<Listed>(&[Nil]).entries.is_empty());
