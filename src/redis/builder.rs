@@ -86,12 +86,12 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// Has each grant acknowledged by so many replicas before it is given out. If fewer have done so
-    /// within `timeout` the lock is given back, and the error is
+    /// Has each grant acknowledged by so many replicas before it is given out. If fewer have done
+    /// so within `timeout` the lock is given back, and the error is
     /// [`TooFewReplicas`](RedisStoreError::TooFewReplicas). That goes for locks, sets and upgrades,
-    /// whether they were waited for or not, and for a lock that is widened; what was held before
-    /// is still held then. Off by default, and with a `count` of 0. A `timeout` below a millisecond
-    /// is one; zero is an error.
+    /// whether they were waited for or not, and for a lock that is widened; what was held before is
+    /// still held then. Off by default, and with a `count` of 0. A `timeout` below a millisecond is
+    /// one; zero is an error.
     ///
     /// A call may take longer by `timeout`, and `try_lock`, too; a deadline of its own ends it as
     /// ever. See [replicas that acknowledge](crate::docs::distributed#replicas-that-acknowledge)

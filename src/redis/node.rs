@@ -162,7 +162,7 @@ impl RedisNode {
     /// A store that cannot answer would refuse the lock, too.
     pub(super) fn is_locked(&self, scope: Scope) -> bool {
         let kind = Kind::new(Mode::Exclusive, scope);
-        self.engine.current().map_or(true, |engine| caller::is_locked(engine, &self.target, kind))
+        self.engine.current().map_or(true, |engine| look::is_locked(engine, &self.target, kind))
     }
 
     /// Who is in the way of a lock of this kind.

@@ -168,8 +168,8 @@ impl Wire {
         self.call_to("", command, deadline)
     }
 
-    /// The same for a command that is for this run of a server, unless that is empty. If another one
-    /// is there it is not sent: [`Failure::Stranger`].
+    /// The same for a command that is for this run of a server, unless that is empty. If another
+    /// one is there it is not sent: [`Failure::Stranger`].
     pub(in crate::redis) fn call_to(&self, run: &str, command: &[u8], deadline: u64) -> Result<Value, Failure> {
         if !self.is_guided() {
             return self.pool.call_to(run, command, deadline);

@@ -29,8 +29,8 @@ fn is_known(master: &Node, tree: &str) {
     let _: usize = master.ask(&format!("HSET {{{tree}}}:n server {run} history {history}"));
 }
 
-/// Two holders without a grace period, one with it; and with `wait_for_replicas` nobody who believes
-/// in what was lost.
+/// Two holders without a grace period, one with it; and with `wait_for_replicas` nobody who
+/// believes in what was lost.
 #[test]
 fn a_failover_that_loses_the_last_writes() {
     let mut setup = Replicated::start();

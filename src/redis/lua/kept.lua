@@ -54,9 +54,9 @@ local function recall(list, held, kind, own, waits)
 end
 
 -- A token that a client gave to a later user of a lock that it keeps: what is drawn from now on is
--- above it (I1). A tree that remembers nothing goes by its clock, as ever. A token of later than now
--- is from before the tree lost its data and its clock was set back. The time goes on as it is: if
--- the tick led it there, leases would end early.
+-- above it (I1). A tree that remembers nothing goes by its clock, as ever. A token of later than
+-- now is from before the tree lost its data and its clock was set back. The time goes on as it is:
+-- if the tick led it there, leases would end early.
 local function draw_up_to(fence)
   if tick > 0 and fence > tick and fence <= now then
     raise_tick(fence)

@@ -47,8 +47,8 @@
 //!   token first. *If its user has other work with the server*, `in_use` has done so before. *If
 //!   its lease has ended*, the tree's time is at least the first token plus the first time that it
 //!   was granted for, and no more tokens are lent than half of that in microseconds. No more than
-//!   one a microsecond is lent since the cover was first let go of, so that a raised tick is
-//!   not ahead of the server's clock (I1). A token that is ahead of it all the same is of before the
+//!   one a microsecond is lent since the cover was first let go of, so that a raised tick is not
+//!   ahead of the server's clock (I1). A token that is ahead of it all the same is of before the
 //!   tree lost its data and its clock was set back: it raises nothing.
 //! * **K6, a try is not refused by what nobody uses.** If all that is in its way may be kept, the
 //!   server answers "ask again", and sends the recall. The client that keeps it gives it back, or

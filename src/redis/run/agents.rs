@@ -192,8 +192,8 @@ impl Agents {
         if let Some(known) = known {
             (lock.agent, lock.taken_at) = (known.agent.clone(), Some(known.place));
         }
-        // If it may be kept without a user, whoever waits for it has it recalled. If it is in use its
-        // client says so, and then it may not be kept any more.
+        // If it may be kept without a user, whoever waits for it has it recalled. If it is in use
+        // its client says so, and then it may not be kept any more.
         !lock.is_detached() && !lock.may_be_kept && known.is_none_or(|known| !known.ends)
     }
 

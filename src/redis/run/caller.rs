@@ -3,7 +3,6 @@
 //! at a time.
 
 use std::panic::Location;
-use std::thread;
 use std::time::Duration;
 
 use super::client::{Client, store_error};
@@ -24,7 +23,7 @@ use crate::redis::protocol::keys::Target;
 use crate::redis::protocol::lock::Lock;
 use crate::redis::protocol::release::{Outcome, Release};
 use crate::redis::protocol::script::Call;
-use crate::redis::protocol::timing::{RECALL, micros, recall_pause};
+use crate::redis::protocol::timing::micros;
 use crate::request::{Kind, Request, Wait};
 
 pub(super) use self::time::{instant, may_wait};
@@ -371,31 +370,5 @@ pub(super) fn twice<R: Reply>(client: &Client, call: &Call) -> Result<R, Failure
             client.call(call, deadline)
         }
         answer => answer,
-    }
-}
-
-/// Whether an exclusive lock would be refused. A store that does not answer would refuse it, too.
-pub(in crate::redis) fn is_locked(engine: &Engine, target: &Target, kind: Kind) -> bool {
-    let client = &*engine.client;
-    let call = calls::inspect(target, kind, &client.timing);
-    let (mut owed, began, mut asked) = (engine.driver.owes(), clock(), 0);
-    let until = client.timing.call_deadline(began);
-    loop {
-        let Ok(Answered { yes, is_recalled, more }) = twice(client, &call) else { return true };
-        client.left_over(more);
-        match yes {
-            // Every call takes away some of what has expired.
-            None if clock() >= until => return true,
-            None if !is_recalled => {}
-            None if clock() >= began + RECALL => return true,
-            None => {
-                thread::sleep(Duration::from_micros(recall_pause(asked)));
-                asked += 1;
-            }
-            Some(true) if std::mem::take(&mut owed) => {
-                engine.driver.settle(client.timing.call_deadline(clock()));
-            }
-            Some(yes) => return yes,
-        }
     }
 }

@@ -265,8 +265,8 @@ impl Client {
     }
 
     /// A connection that is good, as far as is known, and leads to the server that the last one was
-    /// opened to: the caller's own, or a new one in its place. What is packed after this is for that
-    /// server.
+    /// opened to: the caller's own, or a new one in its place. What is packed after this is for
+    /// that server.
     pub(super) fn connected<'a>(
         &self,
         own: &'a mut Option<Connection>,

@@ -4,9 +4,9 @@
 //!
 //! `WAIT` holds up its connection until the replicas have answered, or until its time is up. So it
 //! is asked over connections of its own, by up to four [lanes](super::lanes): no release, renewal
-//! or other user's request is behind it. What is granted meanwhile goes as one batch. While replicas
-//! are away each lane has a batch that waits in vain, and what is granted then waits for a lane, but
-//! no longer than its own time.
+//! or other user's request is behind it. What is granted meanwhile goes as one batch. While
+//! replicas are away each lane has a batch that waits in vain, and what is granted then waits for a
+//! lane, but no longer than its own time.
 //!
 //! **Nobody is forgotten.** While the queue is not empty, one lane has been called that has not
 //! looked yet: whoever adds to an empty queue calls one, under the lock of the queue, and a lane
@@ -109,7 +109,8 @@ struct Slot {
     changed: Condvar,
 }
 
-/// Has a grant confirmed, on behalf of a thread that waits until `deadline`: the error if it is not.
+/// Has a grant confirmed, on behalf of a thread that waits until `deadline`: the error if it is
+/// not.
 pub(super) fn check(engine: &Engine, lock: &Arc<Lock>, deadline: u64) -> Option<LockError> {
     let confirmer = &engine.confirmer;
     if !confirmer.is_on() {
@@ -136,7 +137,8 @@ pub(super) fn check(engine: &Engine, lock: &Arc<Lock>, deadline: u64) -> Option<
     confirmer.error_of(verdict.unwrap_or_else(|| Verdict::Failed(Failure::Unsure(engine.client.wire.too_late()))), lock)
 }
 
-/// The same for a lock, or a set, that was just taken: if it is not confirmed it is given back (C3).
+/// The same for a lock, or a set, that was just taken: if it is not confirmed it is given back
+/// (C3).
 pub(super) fn grant(engine: &Engine, lock: Arc<Lock>, deadline: u64) -> Result<Arc<Lock>, LockError> {
     let Some(error) = check(engine, &lock, deadline) else { return Ok(lock) };
     engine.client.agenda(|agenda| lock.all().for_each(|lock| _ = agenda.forget(lock)));

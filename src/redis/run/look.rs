@@ -2,6 +2,8 @@
 //! thread.
 
 use std::collections::{HashMap, HashSet};
+use std::thread;
+use std::time::Duration;
 
 use super::caller::twice;
 use super::client::{Client, store_error};
@@ -13,6 +15,8 @@ use crate::redis::error::Failure;
 use crate::redis::protocol::calls::{self, Answered, Cursor, Entry, Listed};
 use crate::redis::protocol::keys::Target;
 use crate::redis::protocol::lock::is_token;
+use crate::redis::protocol::timing::{RECALL, recall_pause};
+use crate::request::Kind;
 use crate::snapshot::Snapshot;
 
 /// A waiter of a listing.
@@ -90,6 +94,32 @@ fn is_kept(client: &Client, lock: &HeldLock) -> bool {
 /// The token of the lock that is to become exclusive, if that is what this one waits for.
 pub(super) fn of_upgrade(token: &str) -> Option<&str> {
     token.strip_suffix('^')
+}
+
+/// Whether an exclusive lock would be refused. A store that does not answer would refuse it, too.
+pub(in crate::redis) fn is_locked(engine: &Engine, target: &Target, kind: Kind) -> bool {
+    let client = &*engine.client;
+    let call = calls::inspect(target, kind, &client.timing);
+    let (mut owed, began, mut asked) = (engine.driver.owes(), clock(), 0);
+    let until = client.timing.call_deadline(began);
+    loop {
+        let Ok(Answered { yes, is_recalled, more }) = twice(client, &call) else { return true };
+        client.left_over(more);
+        match yes {
+            // Every call takes away some of what has expired.
+            None if clock() >= until => return true,
+            None if !is_recalled => {}
+            None if clock() >= began + RECALL => return true,
+            None => {
+                thread::sleep(Duration::from_micros(recall_pause(asked)));
+                asked += 1;
+            }
+            Some(true) if std::mem::take(&mut owed) => {
+                engine.driver.settle(client.timing.call_deadline(clock()));
+            }
+            Some(yes) => return yes,
+        }
+    }
 }
 
 /// Ends a held lock, whoever holds it. Whether it was held.

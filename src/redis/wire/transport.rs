@@ -29,7 +29,8 @@ pub(super) trait Transport {
         false
     }
 
-    /// Whether it leads to another server than the one of this run. Nobody is another one than `""`.
+    /// Whether it leads to another server than the one of this run. Nobody is another one than
+    /// `""`.
     fn is_to_another(&self, _run: &str) -> bool {
         false
     }

@@ -109,8 +109,8 @@ impl<C: Connect> Pool<C> {
         Ok(())
     }
 
-    /// All that have queued up, as far as they fit into one pipeline. They count as sent. Those that
-    /// are for another server are told so (W9).
+    /// All that have queued up, as far as they fit into one pipeline. They count as sent. Those
+    /// that are for another server are told so (W9).
     fn take_followers(&self, transport: &C::Transport) -> Vec<Arc<Waiting<C::Transport>>> {
         let mut state = self.state.lock();
         let (mut followers, mut strangers) = (Vec::new(), Vec::new());

@@ -3,8 +3,9 @@
 //!
 //! Each command is a number, and its answer is the same number, so an answer that goes astray
 //! shows. What else is looked at: what is said not to have been sent has not been carried out; who
-//! waits for ever without a fault gets an answer; no more connections than [`MOST`]; no command comes
-//! to a server that it is not for; at the end all permits are back. A wake-up that is lost leaves a thread asleep, which shuttle reports.
+//! waits for ever without a fault gets an answer; no more connections than [`MOST`]; no command
+//! comes to a server that it is not for; at the end all permits are back. A wake-up that is lost
+//! leaves a thread asleep, which shuttle reports.
 
 use std::collections::{HashSet, VecDeque};
 
