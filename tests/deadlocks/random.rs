@@ -27,8 +27,8 @@ struct Doing {
     is_short: bool,
     /// How many waits there were.
     count: u64,
-    /// When it was last told of a deadlock: from then on it may let go.
-    told: Option<Instant>,
+    /// When a wait of it last ended without a lock: from then on it may let go.
+    gave_up: Option<Instant>,
 }
 
 fn thread_of(wanted: &Wanted) -> ThreadId {
@@ -41,11 +41,11 @@ impl Oracle {
     }
 
     /// That it is true: each one holds and waits for what it says, and each is in the way of the
-    /// one before. Not asked if another one of them was told of another deadlock since `begun`.
+    /// one before. Not asked if another one of them gave up a wait since `begun`.
     fn confirms(&self, deadlock: &Deadlock, begun: Instant) -> Vec<(ThreadId, Doing)> {
         let all = self.0.lock().unwrap().clone();
         let cycle = deadlock.cycle();
-        if cycle[1..].iter().any(|wanted| all[&thread_of(wanted)].told.is_some_and(|told| told > begun)) {
+        if cycle[1..].iter().any(|wanted| all[&thread_of(wanted)].gave_up.is_some_and(|gave_up| gave_up > begun)) {
             return Vec::new();
         }
         let mut doing = Vec::new();
@@ -81,7 +81,7 @@ impl Oracle {
     /// That those of them stand still who wait for no more than locks.
     fn stand_still(&self, doing: &[(ThreadId, Doing)]) {
         let all = self.0.lock().unwrap();
-        if doing.iter().any(|(thread, then)| then.is_short || all[thread].told != then.told) {
+        if doing.iter().any(|(thread, then)| then.is_short || all[thread].gave_up != then.gave_up) {
             return; // one of them was told, too, or its time was up
         }
         for (thread, then) in doing {
@@ -150,7 +150,7 @@ impl Runner<'_> {
             }
             Err(LockError::Deadlock(deadlock)) => {
                 self.told += 1;
-                self.oracle.me(|me| me.told = Some(Instant::now()));
+                self.oracle.me(|me| me.gave_up = Some(Instant::now()));
                 let mut doing = self.oracle.confirms(&deadlock, begun);
                 // All hold what this one waits for, or stand behind one who does. Only who stood
                 // behind this wait itself may go on.
@@ -167,7 +167,10 @@ impl Runner<'_> {
                 self.oracle.me(|me| me.waits.clear());
                 self.let_go_of_all();
             }
-            Err(LockError::TimedOut { .. }) => self.oracle.me(|me| me.waits.clear()),
+            Err(LockError::TimedOut { .. }) => self.oracle.me(|me| {
+                me.gave_up = Some(Instant::now());
+                me.waits.clear();
+            }),
             Err(other) => panic!("{other}"),
         }
         if self.random.bool() {
