@@ -131,7 +131,8 @@ fn a_recalled_node_is_not_kept_for_a_time_that_doubles() {
 #[test]
 fn only_what_was_granted_at_once_is_kept() {
     let mut keep = Keep::new(IDLE);
-    let changes: [(&str, fn(&Arc<Lock>)); 5] = [
+    type Change = fn(&Arc<Lock>);
+    let changes: [(&str, Change); 5] = [
         ("it waited", |lock| lock.arrived(7)),
         ("a request is in doubt", |lock| lock.doubt()),
         ("its end was set", |lock| _ = lock.begin_to_set(2 * TIMING.lease, MS)),
