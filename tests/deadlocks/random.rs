@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
@@ -29,6 +29,28 @@ struct Doing {
     count: u64,
     /// When a wait of it last ended without a lock: from then on it may let go.
     gave_up: Option<Instant>,
+    /// Its latest waits that are over: when each ended, what it was for, and what was held all the
+    /// while.
+    past: VecDeque<(Instant, Vec<Lock>, Vec<Lock>)>,
+}
+
+/// So many waits that are over are remembered of each thread.
+const PAST: usize = 256;
+
+impl Doing {
+    /// Its wait is over.
+    fn goes_on(&mut self) {
+        self.past.truncate(PAST - 1);
+        self.past.push_front((Instant::now(), std::mem::take(&mut self.waits), self.holds.clone()));
+    }
+
+    /// Whether it waited for this at some time after `begun`, and held that, if anything, meanwhile.
+    fn was_at(&self, begun: Instant, waits: &Lock, holds: Option<&Lock>) -> bool {
+        let past = self.past.iter().take_while(|(ended, ..)| *ended > begun).map(|(_, waits, held)| (waits, held));
+        std::iter::once((&self.waits, &self.holds))
+            .chain(past)
+            .any(|(all, held)| all.contains(waits) && holds.is_none_or(|lock| held.contains(lock)))
+    }
 }
 
 fn thread_of(wanted: &Wanted) -> ThreadId {
@@ -40,22 +62,19 @@ impl Oracle {
         change(self.0.lock().unwrap().entry(thread::current().id()).or_default())
     }
 
-    /// That it is true: each one holds and waits for what it says, and each is in the way of the
-    /// one before. Not asked if another one of them gave up a wait since `begun`.
+    /// That it was true at some time after `begun`: each one held and waited for what it says, and
+    /// each was in the way of the one before. Since then some may have gone on.
     fn confirms(&self, deadlock: &Deadlock, begun: Instant) -> Vec<(ThreadId, Doing)> {
         let all = self.0.lock().unwrap().clone();
         let cycle = deadlock.cycle();
-        if cycle[1..].iter().any(|wanted| all[&thread_of(wanted)].gave_up.is_some_and(|gave_up| gave_up > begun)) {
-            return Vec::new();
-        }
         let mut doing = Vec::new();
         for (at, wanted) in cycle.iter().enumerate() {
             let thread = thread_of(wanted);
             let truth = &all[&thread];
             let wants = (wanted.wants.path.clone(), wanted.wants.kind);
-            assert!(truth.waits.contains(&wants), "it waits for that: {deadlock}");
+            let holds = wanted.holds.as_ref().map(|held| (held.path.clone(), held.kind));
+            assert!(truth.was_at(begun, &wants, holds.as_ref()), "{at} held and waited for that: {deadlock}");
             if let Some(held) = &wanted.holds {
-                assert!(truth.holds.contains(&(held.path.clone(), held.kind)), "it holds that: {deadlock}");
                 assert_eq!(held.agent, wanted.wants.agent);
             }
             let next = &cycle[(at + 1) % cycle.len()];
@@ -63,16 +82,16 @@ impl Oracle {
             let blocker = match (behind.held(), behind.waiting()) {
                 (Some(held), None) => {
                     assert_eq!(Some(held), next.holds.as_ref());
-                    (&held.path, held.kind)
+                    (held.path.clone(), held.kind)
                 }
                 (None, Some(waiter)) => {
-                    let waits = &all[&thread_of(next)].waits;
-                    assert!(waits.contains(&(waiter.path.clone(), waiter.kind)), "it waits for that: {deadlock}");
-                    (&waiter.path, waiter.kind)
+                    let waits = (waiter.path.clone(), waiter.kind);
+                    assert!(all[&thread_of(next)].was_at(begun, &waits, None), "it waited for that: {deadlock}");
+                    waits
                 }
                 other => panic!("{other:?}"),
             };
-            assert!(conflicts((&wants.0, wants.1), blocker), "it is in the way: {deadlock}");
+            assert!(conflicts((&wants.0, wants.1), (&blocker.0, blocker.1)), "it is in the way: {deadlock}");
             doing.push((thread, truth.clone()));
         }
         doing
@@ -145,7 +164,7 @@ impl Runner<'_> {
         let begun = Instant::now();
         match wait(self, timeout) {
             Ok(got) => {
-                self.oracle.me(|me| me.waits.clear());
+                self.oracle.me(Doing::goes_on);
                 return Some(got);
             }
             Err(LockError::Deadlock(deadlock)) => {
@@ -154,22 +173,22 @@ impl Runner<'_> {
                 let mut doing = self.oracle.confirms(&deadlock, begun);
                 // All hold what this one waits for, or stand behind one who does. Only who stood
                 // behind this wait itself may go on.
-                if !doing.is_empty() && deadlock.cycle().iter().all(|wanted| wanted.holds.is_some()) {
+                if deadlock.cycle().iter().all(|wanted| wanted.holds.is_some()) {
                     doing.remove(0);
                     thread::sleep(Duration::from_millis(3));
                     self.oracle.stand_still(&doing);
                 }
-                self.oracle.me(|me| me.waits.clear());
+                self.oracle.me(Doing::goes_on);
                 self.let_go_of_all();
             }
             // Of two that become exclusive the second one is told so, and lets go.
             Err(LockError::Upgrading { .. }) => {
-                self.oracle.me(|me| me.waits.clear());
+                self.oracle.me(Doing::goes_on);
                 self.let_go_of_all();
             }
             Err(LockError::TimedOut { .. }) => self.oracle.me(|me| {
                 me.gave_up = Some(Instant::now());
-                me.waits.clear();
+                me.goes_on();
             }),
             Err(other) => panic!("{other}"),
         }
