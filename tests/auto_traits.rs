@@ -64,6 +64,7 @@ fn of_every_store() -> Vec<&'static str> {
 #[cfg(feature = "redis")]
 fn of_redis() -> Vec<&'static str> {
     ordinary![
+        KeptLocks,
         Lease<RedisStore>,
         Member<RedisStore>,
         OwnedTreeMutexGuard<RedisStore>,
