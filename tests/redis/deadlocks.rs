@@ -68,6 +68,46 @@ fn two_processes_by_owner() {
     });
 }
 
+/// A store that keeps what nobody uses, after it was given a lock of `a` back.
+fn keeping(server: &Server) -> RedisStore {
+    let builder = RedisStore::builder(&server.url()).deadlock_detection(true);
+    let store = builder.keep(Duration::from_secs(60)).connect().unwrap();
+    drop(lock(&store, "a", "alice"));
+    assert_eq!(store.kept_locks().kept, 1);
+    store
+}
+
+/// What a process keeps is in nobody's way: it is given back to the one who waits for it.
+#[test]
+fn a_lock_that_nobody_uses_is_in_no_circle() {
+    in_time(|| {
+        let server = Server::start();
+        let (one, two) = (keeping(&server), connect(&server, true));
+        let (c, b) = (lock(&one, "c", "alice"), lock(&two, "b", "bob"));
+        let elder = waits(&one, "b", "alice", c);
+        until_they_wait(&one, 1);
+        waits(&two, "a", "bob", b).ends().unwrap();
+        elder.ends().unwrap();
+    });
+}
+
+/// The same lock, used once more: its process says so to the one who waits for it.
+#[test]
+fn a_kept_lock_that_is_used_again_may_close_a_circle() {
+    in_time(|| {
+        let server = Server::start();
+        let (one, two) = (keeping(&server), connect(&server, true));
+        let (a, b) = (lock(&one, "a", "alice"), lock(&two, "b", "bob"));
+        assert_eq!(one.kept_locks().hits, 1);
+        let elder = waits(&one, "b", "alice", a);
+        until_they_wait(&one, 1);
+        let deadlock = told(waits(&two, "a", "bob", b).ends());
+        let [me, them] = deadlock.cycle() else { panic!("{deadlock}") };
+        assert_eq!((me.who(), them.who()), ("bob".into(), "alice".into()));
+        elder.ends().unwrap();
+    });
+}
+
 /// Only one of the two looks for deadlocks, and it is the elder: it gives way.
 #[test]
 fn a_process_that_does_not_look() {
