@@ -26,7 +26,8 @@ impl Limits {
 
     /// The text of a script, put together as the store does it.
     fn script(self, name: &str) -> Script {
-        let (prelude, tree, sets, turns) = (source!("prelude"), source!("tree"), source!("sets"), source!("turns"));
+        let (prelude, tree, sets) = (source!("prelude"), source!("tree"), source!("sets"));
+        let (turns, kept) = (source!("turns"), source!("kept"));
         let (fast, own) = match name {
             "acquire" => (source!("acquire_fast"), source!("acquire")),
             "release" => (source!("release_fast"), source!("release")),
@@ -44,9 +45,10 @@ impl Limits {
             "detached" => ("", source!("detached")),
             "list" => ("", source!("list")),
             "break" => ("", source!("break")),
+            "in_use" => ("", source!("in_use")),
             _ => panic!("there is no script {name}"),
         };
-        let text = format!("#!lua\n{prelude}{fast}{tree}{sets}{turns}{own}");
+        let text = format!("#!lua\n{prelude}{fast}{tree}{sets}{turns}{kept}{own}");
         assert!(text.contains(Self::SHIPPED), "the limits have changed: so must this test");
         Script::new(&match self {
             Self::AsShipped => text,
@@ -169,7 +171,7 @@ impl Tree {
         loop {
             let waiters: &[u8] = if waiters { b"1" } else { b"0" };
             let reply = self.call("list", &[waiters, path.as_bytes(), &range, &entry]);
-            lines.extend(reply[1..].chunks(9).map(Line::read));
+            lines.extend(reply[1..].chunks(10).map(Line::read));
             let Value::Array(at) = &reply[0] else { return lines };
             (range, entry) = (bytes(&at[0]), bytes(&at[1]));
         }
@@ -264,6 +266,7 @@ pub(crate) struct Line {
     pub(crate) number: i64,
     pub(crate) age: i64,
     pub(crate) left: i64,
+    pub(crate) may_be_kept: bool,
 }
 
 impl Line {
@@ -278,6 +281,7 @@ impl Line {
             number: int(&line[6]),
             age: int(&line[7]),
             left: int(&line[8]),
+            may_be_kept: int(&line[9]) == 1,
         }
     }
 }

@@ -10,7 +10,8 @@ local reply = { 1, false, 0 }
 for i = 3, #ARGV, 2 do
   local token = ARGV[i]
   local ends = call('ZSCORE', DEADLINES, token)
-  draw_up_to(tonumber(ARGV[i + 1])) -- before anybody is handed the lock
+  local text = call('HGET', NODES, token)
+  draw_up_to(text and parse(text), tonumber(ARGV[i + 1])) -- before anybody is handed the lock
   local it = remove(token)
   if tombstone > 0 or grace > 0 then
     call('HSET', NODES, token, '0,0,0,0,0,,0,')

@@ -12,7 +12,7 @@ for i = 2, #ARGV, 2 do
   if not it or it.kind == 0 then
     all = 0
   elseif it.client ~= '' and fence >= it.number then
-    draw_up_to(fence)
+    draw_up_to(it, fence)
     local about = digits('%.0f,0,%s,%d,', it.lease, it.client, #it.owner) .. it.owner .. it.path
     call('HSET', NODES, token, record(it.kind, fence, it.version, about))
   end

@@ -48,8 +48,8 @@
 //!   its lease has ended*, the tree's time is at least the first token plus the first time that it
 //!   was granted for, and no more tokens are lent than half of that in microseconds. No more than
 //!   one a microsecond is lent since the cover was first let go of, so that a raised tick is not
-//!   ahead of the server's clock (I1). A token that is ahead of it all the same is of before the
-//!   tree lost its data and its clock was set back: it raises nothing.
+//!   ahead of the server's clock (I1). A lock whose own token is ahead of the tick is of before
+//!   the tree lost its data and its clock was set back: its users' tokens raise nothing.
 //! * **K6, a try is not refused by what nobody uses.** If all that is in its way may be kept, the
 //!   server answers "ask again", and sends the recall. The client that keeps it gives it back, or
 //!   says that it is in use (`in_use`), and from then on it is in the way like any lock. A client

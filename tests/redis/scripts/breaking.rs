@@ -91,7 +91,7 @@ fn a_long_listing_takes_several_calls() {
     let waiting: Vec<String> = (10..15).map(token).collect();
     waiting.iter().for_each(|name| _ = queued(&mut tree, &waits(name, 1, "\x01a")));
     let reply = tree.call("list", &[b"1", b"", b"1", b""]);
-    assert_eq!(reply.len(), 1 + 2 * 9, "two a call");
+    assert_eq!(reply.len(), 1 + 2 * 10, "two a call");
     for path in ["", "\x01a", NODE, "\x01a\x01b\x01c"] {
         let tokens: Vec<_> =
             tree.list(path, true).into_iter().map(|line| String::from_utf8(line.token).unwrap()).collect();

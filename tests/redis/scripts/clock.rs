@@ -1,5 +1,7 @@
 //! The server's clock was ahead once, and has been set back.
 
+use redis::cmd;
+
 use super::*;
 
 /// A tree whose server's clock was an hour ahead until now.
@@ -186,4 +188,24 @@ fn what_was_renewed_lasts_no_longer_when_the_clock_is_set_back() {
     let now = tree.time();
     tree.refresh("two.2", 0, 0);
     assert!(check(&mut tree.server, &tree.name).tick >= now && now > before);
+}
+
+/// The token of a later user leads the tick as far as the time has gone on since the lock's own
+/// token, and so only if that is of this tree's time. Otherwise leases would end early.
+#[test]
+fn a_token_of_before_the_data_was_lost_leads_the_time_nowhere() {
+    let mut tree = tree();
+    let own = granted(&mut tree, &ask("one.1", 1, NODE));
+    let tick = |tree: &mut Tree| -> u64 { cmd("HGET").arg(tree.key("n")).arg("tick").query(&mut tree.server).unwrap() };
+    let in_use = |tree: &mut Tree, token: u64| tree.call("in_use", &[b"one.1", token.to_string().as_bytes()]);
+    in_use(&mut tree, own + 5);
+    assert_eq!(tick(&mut tree), own + 5);
+
+    // Claimed again, with a token of an hour later, after the clock was set back.
+    let record: String = cmd("HGET").arg(tree.key("n")).arg("one.1").query(&mut tree.server).unwrap();
+    let later = own + 5 + HOUR;
+    let record = record.replace(&(own + 5).to_string(), &later.to_string());
+    let () = cmd("HSET").arg(tree.key("n")).arg("one.1").arg(record).query(&mut tree.server).unwrap();
+    in_use(&mut tree, later + 5);
+    assert_eq!(tick(&mut tree), own + 5);
 }

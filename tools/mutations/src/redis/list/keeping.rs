@@ -63,7 +63,11 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "what goes back does not say with which token it was lent",
-        edits: &[(GIVE_BACK_LUA, "  draw_up_to(tonumber(ARGV[i + 1])) -- before anybody is handed the lock\n", "")],
+        edits: &[(
+            GIVE_BACK_LUA,
+            "  draw_up_to(text and parse(text), tonumber(ARGV[i + 1])) -- before anybody is handed the lock\n",
+            "",
+        )],
         runner: Servers,
         fails: &["keeping::tokens_rise_though_the_clock_was_set_back"],
     },
