@@ -44,6 +44,7 @@ const LOCK: &str = "redis/protocol/lock.rs";
 const TIMING: &str = "redis/protocol/timing.rs";
 const RELEASE: &str = "redis/protocol/release.rs";
 const CALLER: &str = "redis/run/caller.rs";
+const LOOK: &str = "redis/run/look.rs";
 const CHECK: &str = "redis/run/check.rs";
 const DRIVER: &str = "redis/run/driver.rs";
 const ENGINE: &str = "redis/run/engine.rs";

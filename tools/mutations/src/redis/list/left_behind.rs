@@ -32,8 +32,8 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "the name of a client is ignored",
         edits: &[(
             ENGINE,
-            "Wire::new(to, client_name.clone(), timing.timeout)",
-            "Wire::new(to, client_name.clone().and(None), timing.timeout)",
+            "settings.client_name.clone(), settings.timing",
+            "settings.client_name.clone().and(None), settings.timing",
         )],
         runner: Servers,
         fails: &["clients::every_connection_has_the_name_that_was_given"],

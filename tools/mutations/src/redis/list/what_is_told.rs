@@ -1,6 +1,6 @@
 //! What is told is not so.
 
-use super::{CALLER, CHECK, Fault, LIST_LUA, PROBE_LUA, RELEASE_LUA};
+use super::{CALLER, CHECK, Fault, LIST_LUA, LOOK, PROBE_LUA, RELEASE_LUA};
 use crate::redis::runner::Runner::Servers;
 
 const PROBED: &str = "refusals::each_command_that_is_missing_is_named_before_there_is_a_lock";
@@ -26,7 +26,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "without a server nothing is locked",
-        edits: &[(CALLER, "twice(client, &call) else { return true };", "twice(client, &call) else { return false };")],
+        edits: &[(LOOK, "twice(client, &call) else { return true };", "twice(client, &call) else { return false };")],
         runner: Servers,
         fails: &["clients::without_a_server_everything_is_locked"],
     },
@@ -44,7 +44,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "permissions are not looked at",
-        edits: &[(CHECK, "    check_permissions(client)\n", "    let _ = check_permissions;\n    Ok(())\n")],
+        edits: &[(CHECK, "    check_permissions(client)?;\n", "    let _ = check_permissions;\n")],
         runner: Servers,
         fails: &[PROBED, "refusals::a_user_without_permission_is_told_for_what"],
     },
