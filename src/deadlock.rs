@@ -23,8 +23,9 @@
 //!   nothing is concluded. A set may ask for several owners: all of them stand still.
 //! * **D4, what ends by itself is no edge.** A lock whose lease was asked for, and one that
 //!   outlived its guard. Over Redis also one that its client may keep without a user: a waiter has
-//!   it recalled, and if it is in use its client says so. Over Redis the server does not tell a lease that was asked for from one
-//!   that renews itself, so of other processes' locks it is not known.
+//!   it recalled, and if it is in use its client says so. Over Redis the server does not tell a
+//!   lease that was asked for from one that renews itself, so of other processes' locks it is not
+//!   known.
 //! * **D5, seen twice.** A cycle counts if two looks, one after the other, both saw each of its
 //!   edges, between the same waits and by the same lock.
 //! * **D6, one gives way.** The youngest wait of a cycle gets the error: it closed the cycle. Over

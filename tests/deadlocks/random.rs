@@ -44,7 +44,7 @@ impl Doing {
         self.past.push_front((Instant::now(), std::mem::take(&mut self.waits), self.holds.clone()));
     }
 
-    /// Whether it waited for this at some time after `begun`, and held that, if anything, meanwhile.
+    /// Whether it waited for this at some time after `begun`, and held that all the while.
     fn was_at(&self, begun: Instant, waits: &Lock, holds: Option<&Lock>) -> bool {
         let past = self.past.iter().take_while(|(ended, ..)| *ended > begun).map(|(_, waits, held)| (waits, held));
         std::iter::once((&self.waits, &self.holds))

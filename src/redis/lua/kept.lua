@@ -53,10 +53,10 @@ local function recall(list, held, kind, own, waits)
   return clients[1] ~= nil and not busy
 end
 
--- A token that a client gave to a later user of this lock, which it keeps: what is drawn from now on
--- is above it (I1). The tick is led no further than the time has gone on since the lock's own token
--- was drawn (K5). So that one has to be of this tree's time: one that is ahead of the tick was drawn
--- before the tree lost its data and its clock was set back. Leases would end early.
+-- A token that a client gave to a later user of this lock, which it keeps: what is drawn from now
+-- on is above it (I1). The tick is led no further than the time has gone on since the lock's own
+-- token was drawn (K5). So that one has to be of this tree's time: one that is ahead of the tick
+-- was drawn before the tree lost its data and its clock was set back. Leases would end early.
 local function draw_up_to(it, fence)
   if it and it.kind > 0 and it.number <= tick and fence > tick then
     raise_tick(fence)
