@@ -173,6 +173,23 @@ fn a_jump_of_the_clock_excuses_ends_that_were_set_before_it() {
     }
 }
 
+/// A renewal does not prove that the server knows what has become of a lock; a grant does.
+#[test]
+fn older_data_excuses_what_was_raised_before_it() {
+    for raised_at in [150, 250] {
+        let mut judge = Judge::new();
+        judge.granted(1, LEFT, 10, 100, 900, 95);
+        if raised_at < 200 {
+            judge.raised(1, 160, ALL, 11, raised_at);
+        }
+        judge.raises_lost(200);
+        judge.raised(1, 260, ALL, 11, raised_at);
+        judge.extended(1, 300, 950, 290);
+        judge.granted(2, RIGHT, 12, 340, 900, 335);
+        assert_eq!(rules(&judge), if raised_at < 200 { vec![] } else { vec![Rule::Overlap] });
+    }
+}
+
 #[test]
 fn an_overlap_outlives_a_loss_if_holders_claim_again() {
     for was_excused in [true, false] {
