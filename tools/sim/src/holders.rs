@@ -22,6 +22,7 @@ impl World<'_> {
         let it = &mut self.processes[process].callers[caller];
         let acts = !self.is_calm && until > now + MILLI && it.chance.hits(self.plan.acts);
         let next = if acts { it.chance.between(now + MILLI, until) } else { until };
+        it.rests_since = now;
         self.set_state(process, caller, State::Holds(held));
         self.wake(process, caller, next);
     }

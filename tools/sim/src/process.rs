@@ -153,6 +153,8 @@ pub(super) struct Caller {
     pub(super) dropped_at: u64,
     /// For how long it holds what it gets.
     pub(super) holds_for: u64,
+    /// Since when it does nothing else with what it holds.
+    pub(super) rests_since: u64,
     /// The other members of the set that it wants.
     pub(super) also: Vec<(Place, Kind)>,
     /// Counts operations.
@@ -226,6 +228,7 @@ impl Process {
             ticket: 0,
             dropped_at: NEVER,
             holds_for: 0,
+            rests_since: 0,
             also: Vec::new(),
             operations: 0,
             chance: Chance::new(plan.seed, 1_000_000 + incarnation * 100 + caller as u64),

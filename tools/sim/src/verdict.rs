@@ -121,14 +121,15 @@ impl World<'_> {
         self.sync_lock(process, lock.number, self.now);
     }
 
-    /// A holder whose deadline has passed has been told, unless its process does not run.
+    /// A holder whose deadline has passed has been told, unless its process does not run. What it
+    /// does with its lock may take longer than the lease; that it is over is told after that.
     pub(super) fn check_told(&mut self, process: usize) {
         let it = &self.processes[process];
         if it.put_off_until + 100 * MILLI > self.now {
             return;
         }
         let all = it.callers.iter().filter_map(|caller| match &caller.state {
-            State::Holds(held) => Some(held.all()),
+            State::Holds(held) if caller.rests_since + 100 * MILLI < self.now => Some(held.all()),
             _ => None,
         });
         let untold = all.flatten().find(|held| {
