@@ -126,11 +126,14 @@ pub(crate) struct Detector<K> {
     others: HashMap<K, u32>,
 }
 
+/// Which waits are to end, and why.
+type Verdicts<K> = Vec<(K, Deadlock)>;
+
 /// What came of a round.
 #[derive(Debug)]
 pub(crate) struct Found<K> {
     /// Waits to be ended, and with what.
-    pub(crate) verdicts: Vec<(K, Deadlock)>,
+    pub(crate) verdicts: Verdicts<K>,
     /// Whether there is a cycle that was not there before: it is to be confirmed.
     pub(crate) suspects: bool,
 }
@@ -171,8 +174,7 @@ impl<K: Clone + Eq + Hash> Detector<K> {
     }
 
     /// D6: the youngest wait of each cycle ends.
-    #[allow(clippy::type_complexity)]
-    fn judge(&self, scene: &Scene<K>, mut graph: Graph) -> (Vec<(K, Deadlock)>, HashMap<K, u32>) {
+    fn judge(&self, scene: &Scene<K>, mut graph: Graph) -> (Verdicts<K>, HashMap<K, u32>) {
         let (mut verdicts, mut others) = (Vec::new(), HashMap::new());
         loop {
             graph.prune();

@@ -41,7 +41,7 @@ pub(crate) struct Watch(PlainArc<Rounds>);
 
 /// Somebody waits, for as long as this lives.
 #[derive(Debug)]
-pub(crate) struct Rest(#[allow(dead_code)] Option<Reason>);
+pub(crate) struct Rest(#[allow(dead_code, reason = "what counts is when it is dropped")] Option<Reason>);
 
 impl Watch {
     pub(crate) fn new() -> Self {

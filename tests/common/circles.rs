@@ -11,7 +11,7 @@ use mutextree::{Deadlock, LockError, LockStore, TreeMutex};
 use crate::common::asking::{AT_MOST, asking, in_time};
 use crate::common::hand::Hand;
 
-#[allow(unused_imports)] // by those that look for no deadlocks
+#[allow(unused_imports, reason = "of those that look for no deadlocks")]
 pub use self::{changes::*, sets::*};
 
 mod changes;

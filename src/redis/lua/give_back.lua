@@ -9,15 +9,9 @@ read_clock()
 local reply = { 1, false, 0 }
 for i = 3, #ARGV, 2 do
   local token = ARGV[i]
-  local ends = call('ZSCORE', DEADLINES, token)
   local text = call('HGET', NODES, token)
   draw_up_to(text and parse(text), tonumber(ARGV[i + 1])) -- before anybody is handed the lock
-  local it = remove(token)
-  if tombstone > 0 or grace > 0 then
-    call('HSET', NODES, token, '0,0,0,0,0,,0,')
-    set_end(token, math.max(now + tombstone, grace)) -- as in release.lua
-  end
-  local found = (it and tonumber(ends) > now or not it and grace > 0) and 1 or 0
+  local found = give_up(token, tombstone)
   reply[1] = math.min(reply[1], found)
   reply[#reply + 1] = found
 end

@@ -9,14 +9,7 @@ local tombstone = tonumber(ARGV[2])
 read_clock()
 local reply = { 1, false, 0 }
 for i = 3, #ARGV do
-  local token = ARGV[i]
-  local ends = call('ZSCORE', DEADLINES, token)
-  local it = remove(token)
-  if tombstone > 0 or grace > 0 then
-    call('HSET', NODES, token, '0,0,0,0,0,,0,')
-    set_end(token, math.max(now + tombstone, grace)) -- as in release.lua
-  end
-  local found = (it and tonumber(ends) > now or not it and grace > 0) and 1 or 0
+  local found = give_up(ARGV[i], tombstone)
   reply[1] = math.min(reply[1], found)
   reply[i + 1] = found
 end

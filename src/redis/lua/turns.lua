@@ -230,6 +230,21 @@ local function remove(token)
   return it
 end
 
+-- The same for its client, which gives it back. A tombstone is left where a request for the lock
+-- may still be under way: when that arrives it must not be granted to nobody (I6). While a grace
+-- period is open a renewal may be under way, which would put back what has been given back (I10).
+-- Returns 1 if it was held or waited and its time was not up, or may have been, else 0.
+local function give_up(token, tombstone)
+  local ends = call('ZSCORE', DEADLINES, token)
+  local it = remove(token)
+  if tombstone > 0 or grace > 0 then
+    call('HSET', NODES, token, '0,0,0,0,0,,0,')
+    set_end(token, math.max(now + tombstone, grace))
+  end
+  -- What is not known while a grace period is open was forgotten, and kept from all others.
+  return (it and tonumber(ends) > now or not it and grace > 0) and 1 or 0
+end
+
 -- Takes away some of what has expired anywhere, what ended first coming first. Returns whether
 -- there was anything.
 local function reap(limit)

@@ -67,7 +67,6 @@ const NARROW_LUA: &str = "redis/lua/narrow.lua";
 const PROBE_LUA: &str = "redis/lua/probe.lua";
 const RECLAIM_LUA: &str = "redis/lua/reclaim.lua";
 const REFRESH_LUA: &str = "redis/lua/refresh.lua";
-const RELEASE_LUA: &str = "redis/lua/release.lua";
 const RELEASE_FAST: &str = "redis/lua/release_fast.lua";
 const SETS_LUA: &str = "redis/lua/sets.lua";
 const TREE_LUA: &str = "redis/lua/tree.lua";

@@ -1,6 +1,6 @@
 //! A grace period protects less than it says: another gets what a server has forgotten.
 
-use super::{ACQUIRE_FAST, Fault, HELLO_LUA, LEADER, RECLAIM_LUA, RELEASE_FAST, RELEASE_LUA, TREE_LUA, TURNS_LUA};
+use super::{ACQUIRE_FAST, Fault, HELLO_LUA, LEADER, RECLAIM_LUA, RELEASE_FAST, TREE_LUA, TURNS_LUA};
 use crate::redis::runner::Runner::{Servers, Unit};
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -61,7 +61,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "a release in a grace period leaves no tombstone",
-        edits: &[(RELEASE_LUA, "if tombstone > 0 or grace > 0 then", "if tombstone > 0 then")],
+        edits: &[(TURNS_LUA, "if tombstone > 0 or grace > 0 then", "if tombstone > 0 then")],
         runner: Servers,
         fails: &["scripts::grace::what_was_forgotten_is_put_back_while_it_lasts"],
     },

@@ -1,6 +1,6 @@
 //! What is left behind, on the server and in the process.
 
-use super::{ACQUIRE_FAST, ENGINE, Fault, RELEASE_FAST, RELEASE_LUA, TURNS_LUA};
+use super::{ACQUIRE_FAST, ENGINE, Fault, RELEASE_FAST, TURNS_LUA};
 use crate::redis::runner::Runner::Servers;
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -24,7 +24,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "a release leaves no tombstone",
-        edits: &[(RELEASE_LUA, "if tombstone > 0 or grace > 0 then", "if grace > 0 then")],
+        edits: &[(TURNS_LUA, "if tombstone > 0 or grace > 0 then", "if grace > 0 then")],
         runner: Servers,
         fails: &["scripts::a_late_request_leaves_nobody_behind"],
     },

@@ -1,6 +1,6 @@
 //! What is told is not so.
 
-use super::{CALLER, CHECK, Fault, LIST_LUA, LOOK, PROBE_LUA, RELEASE_LUA};
+use super::{CALLER, CHECK, Fault, LIST_LUA, LOOK, PROBE_LUA, TURNS_LUA};
 use crate::redis::runner::Runner::Servers;
 
 const PROBED: &str = "refusals::each_command_that_is_missing_is_named_before_there_is_a_lock";
@@ -14,7 +14,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "a release after the end, found on the server, is no loss",
-        edits: &[(RELEASE_LUA, "it and tonumber(ends) > now or", "it or")],
+        edits: &[(TURNS_LUA, "it and tonumber(ends) > now or", "it or")],
         runner: Servers,
         fails: &["times::dead_clients::a_lease_that_has_ended_cannot_be_released"],
     },
