@@ -84,7 +84,7 @@ pub(crate) fn a_refresh_is_counted<S: Watched>() {
 }
 
 /// How many were counted, and how many told. One comes a moment after the other.
-fn losses(seen: &mut Seen, store: &str) -> (u64, usize) {
+pub(crate) fn losses(seen: &mut Seen, store: &str) -> (u64, usize) {
     (seen.count("mutextree_locks_lost_total", &[("store", store)]), seen.events("mutextree::loss").len())
 }
 

@@ -3,6 +3,7 @@ use std::time::Duration;
 use mutextree::{LockStore, RedisStore};
 
 use crate::common::asking::asking;
+use crate::holding::losses;
 use crate::seen::Seen;
 use crate::server::{Server, new_tree, new_tree_with};
 
@@ -48,10 +49,12 @@ fn a_server_that_comes_back_is_seen() {
 
     server.restart();
     drop(store.lock("a").unwrap());
-    let events = seen.events("mutextree::connection");
-    assert!(!events.is_empty());
-    assert_eq!(seen.count("mutextree_redis_reconnections_total", &[]), events.len() as u64);
-    for event in events {
+    seen.until("each new connection is counted and told", |seen| {
+        let (counted, told) =
+            (seen.count("mutextree_redis_reconnections_total", &[]), seen.events("mutextree::connection"));
+        counted == told.len() as u64 && counted > 0
+    });
+    for event in seen.events("mutextree::connection") {
         assert_eq!(event.level, tracing::Level::INFO);
         event.says(&[("server", &format!("127.0.0.1:{}", server.port())), ("message", "connected again")]);
     }
@@ -65,13 +68,15 @@ fn a_server_that_forgets_its_locks_is_a_loss() {
     let guard = store.mutex("a").unwrap().owner("me").lock_owned().unwrap();
     server.kill();
     server.restart();
-    seen.until("the loss is told", |seen| seen.count("mutextree_locks_lost_total", &[("store", "redis")]) == 1);
+    seen.until("the loss is told", |seen| losses(seen, "redis") == (1, 1));
     seen.events("mutextree::loss")[0].says(&[("path", "a"), ("owner", "me")]);
     assert!(guard.unlock().is_err());
-    assert_eq!(seen.count("mutextree_locks_lost_total", &[]), 1);
-    let failed = seen.count("mutextree_lease_renewals_total", &[("outcome", "lost")])
-        + seen.count("mutextree_lease_renewals_total", &[("outcome", "failed")]);
-    assert!(failed >= 1);
+    assert_eq!(losses(&mut seen, "redis"), (1, 1));
+    seen.until("a renewal that was none is counted", |seen| {
+        let label = |outcome| [("outcome", outcome)];
+        let mut count = |outcome| seen.count("mutextree_lease_renewals_total", &label(outcome));
+        count("lost") + count("failed") >= 1
+    });
     assert_eq!(seen.held("redis"), 0.0);
 }
 
