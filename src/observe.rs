@@ -5,6 +5,7 @@
 //! * `waiting.rs` an acquisition: its attempt, its wait, its outcome; `no_waiting.rs` without both
 //! * `hold.rs` a held lock; `no_hold.rs`
 //! * `link.rs` connections to a server: which one, and whether it broke; `no_link.rs`
+//! * `kept.rs` what is kept, and recalled
 //! * `spans.rs` what is said to `tracing`; `no_spans.rs` without the feature
 //! * `meters.rs`, `series.rs` what is counted with `metrics`; `no_meters.rs`
 //!
@@ -15,7 +16,7 @@
 //! | an attempt and its outcome, a held lock, a refresh | [`TreeMutex`](crate::TreeMutex) and guards, for every store |
 //! | that an acquisition has to wait | the store, which alone knows; for a user's own store, below |
 //! | a loss | the store that notices it; for a user's own store the guard, when it is released |
-//! | renewals, round trips, connections | the store over Redis |
+//! | renewals, round trips, connections, recalls of what is kept | the store over Redis |
 //!
 //! In memory an acquisition begins to wait when it first sleeps. One that gets its lock while it
 //! spins, in a few microseconds, shows as no wait, and pays for none.
@@ -49,6 +50,9 @@ use crate::memory::MemoryStore;
 mod hold;
 
 #[cfg(feature = "redis")]
+mod kept;
+
+#[cfg(feature = "redis")]
 #[cfg_attr(not(any(feature = "metrics", feature = "tracing")), path = "observe/no_link.rs")]
 pub(crate) mod link;
 
@@ -65,6 +69,8 @@ mod spans;
 mod waiting;
 
 pub(crate) use hold::{Hold, Meter};
+#[cfg(feature = "redis")]
+pub(crate) use kept::recalled;
 #[cfg(feature = "metrics")]
 pub use meters::describe_metrics;
 pub(crate) use waiting::{

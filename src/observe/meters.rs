@@ -26,6 +26,9 @@ const RENEWALS: &str = "mutextree_lease_renewals_total";
 const ROUND_TRIP: &str = "mutextree_redis_round_trip_seconds";
 const RETRIES: &str = "mutextree_redis_retries_total";
 const RECONNECTIONS: &str = "mutextree_redis_reconnections_total";
+const KEPT_REQUESTS: &str = "mutextree_kept_requests_total";
+const KEPT_RECALLS: &str = "mutextree_kept_recalls_total";
+const KEPT_RETURN: &str = "mutextree_kept_return_seconds";
 
 static ACQUISITIONS_BY: Series = Series::new(ACQUISITIONS, &Outcome::NAMES);
 static WAIT_BY: Series = Series::new(WAIT, &Outcome::NAMES);
@@ -59,6 +62,9 @@ pub fn describe_metrics() {
     describe_histogram!(ROUND_TRIP, Unit::Seconds, "From a request to the Redis server to its answer");
     describe_counter!(RETRIES, Unit::Count, "Requests to the Redis server that failed and are sent again");
     describe_counter!(RECONNECTIONS, Unit::Count, "Connections to the Redis server opened after one broke");
+    describe_counter!(KEPT_REQUESTS, Unit::Count, "Requests for a lock of a store that keeps: hits were kept");
+    describe_counter!(KEPT_RECALLS, Unit::Count, "Recalls of kept locks, by what came of them");
+    describe_histogram!(KEPT_RETURN, Unit::Seconds, "From a recall until the server has back what was kept");
 }
 
 /// An attempt to take a lock has come to this.
@@ -140,7 +146,9 @@ fn renewals(store: Store, outcome: &'static str, count: usize) {
 }
 
 #[cfg(feature = "redis")]
-pub(crate) use server::{RoundTrip, reconnected, renewed, retried};
+pub(super) use server::recalled;
+#[cfg(feature = "redis")]
+pub(crate) use server::{Recall, RoundTrip, kept, reconnected, renewed, retried};
 
 /// What only a store with a server counts. All of it may be called on the store's own threads,
 /// which a recorder that panics does not end.
@@ -186,5 +194,33 @@ mod server {
 
     pub(crate) fn reconnected() {
         contain(|| counter!(RECONNECTIONS).increment(1));
+    }
+
+    /// A lock that might have been kept was asked for. Whether it was.
+    pub(crate) fn kept(is_hit: bool) {
+        let outcome = if is_hit { "hit" } else { "miss" };
+        contain(|| counter!(KEPT_REQUESTS, "outcome" => outcome).increment(1));
+    }
+
+    /// A recall, until all that was kept in its way has gone back.
+    pub(crate) struct Recall(Instant);
+
+    impl Recall {
+        /// The message has come.
+        #[allow(clippy::new_without_default)]
+        pub(crate) fn begin() -> Self {
+            Self(now())
+        }
+
+        /// The server has it back.
+        pub(crate) fn end(self) {
+            let took = now().saturating_duration_since(self.0);
+            contain(|| histogram!(KEPT_RETURN).record(took));
+        }
+    }
+
+    /// Somebody else wanted a lock, and this came of it.
+    pub(in crate::observe) fn recalled(outcome: &'static str) {
+        contain(|| counter!(KEPT_RECALLS, "outcome" => outcome).increment(1));
     }
 }

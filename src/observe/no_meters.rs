@@ -44,3 +44,20 @@ pub(crate) fn retried(_: usize) {}
 pub(crate) fn renewed(_: usize, _: usize, _: usize) {}
 
 pub(crate) fn reconnected() {}
+
+#[inline]
+pub(crate) fn kept(_: bool) {}
+
+pub(crate) struct Recall;
+
+impl Recall {
+    #[inline]
+    pub(crate) fn begin() -> Self {
+        Self
+    }
+
+    #[inline]
+    pub(crate) fn end(self) {}
+}
+
+pub(super) fn recalled(_: &str) {}

@@ -6,7 +6,7 @@ use super::Store;
 use super::waiting::Outcome;
 use crate::error::Blocker;
 use crate::path::TreePath;
-use crate::request::{Owner, Request};
+use crate::request::{Kind, Owner, Request};
 
 pub(super) struct WaitSpan;
 
@@ -23,3 +23,5 @@ pub(super) fn lost(_: Store, _: &TreePath, _: Option<&Owner>, _: Option<u64>) {}
 pub(super) fn reconnected(_: &str) {}
 
 pub(super) fn moved(_: &str, _: &str, _: &str) {}
+
+pub(super) fn recalled(_: &TreePath, _: Kind, _: &str, _: usize, _: usize) {}

@@ -19,6 +19,8 @@ const WAIT: &str = "mutextree::wait";
 const LOSS: &str = "mutextree::loss";
 #[cfg(feature = "redis")]
 const CONNECTION: &str = "mutextree::connection";
+#[cfg(feature = "redis")]
+const RECALL: &str = "mutextree::recall";
 
 /// The span of one wait.
 pub(super) struct WaitSpan(Span);
@@ -94,4 +96,19 @@ pub(super) fn reconnected(server: &str) {
 #[cfg(feature = "redis")]
 pub(super) fn moved(server: &str, from: &str, to: &str) {
     info!(target: CONNECTION, server, from, to, "found another server");
+}
+
+#[cfg(feature = "redis")]
+pub(super) fn recalled(path: &TreePath, kind: crate::request::Kind, outcome: &str, given_back: usize, in_use: usize) {
+    tracing::debug!(
+        target: RECALL,
+        %path,
+        mode = %kind.mode,
+        scope = %kind.scope,
+        store = Store::Redis.name(),
+        given_back,
+        in_use,
+        outcome,
+        "somebody else wants what may be kept here"
+    );
 }

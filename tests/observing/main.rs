@@ -10,6 +10,9 @@ mod seen;
 
 /// Held locks, refreshes and losses.
 mod holding;
+/// What is kept, and recalled.
+#[cfg(feature = "redis")]
+mod keeping;
 /// What only a server has.
 #[cfg(feature = "redis")]
 mod over_redis;

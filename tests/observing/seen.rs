@@ -152,7 +152,22 @@ const LABELS: [(&str, &[&str]); 4] = [
     ("store", &["memory", "redis", "other"]),
     ("mode", &["exclusive", "shared"]),
     ("scope", &["subtree", "node"]),
-    ("outcome", &["acquired", "would_block", "timed_out", "failed", "cancelled", "renewed", "lost", "answered"]),
+    ("outcome", &OUTCOMES),
+];
+const OUTCOMES: [&str; 13] = [
+    "acquired",
+    "would_block",
+    "timed_out",
+    "failed",
+    "cancelled",
+    "renewed",
+    "lost",
+    "answered",
+    "hit",
+    "miss",
+    "given_back",
+    "in_use",
+    "gone",
 ];
 
 impl Seen {

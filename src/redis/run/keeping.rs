@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use super::client::Client;
 use crate::deadlock::Asks;
+use crate::observe;
+use crate::observe::meters::{self, Recall};
 use crate::path::TreePath;
 use crate::redis::clock::{clock, until};
 use crate::redis::error::Failure;
@@ -41,6 +43,8 @@ struct State {
     back: Vec<Arc<Lock>>,
     /// Recalled, and in use.
     in_use: Vec<Arc<Lock>>,
+    /// Those recalls that something of `back` is in the way of.
+    recalls: Vec<Recall>,
     /// Whether the thread sleeps until there is something to do.
     sleeps: bool,
 }
@@ -60,7 +64,8 @@ fn count(what: &AtomicU64, by: usize) {
 
 impl Keeping {
     pub(super) fn new(idle: u64) -> Self {
-        let state = State { keep: Keep::new(idle), back: Vec::new(), in_use: Vec::new(), sleeps: false };
+        let state =
+            State { keep: Keep::new(idle), back: Vec::new(), in_use: Vec::new(), recalls: Vec::new(), sleeps: false };
         Self { state: Mutex::new(state), changed: Condvar::new(), counts: Counts::default() }
     }
 
@@ -109,13 +114,20 @@ impl Keeping {
     /// Somebody else wants a lock of this kind.
     pub(super) fn recalled(&self, client: &Client, path: &TreePath, kind: Kind) {
         count(&self.counts.recalls, 1);
+        let recall = Recall::begin();
         let back = self.state.lock().keep.recall(path, kind, clock());
         count(&self.counts.given_back, back.len());
         let in_use = client.agenda(|agenda| agenda.in_the_way(path, kind));
+        let counts = (back.len(), in_use.len());
         let mut state = self.state.lock();
+        if !back.is_empty() {
+            state.recalls.push(recall);
+        }
         state.back.extend(back);
         state.in_use.extend(in_use);
         self.wake(&mut state);
+        drop(state);
+        observe::recalled(path, kind, counts.0, counts.1);
     }
 
     /// Somebody has ended a lock.
@@ -166,6 +178,7 @@ pub(in crate::redis) fn take(
                 }
                 client.agenda(|agenda| agenda.held(&lock));
                 count(&keeping.counts.hits, 1);
+                meters::kept(true);
                 return Some(lock);
             }
             Found::Soon => {
@@ -181,6 +194,7 @@ pub(in crate::redis) fn take(
         }
     }
     count(&keeping.counts.misses, 1);
+    meters::kept(false);
     None
 }
 
@@ -219,28 +233,37 @@ pub(in crate::redis) fn settle(client: &Client, lock: &Lock) {
     }
 }
 
-fn give_back(client: &Client, batch: &[Arc<Lock>], send: impl FnOnce(&Release) -> Result<Released, Failure>) {
-    let Some(mut release) = Release::of_many(batch.to_vec(), false) else { return };
+/// Whether the server has them back. If not the agenda goes on with it.
+fn give_back(client: &Client, batch: &[Arc<Lock>], send: impl FnOnce(&Release) -> Result<Released, Failure>) -> bool {
+    let Some(mut release) = Release::of_many(batch.to_vec(), false) else { return true };
     let answer = send(&release);
-    match release.answered(answer.as_ref().map_err(Failure::clone), true) {
-        Outcome::Done { .. } => {}
-        Outcome::Again | Outcome::Failed(_) => client.agenda(|agenda| agenda.give_up(release, clock())),
-    }
+    let is_done = match release.answered(answer.as_ref().map_err(Failure::clone), true) {
+        Outcome::Done { .. } => true,
+        Outcome::Again | Outcome::Failed(_) => {
+            client.agenda(|agenda| agenda.give_up(release, clock()));
+            false
+        }
+    };
     if let Ok(released) = answer {
         client.left_over(released.more);
     }
+    is_done
 }
 
 /// The thread.
 fn run(client: &Arc<Client>) {
     let Some(keeping) = &client.keeping else { return };
     let mut connection: Option<Connection> = None;
-    while let Some((back, in_use)) = next(client, keeping) {
+    while let Some((back, in_use, recalls)) = next(client, keeping) {
         let deadline = clock() + client.timing.release_limit();
+        let mut are_back = true;
         for batch in back.chunks(BATCH) {
-            give_back(client, batch, |release| {
+            are_back &= give_back(client, batch, |release| {
                 client.call_over(&mut connection, &release.call(&client.timing), deadline)
             });
+        }
+        if are_back {
+            recalls.into_iter().for_each(Recall::end);
         }
         for batch in in_use.chunks(BATCH) {
             let call = calls::in_use(batch.iter().map(|lock| &**lock), &client.timing);
@@ -254,8 +277,9 @@ fn run(client: &Arc<Client>) {
 
 type Locks = Vec<Arc<Lock>>;
 
-/// Sleeps until there is something to give back, or to say: `None` once the store is gone.
-fn next(client: &Client, keeping: &Keeping) -> Option<(Locks, Locks)> {
+/// Sleeps until there is something to give back, or to say: `None` once the store is gone. Returns
+/// both, and the recalls that the first is for.
+fn next(client: &Client, keeping: &Keeping) -> Option<(Locks, Locks, Vec<Recall>)> {
     let mut state = keeping.state.lock();
     loop {
         if client.is_stopped() {
@@ -265,7 +289,12 @@ fn next(client: &Client, keeping: &Keeping) -> Option<(Locks, Locks)> {
         let idle = if state.keep.next().is_some_and(|next| next <= now) { state.keep.idle(now) } else { Vec::new() };
         state.back.extend(idle);
         if !state.back.is_empty() || !state.in_use.is_empty() {
-            return Some((std::mem::take(&mut state.back), std::mem::take(&mut state.in_use)));
+            let state = &mut *state;
+            return Some((
+                std::mem::take(&mut state.back),
+                std::mem::take(&mut state.in_use),
+                std::mem::take(&mut state.recalls),
+            ));
         }
         let next = state.keep.next().map(|next| next.max(now + LOOKS));
         state.sleeps = true;
