@@ -36,6 +36,9 @@ pub(crate) struct HeldLock {
     fencing_token: Option<u64>,
     /// The holder's connection to Redis; None in memory.
     client: Option<String>,
+    /// Whether its client may be keeping it without a user: then it gives it back as soon as
+    /// somebody else wants it.
+    may_be_kept: bool,
 }
 
 /// One lock that somebody waits for.
@@ -55,6 +58,12 @@ pub(crate) struct WaitingLock {
     waited: Option<f64>,
     /// The waiter's connection to Redis; None in memory.
     client: Option<String>,
+    /// If it is one of several that are waited for as one, which other clients can do: a number
+    /// that these have in common in this snapshot.
+    set: Option<u64>,
+    /// Whether the waiter holds the node as shared, and wants it for itself, which other clients
+    /// can do.
+    upgrades: bool,
     /// The path of what is in its way: a lock, or an earlier waiter. None if its turn has come.
     behind: Option<String>,
 }
@@ -74,6 +83,7 @@ impl Snapshot {
             held_for: lock.held_for.map(|time| time.as_secs_f64()),
             fencing_token: lock.fencing_token,
             client: lock.client.clone(),
+            may_be_kept: lock.may_be_kept,
         });
         held.collect()
     }
@@ -89,6 +99,8 @@ impl Snapshot {
             owner: waiter.owner.as_ref().map(ToString::to_string),
             waited: waiter.waited.map(|time| time.as_secs_f64()),
             client: waiter.client.clone(),
+            set: waiter.set,
+            upgrades: waiter.upgrades,
             behind: waiter.behind.as_ref().map(|blocker| blocker.path().to_string()),
         });
         waiting.collect()

@@ -57,9 +57,11 @@ impl Store {
         tree: &str,
         lease: f64,
         timeout: f64,
+        keep: f64,
         client_name: Option<String>,
     ) -> PyResult<Self> {
-        let mut builder = RedisStore::builder(url).tree(tree).lease(duration(lease)).timeout(duration(timeout));
+        let builder = RedisStore::builder(url).tree(tree).lease(duration(lease)).timeout(duration(timeout));
+        let mut builder = builder.keep(duration(keep));
         if let Some(name) = client_name {
             builder = builder.client_name(name);
         }

@@ -157,7 +157,7 @@ def test_tls_and_whom_to_trust(
 
 
 @pytest.mark.parametrize(
-    "options", [{"tree": ""}, {"tree": "{x}"}, {"timeout": 0}, {"timeout": -1}]
+    "options", [{"tree": ""}, {"tree": "{x}"}, {"timeout": 0}, {"timeout": -1}, {"keep": -1}]
 )
 def test_options_that_make_no_sense_are_told(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
@@ -168,3 +168,21 @@ def test_another_tree_is_another_tree(server: Server, tree: str) -> None:
     one, other = (RedisLockBackend(server.client(), tree=name) for name in (tree, tree + "'"))
     with TreeLock(one, ["A"]), TreeLock(other, ["A"]):
         pass
+
+
+def test_what_is_kept_is_lent_again_and_in_nobodys_way(server: Server, tree: str) -> None:
+    keeps = RedisLockBackend(server.client(), tree=tree, keep=600)
+    other = RedisLockBackend(server.client(), tree=tree)
+    lock = TreeLock(keeps, ["A"], expire=None)
+    with lock:
+        token = lock.fencing_token
+    [held] = other.snapshot().holders
+    assert held.may_be_kept and keeps.snapshot().holders == []
+    with lock:
+        assert lock.fencing_token == token + 1  # the server would have drawn one by its clock
+    with TreeLock(other, ["A", "B"]) as below:
+        assert below.fencing_token > token + 1
+    assert other.snapshot().holders == []
+    with TreeLock(keeps, ["B"], expire=30):
+        pass
+    assert other.snapshot().holders == []  # its lease does not renew itself

@@ -230,6 +230,7 @@ def test_a_snapshot_says_who_holds_and_who_waits(backend: LocksBackend) -> None:
         assert (held.owner, held.shared, held.node_only) == ("worker", True, False)
         assert held.fencing_token == lock.fencing_token
         assert (waiting.path, waiting.owner, waiting.behind) == ("A", "boss", 'A/"a/b"')
+        assert (held.may_be_kept, waiting.set, waiting.upgrades) == (False, None, False)
         assert "worker" in str(snapshot) and "boss" in str(snapshot)
         assert snapshot.to_dot().startswith("digraph")
     thread.join()

@@ -80,6 +80,24 @@ def test_a_process_that_exits_gives_back_what_it_holds(
     TreeLock(redis_backend, ["A"]).acquire()
 
 
+def test_a_process_that_exits_gives_back_what_it_keeps(
+    script: Callable[[str], Script], redis_backend: RedisLockBackend, tree: str
+) -> None:
+    one = script(
+        f"""
+        keeps = RedisLockBackend(client, tree={tree!r}, keep=600)
+        with TreeLock(keeps, ["A"], expire=None):
+            pass
+        say("kept")
+        sys.stdin.readline()
+        """
+    )
+    one.hears("kept")
+    assert [held.may_be_kept for held in redis_backend.snapshot().holders] == [True]
+    one.ends()
+    assert redis_backend.snapshot().holders == []
+
+
 def test_a_server_that_hangs_does_not_keep_a_process_from_exiting(
     script: Callable[[str], Script], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -205,3 +223,43 @@ def test_a_fork_while_other_threads_lock(backend: LocksBackend) -> None:
         done.set()
         for thread in threads:
             thread.join()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_is_not_lent_what_the_parent_keeps(
+    server: Server, redis_backend: RedisLockBackend, tree: str
+) -> None:
+    lock = TreeLock(RedisLockBackend(server.client(), tree=tree, keep=600), ["A"], expire=None)
+    with lock:
+        token = lock.fencing_token
+
+    def child() -> None:
+        with lock:  # the parent is asked for it, and gives it back
+            assert lock.fencing_token > token + 1
+            assert len(redis_backend.snapshot().holders) == 1
+
+        atexit._run_exitfuncs()
+
+    child_of(child)
+    with lock:
+        assert lock.fencing_token > token + 1
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("keep", [0, 600])
+def test_a_child_of_multiprocessing_gives_back_what_it_has(
+    server: Server, redis_backend: RedisLockBackend, tree: str, keep: float
+) -> None:
+    lock = TreeLock(RedisLockBackend(server.client(), tree=tree, keep=keep), ["A"], expire=None)
+
+    def child() -> None:
+        lock.acquire()
+        if keep:
+            lock.release()
+
+    process = multiprocessing.get_context("fork").Process(target=child)
+    process.start()
+    process.join(AT_MOST)
+    assert process.exitcode == 0
+    with TreeLock(redis_backend, ["A"]):
+        pass
