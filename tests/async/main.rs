@@ -32,18 +32,27 @@ mod unpolled;
 macro_rules! on {
     ($store:ident, $type:ty) => {
         mod $store {
-            on! { @tests [<$type>]
-                dropping::{at_every_point, before_the_first_poll, every_other_one}
-                unpolled::{those_behind_it_get_in, a_whole_queue_of_them, turns_lost_are_not_held_against_it}
-                leases::{the_end_of_a_lease_lets_the_task_in, the_last_of_several_leases_counts, a_lease_that_is_moved,
-                    who_gives_up_is_forgotten}
-                running::{futures_and_guards_are_send, a_crowd_gives_up}
-                tokio_users::{select_takes_the_first, an_aborted_task_is_forgotten, a_blocking_thread_of_the_runtime_waits_beside_tasks}
-            }
+            on! { @waits $type }
+            on! { @quick $type }
             on! { @runtime tokio_threads, $type, $crate::runtimes::TokioThreads }
             on! { @runtime tokio_one_thread, $type, $crate::runtimes::TokioOneThread }
             on! { @runtime smol, $type, $crate::runtimes::Smol }
             on! { @runtime by_hand, $type, $crate::runtimes::ByHand }
+        }
+    };
+    (@waits $type:ty) => {
+        on! { @tests [<$type>]
+            dropping::{at_every_point}
+            unpolled::{those_behind_it_get_in, a_whole_queue_of_them, turns_lost_are_not_held_against_it}
+        }
+    };
+    (@quick $type:ty) => {
+        on! { @tests [<$type>]
+            dropping::{before_the_first_poll, every_other_one}
+            leases::{the_end_of_a_lease_lets_the_task_in, the_last_of_several_leases_counts, a_lease_that_is_moved,
+                who_gives_up_is_forgotten}
+            running::{futures_and_guards_are_send, a_crowd_gives_up}
+            tokio_users::{select_takes_the_first, an_aborted_task_is_forgotten, a_blocking_thread_of_the_runtime_waits_beside_tasks}
         }
     };
     (@runtime $runtime:ident, $type:ty, $runtime_type:ty) => {
@@ -69,7 +78,20 @@ macro_rules! on {
 on!(naive, crate::common::naive::NaiveStore);
 on!(memory, mutextree::MemoryStore);
 #[cfg(feature = "redis")]
-on!(redis, mutextree::RedisStore);
+mod redis {
+    on! { @waits mutextree::RedisStore }
+    on! { @quick mutextree::RedisStore }
+    on! { @runtime tokio_threads, mutextree::RedisStore, crate::runtimes::TokioThreads }
+    on! { @runtime by_hand, mutextree::RedisStore, crate::runtimes::ByHand }
+}
+/// With `keep` on: the name says so. The runtimes are those that the other has not, for the time that
+/// it takes.
+#[cfg(feature = "redis")]
+mod redis_keeping {
+    on! { @quick mutextree::RedisStore }
+    on! { @runtime tokio_one_thread, mutextree::RedisStore, crate::runtimes::TokioOneThread }
+    on! { @runtime smol, mutextree::RedisStore, crate::runtimes::Smol }
+}
 
 /// Where a free lock takes no thread and no message.
 mod at_once {

@@ -14,12 +14,27 @@ mod checker;
 #[path = "../redis/server.rs"]
 mod server;
 
+/// Long enough for a test to have again what it had, and soon over when it looks what is left.
+const KEEPS: Duration = Duration::from_millis(50);
+
+fn made(keep: Duration) -> RedisStore {
+    // A lease that is cut short while somebody waits is noticed at his next heartbeat.
+    server::new_tree_with(|builder| builder.heartbeat(Duration::from_millis(500)).keep(keep))
+}
+
 impl Tested for RedisStore {
     const TASKS: usize = 1000;
 
     fn make() -> Self {
-        // A lease that is cut short while somebody waits is noticed at his next heartbeat.
-        server::new_tree_with(|builder| builder.heartbeat(Duration::from_millis(500)))
+        // Each test has a thread of its own, which is called like it.
+        let thread = std::thread::current();
+        let test = thread.name().expect("a store is made by the test's thread");
+        made(if test.contains("redis_keeping") { KEEPS } else { Duration::ZERO })
+    }
+
+    /// There is no such setting: one that keeps.
+    fn strict() -> Self {
+        made(KEEPS)
     }
 
     /// What was given back, or given up, is on its way.
