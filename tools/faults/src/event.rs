@@ -48,6 +48,8 @@ pub(crate) enum What {
     Panicked { text: String },
     /// All is released, and nobody waits.
     Idle,
+    /// How many locks this process had again without a request, and how many recalls came.
+    Kept { hits: u64, recalls: u64 },
 }
 
 /// The number of the process that an id belongs to.
@@ -97,6 +99,7 @@ impl fmt::Display for Event {
             What::Stalled { since } => write!(f, "stalled {since}"),
             What::Panicked { text } => write!(f, "panicked {}", text.replace('\n', " ")),
             What::Idle => f.write_str("idle"),
+            What::Kept { hits, recalls } => write!(f, "kept {hits} {recalls}"),
         }
     }
 }
@@ -134,6 +137,7 @@ impl FromStr for Event {
             "stalled" => What::Stalled { since: number(next())? },
             "panicked" => What::Panicked { text: rest.to_owned() },
             "idle" => What::Idle,
+            "kept" => What::Kept { hits: number(next())?, recalls: number(next())? },
             _ => return Err(()),
         };
         Ok(Self { at, id, what })

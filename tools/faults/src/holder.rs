@@ -36,8 +36,11 @@ impl<'a> Holder<'a> {
         // This time comes first: the lock is held at it if it is held later.
         let at = now();
         let is_held = guard.is_held();
-        let (claim, token, before) = (ask.claim.clone(), guard.fencing_token(), ask.before);
+        let (claim, token) = (ask.claim.clone(), guard.fencing_token());
         let lease = ask.lease.unwrap_or(shared.setup.lease);
+        // One that was kept rests on a request of before it was asked for.
+        let is_old = shared.setup.keep > 0 && ask.lease.is_none();
+        let before = if is_old { ask.before.min(at.saturating_sub(lease)) } else { ask.before };
         if is_held {
             tell(at, ask.id, What::Granted { claim, token, before, lease, renews: ask.lease.is_none() });
         }

@@ -112,6 +112,8 @@ struct Totals {
     violations: u64,
     losses: BTreeMap<&'static str, u64>,
     errors: BTreeMap<String, u64>,
+    hits: u64,
+    recalls: u64,
 }
 
 fn run(options: &Options) -> ExitCode {
@@ -139,6 +141,7 @@ fn run(options: &Options) -> ExitCode {
     for (error, times) in &totals.errors {
         println!("told {times} times: {error}");
     }
+    println!("kept: had again without a request {}, recalls {}", totals.hits, totals.recalls);
     for (by, losses) in &totals.losses {
         println!("lost by {by}: {losses}");
     }
@@ -171,6 +174,8 @@ fn report(round: u64, outcome: &round::Outcome, totals: &mut Totals) {
     }
     totals.histories += 1;
     totals.grants += verdict.grants;
+    totals.hits += verdict.hits;
+    totals.recalls += verdict.recalls;
     for (&kind, times) in &outcome.incidents.faults {
         *totals.faults.entry(kind).or_default() += times;
     }

@@ -95,10 +95,12 @@ pub(crate) fn run(seed: u64, round: u64, workers: u64, kinds: Option<&[Kind]>) -
     let monitor = Monitor::start(&scene.server.url());
     let through_proxy = if plan.kinds.iter().any(|kind| kind.is_of_network()) { 3 } else { 1 };
     for _ in 0..workers {
+        let seed = random.u64(..);
         let setup = Setup {
             number: 0,
             url: String::new(),
-            seed: random.u64(..),
+            seed,
+            keep: keep(seed),
             lease: plan.lease,
             longest: plan.longest(),
             heartbeat: plan.heartbeat,
@@ -148,6 +150,12 @@ pub(crate) fn run(seed: u64, round: u64, workers: u64, kinds: Option<&[Kind]>) -
     let mut verdict = judge(&events, &scene.incidents, plan.heartbeat * 7 / 2);
     verdict.wrongs.extend(wrongs);
     Outcome { plan, events, incidents: std::mem::take(&mut scene.incidents), verdict, lost }
+}
+
+/// For how long a worker with this seed keeps what nobody uses: half of them do.
+fn keep(seed: u64) -> u64 {
+    let mut random = fastrand::Rng::with_seed(!seed);
+    if random.bool() { random.u64(10 * MILLI..2 * SECOND) } else { 0 }
 }
 
 fn wrong(rule: &str, text: String) -> Wrong {

@@ -106,5 +106,6 @@ fn text(what: &What, clock: &Clock) -> String {
         What::Stalled { since } => format!("did not run since {}", clock.milli(*since)),
         What::Panicked { text } => format!("panicked: {text}"),
         What::Idle => "is done".into(),
+        What::Kept { hits, recalls } => format!("had {hits} kept locks again, and {recalls} recalls"),
     }
 }

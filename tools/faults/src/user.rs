@@ -25,6 +25,8 @@ pub(crate) struct User {
     random: fastrand::Rng,
     /// Whether it holds each lock for long: until its lease is over, or for several renewals.
     keeps: bool,
+    /// What it had last, if its store keeps that.
+    last: Option<Locked>,
 }
 
 /// How a lock is asked for.
@@ -55,7 +57,7 @@ pub(crate) fn text(error: &LockError) -> String {
 impl User {
     pub(crate) fn new(number: u64, store: &RedisStore, shared: &Arc<Shared>, keeps: bool) -> Self {
         let random = fastrand::Rng::with_seed(shared.setup.seed.wrapping_mul(31).wrapping_add(number));
-        Self { store: store.clone(), shared: shared.clone(), random, keeps }
+        Self { store: store.clone(), shared: shared.clone(), random, keeps, last: None }
     }
 
     pub(crate) fn run(mut self) {
@@ -126,7 +128,16 @@ impl User {
             let mutex = lease.map_or(mutex.clone(), |lease| mutex.lease(Duration::from_micros(lease)));
             return Ask { id: 0, claim, mutex, how: How::Waits, lease, before: 0, keeps: true };
         }
+        let again = self.last.take().filter(|_| random.bool());
+        if let Some(claim) = again {
+            let mutex = claim.mutex(&self.store);
+            self.last = Some(claim.clone());
+            return Ask { id: 0, claim, mutex, how: How::Waits, lease: None, before: 0, keeps: false };
+        }
         let claim = Locked::draw(random);
+        if self.shared.setup.keep > 0 {
+            self.last = Some(claim.clone());
+        }
         let (full, longest) = (self.shared.setup.lease, self.shared.setup.longest);
         let lease = match random.u8(..6) {
             0 => Some(random.u64(full / 4..=full)),

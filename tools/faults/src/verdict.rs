@@ -3,7 +3,8 @@
 //!
 //! What a holder believes lasts from its grant to the last time at which it saw `is_held` say yes.
 //! What that rests on is not told by the workers. But at time t it rests on a request that was
-//! sent after t less its longest lease. So the judge is told at a lease after a loss of data: what
+//! sent after t less its longest lease; of a worker that keeps locks also at the time of the grant,
+//! as that may be of a lock that it kept. So the judge is told at a lease after a loss of data: what
 //! is believed from now on rests on a request since.
 
 #[cfg(test)]
@@ -51,6 +52,9 @@ pub(crate) struct Verdict {
     pub(crate) grants: u64,
     /// How many holders found their lock lost.
     pub(crate) told: u64,
+    /// What was kept: how often somebody had it again, and how many recalls came.
+    pub(crate) hits: u64,
+    pub(crate) recalls: u64,
     /// What users were told, without numbers, and how often.
     pub(crate) errors: BTreeMap<String, u64>,
     /// Overlaps by what lost the data.
@@ -140,6 +144,10 @@ fn lives(events: &[Event], verdict: &mut Verdict) -> BTreeMap<u64, Life> {
                 if text.contains("makes no sense") || text.contains("forgets its scripts") {
                     verdict.wrongs.push(wrong(event, "Error", format!("{} was told: {text}", name(event.id))));
                 }
+            }
+            What::Kept { hits, recalls } => {
+                verdict.hits += hits;
+                verdict.recalls += recalls;
             }
             What::Panicked { text } => {
                 verdict.wrongs.push(wrong(event, "Panic", format!("{} panicked: {text}", name(event.id))));

@@ -29,22 +29,24 @@ pub(crate) struct Setup {
     pub(crate) longest: u64,
     pub(crate) heartbeat: u64,
     pub(crate) timeout: u64,
+    /// For how long what nobody uses is kept; 0: not at all.
+    pub(crate) keep: u64,
     pub(crate) threads: u64,
     pub(crate) tasks: u64,
 }
 
 impl Setup {
     pub(crate) fn to_arguments(&self) -> Vec<String> {
-        let Self { number, url: _, seed, lease, longest, heartbeat, timeout, threads, tasks } = *self;
-        let numbers = [number, seed, lease, longest, heartbeat, timeout, threads, tasks];
+        let Self { number, url: _, seed, lease, longest, heartbeat, timeout, keep, threads, tasks } = *self;
+        let numbers = [number, seed, lease, longest, heartbeat, timeout, keep, threads, tasks];
         [self.url.clone()].into_iter().chain(numbers.map(|number| number.to_string())).collect()
     }
 
     pub(crate) fn of_arguments(arguments: &[String]) -> Option<Self> {
         let (url, numbers) = arguments.split_first()?;
         let numbers: Vec<u64> = numbers.iter().map(|text| text.parse().ok()).collect::<Option<_>>()?;
-        let [number, seed, lease, longest, heartbeat, timeout, threads, tasks] = numbers[..] else { return None };
-        Some(Self { number, url: url.clone(), seed, lease, longest, heartbeat, timeout, threads, tasks })
+        let [number, seed, lease, longest, heartbeat, timeout, keep, threads, tasks] = numbers[..] else { return None };
+        Some(Self { number, url: url.clone(), seed, lease, longest, heartbeat, timeout, keep, threads, tasks })
     }
 
     fn connect(&self, tree: &str) -> RedisStore {
@@ -52,7 +54,7 @@ impl Setup {
         loop {
             let builder =
                 RedisStore::builder(&self.url).tree(tree).lease(micros(self.lease)).heartbeat(micros(self.heartbeat));
-            match builder.timeout(micros(self.timeout)).connect() {
+            match builder.timeout(micros(self.timeout)).keep(micros(self.keep)).connect() {
                 Ok(store) => return store,
                 Err(error) => {
                     tell_now(id(self.number, 0), What::Failed { text: format!("connect: {}", user::text(&error)) });
@@ -105,6 +107,11 @@ pub(crate) fn run(setup: Setup) -> ! {
         tasks.into_iter().for_each(|task| runtime.block_on(task).expect("a panic ends the process"));
     }));
     running.into_iter().for_each(|thread| thread.join().expect("a panic ends the process"));
+    let (hits, recalls) = what_is_left
+        .iter()
+        .map(RedisStore::kept_locks)
+        .fold((0, 0), |(hits, recalls), kept| (hits + kept.hits, recalls + kept.recalls));
+    tell_now(me, What::Kept { hits, recalls });
     tell_now(me, What::Idle);
     loop {
         thread::park();

@@ -7,6 +7,7 @@ fn a_line_is_read_as_it_was_written() {
         What::Asks { claim: claim(), waits: true },
         What::Granted { claim: claim(), token: 7, before: 8, lease: 9, renews: false },
         What::Refused,
+        What::Kept { hits: 10, recalls: 11 },
         What::Failed { text: "the lock store failed: it is away".into() },
         What::Seen,
         What::Refreshes { length: 10 },
