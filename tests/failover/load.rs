@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use mutextree::{LockError, LockStore, OwnedTreeMutexGuard, RedisStore};
+use mutextree::{LockError, LockStore, OwnedTreeMutexGuard, RedisStore, RedisStoreBuilder};
 
 use crate::verdict::{Life, Loss, Path, judge};
 use crate::{SOON, wait_until};
@@ -18,10 +18,15 @@ pub(crate) fn now() -> u64 {
 
 pub(crate) const LEASE: Duration = Duration::from_secs(8);
 const PATHS: [&str; 4] = ["a", "a/b", "a/c", "a/b/d"];
+/// Nodes that one store has again and again, and the other one now and then.
+const AGAIN: [&str; 8] = ["k/0", "k/1", "k/2", "k/3", "k/4", "k/5", "k/6", "k/7"];
+/// For how long the first store keeps what nobody uses.
+const KEEP: Duration = Duration::from_secs(2);
 
 pub(crate) struct Load {
     shared: Arc<Shared>,
     users: Vec<JoinHandle<()>>,
+    keeps: RedisStore,
     losses: Vec<Loss>,
 }
 
@@ -41,12 +46,19 @@ enum How {
     Waits,
     InATask,
     Tries,
+    /// The nodes that are kept.
+    Again,
 }
 
 impl Load {
-    /// Two threads and two tasks that wait, and one that tries, over each of the stores.
-    pub(crate) fn start(stores: &[RedisStore]) -> Self {
-        let hows = [How::Waits, How::Waits, How::InATask, How::InATask, How::Tries];
+    /// Over each of two stores of this tree: two threads and two tasks that wait, one that tries,
+    /// and one on the nodes that the first store keeps.
+    pub(crate) fn start(
+        tree: &str,
+        connect: impl Fn(&dyn Fn(RedisStoreBuilder) -> RedisStoreBuilder) -> RedisStore,
+    ) -> Self {
+        let stores = [KEEP, Duration::ZERO].map(|keep| connect(&move |builder| builder.tree(tree).keep(keep)));
+        let hows = [How::Waits, How::Waits, How::InATask, How::InATask, How::Tries, How::Again];
         let count = stores.len() * hows.len();
         let shared = Arc::new(Shared {
             is_over: AtomicBool::new(false),
@@ -57,10 +69,10 @@ impl Load {
         });
         let users = (0..count).map(|number| {
             let (store, shared) = (stores[number / hows.len()].clone(), shared.clone());
-            thread::spawn(move || shared.user(&store, number, hows[number % hows.len()]))
+            thread::spawn(move || shared.user(&store, number, hows[number % hows.len()], number < hows.len()))
         });
         let users = users.collect();
-        Self { shared, users, losses: Vec::new() }
+        Self { shared, users, keeps: stores[0].clone(), losses: Vec::new() }
     }
 
     /// Data may be lost by this.
@@ -105,19 +117,25 @@ impl Load {
         let lives = self.shared.lives.lock().unwrap();
         let (grants, losses) = judge(&lives, &self.losses, LEASE.as_micros() as u64);
         let lost = self.shared.lost.load(Ordering::Relaxed);
-        println!("{grants} grants, {lost} found lost, {losses} overlaps after a loss of data");
+        let hits = self.keeps.kept_locks().hits;
+        println!("{grants} grants, {hits} of them kept, {lost} found lost, {losses} overlaps after a loss of data");
+        assert!(hits > 0, "nothing was kept");
     }
 }
 
 impl Shared {
-    fn user(&self, store: &RedisStore, number: usize, how: How) {
+    fn user(&self, store: &RedisStore, number: usize, how: How, keeps: bool) {
         let mut random = fastrand::Rng::with_seed(number as u64);
         while !self.is_over.load(Ordering::Relaxed) {
-            let path = PATHS[random.usize(..PATHS.len())];
+            let path = match how {
+                How::Again => AGAIN[random.usize(..AGAIN.len())],
+                _ => PATHS[random.usize(..PATHS.len())],
+            };
             let mutex = store.mutex(path).unwrap();
-            let before = now();
+            // What was kept rests on a request of before it was asked for.
+            let before = now().saturating_sub(if keeps { LEASE.as_micros() as u64 } else { 0 });
             let result = match how {
-                How::Waits => mutex.try_lock_owned_for(SOON),
+                How::Waits | How::Again => mutex.try_lock_owned_for(SOON),
                 How::InATask => smol::block_on(mutex.lock_owned_async()),
                 How::Tries => mutex.try_lock_owned(),
             };
@@ -127,6 +145,9 @@ impl Shared {
                 Err(error) => self.tell(how, "was refused", &error),
             }
             self.done[number].fetch_add(1, Ordering::Relaxed);
+            if matches!(how, How::Again) {
+                thread::sleep(Duration::from_millis(if keeps { 1 } else { 100 }));
+            }
         }
     }
 

@@ -13,11 +13,10 @@ use crate::{LONG, SOON, wait_until};
 #[test]
 fn moves_under_load() {
     let mut setup = Sharded::start();
-    let stores = [(); 2].map(|()| setup.connect(|builder| builder.tree("load")));
     let kept = setup.connect(|builder| builder.tree("load").lease(LONG));
     let (lost, held) = (kept.lost_locks(), kept.lock("held").unwrap());
     let slot = setup.slot("load");
-    let load = Load::start(&stores);
+    let load = Load::start("load", |options| setup.connect(options));
     load.gets_through("before");
 
     let home = setup.owner(slot, 0);
@@ -54,11 +53,10 @@ fn moves_under_load() {
 #[test]
 fn failovers_under_load() {
     let mut setup = Sharded::start();
-    let stores = [(); 2].map(|()| setup.connect(|builder| builder.tree("load")));
     let kept = setup.connect(|builder| builder.tree("load").lease(LONG));
     let held = kept.lock("held").unwrap();
     let slot = setup.slot("load");
-    let mut load = Load::start(&stores);
+    let mut load = Load::start("load", |options| setup.connect(options));
     load.gets_through("before");
 
     let home = setup.owner(slot, 0);

@@ -21,10 +21,9 @@ fn clients(node: &Node, name: &str) -> usize {
 #[test]
 fn failovers_under_load() {
     let mut setup = Replicated::start();
-    let stores = [(); 2].map(|()| setup.connect(|builder| builder.tree("load")));
     let kept = setup.connect(|builder| builder.tree("kept").lease(LONG));
     let held = kept.lock("held").unwrap();
-    let mut load = Load::start(&stores);
+    let mut load = Load::start("load", |options| setup.connect(options));
     load.gets_through("before");
     load.nobody_was_told("before");
 
