@@ -10,10 +10,12 @@
 //! * `changing.rs`: held locks that are narrowed, and upgraded
 //! * `sets.rs`: several locks at once, ours and others
 //! * `workload.rs`: what threads do with locks
-//! * `redis.rs`: a Redis server, and other locks on it
+//! * `redis.rs`: a Redis server, and other locks on it; `kept.rs`: locks that a process keeps
 //! * `unit.rs`, `machine.rs`: figures and what they were taken on, as text
 
 pub mod changing;
+#[cfg(feature = "redis")]
+pub mod kept;
 pub mod machine;
 pub mod measure;
 pub mod ours;

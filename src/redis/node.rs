@@ -66,7 +66,7 @@ impl RedisNode {
     pub(super) fn acquire(&self, request: &Request, wait: Wait, place: Place) -> Result<RedisGrant, LockError> {
         let engine = self.engine.current()?;
         if let Some(lock) = keeping::take(&engine.client, &self.target, request, || Asks::thread(place)) {
-            return Ok(RedisGrant::new(lock, request, false));
+            return Ok(RedisGrant::kept(engine, lock, request, false));
         }
         engine.client.may_last(request.lease)?;
         let lock = caller::acquire(engine, &self.target, request, wait, place)?;
@@ -76,7 +76,7 @@ impl RedisNode {
     pub(super) async fn acquire_async(&self, request: &Request, place: Place) -> Result<RedisGrant, LockError> {
         let engine = self.engine.current()?;
         if let Some(lock) = keeping::take(&engine.client, &self.target, request, || Asks::task(place)) {
-            return Ok(RedisGrant::new(lock, request, true));
+            return Ok(RedisGrant::kept(engine, lock, request, true));
         }
         self.engine.client.may_last(request.lease)?;
         let lock = Acquiring::new(&self.engine, vec![(self.target.clone(), request.clone())], place).await?;
@@ -93,7 +93,8 @@ impl RedisNode {
 
     /// The engine that holds the grant; an error in a process that does not.
     fn holder(&self, grant: &RedisGrant) -> Result<&Arc<Engine>, LockError> {
-        if grant.is_ours() { self.engine.current() } else { Err(self.not_held()) }
+        let process = process::id();
+        if grant.process == process { self.engine.current_in(process) } else { Err(self.not_held()) }
     }
 
     pub(super) fn release(&self, grant: &RedisGrant) -> Result<(), LockError> {
@@ -180,6 +181,11 @@ impl RedisGrant {
     fn new(lock: Arc<Lock>, request: &Request, of_task: bool) -> Self {
         let ends = request.lease.is_some();
         Self { lock, kind: request.kind, ends, of_task, process: process::id() }
+    }
+
+    /// One that this process kept, which is that of the engine.
+    fn kept(engine: &Engine, lock: Arc<Lock>, request: &Request, of_task: bool) -> Self {
+        Self { lock, kind: request.kind, ends: false, of_task, process: engine.process() }
     }
 
     fn detached(lock: Arc<Lock>, kind: Kind) -> Self {

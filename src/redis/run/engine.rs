@@ -90,6 +90,11 @@ impl Engine {
         }))
     }
 
+    /// The process that started it.
+    pub(in crate::redis) fn process(&self) -> u32 {
+        self.process
+    }
+
     /// Whether this process started it.
     pub(in crate::redis) fn is_ours(&self) -> bool {
         self.process == process::id()
@@ -100,7 +105,12 @@ impl Engine {
     /// # Errors
     /// In a child whose engine cannot be started: no thread, or no random number, could be had.
     pub(in crate::redis) fn current(self: &Arc<Self>) -> Result<&Arc<Self>, LockError> {
-        if self.is_ours() {
+        self.current_in(process::id())
+    }
+
+    /// The same for who knows this process's id: to ask for it is a system call.
+    pub(in crate::redis) fn current_in(self: &Arc<Self>, process: u32) -> Result<&Arc<Self>, LockError> {
+        if self.process == process {
             return Ok(self);
         }
         if self.child.get().is_none() {
@@ -110,7 +120,7 @@ impl Engine {
             let _ = self.child.set(engine.map_err(|error| store_error(Failure::Refused(error)))?);
         }
         // A child of the child has a copy of that one, which is not its own, either.
-        self.child.get().map_or(Ok(self), Self::current)
+        self.child.get().map_or(Ok(self), |child| child.current_in(process))
     }
 
     /// Before the process may end: what tasks gave back is on its way, by another thread.

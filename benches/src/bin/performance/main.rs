@@ -28,6 +28,8 @@ which it starts itself (Debian's package redis-server).
 Usage: cargo run --release -p mutextree-benches --features redis --bin performance [-- OPTIONS]
 
   --quick        rougher figures in less than a minute
+  --only WORD    only the plots that have this word in their name: they are written, and their part of the page goes
+                 to the terminal, to be put into the page by hand
   --out DIR      where to write; the repository's docs if not given";
 
 /// Nothing is judged by these figures, so they may be a little rougher than the table's.
@@ -35,6 +37,7 @@ const FULL: Effort = Effort { rounds: 25, ..Effort::FULL };
 
 struct Options {
     effort: Effort,
+    only: Option<String>,
     out: PathBuf,
 }
 
@@ -44,10 +47,11 @@ impl Options {
         use lexopt::prelude::*;
 
         let docs = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("docs");
-        let mut options = Self { effort: FULL, out: docs };
+        let mut options = Self { effort: FULL, only: None, out: docs };
         while let Some(arg) = args.next()? {
             match arg {
                 Long("quick") => options.effort = Effort::QUICK,
+                Long("only") => options.only = Some(args.value()?.string()?),
                 Long("out") => options.out = args.value()?.into(),
                 Short('h') | Long("help") => return Ok(None),
                 _ => return Err(arg.unexpected()),
@@ -58,6 +62,14 @@ impl Options {
 }
 
 fn main() -> ExitCode {
+    match mutextree_benches::kept::other_process() {
+        Some(Ok(())) => return ExitCode::SUCCESS,
+        Some(Err(error)) => {
+            eprintln!("error: the other process: {error}");
+            return ExitCode::FAILURE;
+        }
+        None => {}
+    }
     let options = match Options::parse(lexopt::Parser::from_env()) {
         Ok(Some(options)) => options,
         Ok(None) => {
@@ -84,9 +96,13 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> io::Result<()> {
     // First, for the same reason.
     fs::create_dir_all(options.out.join(series::PLOTS))?;
-    let sections = sections::measure(&options.effort);
+    let sections = sections::measure(&options.effort, options.only.as_deref());
     for section in &sections {
         fs::write(options.out.join(section.plot.path()), section.plot.svg())?;
+    }
+    if options.only.is_some() {
+        println!("{}", page::parts(&sections));
+        return Ok(());
     }
     let page = options.out.join("performance.md");
     let kept = fs::read_to_string(&page).ok().and_then(|old| page::kept(&old).map(str::to_owned));

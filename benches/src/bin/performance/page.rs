@@ -43,6 +43,12 @@ pub(crate) fn markdown(sections: &[Section], effort: &Effort) -> String {
     ] {
         write!(page, "\n{}", wrapped(paragraph)).expect("a string takes all");
     }
+    page + &parts(sections)
+}
+
+/// What it says of each plot.
+pub(crate) fn parts(sections: &[Section]) -> String {
+    let mut page = String::new();
     for section in sections {
         let Section { heading, plot, shows } = section;
         let image = wrapped(&format!("![{}]({})", plot.title, plot.path()));

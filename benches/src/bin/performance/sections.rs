@@ -3,10 +3,11 @@
 //! * `depth.rs`, `threads.rs`, `one_node.rs`: lock + unlock, on one thread and on several
 //! * `storm.rs`, `idle.rs`: a node with others below it
 //! * `paths.rs`: paths that were never used before
-//! * `redis.rs`: over Redis
+//! * `redis.rs`, `kept.rs`: over Redis
 
 mod depth;
 mod idle;
+mod kept;
 mod one_node;
 mod paths;
 mod redis;
@@ -22,7 +23,9 @@ const THREADS: [usize; 4] = [1, 2, 4, 8];
 
 type Measure = (&'static str, fn(&Effort) -> Section);
 
-const SECTIONS: [Measure; 8] = [
+const SERVER: &str = "a server that answers, as it did before";
+
+const SECTIONS: [Measure; 9] = [
     ("depth", depth::measure),
     ("threads", threads::measure),
     ("one node", one_node::measure),
@@ -31,13 +34,14 @@ const SECTIONS: [Measure; 8] = [
     ("paths", paths::measure),
     ("locks over Redis", redis::held),
     ("threads over Redis", redis::threads),
+    ("kept locks over Redis", kept::shared),
 ];
 
-/// Measures all of them, and says on stderr where it is.
-pub(crate) fn measure(effort: &Effort) -> Vec<Section> {
+/// Measures all of them, or those with this word in their name, and says on stderr where it is.
+pub(crate) fn measure(effort: &Effort, only: Option<&str>) -> Vec<Section> {
     let measure = |(name, measure): Measure| {
         eprintln!("measuring {name} ...");
         uncounted(|| measure(effort))
     };
-    SECTIONS.map(measure).into()
+    SECTIONS.into_iter().filter(|(name, _)| only.is_none_or(|word| name.contains(word))).map(measure).collect()
 }

@@ -7,6 +7,7 @@ use mutextree_benches::redis::{Bare, Outcome, Rslock, Server};
 use mutextree_benches::unit::Unit::Times;
 use mutextree_benches::unit::nanos;
 
+use super::SERVER;
 use crate::page::Section;
 use crate::plot::{Plot, Unit};
 use crate::series::{Line, Look, colour, sweep};
@@ -19,8 +20,6 @@ const HELD: [usize; 6] = [1, 10, 100, 1_000, 10_000, 100_000];
 const THREADS: [usize; 5] = [1, 2, 4, 8, 16];
 /// A turn has as many calls as this: they take a hundred microseconds each, or more.
 const CALLS: u64 = 200;
-
-const SERVER: &str = "a server that answers, as it did before";
 
 fn cycle(mutex: &TreeMutex<RedisStore>) -> Outcome<()> {
     Ok(mutex.lock()?.unlock()?)

@@ -27,7 +27,10 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "what was recalled while in use is kept",
-        edits: &[(KEEP, "        !is_wanted && self.hot", "        self.hot")],
+        edits: &[
+            (KEEP, "        if is_wanted {\n", "        if is_wanted && false {\n"), // or it were hot
+            (KEEP, "        !is_wanted && self.hot", "        self.hot"),
+        ],
         runner: Unit,
         fails: &["redis::protocol::keep::tests::what_is_recalled_while_in_use_is_not_kept"],
     },

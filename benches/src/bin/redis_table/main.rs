@@ -1,7 +1,10 @@
 //! The figures of the distributed store, each beside the bare Redis commands in the same run. It
 //! starts a Redis server of its own.
 //!
-//! `cargo run --release -p mutextree-benches --features redis --bin redis_table`
+//! `cargo run --release -p mutextree-benches --features redis --bin redis_table`; `-- kept` for the
+//! rows of locks that a process keeps alone.
+
+mod kept;
 
 use std::env;
 use std::hint::black_box;
@@ -24,14 +27,20 @@ fn main() -> Outcome<()> {
     {
         return be_woken(url);
     }
+    if let Some(done) = mutextree_benches::kept::other_process() {
+        return done;
+    }
     let server = Server::start()?;
     println!("{:<66} {:>10} {:>12}", "what", "measured", "promised");
+    if arguments.get(1).is_some_and(|word| word == "kept") {
+        return kept::rows(&server);
+    }
     let store = RedisStore::connect(&server.url())?;
     alone(&server, &store)?;
     threads(&server)?;
     wake_up(&server, &store)?;
     heartbeats(&server, &store)?;
-    Ok(())
+    kept::rows(&server)
 }
 
 fn row(what: &str, measured: &str, promised: &str) {
