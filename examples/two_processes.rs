@@ -12,6 +12,11 @@
 //!   renews it any more.
 //!
 //! The number behind each lock is its fencing token. It rises with every lock in the tree.
+//!
+//! Then `fay` and `gus` lock five hundred times each, mostly what nobody else wants, and now and
+//! then a plan that both want. They do so twice: each lock is given back at once, or it is kept
+//! until somebody else wants it (`RedisStoreBuilder::keep`). What that took stands side by side at
+//! the end.
 
 #[path = "shared/processes.rs"]
 mod processes;
@@ -25,24 +30,32 @@ use processes::{Cast, Copy, Outcome, Server};
 
 const TREE: &str = "two_processes";
 const LEASE: Duration = Duration::from_secs(3);
+/// For how long a lock is kept, where locks are kept.
+const KEEP: Duration = Duration::from_secs(1);
+const LOCKS: u32 = 500;
+/// One lock in so many is on what both want.
+const PLAN: u32 = 100;
 
 fn main() -> Outcome<()> {
-    let (mut url, mut role) = (None, None);
+    let (mut url, mut role, mut keeps) = (None, None, false);
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
             lexopt::Arg::Long("redis") => url = Some(arguments.value()?.string()?),
             // For the copies of this program.
             lexopt::Arg::Long("role") => role = Some(arguments.value()?.string()?),
+            lexopt::Arg::Long("keep") => keeps = true,
             other => return Err(other.unexpected().into()),
         }
     }
     if let (Some(role), Some(url)) = (role, &url) {
-        return work(&role, url);
+        return if let "fay" | "gus" = &*role { lock_often(&role, url, keeps) } else { work(&role, url) };
     }
     let directory = tempfile::tempdir()?;
     let server = if url.is_none() { Some(Server::start(directory.path())?) } else { None };
-    tell(&server.as_ref().map(Server::url).or(url).unwrap_or_default())
+    let url = server.as_ref().map(Server::url).or(url).unwrap_or_default();
+    tell(&url)?;
+    compare(&url)
 }
 
 /// What one copy does. It says what it sees on its standard output.
@@ -110,4 +123,40 @@ fn once_somebody_waits(store: &RedisStore) -> Outcome<Snapshot> {
         }
         thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// What fay and gus do: the same, whether what they let go of is kept or not.
+fn lock_often(role: &str, url: &str, keeps: bool) -> Outcome<()> {
+    let keep = if keeps { KEEP } else { Duration::ZERO };
+    let store = RedisStore::builder(url).tree(TREE).lease(LEASE).client_name(role).keep(keep).connect()?;
+    let (own, plan) = (store.mutex(["org", "team", role])?, store.mutex("org/team/plan")?);
+    let began = Instant::now();
+    for number in 1..=LOCKS {
+        let mutex = if number % PLAN == 0 { &plan } else { &own };
+        mutex.lock()?.unlock()?;
+    }
+    println!("{:.1} ms, {} without a request", began.elapsed().as_secs_f64() * 1e3, store.kept_locks().hits);
+    println!("done");
+    Ok(())
+}
+
+/// Fay and gus at work, at the same time, without and with `keep`.
+fn compare(url: &str) -> Outcome<()> {
+    println!("\n{LOCKS} locks each, one in {PLAN} of them on what both want:\n");
+    let run = |more: &[&str]| -> Outcome<Vec<String>> {
+        let cast = Cast::new();
+        let start = |role| cast.start(role, &[&["--role", role, "--redis", url], more].concat());
+        let mut both = [start("fay")?, start("gus")?];
+        let mut said = cast.until(&["fay", "gus"], "done")?;
+        both.iter_mut().try_for_each(Copy::succeeds)?;
+        said.retain(|(_, line)| line != "done");
+        said.sort();
+        Ok(said.into_iter().map(|(_, line)| line).collect())
+    };
+    let (without, with) = (run(&[])?, run(&["--keep"])?);
+    println!("\n{:<6}{:<36}with keep", "", "each lock given back at once");
+    for (role, (without, with)) in ["fay", "gus"].into_iter().zip(without.into_iter().zip(with)) {
+        println!("{role:<6}{without:<36}{with}");
+    }
+    Ok(())
 }
