@@ -13,7 +13,9 @@
 --   length 0, version -n  a set's heartbeat: this token is the waiter's, and the n - 1 behind it
 --                         are those of the other members. Should it have been granted all of them
 --                         are held, or it is over.
--- What waits is taken for a heartbeat, whatever was sent.
+-- All but heartbeats are for what is held, and whose time is not up: what has expired is not
+-- revived, as others of its set may be gone. What waits leaves the queue: its client has had the
+-- lock, so this server has older data (I11).
 --
 -- Returns { more, then for each token LOST, HELD, or how long it may be before it pays to ask again
 -- }. LOST: not known, or not to be renewed. For a waiter whose lock has been granted it is the
@@ -21,12 +23,8 @@
 local LOST, HELD = -2, -1
 
 local function renew(token, it, length, version)
-  local detached = it.client == ''
-  if it.kind == 0 or version < 0 and not detached then
-    return LOST
-  end
-  -- Others look at the time first. Whoever holds a detached lock knows only what the server says.
-  if detached and time_left(token) <= 0 then
+  local beats = length == 0 and version == 0
+  if it.kind == 0 or version < 0 and it.client ~= '' or not beats and time_left(token) <= 0 then
     return LOST
   end
   if version == 0 then
@@ -126,6 +124,10 @@ while i <= 3 * tokens do
     reply[#reply + 1] = renew(token, parse(text), tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]))
   else
     text = call('HGET', WAITERS, token)
+    if text and (ARGV[i + 1] ~= '0' or ARGV[i + 2] ~= '0') then
+      remove(token)
+      text = nil
+    end
     reply[#reply + 1] = text and beat(token, parse(text)) or LOST
   end
   i = i + 3

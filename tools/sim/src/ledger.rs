@@ -1,6 +1,6 @@
 //! [`Ledger`]: what a server's data says, and whether that is allowed. After each script it looks
 //! at the records that the script touched; now and then it recounts everything (`recount.rs`). The
-//! rules are in docs/redis.md, I1 to I9. It reads records in its own way, and has its own conflict
+//! rules are in docs/redis.md, I1 to I11. It reads records in its own way, and has its own conflict
 //! table.
 
 use std::collections::{BTreeMap, BTreeSet};
