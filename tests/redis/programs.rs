@@ -133,7 +133,8 @@ impl Run {
                     let which = which % self.tokens.len();
                     self.tokens[which].kind += 2;
                 }
-                let reply = self.tree.call("downgrade", &[token.as_bytes()]);
+                let number = self.record(&token).map_or(0, |record| record.number).to_string();
+                let reply = self.tree.call("downgrade", &[token.as_bytes(), number.as_bytes()]);
                 self.finish("downgrade", &reply);
                 assert_eq!(reply[0], Value::Int(at.is_some().into()), "{step:?}");
                 None

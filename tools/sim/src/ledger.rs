@@ -183,6 +183,7 @@ impl Ledger {
         // A hand-over may write the new holder's record before it removes the old one's.
         for (token, record) in granted {
             if let Some(old) = self.held.get(&token[..]) {
+                let before = (!strict.grace).then_some(before);
                 changes::check(token, old, &record, (&self.held, &self.waits), before)?;
                 if old.claim != record.claim {
                     freed.push(old.clone());

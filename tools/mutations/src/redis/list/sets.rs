@@ -48,13 +48,17 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "a renewal revives what is left of a set whose time is up",
-        edits: &[(REFRESH_LUA, " or not beats and time_left(token) <= 0 then", " then")],
+        edits: &[(
+            REFRESH_LUA,
+            "or not beats and time_left(token) <= 0",
+            "or not beats and it.client == '' and time_left(token) <= 0",
+        )],
         runner: Servers,
         fails: &["scripts::sets::a_renewal_revives_no_part_of_a_set_whose_time_is_up"],
     },
     Fault {
         what: "a renewal of what waits in older data is taken for its heartbeat",
-        edits: &[(REFRESH_LUA, "if text and (ARGV[i + 1] ~= '0' or ARGV[i + 2] ~= '0') then", "if false then")],
+        edits: &[(REFRESH_LUA, "if text and (ARGV[i + 1] ~= '0' or version ~= '0') then", "if false then")],
         runner: Servers,
         fails: &["scripts::sets::a_renewal_of_what_waits_finds_it_lost"],
     },
