@@ -133,7 +133,8 @@ impl Run {
                     let which = which % self.tokens.len();
                     self.tokens[which].kind += 2;
                 }
-                let reply = self.tree.call("downgrade", &[token.as_bytes()]);
+                let number = self.record(&token).map_or(0, |record| record.number).to_string();
+                let reply = self.tree.call("downgrade", &[token.as_bytes(), number.as_bytes()]);
                 self.finish("downgrade", &reply);
                 assert_eq!(reply[0], Value::Int(at.is_some().into()), "{step:?}");
                 None
@@ -289,7 +290,9 @@ impl Run {
             return;
         };
         let detached = known.as_ref().is_some_and(|record| record.client.is_empty());
+        let beats = version == 0 && length == 0;
         if lock.dead {
+            assert!(beats || state == -2, "what is over is not revived");
             // It may have been taken away before.
             if state != -2 && end.is_none_or(|end| end > to) {
                 let at = self.position(token).unwrap();
@@ -298,20 +301,24 @@ impl Run {
             }
         } else if !lock.held {
             match state {
+                // It has left the queue.
+                -2 if !beats && self.record(token).is_none() => {
+                    let at = self.position(token).unwrap();
+                    self.locks.remove(at);
+                }
                 // It was served first; then what was sent is for a holder.
                 ..=-1 => {
                     let at = self.position(token).unwrap();
                     self.locks[at].dead = state == -1 && version > 0 && length == 0;
                     assert!(state != -2 || version < 0, "it was its turn");
                 }
-                _ => assert!(state >= 0 && between(self.tree.claim), "a heartbeat: {state}"),
+                _ => assert!(beats && state >= 0 && between(self.tree.claim), "a heartbeat: {state}"),
             }
         } else if version < 0 && !detached {
             assert!(state == -2 && end == old, "not for it");
         } else {
             let known = known.unwrap();
             let stored = i64::try_from(known.version).unwrap();
-            let beats = version == 0 && length == 0;
             assert_eq!(state, if beats { -i64::try_from(known.number).unwrap() } else { -1 });
             if beats {
                 assert!(end >= old, "a heartbeat never shortens");

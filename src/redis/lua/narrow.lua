@@ -1,10 +1,11 @@
 -- narrow: a held lock becomes locks on nodes at or below its own, with tokens of their own, in one
 -- step; and hands over the rest. Kind, fencing token and end stay. Sent again it does nothing.
 --
--- ARGV: claim, token, tombstone (microseconds, 0 for none), and for each node that is kept: token,
--- about (the rest of a record). Returns { 1 if they are held, else 0; more }.
-local token, tombstone, kept = ARGV[2], tonumber(ARGV[3]), {}
-for i = 4, #ARGV, 2 do
+-- ARGV: claim, token, tombstone (microseconds, 0 for none), the last fencing token of it that its
+-- client knows, and for each node that is kept: token, about (the rest of a record). Returns { 1 if
+-- they are held, else 0; more }.
+local token, tombstone, number, kept = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), {}
+for i = 5, #ARGV, 2 do
   kept[#kept + 1] = read_member(ARGV[i], 1, ARGV[i + 1])
 end
 
@@ -20,6 +21,9 @@ if not it or it.kind == 0 then
     end
   end
   return { 1, false }
+end
+if is_undone(token, it, number) then
+  return { 0, rest() }
 end
 local list, ends = chain(it.path), tonumber(call('ZSCORE', DEADLINES, token))
 for _, node in ipairs(kept) do

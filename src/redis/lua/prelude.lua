@@ -1,5 +1,5 @@
 -- The first lines of every script: names, and what the fast paths need. docs/redis.md has the keys,
--- the record, the states, and the invariants that the scripts cite by number (I1 to I9).
+-- the record, the states, and the invariants that the scripts cite by number (I1 to I11).
 --
 -- Kinds of a lock: 1 exclusive subtree, 2 exclusive node only, 3 shared subtree, 4 shared node
 -- only. Kind 0 is a tombstone. Classes of a count or a queue at a node: 1 to 4 are the locks on the

@@ -13,20 +13,23 @@
 --   length 0, version -n  a set's heartbeat: this token is the waiter's, and the n - 1 behind it
 --                         are those of the other members. Should it have been granted all of them
 --                         are held, or it is over.
--- What waits is taken for a heartbeat, whatever was sent.
+-- Behind the version, and a comma, is the fencing token that the lock was raised to, if it was.
+-- What is known as less than that is lost (I11).
+-- All but heartbeats are for what is held, and whose time is not up: what has expired is not
+-- revived, as others of its set may be gone. What waits leaves the queue: its client has had the
+-- lock, so this server has older data (I11).
 --
 -- Returns { more, then for each token LOST, HELD, or how long it may be before it pays to ask again
 -- }. LOST: not known, or not to be renewed. For a waiter whose lock has been granted it is the
 -- fencing token with a minus, as the message about it may have been lost.
 local LOST, HELD = -2, -1
 
-local function renew(token, it, length, version)
-  local detached = it.client == ''
-  if it.kind == 0 or version < 0 and not detached then
+local function renew(token, it, length, version, raised)
+  local beats = length == 0 and version == 0
+  if it.kind == 0 or version < 0 and it.client ~= '' or not beats and time_left(token) <= 0 then
     return LOST
   end
-  -- Others look at the time first. Whoever holds a detached lock knows only what the server says.
-  if detached and time_left(token) <= 0 then
+  if is_undone(token, it, raised) then
     return LOST
   end
   if version == 0 then
@@ -113,7 +116,8 @@ end
 reap(MAX_ASIDE)
 local reply, i = { false }, 2
 while i <= 3 * tokens do
-  local token, many = ARGV[i], ARGV[i + 1] == '0' and -tonumber(ARGV[i + 2]) or 0
+  local token, version, raised = ARGV[i], match(ARGV[i + 2], '^(-?%d+),?(%d*)$')
+  local many = ARGV[i + 1] == '0' and -tonumber(version) or 0
   local text = call('HGET', NODES, token)
   if many > 1 then
     local waits = not text and call('HGET', WAITERS, token)
@@ -123,9 +127,13 @@ while i <= 3 * tokens do
     end
     i = i + 3 * (many - 1)
   elseif text then
-    reply[#reply + 1] = renew(token, parse(text), tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]))
+    reply[#reply + 1] = renew(token, parse(text), tonumber(ARGV[i + 1]), tonumber(version), tonumber(raised) or 0)
   else
     text = call('HGET', WAITERS, token)
+    if text and (ARGV[i + 1] ~= '0' or version ~= '0') then
+      remove(token)
+      text = nil
+    end
     reply[#reply + 1] = text and beat(token, parse(text)) or LOST
   end
   i = i + 3

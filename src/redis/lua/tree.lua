@@ -230,6 +230,11 @@ end
 -- exclusive: the token before it is the lock's. It goes before all other waiters.
 local UPGRADE = '^'
 
+-- The last letter of the token of a tombstone: no upgrade of the lock with the token before it is
+-- carried out any more, up to the number in the record. It is another letter than a waiter's, so
+-- that the next upgrade may wait beside it.
+local GIVEN_UP = '~'
+
 -- A waiter stands in its own node's queue and, as one below, in a queue of each node above. So the
 -- earliest waiter of any class is at the head of a queue (I4).
 local function tickets(list, kind, number, token, each)

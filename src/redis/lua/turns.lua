@@ -230,13 +230,28 @@ local function remove(token)
   return it
 end
 
--- The same for its client, which gives it back. A tombstone is left where a request for the lock
--- may still be under way: when that arrives it must not be granted to nobody (I6). While a grace
--- period is open a renewal may be under way, which would put back what has been given back (I10).
--- Returns 1 if it was held or waited and its time was not up, or may have been, else 0.
-local function give_up(token, tombstone)
+-- Whether a held lock is known as less than what it was raised to: its holder says with which
+-- fencing token that was. This server has older data then (I11). The lock is lost, and what is
+-- known of it goes.
+local function is_undone(token, it, raised)
+  local undone = it.kind > 0 and it.number < raised
+  if undone then
+    remove(token)
+  end
+  return undone
+end
+
+-- The same as `remove` for its client, which gives it back. A tombstone is left where a request for
+-- the lock may still be under way: when that arrives it must not be granted to nobody (I6). While a
+-- grace period is open a renewal may be under way, which would put back what has been given back
+-- (I10). `raised`: with which fencing token it was raised, if it was (I11). Returns 1 if it was
+-- held or waited and its time was not up, or may have been, else 0.
+local function give_up(token, tombstone, raised)
   local ends = call('ZSCORE', DEADLINES, token)
   local it = remove(token)
+  if raised and it and it.number < raised then
+    it = nil
+  end
   if tombstone > 0 or grace > 0 then
     call('HSET', NODES, token, '0,0,0,0,0,,0,')
     set_end(token, math.max(now + tombstone, grace))

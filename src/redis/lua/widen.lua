@@ -2,14 +2,16 @@
 -- nothing else is in the way there, held or waited for. Token and end stay. Sent again it does
 -- nothing.
 --
--- ARGV: claim, token, kind, about (the rest of the record, which has the new path). Returns
+-- ARGV: claim, token, the last fencing token of the lock that its client knows, kind, about (the
+-- rest of the record, which has the new path). Returns
 --   { GRANTED, fencing token, more }             a new one, if the lock has changed
 --   { REFUSED, path, owner, time left, more }    something is in the way; the lock is as it was
 --   { AGAIN, path, owner, time left, more }      as for acquire
 --   { KEPT, path, owner, time left, more }       as for acquire
 --   { NOT_HELD, more }
-local REFUSED, GRANTED, AGAIN, NOT_HELD, KEPT = 0, 1, 3, 4, 6
-local token, kind, to = ARGV[2], tonumber(ARGV[3]), read_member(ARGV[2], ARGV[3], ARGV[4])
+--   { RAISED, fencing token, more }              as for upgrade
+local REFUSED, GRANTED, AGAIN, NOT_HELD, KEPT, RAISED = 0, 1, 3, 4, 6, 7
+local token, number, kind, to = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), read_member(ARGV[2], ARGV[4], ARGV[5])
 
 read_clock()
 reap(MAX_ASIDE)
@@ -18,8 +20,17 @@ local it = text and parse(text)
 if not it or it.kind == 0 or time_left(token) <= 0 then
   return { NOT_HELD, rest() }
 end
+if is_undone(token, it, number) then
+  return { NOT_HELD, rest() }
+end
 if it.path == to.path and it.kind == kind then
   return { GRANTED, it.number, rest() }
+end
+if it.number > number then
+  return { RAISED, it.number, rest() }
+end
+if kind <= 2 and it.kind > 2 then
+  return { NOT_HELD, rest() } -- late: it was downgraded since
 end
 if drop_upgrade(token, chain(it.path)) then
   hand_over(it.path, true, '')

@@ -275,7 +275,7 @@ impl<W: Clone> Agenda<W> {
                     if lock.renews() && room.renewals {
                         let soon = if *renewing || !renews { 0 } else { lock.lease / 12 };
                         if kept.due <= now.saturating_add(soon) {
-                            renewals.push(Renewal { lock: lock.clone(), version: lock.version() });
+                            renewals.push(Renewal { lock: lock.clone(), epoch: lock.epoch() });
                             *renewing = true;
                             kept.due = renewal_retry(now, deadline);
                         }
@@ -311,8 +311,8 @@ impl<W: Clone> Agenda<W> {
             let (lock, found) = (&renewal.lock, answer.as_ref().ok().map(|refreshed| refreshed.found.get(at)));
             let due = match found {
                 None => now + RETRY,
-                Some(Some(Found::Held)) if lock.renewed(renewal.version, sent.saturating_add(lock.lease), now) => {
-                    sent + lock.lease / 3
+                Some(Some(Found::Held)) if lock.renewed(renewal.epoch, sent.saturating_add(lock.lease), now) => {
+                    due(lock)
                 }
                 Some(_) => {
                     lock.lose();

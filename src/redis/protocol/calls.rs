@@ -266,7 +266,7 @@ impl Reply for Released {
 
 /// Makes an exclusive lock a shared one.
 pub(super) fn downgrade(lock: &Lock, timing: &Timing) -> Call {
-    new(Script::Downgrade, timing).bytes(lock.token.as_bytes())
+    new(Script::Downgrade, timing).bytes(lock.token.as_bytes()).number(lock.drawn())
 }
 
 /// Would a lock of this kind be refused?
@@ -281,19 +281,24 @@ pub(in crate::redis) struct Answered {
     pub(in crate::redis) yes: Option<bool>,
     /// Whether it was recalled.
     pub(in crate::redis) is_recalled: bool,
+    /// A request without an answer has raised the lock to this: to be asked again with it.
+    pub(in crate::redis) raised: Option<u64>,
     pub(in crate::redis) more: More,
 }
 
 impl Reply for Answered {
     fn read(reply: &mut Elements) -> Option<Self> {
-        let (yes, is_recalled) = match reply.int()? {
+        let code = reply.int()?;
+        let (yes, is_recalled) = match code {
             0 => (Some(false), false),
             1 => (Some(true), false),
-            3 => (None, false),
+            2 | 3 => (None, false),
             5 => (None, true),
             _ => return None,
         };
-        Some(Self { yes, is_recalled, more: reply.more()? })
+        let more = reply.more()?;
+        let raised = if code == 2 { Some(reply.number()?) } else { None };
+        Some(Self { yes, is_recalled, raised, more })
     }
 }
 

@@ -5,10 +5,29 @@
 //! so, and the kept locks have tokens of their own. So if no answer comes at all, nothing of it is
 //! believed any more, and all of its tokens are given back.
 //!
+//! # Raised
+//!
+//! To widen and to upgrade draw a new fencing token: the lock is *raised* to it. The server has the
+//! last one that it drew, and each request about a raised lock says the last one that is known here
+//! ([`Lock::drawn`]). docs/redis.md has I11.
+//!
+//! * The server's is *smaller*: it has older data, and the lock as less than what is believed here.
+//!   It answers that the lock is lost. A renewal finds that after a third of a lease at the most.
+//! * The server's is *greater*: the request is late. It does nothing, and nobody reads its answer.
+//!   Or a request that was given up has raised the lock after all. Then the answer says to what,
+//!   and the request is sent again with that. The lock is believed to be what it was.
+//! * **G1, a raise is believed with the deadline that it was asked with.** A renewal that was sent
+//!   before the answer does not say that the lock was raised. So it may be answered by a server
+//!   that does not know it, with the answer of one that did still under way. Hence the raise counts
+//!   only if no renewal was answered since it was asked for; else it is asked for again, and by a
+//!   server that knows the lock it is granted again. And the answer to a renewal that was sent
+//!   before the raise was believed makes no deadline later.
+//!
 //! An upgrade waits on the server, and keeps its lock, which renews itself as before. It has no
 //! heartbeat: the waiter asks again as often as it would beat. If it has left without the server
 //! knowing, its place in the queue is over after a claim window. Each upgrade of a lock has a
-//! number, so that a late request of one that was given up does nothing.
+//! number, so that a late request of one that was given up does nothing: it leaves a tombstone if
+//! one of its requests may be under way, or one of an earlier upgrade of this lock.
 
 use super::calls::{self, Answered, Attempt, Changed, InTheWay, More};
 use super::held::{Outcome, Tries};
@@ -96,6 +115,8 @@ pub(in crate::redis) struct Widen {
     target: Target,
     kind: Kind,
     about: Vec<u8>,
+    /// The deadline when it was asked for (G1).
+    asked_with: u64,
     tries: Tries,
 }
 
@@ -114,7 +135,8 @@ pub(in crate::redis) enum Got<T> {
 impl Widen {
     pub(in crate::redis) fn new(lock: &Arc<Lock>, target: &Target, kind: Kind, client: &str, timing: &Timing) -> Self {
         let about = calls::about(lock, target, client, timing);
-        Self { lock: lock.clone(), target: target.clone(), kind, about, tries: Tries::default() }
+        let (asked_with, tries) = (lock.deadline(), Tries::default());
+        Self { lock: lock.clone(), target: target.clone(), kind, about, asked_with, tries }
     }
 
     pub(in crate::redis) fn call(&self, timing: &Timing) -> Call {
@@ -129,12 +151,18 @@ impl Widen {
     ) -> (Option<Got<Arc<Lock>>>, More) {
         let failure = match answer {
             Err(failure) => failure,
+            Ok(Changed::Granted { more, .. }) if self.lock.deadline() > self.asked_with => {
+                self.asked_with = self.lock.deadline();
+                return (None, more);
+            }
+            Ok(Changed::Raised { fencing_token, more }) => {
+                self.lock.learn(fencing_token);
+                self.asked_with = self.lock.deadline();
+                return (None, more);
+            }
             Ok(Changed::Granted { fencing_token, more }) => {
                 let moved = Arc::new(self.lock.moved_to(self.target.path.clone(), fencing_token));
                 moved.set_kind(keys::number(self.kind));
-                // A server with older data has it where it was. So its release must not go by where
-                // it is here, as the fast path does.
-                moved.doubt();
                 return (Some(Got::It(moved)), more);
             }
             Ok(Changed::NotHeld(more)) => return (Some(Got::NotHeld), more),
@@ -152,6 +180,7 @@ impl Widen {
             // From now on its release says nothing of where it is.
             self.lock.doubt();
         }
+        self.asked_with = self.lock.deadline();
         match self.tries.failed::<()>(failure, hopeless) {
             Outcome::Failed(failure) => (Some(Got::Failed(failure)), More::None),
             _ => (None, More::None),
@@ -174,6 +203,10 @@ pub(in crate::redis) struct Upgrade {
     began: u64,
     /// When it last heard that it waits.
     waited_at: u64,
+    /// The deadline when it was last asked for; and when it was asked for what was answered last,
+    /// after which a message may have come (G1).
+    asked_with: u64,
+    waits_with: u64,
     failures: u32,
     blocker: Option<Blocker>,
     /// What made it give up: said once the server has let it leave, or is asked no more.
@@ -192,7 +225,8 @@ pub(in crate::redis) enum Next {
 
 impl Upgrade {
     pub(in crate::redis) fn new(lock: &Arc<Lock>, target: &Target, deadline: u64, now: u64) -> Self {
-        let attempt = Attempt { number: lock.next_upgrade(), queue: deadline > now, is_unsure: false };
+        let (number, is_unsure) = lock.next_upgrade();
+        let attempt = Attempt { number, queue: deadline > now, is_unsure };
         Self {
             lock: lock.clone(),
             target: target.clone(),
@@ -200,6 +234,8 @@ impl Upgrade {
             deadline,
             began: now,
             waited_at: 0,
+            asked_with: lock.deadline(),
+            waits_with: lock.deadline(),
             failures: 0,
             blocker: None,
             failed: None,
@@ -218,14 +254,19 @@ impl Upgrade {
     /// The request to send now, and until when to wait for its answer.
     pub(in crate::redis) fn call(&mut self, timing: &Timing, now: u64) -> (Call, u64) {
         self.attempt.queue = self.deadline > now && self.failed.is_none();
+        self.asked_with = self.lock.deadline();
         let last = if self.deadline == NEVER { NEVER } else { self.deadline.max(now.saturating_add(GRACE)) };
         let last = if self.deadline == 0 { NEVER } else { last };
         (calls::upgrade(&self.lock, self.attempt, timing), timing.call_deadline(now).min(last))
     }
 
-    /// A message says that it was granted. An earlier one is not believed.
+    /// A message says that it was granted. An earlier one is not believed, nor one after which a
+    /// renewal may have been answered (G1): then it asks.
     pub(in crate::redis) fn told(&self, fencing_token: u64, now: u64) -> bool {
-        let is_it = fencing_token > self.lock.fencing_token() && self.lock.is_held(now);
+        let is_it = fencing_token > self.lock.drawn()
+            && fencing_token > self.lock.fencing_token()
+            && self.lock.is_held(now)
+            && self.lock.deadline() <= self.waits_with;
         if is_it {
             self.lock.became_exclusive(fencing_token);
         }
@@ -241,6 +282,11 @@ impl Upgrade {
         timing: &Timing,
     ) -> (Next, More) {
         match answer {
+            Ok(Changed::Granted { more, .. }) if self.lock.deadline() > self.asked_with => (Next::Ask, more),
+            Ok(Changed::Raised { fencing_token, more }) => {
+                self.lock.learn(fencing_token);
+                (Next::Ask, more)
+            }
             Ok(Changed::Granted { fencing_token, more }) => {
                 self.lock.became_exclusive(fencing_token);
                 let got = if self.lock.is_held(now) { Got::It(()) } else { Got::NotHeld };
@@ -252,7 +298,7 @@ impl Upgrade {
                 (Next::Over(Got::Upgrading(blocker)), more)
             }
             Ok(Changed::Queued(by)) => {
-                (self.failures, self.waited_at) = (0, sent);
+                (self.failures, self.waited_at, self.waits_with) = (0, sent, self.asked_with);
                 let left = by.left.unwrap_or(NEVER).max(RETRY).min(timing.heartbeat);
                 let more = self.blocked(by);
                 if !self.lock.is_held(now) {
@@ -291,9 +337,9 @@ impl Upgrade {
 
     /// Tries again, or leaves the queue with one request more, or gives up. The lock is held on.
     fn fails(&mut self, failure: Failure, sent: u64, now: u64, timing: &Timing) -> Next {
-        self.attempt.is_unsure |= matches!(failure, Failure::Unsure(_));
-        if self.attempt.is_unsure {
-            self.lock.doubt(); // as what kind it is released is not known, either
+        if matches!(failure, Failure::Unsure(_)) {
+            self.attempt.is_unsure = true;
+            self.lock.doubt_upgrade();
         }
         self.failures += 1;
         if !self.lock.is_held(now) {

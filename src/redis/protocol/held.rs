@@ -191,6 +191,10 @@ impl Downgrade {
                 self.lock.became_shared();
                 Outcome::Done(())
             }
+            Ok(&Answered { raised: Some(fencing_token), .. }) => {
+                self.lock.learn(fencing_token);
+                Outcome::Again
+            }
             Ok(_) => {
                 self.lock.lose();
                 Outcome::NotHeld
@@ -238,8 +242,9 @@ impl Detach {
         hopeless: bool,
     ) -> Outcome<Detached> {
         match answer {
-            Ok(Some(detached)) => Outcome::Done(detached),
-            Ok(None) => {
+            // A server with older data may have less than was held.
+            Ok(Some(detached)) if detached.fencing_token >= self.lock.drawn() => Outcome::Done(detached),
+            Ok(_) => {
                 self.lock.lose();
                 Outcome::NotHeld
             }

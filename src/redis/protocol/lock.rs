@@ -12,7 +12,7 @@
 //! | granted, or handed over | set | unless a lease was asked for | 0 |
 //! | a request to set the end begins | cut to what it asks for | not, if it asks for less than the lease | one more |
 //! | its answer, if it is the youngest | raised, from before it was sent | as asked for | |
-//! | a renewal's answer, if no such request began since | raised, from before it was sent | | |
+//! | a renewal's answer, if no such request began since, and it was not raised | raised, from before it was sent | | |
 //! | the deadline passes, or the server does not know it | 0, for good | | |
 
 use crate::path::TreePath;
@@ -62,10 +62,27 @@ struct State {
     waited_at: u64,
     /// Its place in the queue: a grant with a smaller token was an earlier one, and has expired.
     arrival: u64,
-    /// How often it was to become exclusive.
+    /// How often it was to become exclusive, and whether a request for that may be under way.
     upgrades: u64,
+    upgrade_is_unsure: bool,
+    /// The last fencing token that the server is known to have drawn for it: a user of a kept lock
+    /// may have a later one, which the server does not know.
+    drawn: u64,
+    /// How often it became more than it was granted as.
+    raises: u64,
     /// What decides whether it may be kept (`keep.rs`).
     keeping: Keeping,
+}
+
+impl State {
+    fn was_raised(&mut self, fencing_token: u64) {
+        (self.drawn, self.raises) = (fencing_token, self.raises + 1);
+    }
+
+    /// Rises with each request that sets the end exactly, and each time that the lock becomes more.
+    fn epoch(&self) -> u64 {
+        self.version + self.raises
+    }
 }
 
 impl Lock {
@@ -107,6 +124,9 @@ impl Lock {
             waited_at: 0,
             arrival: 0,
             upgrades: 0,
+            upgrade_is_unsure: false,
+            drawn: 0,
+            raises: 0,
             keeping: Keeping::default(),
         };
         Self {
@@ -164,7 +184,7 @@ impl Lock {
     pub(super) fn granted(&self, fencing_token: u64, deadline: u64, renews: bool) {
         let mut state = self.state.lock();
         state.renews = renews;
-        state.keeping.first = fencing_token;
+        (state.keeping.first, state.drawn) = (fencing_token, fencing_token);
         self.fencing_token.store(fencing_token, Ordering::Relaxed);
         self.set(deadline);
     }
@@ -196,6 +216,7 @@ impl Lock {
         if let 3 | 4 = state.kind {
             state.kind -= 2;
         }
+        state.was_raised(fencing_token);
         self.fencing_token.store(fencing_token, Ordering::Relaxed);
     }
 
@@ -206,15 +227,41 @@ impl Lock {
         moved.fencing_token.store(fencing_token, Ordering::Relaxed);
         moved.set(self.deadline());
         *moved.state.lock() = *state;
+        moved.state.lock().was_raised(fencing_token);
         moved.never_keep();
         moved
     }
 
-    /// It is to become exclusive: the number of this attempt.
-    pub(super) fn next_upgrade(&self) -> u64 {
+    /// It is to become exclusive: the number of this attempt, and whether a request of an earlier
+    /// one may be under way.
+    pub(super) fn next_upgrade(&self) -> (u64, bool) {
         let mut state = self.state.lock();
         state.upgrades += 1;
-        state.upgrades
+        (state.upgrades, state.upgrade_is_unsure)
+    }
+
+    /// A request for that has no answer. As what kind it is released is not known, either.
+    pub(super) fn doubt_upgrade(&self) {
+        let mut state = self.state.lock();
+        (state.upgrade_is_unsure, state.unsure) = (true, true);
+    }
+
+    /// The last fencing token that the server is known to have drawn for it.
+    pub(super) fn drawn(&self) -> u64 {
+        self.state.lock().drawn
+    }
+
+    /// The same, if it has become more since it was granted: a server that has it with a smaller
+    /// one has older data.
+    pub(super) fn raised_to(&self) -> Option<u64> {
+        let state = self.state.lock();
+        (state.raises > 0).then_some(state.drawn)
+    }
+
+    /// A request that has no answer has done more than is known here: the server has drawn this.
+    pub(super) fn learn(&self, fencing_token: u64) {
+        let mut state = self.state.lock();
+        state.drawn = state.drawn.max(fencing_token);
     }
 
     /// The server says that a detached lock is held for so long.
@@ -237,10 +284,10 @@ impl Lock {
         std::mem::replace(&mut self.state.lock().renews, false)
     }
 
-    /// The version that a renewal is noted with here: its answer counts only while this is the
-    /// youngest. It is not sent.
-    pub(super) fn version(&self) -> u64 {
-        self.state.lock().version
+    /// What a renewal is noted with here: its answer counts only while this stays as it is. It is
+    /// not sent.
+    pub(super) fn epoch(&self) -> u64 {
+        self.state.lock().epoch()
     }
 
     /// A request is about to be sent, for the first time, that sets the end to `length` from then
@@ -272,14 +319,14 @@ impl Lock {
         true
     }
 
-    /// The answer to a renewal: the lock is held until `deadline`. `false` if it was lost
-    /// meanwhile.
-    pub(super) fn renewed(&self, version: u64, deadline: u64, now: u64) -> bool {
+    /// The answer to a renewal: the lock is held until `deadline`, if it is of this epoch. `false`
+    /// if it was lost meanwhile.
+    pub(super) fn renewed(&self, epoch: u64, deadline: u64, now: u64) -> bool {
         let state = self.state.lock();
         if !self.expire(now) {
             return false;
         }
-        if state.version == version && state.renews {
+        if state.epoch() == epoch && state.renews {
             self.set(deadline.max(self.deadline()));
         }
         true

@@ -83,7 +83,8 @@ impl Release {
         if self.locks().any(|lock| lock.was_lent()) {
             return calls::give_back(self.locks().map(|lock| &**lock), timing);
         }
-        if !self.others.is_empty() {
+        // What was raised goes the way that says to what: a server with older data has it as less.
+        if !self.others.is_empty() || self.lock.raised_to().is_some() {
             return calls::release_set(self.locks(), timing);
         }
         calls::release(&self.lock, self.held.as_ref().map(|(target, kind)| (target, *kind)), timing)

@@ -103,7 +103,7 @@ pub(in crate::redis) fn is_locked(engine: &Engine, target: &Target, kind: Kind) 
     let (mut owed, began, mut asked) = (engine.driver.owes(), clock(), 0);
     let until = client.timing.call_deadline(began);
     loop {
-        let Ok(Answered { yes, is_recalled, more }) = twice(client, &call) else { return true };
+        let Ok(Answered { yes, is_recalled, more, .. }) = twice(client, &call) else { return true };
         client.left_over(more);
         match yes {
             // Every call takes away some of what has expired.

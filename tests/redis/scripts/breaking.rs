@@ -22,7 +22,7 @@ fn a_late_request_revives_nothing_that_was_broken() {
         assert_eq!(tree.refresh("hangs.1", LEASE, version).0, -2);
     }
     assert_eq!(int(&tree.acquire(&ask("hangs.1", 1, NODE))[0]), 4, "the tombstone");
-    assert_eq!(int(&tree.call("downgrade", &[b"hangs.1"])[0]), 0);
+    assert_eq!(int(&tree.call("downgrade", &[b"hangs.1", b"0"])[0]), 0);
     assert_eq!(int(&tree.call("detached", &[b"hangs.1", NODE.as_bytes(), b"1", b"0", b"0"])[0]), 0);
     let left = tree.end("hangs.1").unwrap() - tree.time();
     assert!((LEASE - SECOND..=LEASE).contains(&left), "{left}");

@@ -2,7 +2,7 @@
 
 use redis::Value;
 
-use super::{CLAIM, LEASE, ask, fence, granted, is_held, queued, token, tree, waits};
+use super::{CLAIM, LEASE, SECOND, ask, fence, granted, is_held, queued, token, tree, waits};
 use crate::calls::{More, Tree, int, more};
 use crate::checker::check;
 
@@ -10,9 +10,15 @@ fn about(path: &str) -> String {
     format!("{LEASE},{CLAIM},client,2,me{path}")
 }
 
+/// The last fencing token that a client knows: what the server has; 0 if it has none.
+fn known(tree: &mut Tree, token: &str) -> String {
+    check(&mut tree.server, &tree.name).held.get(token).map_or(0, |record| record.number).to_string()
+}
+
 fn narrow(tree: &mut Tree, token: &str, kept: &[(&str, &str)]) -> i64 {
+    let number = known(tree, token);
     let kept: Vec<(&str, String)> = kept.iter().map(|(token, path)| (*token, about(path))).collect();
-    let mut args: Vec<&[u8]> = vec![token.as_bytes(), b"0"];
+    let mut args: Vec<&[u8]> = vec![token.as_bytes(), b"0", number.as_bytes()];
     kept.iter().for_each(|(token, about)| args.extend([token.as_bytes(), about.as_bytes()]));
     let reply = tree.call("narrow", &args);
     tree.finish(more("narrow", &reply));
@@ -20,16 +26,38 @@ fn narrow(tree: &mut Tree, token: &str, kept: &[(&str, &str)]) -> i64 {
 }
 
 fn widen(tree: &mut Tree, token: &str, kind: u8, path: &str) -> Vec<Value> {
+    let number = known(tree, token);
+    widen_of(tree, token, &number, kind, path)
+}
+
+/// By a client that knows this fencing token.
+fn widen_of(tree: &mut Tree, token: &str, number: &str, kind: u8, path: &str) -> Vec<Value> {
     let (kind, about) = (kind.to_string(), about(path));
-    tree.call("widen", &[token.as_bytes(), kind.as_bytes(), about.as_bytes()])
+    tree.call("widen", &[token.as_bytes(), number.as_bytes(), kind.as_bytes(), about.as_bytes()])
 }
 
 fn upgrade(tree: &mut Tree, token: &str, attempt: u8, wait: bool, tombstone: u64) -> Vec<Value> {
+    let number = known(tree, token);
+    upgrade_of(tree, token, &number, (attempt, wait, tombstone))
+}
+
+fn upgrade_of(tree: &mut Tree, token: &str, number: &str, (attempt, wait, tombstone): (u8, bool, u64)) -> Vec<Value> {
     let (attempt, tombstone) = (attempt.to_string(), tombstone.to_string());
     let wait: &[u8] = if wait { b"1" } else { b"0" };
-    let reply = tree.call("upgrade", &[token.as_bytes(), attempt.as_bytes(), wait, tombstone.as_bytes()]);
+    let args = [token.as_bytes(), number.as_bytes(), attempt.as_bytes(), wait, tombstone.as_bytes()];
+    let reply = tree.call("upgrade", &args);
     check(&mut tree.server, &tree.name);
     reply
+}
+
+fn downgrade(tree: &mut Tree, token: &str, number: &str) -> i64 {
+    let reply = tree.call("downgrade", &[token.as_bytes(), number.as_bytes()]);
+    tree.finish(more("downgrade", &reply));
+    int(&reply[0])
+}
+
+fn kind(tree: &mut Tree, token: &str) -> u8 {
+    check(&mut tree.server, &tree.name).held[token].kind
 }
 
 fn held(tree: &mut Tree) -> Vec<String> {
@@ -112,7 +140,8 @@ fn an_upgrade_goes_before_all_others() {
     assert_eq!(held(&mut tree), ["one.1", "two.1"], "the writer gave up");
     tree.release(&ask("two.1", 3, "\x01a"), 0);
     assert_eq!(held(&mut tree), ["one.1"]);
-    tree.call("downgrade", &[b"one.1"]);
+    let number = known(&mut tree, "one.1");
+    assert_eq!(downgrade(&mut tree, "one.1", &number), 1);
     assert_eq!(held(&mut tree), ["one.1", "reader.1"]);
 }
 
@@ -132,6 +161,90 @@ fn a_late_attempt_does_nothing_and_a_new_one_does() {
     assert_eq!(int(&upgrade(&mut tree, "one.1", 1, true, 0)[0]), 4, "late");
     assert_eq!(check(&mut tree.server, &tree.name).held["one.1"].kind, 3);
     assert_eq!(int(&upgrade(&mut tree, "one.1", 2, true, 0)[0]), 1);
+}
+
+/// The tombstone of an attempt lasts, though the next one waits, and is given up surely.
+#[test]
+fn the_next_attempt_does_not_bring_back_a_late_one() {
+    let mut tree = tree();
+    granted(&mut tree, &ask("one.1", 3, "\x01a"));
+    granted(&mut tree, &ask("two.1", 3, "\x01a"));
+    assert_eq!(int(&upgrade(&mut tree, "one.1", 1, false, LEASE)[0]), 0, "given up, and it may be under way");
+    assert_eq!(int(&upgrade(&mut tree, "one.1", 2, true, 0)[0]), 2);
+    assert_eq!(int(&upgrade(&mut tree, "one.1", 1, true, 0)[0]), 4, "late");
+    assert_eq!(int(&upgrade(&mut tree, "one.1", 2, false, 0)[0]), 0, "given up surely");
+    assert_eq!(int(&upgrade(&mut tree, "one.1", 1, true, 0)[0]), 4, "late");
+    tree.release(&ask("two.1", 3, "\x01a"), 0);
+    assert_eq!(int(&upgrade(&mut tree, "one.1", 1, true, 0)[0]), 4, "late");
+    assert_eq!(kind(&mut tree, "one.1"), 3);
+    // A shorter tombstone does not shorten it.
+    let end = tree.end("one.1~");
+    granted(&mut tree, &ask("two.1", 3, "\x01a"));
+    assert_eq!(int(&upgrade(&mut tree, "one.1", 3, false, SECOND)[0]), 0);
+    assert_eq!(tree.end("one.1~"), end);
+    assert_eq!(int(&upgrade(&mut tree, "one.1", 3, true, 0)[0]), 4, "late");
+}
+
+/// A request to change a lock that was raised since it was sent does nothing. If its client lives,
+/// and does not know yet, it is told to what.
+#[test]
+fn what_a_lock_was_before_it_was_raised_is_not_changed() {
+    let mut tree = tree();
+    granted(&mut tree, &ask("one.1", 3, "\x01a\x01b"));
+    let shared = known(&mut tree, "one.1");
+    assert_eq!(int(&upgrade(&mut tree, "one.1", 1, true, 0)[0]), 1);
+    let exclusive = known(&mut tree, "one.1");
+    // It would be shared, and its holder believe otherwise.
+    let reply = widen_of(&mut tree, "one.1", &shared, 3, "\x01a");
+    assert_eq!((int(&reply[0]), int(&reply[1]).to_string()), (7, exclusive.clone()), "{reply:?}");
+    assert_eq!(kind(&mut tree, "one.1"), 1);
+    // Wider, and it stays that wide.
+    assert_eq!(int(&widen(&mut tree, "one.1", 1, "\x01a")[0]), 1);
+    assert_eq!(int(&widen_of(&mut tree, "one.1", &exclusive, 1, "\x01a\x01b")[0]), 7);
+    let wide = known(&mut tree, "one.1");
+    let reply = tree.call("downgrade", &[b"one.1", exclusive.as_bytes()]);
+    assert_eq!((int(&reply[0]), int(&reply[2]).to_string()), (2, wide.clone()), "{reply:?}");
+    assert_eq!(kind(&mut tree, "one.1"), 1);
+    // An upgrade, too: it is shared again.
+    assert_eq!(downgrade(&mut tree, "one.1", &wide), 1);
+    assert_eq!(int(&widen_of(&mut tree, "one.1", &wide, 1, "")[0]), 4);
+    assert_eq!(int(&upgrade_of(&mut tree, "one.1", &shared, (1, true, 0))[0]), 7);
+    assert_eq!(kind(&mut tree, "one.1"), 3);
+    assert_eq!(int(&upgrade_of(&mut tree, "one.1", &wide, (2, true, 0))[0]), 1);
+}
+
+/// A server with older data has a lock as less than its holder was told. Whatever the holder asks
+/// for finds that it is lost, and nothing of it stays.
+#[test]
+fn what_was_raised_and_is_not_is_lost() {
+    type Asks = fn(&mut Tree, &str) -> bool;
+    let asks: [(&str, Asks); 7] = [
+        ("a renewal", |tree, number| {
+            let (lease, version) = (LEASE.to_string(), format!("0,{number}"));
+            int(&tree.call("refresh", &[b"one.1", lease.as_bytes(), version.as_bytes()])[1]) == -2
+        }),
+        ("a refresh_for", |tree, number| {
+            let (lease, version) = (LEASE.to_string(), format!("3,{number}"));
+            int(&tree.call("refresh", &[b"one.1", lease.as_bytes(), version.as_bytes()])[1]) == -2
+        }),
+        ("a release", |tree, number| {
+            int(&tree.call("release_set", &[b"0", format!("one.1,{number}").as_bytes()])[0]) == 0
+        }),
+        ("a downgrade", |tree, number| downgrade(tree, "one.1", number) == 0),
+        ("an upgrade", |tree, number| int(&upgrade_of(tree, "one.1", number, (1, true, 0))[0]) == 4),
+        ("a widen", |tree, number| int(&widen_of(tree, "one.1", number, 3, "\x01a")[0]) == 4),
+        ("a narrow", |tree, number| {
+            let about = about("\x01a\x01b");
+            int(&tree.call("narrow", &[b"one.1", b"0", number.as_bytes(), b"part.1", about.as_bytes()])[0]) == 0
+        }),
+    ];
+    for (what, ask_it) in asks {
+        let mut tree = tree();
+        let number = granted(&mut tree, &ask("one.1", 3, "\x01a\x01b"));
+        queued(&mut tree, &waits("two.1", 1, "\x01a\x01b"));
+        assert!(ask_it(&mut tree, &(number + 1).to_string()), "{what} finds it lost");
+        assert_eq!(held(&mut tree), ["two.1"], "after {what}");
+    }
 }
 
 /// Its client has died: its place is over after a claim window, its lock after its lease.

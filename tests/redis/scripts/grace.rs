@@ -36,9 +36,25 @@ fn with_a_period() -> Tree {
 
 /// A renewal by a client with a period: what is held, so that it can be put back.
 fn renew(tree: &mut Tree, token: &str, kind: u8, fence: u64, path: &str) -> i64 {
+    renew_as(tree, token, "0", kind, fence, path)
+}
+
+/// The same of one that was raised.
+fn renew_raised(tree: &mut Tree, token: &str, kind: u8, fence: u64, path: &str) -> i64 {
+    renew_as(tree, token, &format!("0,{fence}"), kind, fence, path)
+}
+
+fn renew_as(tree: &mut Tree, token: &str, version: &str, kind: u8, fence: u64, path: &str) -> i64 {
     let (lease, kind, fence) = (LEASE.to_string(), kind.to_string(), fence.to_string());
     let about = format!("{LEASE},{CLAIM},client,2,me{path}");
-    let args = [token, &lease, "0", &kind, &fence, path, &about].map(str::as_bytes);
+    let args = [token, &lease, version, &kind, &fence, path, &about].map(str::as_bytes);
+    int(&tree.call("refresh", &args)[1])
+}
+
+/// The same of one that waits.
+fn heartbeat(tree: &mut Tree, token: &str, path: &str) -> i64 {
+    let about = format!("{LEASE},{CLAIM},client,2,me{path}");
+    let args = [token, "0", "0", "0", "0", path, &about].map(str::as_bytes);
     int(&tree.call("refresh", &args)[1])
 }
 
@@ -57,7 +73,7 @@ fn a_server_that_was_not_greeted_does_nothing() {
     let calls: [(&str, &[&[u8]]); 4] = [
         ("tidy", &[]),
         ("refresh", &[b"one.1", b"5", b"0", b"1", b"7", NODE.as_bytes(), b""]),
-        ("downgrade", &[b"one.1"]),
+        ("downgrade", &[b"one.1", b"0"]),
         ("acquire", &[b"two.1", b"1", b"\x01c", b"5", b"5,5,two,0,\x01c", b"0"]),
     ];
     for (script, args) in calls {
@@ -121,7 +137,7 @@ fn nothing_new_is_granted_until_it_is_over() {
     assert!(!is_held(&mut tree, "one.1") && !is_held(&mut tree, "two.1"));
     client(&mut tree, "b");
     end(&mut tree);
-    assert!(renew(&mut tree, "one.1", 0, 0, NODE) < -2, "its heartbeat serves it");
+    assert!(heartbeat(&mut tree, "one.1", NODE) < -2, "its heartbeat serves it");
     assert_eq!(int(&tree.acquire(&ask("three.1", 1, "\x01c"))[0]), 1);
 }
 
@@ -141,7 +157,7 @@ fn what_was_forgotten_is_put_back_while_it_lasts() {
     assert_eq!(int(&tree.call("release_set", &[b"0", b"set.1", b"forgotten.1"])[0]), 1);
     assert_eq!(renew(&mut tree, "set.1", 1, 81, "\x01e"), -2);
     assert_eq!(renew(&mut tree, "wide.1", 1, 82, "\x01f"), -1);
-    assert_eq!(int(&tree.call("narrow", &[b"wide.1", b"0"])[0]), 1);
+    assert_eq!(int(&tree.call("narrow", &[b"wide.1", b"0", b"82"])[0]), 1);
     assert_eq!(renew(&mut tree, "wide.1", 1, 82, "\x01f"), -2);
     end(&mut tree);
     assert_eq!(renew(&mut tree, "four.1", 1, 80, "\x01d"), -2, "it is over");
@@ -155,4 +171,43 @@ fn one_that_waited_in_older_data_is_put_back_as_held() {
     assert_eq!(renew(&mut tree, "two.1", 1, 77, "\x01a"), -1);
     let found = check(&mut tree.server, &tree.name);
     assert_eq!((found.held.len(), found.waits.len()), (1, 0));
+}
+
+/// The tree has older data, in which the lock was not yet upgraded, or widened.
+#[test]
+fn what_was_raised_is_put_back_as_that_if_nothing_is_in_its_way() {
+    for (kind, path) in [(1, "\x01a\x01b"), (3, "\x01a")] {
+        for blocked in [false, true] {
+            let mut tree = with_a_period();
+            assert_eq!(renew(&mut tree, "one.1", 3, 7, "\x01a\x01b"), -1);
+            if blocked {
+                let (its, at) = if kind == 1 { (3, "\x01a\x01b\x01c") } else { (2, "\x01a") };
+                assert_eq!(renew(&mut tree, "two.1", its, 8, at), -1);
+            }
+            let renewed = renew_raised(&mut tree, "one.1", kind, 77, path);
+            let found = check(&mut tree.server, &tree.name);
+            if blocked {
+                assert_eq!(renewed, -2);
+                assert!(!found.held.contains_key("one.1"), "and it goes");
+                continue;
+            }
+            assert_eq!(renewed, -1);
+            let it = &found.held["one.1"];
+            assert_eq!((it.kind, &*it.path, it.number), (kind, path.as_bytes(), 77));
+            assert_eq!(renew_raised(&mut tree, "one.1", kind, 77, path), -1, "sent again");
+        }
+    }
+}
+
+/// An upgrade waits in older data. Its lock was made exclusive since.
+#[test]
+fn an_upgrade_that_waited_in_older_data_goes_with_its_lock() {
+    let mut tree = with_a_period();
+    assert_eq!(renew(&mut tree, "one.1", 3, 7, "\x01a"), -1);
+    assert_eq!(renew(&mut tree, "two.1", 3, 8, "\x01a"), -1);
+    assert_eq!(int(&tree.call("upgrade", &[b"one.1", b"7", b"1", b"1", b"0"])[0]), 2);
+    assert_eq!(int(&tree.release(&ask("two.1", 3, "\x01a"), 0)[0]), 1);
+    assert_eq!(renew_raised(&mut tree, "one.1", 1, 77, "\x01a"), -1);
+    let found = check(&mut tree.server, &tree.name);
+    assert_eq!((found.held["one.1"].kind, found.waits.len()), (1, 0));
 }

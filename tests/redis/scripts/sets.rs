@@ -150,6 +150,39 @@ fn half_of_a_set_whose_time_is_up_comes_to_nothing() {
     }
 }
 
+/// A server with older data has what is held still in its queue. The renewal finds it lost, and
+/// nothing of it stays.
+#[test]
+fn a_renewal_of_what_waits_finds_it_lost() {
+    for (length, version) in [(b"30000000", b"0"), (b"30000000", b"1")] {
+        let mut tree = tree();
+        granted(&mut tree, &ask("one.1", 1, "\x01a"));
+        acquire(&mut tree, AB, true);
+        queued(&mut tree, &waits("two.1", 1, "\x01b"));
+        let reply = tree.call("refresh", &[b"set.1", length, version, b"set.2", length, version]);
+        assert_eq!(reply[1..], [Value::Int(-2), Value::Int(-2)]);
+        assert_eq!(held(&mut tree), ["one.1", "two.1"], "whom it kept out is served");
+        assert!(check(&mut tree.server, &tree.name).waits.is_empty());
+    }
+}
+
+/// The turn of the dead set comes in the call of the renewal, and some of it is taken away.
+#[test]
+fn a_renewal_revives_no_part_of_a_set_whose_time_is_up() {
+    for first in [0, 1] {
+        let mut tree = Tree::new(Limits::Small, CLAIM);
+        granted(&mut tree, &ask("one.1", 1, "\x01a"));
+        acquire(&mut tree, AB, true);
+        assert!(tree.expire("one.1") && tree.expire("set.1"));
+        let mut renewal: [[&[u8]; 3]; 2] = [[b"set.1", b"30000000", b"0"], [b"set.2", b"30000000", b"0"]];
+        renewal.rotate_left(first);
+        let reply = tree.call("refresh", &renewal.concat());
+        assert_eq!(reply[1..], [Value::Int(-2), Value::Int(-2)], "in whichever order");
+        tree.tidy();
+        assert_eq!(held(&mut tree), [""; 0]);
+    }
+}
+
 /// Readers behind sets that have to stay are served, and no call does more than its limit.
 #[test]
 fn readers_behind_sets_that_stay_are_served() {

@@ -70,8 +70,6 @@ struct Belief<C> {
     rests_on: u64,
     /// When the request was sent that set its end.
     timed_by: u64,
-    /// When the request was sent that made more of it, the first one if there were several.
-    raised_by: Option<u64>,
     /// It did not just run out.
     was_ended: bool,
 }
@@ -89,8 +87,6 @@ pub struct Judge<C> {
     lost_until: u64,
     /// An end that was set by a request before this comes early on the server.
     jumped_until: u64,
-    /// Data of before may not know what was raised before this.
-    raises_lost_until: u64,
     /// Pairs, the smaller id first, that were counted.
     counted: HashSet<(u64, u64)>,
     told: HashSet<(u64, u64)>,
@@ -107,7 +103,6 @@ impl<C: Claim> Default for Judge<C> {
             compares_tokens: true,
             lost_until: 0,
             jumped_until: 0,
-            raises_lost_until: 0,
             counted: HashSet::new(),
             told: HashSet::new(),
             grants: 0,
@@ -130,16 +125,7 @@ impl<C: Claim> Judge<C> {
     pub fn granted(&mut self, id: u64, claim: C, fencing_token: u64, at: u64, until: u64, rests_on: u64) {
         self.grants += 1;
         let timed_by = rests_on;
-        let belief = Belief {
-            claim,
-            token: fencing_token,
-            from: at,
-            until,
-            rests_on,
-            timed_by,
-            raised_by: None,
-            was_ended: false,
-        };
+        let belief = Belief { claim, token: fencing_token, from: at, until, rests_on, timed_by, was_ended: false };
         self.compare_tokens(id, &belief, at);
         let before = self.beliefs.insert(id, belief);
         assert!(before.is_none(), "{id} is the id of two grants");
@@ -180,7 +166,6 @@ impl<C: Claim> Judge<C> {
         let Some(belief) = self.beliefs.get_mut(&id).filter(|belief| belief.until > at) else { return };
         (belief.claim, belief.token) = (claim, fencing_token);
         belief.rests_on = belief.rests_on.max(rests_on);
-        belief.raised_by.get_or_insert(rests_on);
         let belief = belief.clone();
         self.compare_tokens(id, &belief, at);
         self.compare_beliefs(id, at);
@@ -213,14 +198,6 @@ impl<C: Claim> Judge<C> {
     /// time, and `at` is the latest.
     pub fn data_lost(&mut self, at: u64) {
         self.lost_until = self.lost_until.max(at);
-        self.raises_lost(at);
-    }
-
-    /// Data of before took the place of what there was. A server that knows a lock as what it was
-    /// before it became more renews it as that, and its holder is not told. So a belief that was
-    /// raised before `at` is excused from now on.
-    pub fn raises_lost(&mut self, at: u64) {
-        self.raises_lost_until = self.raises_lost_until.max(at);
     }
 
     /// The server's clock jumped ahead: from now on a belief whose end was set by a request sent
@@ -230,8 +207,7 @@ impl<C: Claim> Judge<C> {
     }
 
     fn excuses(&self, belief: &Belief<C>) -> bool {
-        let is_raise_lost = belief.raised_by.is_some_and(|raised| raised < self.raises_lost_until);
-        belief.rests_on < self.lost_until || belief.timed_by < self.jumped_until || is_raise_lost
+        belief.rests_on < self.lost_until || belief.timed_by < self.jumped_until
     }
 
     /// Data was lost, and holders claim again what they have. A holder whose belief is excused does

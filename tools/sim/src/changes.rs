@@ -78,23 +78,30 @@ pub(super) fn nobody_waits_for_another(waits: &Records) -> Result<(), String> {
 
 /// What is held with a token has changed. If it is more than before it was granted anew: with a new
 /// number, and nobody else in the way (I1, I3). Whoever waits may be overtaken by an upgrade alone.
+/// `before`: the greatest number that was drawn before this call, unless a grace period is open:
+/// then it becomes what it was before older data came (I11).
 pub(super) fn check(
     token: &[u8],
     old: &Record,
     new: &Record,
     (held, waits): (&Records, &Records),
-    before: u64,
+    before: Option<u64>,
 ) -> Result<(), String> {
     let (Some(was), Some(claim)) = (old.claim, new.claim) else { return Ok(()) };
     if was == claim || was.place == claim.place && was.is_exclusive() && claim.number == was.number + 2 {
         return Ok(()); // as it was, or downgraded
     }
     let name = text(token);
-    if new.number <= before {
+    if let Some(before) = before
+        && new.number <= before
+    {
         return Err(format!("{name} becomes {claim} with token {}, and {before} was drawn before (I1)", new.number));
     }
     if let Some((other, _)) = held.iter().find(|(other, it)| other[..] != *token && it.conflicts(claim)) {
         return Err(format!("{name} becomes {claim}, and {} is in the way (I3)", text(other)));
+    }
+    if before.is_none() {
+        return Ok(());
     }
     let upgrade = was.place == claim.place && claim.number + 2 == was.number;
     let is_other = |other: &[u8]| lock_of(other) != Some(token);

@@ -97,9 +97,6 @@ impl World<'_> {
                     }
                 } else {
                     self.judge.claimed_again(self.now);
-                    if fault == Fault::LostSome {
-                        self.judge.raises_lost(self.now);
-                    }
                 }
                 self.restart(short);
             }
@@ -149,7 +146,6 @@ impl World<'_> {
         // What the old one goes on granting is not known to the new one.
         if grace {
             self.judge.claimed_again(self.now);
-            self.judge.raises_lost(self.now);
         } else {
             self.judge.data_lost(self.now + after);
             self.judge.forget_tokens();

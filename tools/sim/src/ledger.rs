@@ -1,6 +1,6 @@
 //! [`Ledger`]: what a server's data says, and whether that is allowed. After each script it looks
 //! at the records that the script touched; now and then it recounts everything (`recount.rs`). The
-//! rules are in docs/redis.md, I1 to I9. It reads records in its own way, and has its own conflict
+//! rules are in docs/redis.md, I1 to I11. It reads records in its own way, and has its own conflict
 //! table.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -183,6 +183,7 @@ impl Ledger {
         // A hand-over may write the new holder's record before it removes the old one's.
         for (token, record) in granted {
             if let Some(old) = self.held.get(&token[..]) {
+                let before = (!strict.grace).then_some(before);
                 changes::check(token, old, &record, (&self.held, &self.waits), before)?;
                 if old.claim != record.claim {
                     freed.push(old.clone());

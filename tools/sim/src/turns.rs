@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::emulation::{Data, Touched};
-use super::ledger::{Granted, Ledger, text};
+use super::ledger::{Granted, Ledger, number, text};
+use crate::redis::value::Value;
 
 /// A script that has run.
 pub(super) struct Ran<'a> {
@@ -24,12 +25,20 @@ pub(super) struct Ran<'a> {
     pub(super) is_steady: bool,
 }
 
+/// How the replies of `upgrade` begin.
+const REFUSED: i64 = 0;
+const GRANTED: i64 = 1;
+const WAITS: i64 = 2;
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Turns {
     /// When the time of each waiter is up.
     ends: BTreeMap<Vec<u8>, f64>,
     /// What was given back, and up to when it must not come back.
     gone: BTreeMap<Vec<u8>, u64>,
+    /// The last attempt of each lock to become exclusive that was given up while a request for it
+    /// may have been under way, and up to when it must not come back.
+    refused: BTreeMap<Vec<u8>, (u64, u64)>,
     /// Whether a script was seen before: else all is read, and not only what was touched.
     knows: bool,
 }
@@ -70,6 +79,36 @@ impl Turns {
                 _ => 0,
             };
             self.gone.extend(ran.tokens.iter().map(|token| (token.to_vec(), until)));
+        }
+        Ok(())
+    }
+
+    /// After an `upgrade`: an attempt that was given up is not carried out any more. What is
+    /// exclusive by a later one is no deed of this one.
+    pub(super) fn check_upgrade(&mut self, ran: &Ran<'_>, reply: &[Value]) -> Result<(), String> {
+        let (&[_, token, _, attempt, waits, tombstone], [Value::Int(code), rest @ ..]) = (ran.words, reply) else {
+            return Ok(());
+        };
+        let (Some(attempt), Some(tombstone)) = (number::<u64>(attempt), number::<u64>(tombstone)) else {
+            return Ok(());
+        };
+        let is_done = match (*code, rest) {
+            (GRANTED, [Value::Int(fence), ..]) => *fence as f64 >= ran.time,
+            (code, _) => code == WAITS,
+        };
+        if let Some(&(last, until)) = self.refused.get(token)
+            && is_done
+            && attempt <= last
+            && ran.now < until
+        {
+            return Err(format!(
+                "attempt {attempt} of {} to become exclusive was given up, and is done (I6)",
+                text(token)
+            ));
+        }
+        if *code == REFUSED && waits == b"0" && tombstone > 0 && ran.is_steady {
+            let (_, until) = self.refused.get(token).copied().unwrap_or_default();
+            self.refused.insert(token.to_vec(), (attempt, until.max(ran.now + tombstone)));
         }
         Ok(())
     }

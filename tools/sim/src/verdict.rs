@@ -32,9 +32,10 @@ impl World<'_> {
         let words = words(call);
         let time = self.tree_time(server, time);
         let given_back: Vec<&[u8]> = words.iter().skip(2).step_by(2).copied().collect();
+        let as_one: Vec<&[u8]> = words.iter().skip(2).map(|word| token(word)).collect();
         let (released, tokens) = match call.script {
             Script::Release => (words.get(2), &words[1..2]),
-            Script::ReleaseSet => (words.get(1), &words[2..]),
+            Script::ReleaseSet => (words.get(1), &as_one[..]),
             Script::GiveBack => (words.get(1), &given_back[..]),
             _ => (None, &[][..]),
         };
@@ -54,7 +55,12 @@ impl World<'_> {
         if grace && granted.as_ref().is_ok_and(|granted| !granted.is_empty()) {
             self.cover.see("a forgotten lock is put back");
         }
-        let checked = granted.and_then(|granted| it.turns.check(&ran, &granted, &it.ledger, &it.data, &touched));
+        let checked = granted.and_then(|granted| {
+            if let (Script::Upgrade, Value::List(reply)) = (call.script, answer) {
+                it.turns.check_upgrade(&ran, reply)?;
+            }
+            it.turns.check(&ran, &granted, &it.ledger, &it.data, &touched)
+        });
         drop(touched);
         if let Err(what) = checked {
             self.violate(what);
@@ -215,6 +221,11 @@ impl World<'_> {
 /// Whether a reply has the place where another call goes on: a list in the list.
 fn owes(answer: &Value) -> bool {
     matches!(answer, Value::List(list) if list.iter().any(|it| matches!(it, Value::List(_))))
+}
+
+/// The token in an argument of `release_set`, which may have a fencing token behind it.
+fn token(word: &[u8]) -> &[u8] {
+    word.split(|&byte| byte == b',').next().unwrap_or(word)
 }
 
 /// The arguments of a call.

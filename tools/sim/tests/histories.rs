@@ -29,6 +29,15 @@ fn histories_without_a_violation_end_well() {
     assert!(last.starts_with("histories 40, acquisitions ") && last.ends_with(", violations 0"), "{last}");
 }
 
+/// Histories that broke a rule once.
+#[test]
+fn what_was_found_once_stays_mended() {
+    for (seed, what) in [("781283549446", "a renewal revived three of four members of a set")] {
+        let output = sim(&["--whole", seed]);
+        assert!(output.status.success(), "{what}: {}", said(&output));
+    }
+}
+
 /// A fault in a script is found, its history is made shorter, and a person can follow it.
 #[test]
 fn a_planted_fault_is_found_and_told() {

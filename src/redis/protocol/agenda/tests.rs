@@ -131,7 +131,7 @@ fn a_lock_that_renews_itself_again_is_renewed() {
     let lock = lock(1);
     lock.granted(100, LEASE, false);
     agenda.held(&lock);
-    assert!(lock.was_set(lock.version(), LEASE, true, 0));
+    assert!(lock.was_set(lock.epoch(), LEASE, true, 0));
     agenda.reschedule(&lock);
     assert_eq!(renewals(&due(&mut agenda, 300 * MS)), [1]);
 }

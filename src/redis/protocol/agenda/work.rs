@@ -40,11 +40,11 @@ pub(in crate::redis) struct Work<W> {
     pub(in crate::redis) silent: Vec<W>,
 }
 
-/// A lock to renew, and the version of its lease at that time.
+/// A lock to renew, and its epoch at that time.
 #[derive(Clone, Debug)]
 pub(in crate::redis) struct Renewal {
     pub(in crate::redis) lock: Arc<Lock>,
-    pub(super) version: u64,
+    pub(super) epoch: u64,
 }
 
 impl<W> Work<W> {

@@ -15,7 +15,7 @@ pub(in crate::redis::protocol) fn narrow<'a>(
     timing: &Timing,
 ) -> Call {
     let tombstone = if lock.is_unsure() { timing.tombstone(lock.lease) } else { 0 };
-    let mut call = new(Script::Narrow, timing).bytes(lock.token.as_bytes()).number(tombstone);
+    let mut call = new(Script::Narrow, timing).bytes(lock.token.as_bytes()).number(tombstone).number(lock.drawn());
     for (lock, about) in kept {
         call.push(lock.token.as_bytes());
         call.push(about);
@@ -25,7 +25,8 @@ pub(in crate::redis::protocol) fn narrow<'a>(
 
 /// Makes a lock one of this kind; `about` has the new path.
 pub(in crate::redis::protocol) fn widen(lock: &Lock, kind: Kind, about: &[u8], timing: &Timing) -> Call {
-    new(Script::Widen, timing).bytes(lock.token.as_bytes()).number(keys::number(kind).into()).bytes(about)
+    let call = new(Script::Widen, timing).bytes(lock.token.as_bytes()).number(lock.drawn());
+    call.number(keys::number(kind).into()).bytes(about)
 }
 
 /// One request of an upgrade.
@@ -43,8 +44,8 @@ pub(in crate::redis::protocol) struct Attempt {
 /// it lives.
 pub(in crate::redis::protocol) fn upgrade(lock: &Lock, attempt: Attempt, timing: &Timing) -> Call {
     let tombstone = if attempt.is_unsure { timing.tombstone(lock.lease) } else { 0 };
-    let call = new(Script::Upgrade, timing).bytes(lock.token.as_bytes()).number(attempt.number);
-    call.number(attempt.queue.into()).number(tombstone)
+    let call = new(Script::Upgrade, timing).bytes(lock.token.as_bytes()).number(lock.drawn());
+    call.number(attempt.number).number(attempt.queue.into()).number(tombstone)
 }
 
 /// What has come of a lock that was to become more.
@@ -64,6 +65,11 @@ pub(in crate::redis) enum Changed {
     NotHeld(More),
     /// What is in the way waits for just this: each would wait for the other.
     Upgrading(InTheWay),
+    /// A request without an answer has raised it to this: to be asked again with it.
+    Raised {
+        fencing_token: u64,
+        more: More,
+    },
 }
 
 impl Reply for Changed {
@@ -76,6 +82,7 @@ impl Reply for Changed {
             4 => Self::NotHeld(reply.more()?),
             5 => Self::Upgrading(reply.in_the_way()?),
             6 => Self::Kept(reply.in_the_way()?),
+            7 => Self::Raised { fencing_token: reply.number()?, more: reply.more()? },
             _ => return None,
         })
     }

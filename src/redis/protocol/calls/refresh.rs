@@ -34,13 +34,18 @@ pub(in crate::redis::protocol) fn refresh<'a>(
             claims.push(lock);
         }
         call.push(lock.token.as_bytes());
-        match extent {
-            Extent::Heartbeat => call = call.number(0).number(0),
-            Extent::SetHeartbeat(many) => call = call.number(0).bytes(format!("-{many}").as_bytes()),
-            Extent::AtLeast(length) => call = call.number(length.max(1)).number(0),
-            Extent::Exactly { length, version } => call = call.number(length.max(1)).number(version),
-            Extent::Detached(length) => call = call.number(length.max(1)).bytes(b"-1"),
-        }
+        // What a holder has, and the server may have forgotten.
+        let renews = |version: u64| match lock.raised_to() {
+            None => version.to_string(),
+            Some(fencing_token) => format!("{version},{fencing_token}"),
+        };
+        call = match extent {
+            Extent::Heartbeat => call.number(0).number(0),
+            Extent::SetHeartbeat(many) => call.number(0).bytes(format!("-{many}").as_bytes()),
+            Extent::AtLeast(length) => call.number(length.max(1)).bytes(renews(0).as_bytes()),
+            Extent::Exactly { length, version } => call.number(length.max(1)).bytes(renews(version).as_bytes()),
+            Extent::Detached(length) => call.number(length.max(1)).bytes(b"-1"),
+        };
     }
     for lock in claims {
         let path = keys::encode(&lock.path);

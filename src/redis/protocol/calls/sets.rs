@@ -31,6 +31,9 @@ pub(in crate::redis::protocol) fn release_set<'a>(
 ) -> Call {
     let tombstones = locks.clone().filter(|lock| lock.is_unsure()).map(|lock| timing.tombstone(lock.lease));
     let mut call = new(Script::ReleaseSet, timing).number(tombstones.max().unwrap_or(0));
-    locks.for_each(|lock| call.push(lock.token.as_bytes()));
+    locks.for_each(|lock| match lock.raised_to() {
+        None => call.push(lock.token.as_bytes()),
+        Some(fencing_token) => call.push(format!("{},{fencing_token}", lock.token).as_bytes()),
+    });
     call
 }

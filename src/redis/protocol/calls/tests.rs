@@ -84,6 +84,20 @@ fn to_set_ends() {
     assert_words(&refresh(all, &TIMING), Script::Refresh, &expected);
 }
 
+/// What was raised may be known as less to a server with older data.
+#[test]
+fn to_say_what_a_lock_was_raised_to() {
+    let lock = lock(1);
+    lock.granted(7, 5, true);
+    lock.became_exclusive(77);
+    let all: [(&Lock, Extent); 3] =
+        [(&lock, Extent::AtLeast(5)), (&lock, Extent::Exactly { length: 7, version: 3 }), (&lock, Extent::Detached(8))];
+    let rows = [CLAIM, "c1.1", "5", "0,77", "c1.1", "7", "3,77", "c1.1", "8", "-1"];
+    assert_words(&refresh(all, &TIMING), Script::Refresh, &rows);
+    assert_words(&downgrade(&lock, &TIMING), Script::Downgrade, &[CLAIM, "c1.1", "77"]);
+    assert_words(&release_set([&lock].into_iter(), &TIMING), Script::ReleaseSet, &[CLAIM, "0", "c1.1,77"]);
+}
+
 /// A server that has forgotten what is held learns all of it from a renewal; and of what waits, or
 /// was given back, nothing.
 #[test]
@@ -118,7 +132,7 @@ fn to_say_hello() {
 #[test]
 fn what_else_is_asked() {
     let lock = lock(1);
-    assert_words(&downgrade(&lock, &TIMING), Script::Downgrade, &[CLAIM, "c1.1"]);
+    assert_words(&downgrade(&lock, &TIMING), Script::Downgrade, &[CLAIM, "c1.1", "0"]);
     let node = Kind::new(Mode::Exclusive, Scope::Node);
     assert_words(&inspect(&target(), node, &TIMING), Script::Inspect, &[CLAIM, "2", "\x01a\x01b"]);
     let attached = [CLAIM, "c1.9", "\x01a\x01b", "0", "0", "0"];

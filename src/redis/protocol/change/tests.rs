@@ -11,7 +11,7 @@ fn narrow(of: &Arc<Lock>) -> Narrow {
 }
 
 fn yes() -> Answered {
-    Answered { yes: Some(true), is_recalled: false, more: More::None }
+    Answered { yes: Some(true), is_recalled: false, raised: None, more: More::None }
 }
 
 fn upgrade(of: &Arc<Lock>, deadline: u64) -> Upgrade {
@@ -62,7 +62,6 @@ fn a_widened_lock_is_the_same_on_another_node() {
     assert_eq!((&*moved.token, moved.number, moved.path.to_string()), ("c1.1", 1, "a".into()));
     assert_eq!((moved.fencing_token(), moved.deadline()), (200, 1000 * MS));
     assert!(moved.renews());
-    assert!(moved.is_unsure(), "a server with older data has it elsewhere: released by its name alone");
     // Without an answer it is what it was, and its release goes the long way.
     let mut widen = Widen::new(&old, &top, kind, "c1", &TIMING);
     assert!(widen.answered(Err(unsure()), false).0.is_none());
@@ -125,4 +124,72 @@ fn a_try_pauses_between_two_requests() {
     let _ = it.answered(Err(later()), 200 * MS, 210 * MS, &TIMING);
     let (next, _) = it.answered(Err(later()), 210 * MS, 220 * MS, &TIMING);
     assert!(matches!(next, Next::Wait(until) if until > 220 * MS), "{next:?}");
+}
+
+/// An earlier upgrade was given up, and no answer said so.
+#[test]
+fn the_next_attempt_leaves_a_tombstone_for_those_before_it() {
+    let lock = held(1, 100 * MS);
+    let mut first = upgrade(&lock, 0);
+    let _ = first.answered(Err(unsure()), 200 * MS, 210 * MS, &TIMING);
+    let mut next = upgrade(&lock, 0);
+    let (call, _) = next.call(&TIMING, 300 * MS);
+    assert!(call.words.ends_with(b"$1\r\n2\r\n$1\r\n0\r\n$6\r\n900000\r\n"), "{call:?}");
+    let mut other = upgrade(&held(2, 100 * MS), 0);
+    assert!(other.call(&TIMING, 300 * MS).0.words.ends_with(b"$1\r\n1\r\n$1\r\n0\r\n$1\r\n0\r\n"));
+}
+
+/// A renewal is answered while the answer to an upgrade, or the message, is under way: maybe by a
+/// server that does not know of it.
+#[test]
+fn a_raise_is_asked_for_again_if_a_renewal_was_answered_since() {
+    let granted = || Ok(Changed::Granted { fencing_token: 200, more: More::None });
+    let renew = |lock: &Lock| assert!(lock.renewed(lock.epoch(), 1200 * MS, 300 * MS));
+
+    let lock = held(1, 100 * MS);
+    let mut it = upgrade(&lock, NEVER);
+    let _ = it.call(&TIMING, 200 * MS);
+    renew(&lock);
+    let (next, _) = it.answered(granted(), 200 * MS, 310 * MS, &TIMING);
+    assert!(matches!(next, Next::Ask), "{next:?}");
+    assert_eq!(lock.fencing_token(), 100);
+    let _ = it.call(&TIMING, 320 * MS);
+    let (next, _) = it.answered(granted(), 320 * MS, 330 * MS, &TIMING);
+    assert!(matches!(next, Next::Over(Got::It(()))), "{next:?}");
+    assert_eq!((lock.fencing_token(), lock.raised_to()), (200, Some(200)));
+
+    let lock = held(1, 100 * MS);
+    let mut it = upgrade(&lock, NEVER);
+    let _ = it.call(&TIMING, 200 * MS);
+    let _ = it.answered(Ok(Changed::Queued(by())), 200 * MS, 210 * MS, &TIMING);
+    renew(&lock);
+    assert!(!it.told(200, 310 * MS));
+    let _ = it.call(&TIMING, 320 * MS);
+    let _ = it.answered(Ok(Changed::Queued(by())), 320 * MS, 330 * MS, &TIMING);
+    assert!(it.told(200, 340 * MS));
+
+    let lock = held(1, 100 * MS);
+    let mut widen = Widen::new(&lock, &Target::new("a".parse().unwrap()), Kind::default(), "c1", &TIMING);
+    renew(&lock);
+    assert!(widen.answered(granted(), false).0.is_none());
+    assert!(matches!(widen.answered(granted(), false).0, Some(Got::It(_))));
+}
+
+/// A request that was given up without an answer had raised it.
+#[test]
+fn what_the_server_has_drawn_is_said_when_it_asks_again() {
+    let raised = || Ok(Changed::Raised { fencing_token: 200, more: More::None });
+    let says = |call: &Call| call.words.windows(9).any(|word| word == b"$3\r\n200\r\n");
+    let lock = held(1, 100 * MS);
+    let mut it = upgrade(&lock, NEVER);
+    assert!(!says(&it.call(&TIMING, 200 * MS).0));
+    assert!(matches!(it.answered(raised(), 200 * MS, 210 * MS, &TIMING).0, Next::Ask));
+    assert!(says(&it.call(&TIMING, 220 * MS).0));
+    assert_eq!((lock.fencing_token(), lock.raised_to()), (100, None), "it is believed to be what it was");
+    assert!(!it.told(200, 300 * MS), "a message of what was given up");
+
+    let lock = held(1, 100 * MS);
+    let mut widen = Widen::new(&lock, &target(), Kind::default(), "c1", &TIMING);
+    assert!(widen.answered(raised(), false).0.is_none());
+    assert!(says(&widen.call(&TIMING)));
 }

@@ -1,6 +1,7 @@
 use super::super::calls::More;
 use super::super::samples::{MS, TIMING, down, found, held, lock, path, unsure};
 use super::*;
+use crate::request::Kind;
 
 const LEASE: u64 = TIMING.lease;
 
@@ -80,7 +81,7 @@ fn a_refresh_of_what_the_server_does_not_know_is_not_held() {
 #[test]
 fn a_downgrade_without_an_answer_may_be_done() {
     let lock = held(1, 0);
-    let yes = Answered { yes: Some(true), is_recalled: false, more: More::None };
+    let yes = Answered { yes: Some(true), is_recalled: false, raised: None, more: More::None };
     let mut sure = Downgrade::new(&lock);
     assert!(matches!(sure.answered(Err(down()), false), Outcome::Again));
     assert!(!sure.may_be_done());
@@ -130,7 +131,7 @@ fn a_detached_lock_is_refreshed_though_it_is_not_held_here() {
 #[test]
 fn what_the_server_does_not_know_is_neither_downgraded_nor_detached() {
     let lock = held(1, 0);
-    let no = Answered { yes: Some(false), is_recalled: false, more: More::None };
+    let no = Answered { yes: Some(false), is_recalled: false, raised: None, more: More::None };
     assert!(matches!(Downgrade::new(&lock).answered(Ok(&no), false), Outcome::NotHeld));
     assert!(!lock.is_held(0));
     let lock = held(2, 0);
@@ -146,4 +147,25 @@ fn a_failure_that_stays_one_is_told_at_once() {
     let last = || Failure::Refused(crate::redis::RedisStoreError::Protocol("no".into()));
     assert!(matches!(Downgrade::new(&lock).answered(Err(last()), false), Outcome::Failed(_)));
     assert!(matches!(Downgrade::new(&lock).answered(Err(down()), true), Outcome::Failed(_)), "nor is there time");
+}
+
+/// A request that was given up without an answer had raised it.
+#[test]
+fn a_downgrade_says_what_the_server_has_drawn_when_it_asks_again() {
+    let lock = held(1, 0);
+    let mut downgrade = Downgrade::new(&lock);
+    let raised = Answered { yes: None, is_recalled: false, raised: Some(200), more: More::None };
+    assert!(matches!(downgrade.answered(Ok(&raised), false), Outcome::Again));
+    assert_eq!(lock.drawn(), 200);
+}
+
+/// The server has older data: what it would let outlive its guard is less than was held.
+#[test]
+fn what_was_raised_and_is_not_is_not_detached() {
+    let lock = held(1, 0);
+    lock.became_exclusive(200);
+    let mut detach = Detach::new(&lock, &Target::new(path()), MS).unwrap();
+    let less = Detached { kind: Kind::default(), fencing_token: 100, lease: LEASE, left: LEASE };
+    assert!(matches!(detach.answered(Ok(Some(less)), false), Outcome::NotHeld));
+    assert!(!lock.is_held(MS));
 }

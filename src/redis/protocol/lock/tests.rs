@@ -9,14 +9,14 @@ fn a_lock_is_held_until_its_deadline_and_never_again() {
     assert!(lock.is_held(LEASE - 1));
     assert!(!lock.is_held(LEASE));
     assert!(!lock.is_held(1), "what was seen to be lost stays lost");
-    assert!(!lock.renewed(lock.version(), 2 * LEASE, 1), "also if an answer comes late");
+    assert!(!lock.renewed(lock.epoch(), 2 * LEASE, 1), "also if an answer comes late");
     assert!(!lock.was_set(1, 2 * LEASE, true, 1));
 }
 
 #[test]
 fn a_late_answer_finds_the_loss_though_nobody_looked() {
     let lock = held(1, 0);
-    let version = lock.version();
+    let version = lock.epoch();
     assert!(!lock.renewed(version, 2 * LEASE, LEASE), "nobody looked before");
     assert!(!lock.is_held(1));
 }
@@ -53,7 +53,7 @@ fn a_longer_lease_is_believed_with_the_answer_only() {
 #[test]
 fn a_renewal_counts_only_if_no_request_that_sets_the_end_began_since() {
     let lock = held(1, 0);
-    let renewal = lock.version();
+    let renewal = lock.epoch();
     let version = lock.begin_to_set(10 * MS, 5 * MS);
     assert!(lock.renewed(renewal, 6 * MS + LEASE, 7 * MS), "it is held");
     assert_eq!(lock.deadline(), 15 * MS);
@@ -66,7 +66,7 @@ fn a_renewal_counts_only_if_no_request_that_sets_the_end_began_since() {
 fn an_answer_that_is_late_does_not_undo_the_renewals_since_its_request() {
     let lock = held(1, 0);
     let version = lock.begin_to_set(LEASE, 5 * MS);
-    assert!(lock.renewed(lock.version(), 800 * MS + LEASE, 810 * MS));
+    assert!(lock.renewed(lock.epoch(), 800 * MS + LEASE, 810 * MS));
     assert!(lock.was_set(version, 5 * MS + LEASE, true, 6 * MS + LEASE));
     assert_eq!(lock.deadline(), 800 * MS + LEASE);
 }
@@ -84,7 +84,7 @@ fn of_two_requests_that_set_the_end_the_younger_counts() {
 #[test]
 fn a_renewal_never_makes_the_deadline_earlier() {
     let lock = held(1, 0);
-    let version = lock.version();
+    let version = lock.epoch();
     assert!(lock.renewed(version, 300 * MS + LEASE, 400 * MS));
     assert!(lock.renewed(version, 100 * MS + LEASE, 400 * MS), "an answer that overtook another");
     assert_eq!(lock.deadline(), 300 * MS + LEASE);
@@ -144,7 +144,7 @@ fn a_lock_that_was_refreshed_is_renewed_as_before() {
     let lock = held(1, 0);
     let version = lock.begin_to_set(LEASE, 10 * MS);
     assert!(lock.was_set(version, 10 * MS + LEASE, true, 20 * MS));
-    assert!(lock.renewed(lock.version(), 300 * MS + LEASE, 310 * MS));
+    assert!(lock.renewed(lock.epoch(), 300 * MS + LEASE, 310 * MS));
     assert_eq!(lock.deadline(), 300 * MS + LEASE);
 }
 
@@ -152,8 +152,23 @@ fn a_lock_that_was_refreshed_is_renewed_as_before() {
 fn what_was_set_to_end_is_not_renewed_by_an_answer_that_was_on_its_way() {
     let lock = held(1, 0);
     let version = lock.begin_to_set(2 * LEASE, 10 * MS);
-    let renewal = lock.version();
+    let renewal = lock.epoch();
     assert!(lock.was_set(version, 10 * MS + 2 * LEASE, false, 20 * MS));
     assert!(lock.renewed(renewal, 20 * MS + 3 * LEASE, 30 * MS));
     assert_eq!(lock.deadline(), 10 * MS + 2 * LEASE);
+}
+
+/// The server that answered a renewal of before may not know of it.
+#[test]
+fn a_renewal_of_before_it_was_raised_does_not_make_the_deadline_later() {
+    let lock = held(1, 0);
+    let before = lock.epoch();
+    lock.became_exclusive(200);
+    assert!(lock.renewed(before, 2 * LEASE, MS));
+    assert_eq!(lock.deadline(), LEASE);
+    let moved = lock.moved_to(lock.path.clone(), 300);
+    assert!(moved.renewed(lock.epoch(), 2 * LEASE, MS));
+    assert_eq!(moved.deadline(), LEASE);
+    assert!(moved.renewed(moved.epoch(), 2 * LEASE, MS));
+    assert_eq!((moved.deadline(), moved.raised_to()), (2 * LEASE, Some(300)));
 }

@@ -1,6 +1,7 @@
 use super::super::calls::More;
 use super::super::samples::{TIMING, down, held, later, lock, path, unsure};
 use super::*;
+use crate::redis::protocol::script::Script;
 
 fn released(found: bool, born: Option<u64>) -> Released {
     Released { found, more: More::None, born, each: Vec::new() }
@@ -69,4 +70,12 @@ fn a_tombstone_is_left_where_a_request_may_be_under_way() {
     let short = Arc::new(Lock::new(1, "c1", path(), None, 0));
     short.doubt();
     assert!(words(short).contains("350000"));
+}
+
+#[test]
+fn what_was_raised_is_given_back_as_that() {
+    let release = release();
+    assert_eq!(release.call(&TIMING).script, Script::Release);
+    release.lock.became_exclusive(200);
+    assert_eq!(release.call(&TIMING).script, Script::ReleaseSet);
 }

@@ -35,6 +35,7 @@ const ACQUISITION: &str = "redis/protocol/acquisition.rs";
 const AGENTS: &str = "redis/run/agents.rs";
 const AGENDA: &str = "redis/protocol/agenda.rs";
 const CHANGE: &str = "redis/protocol/change.rs";
+const CALLS_REFRESH: &str = "redis/protocol/calls/refresh.rs";
 const CALLS: &str = "redis/protocol/calls.rs";
 const GRAPH: &str = "deadlock/graph.rs";
 const HELD: &str = "redis/protocol/held.rs";

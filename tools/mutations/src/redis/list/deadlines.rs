@@ -34,7 +34,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a renewal's deadline counts from the answer",
         edits: &[(
             AGENDA,
-            "lock.renewed(renewal.version, sent.saturating_add(lock.lease), now)",
+            "lock.renewed(renewal.epoch, sent.saturating_add(lock.lease), now)",
             "lock.renewed(renewal.version, now.saturating_add(lock.lease), now)",
         )],
         runner: Unit,
@@ -134,7 +134,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "a renewal undoes a refresh_for that began after it",
-        edits: &[(LOCK, "if state.version == version && state.renews {", "if version <= state.version {")],
+        edits: &[(LOCK, "if state.epoch() == epoch && state.renews {", "if epoch <= state.epoch() {")],
         runner: Unit,
         fails: &["redis::protocol::lock::tests::a_renewal_counts_only_if_no_request_that_sets_the_end_began_since"],
     },

@@ -124,7 +124,11 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "a detached lock that has ended is renewed",
-        edits: &[(REFRESH_LUA, "  if detached and time_left(token) <= 0 then\n    return LOST\n  end\n", "")],
+        edits: &[(
+            REFRESH_LUA,
+            "or not beats and time_left(token) <= 0",
+            "or not beats and it.client ~= '' and time_left(token) <= 0",
+        )],
         runner: Servers,
         fails: &["scripts::what_is_over_is_not_shown_and_cannot_be_taken_up"],
     },

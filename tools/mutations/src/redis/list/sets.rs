@@ -1,6 +1,6 @@
 //! Several locks as one.
 
-use super::{ACQUIRE_SET, Fault, RELEASE_FAST, SETS_LUA};
+use super::{ACQUIRE_SET, Fault, REFRESH_LUA, RELEASE_FAST, SETS_LUA};
 use crate::redis::runner::Runner::Servers;
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -45,5 +45,21 @@ pub(super) const FAULTS: &[Fault] = &[
         edits: &[(ACQUIRE_SET, "  if lives and many < #members then", "  if false then")],
         runner: Servers,
         fails: &["scripts::sets::what_was_given_back_does_not_come_back"],
+    },
+    Fault {
+        what: "a renewal revives what is left of a set whose time is up",
+        edits: &[(
+            REFRESH_LUA,
+            "or not beats and time_left(token) <= 0",
+            "or not beats and it.client == '' and time_left(token) <= 0",
+        )],
+        runner: Servers,
+        fails: &["scripts::sets::a_renewal_revives_no_part_of_a_set_whose_time_is_up"],
+    },
+    Fault {
+        what: "a renewal of what waits in older data is taken for its heartbeat",
+        edits: &[(REFRESH_LUA, "if text and (ARGV[i + 1] ~= '0' or version ~= '0') then", "if false then")],
+        runner: Servers,
+        fails: &["scripts::sets::a_renewal_of_what_waits_finds_it_lost"],
     },
 ];
