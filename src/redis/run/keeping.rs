@@ -11,18 +11,23 @@ use std::time::Duration;
 
 use super::client::Client;
 use crate::deadlock::Asks;
+use crate::error::LockError;
 use crate::path::TreePath;
 use crate::redis::clock::{clock, until};
 use crate::redis::error::Failure;
 use crate::redis::kept::KeptLocks;
 use crate::redis::primitives::{Arc, AtomicU64, Condvar, Mutex, Ordering};
 use crate::redis::protocol::calls::{self, Answered, Released};
-use crate::redis::protocol::keep::{Found, Keep};
+use crate::redis::protocol::exchange::Exchange;
+use crate::redis::protocol::keep::{Below, Found, Keep};
 use crate::redis::protocol::keys::Target;
 use crate::redis::protocol::lock::Lock;
 use crate::redis::protocol::release::{Outcome, Release};
+use crate::redis::protocol::script::Call;
 use crate::redis::wire::Connection;
 use crate::request::{Kind, Request};
+
+pub(in crate::redis) mod below;
 
 /// As many locks go into one call.
 const BATCH: usize = 64;
@@ -32,6 +37,8 @@ const LOOKS: u64 = 1_000;
 pub(in crate::redis) struct Keeping {
     state: Mutex<State>,
     changed: Condvar,
+    /// An exchange was answered.
+    exchanged: Condvar,
     counts: Counts,
 }
 
@@ -41,6 +48,8 @@ struct State {
     back: Vec<Arc<Lock>>,
     /// Recalled, and in use.
     in_use: Vec<Arc<Lock>>,
+    /// Kept locks to become those that are held below them: when they are due.
+    exchanges: Vec<(u64, Exchange)>,
     /// Whether the thread sleeps until there is something to do.
     sleeps: bool,
 }
@@ -52,6 +61,7 @@ struct Counts {
     misses: AtomicU64,
     recalls: AtomicU64,
     given_back: AtomicU64,
+    exchanges: AtomicU64,
 }
 
 fn count(what: &AtomicU64, by: usize) {
@@ -60,8 +70,9 @@ fn count(what: &AtomicU64, by: usize) {
 
 impl Keeping {
     pub(super) fn new(idle: u64) -> Self {
-        let state = State { keep: Keep::new(idle), back: Vec::new(), in_use: Vec::new(), sleeps: false };
-        Self { state: Mutex::new(state), changed: Condvar::new(), counts: Counts::default() }
+        let (back, in_use, exchanges) = (Vec::new(), Vec::new(), Vec::new());
+        let state = Mutex::new(State { keep: Keep::new(idle), back, in_use, exchanges, sleeps: false });
+        Self { state, changed: Condvar::new(), exchanged: Condvar::new(), counts: Counts::default() }
     }
 
     /// Starts the thread. Without one nothing can be given back in time.
@@ -98,6 +109,7 @@ impl Keeping {
             misses: read(&self.counts.misses),
             recalls: read(&self.counts.recalls),
             given_back: read(&self.counts.given_back),
+            exchanges: read(&self.counts.exchanges),
         }
     }
 
@@ -137,14 +149,16 @@ impl Keeping {
         let mut state = self.state.lock();
         let mut all = state.keep.end();
         all.append(&mut state.back);
+        below::begin(client, &mut state);
         drop(state);
         for batch in all.chunks(BATCH) {
             give_back(client, batch, |release| client.call(&release.call(&client.timing), deadline));
         }
+        below::end(self, client, deadline);
     }
 }
 
-/// Takes a kept lock, if there is the one that is wanted. `asks` is who asks, where deadlocks are
+/// Takes a kept lock, if there is the one that is wanted, or one below it. `asks` is who asks, where deadlocks are
 /// looked for.
 pub(in crate::redis) fn take(
     client: &Client,
@@ -177,7 +191,26 @@ pub(in crate::redis) fn take(
                 keeping.wake(&mut state);
                 break;
             }
-            Found::Nothing => break,
+            Found::Nothing => match below::take(client, &mut state, target, request) {
+                Below::It { lock, .. } => {
+                    drop(state);
+                    if let Some(agents) = &client.agents {
+                        agents.asks(&lock, [request], &asks());
+                    }
+                    count(&keeping.counts.hits, 1);
+                    return Some(lock);
+                }
+                Below::Soon => {
+                    drop(state);
+                    std::hint::spin_loop();
+                }
+                Below::Spent(lock) => {
+                    state.back.push(lock);
+                    keeping.wake(&mut state);
+                    break;
+                }
+                Below::Nothing => break,
+            },
         }
     }
     count(&keeping.counts.misses, 1);
@@ -206,17 +239,22 @@ pub(in crate::redis) fn keep(client: &Client, lock: &Arc<Lock>, target: &Target,
     false
 }
 
-/// Before a lock becomes something else: the server draws greater fencing tokens than its user has,
-/// and it is not kept any more.
-pub(in crate::redis) fn settle(client: &Client, lock: &Lock) {
+/// Before a lock becomes something else: the server has it, and draws greater fencing tokens than
+/// its user has, and it is not kept any more.
+///
+/// # Errors
+/// If the server does not answer in time, and it is below a kept lock. Then it is held as before.
+pub(in crate::redis) fn settle(client: &Client, lock: &Lock) -> Result<(), LockError> {
     if client.keeping.is_none() {
-        return;
+        return Ok(());
     }
+    below::own(client, lock)?;
     lock.never_keep();
     if lock.was_lent() {
         let call = calls::in_use(std::iter::once(lock), &client.timing);
         let _ = super::caller::twice::<Answered>(client, &call);
     }
+    Ok(())
 }
 
 fn give_back(client: &Client, batch: &[Arc<Lock>], send: impl FnOnce(&Release) -> Result<Released, Failure>) {
@@ -235,7 +273,17 @@ fn give_back(client: &Client, batch: &[Arc<Lock>], send: impl FnOnce(&Release) -
 fn run(client: &Arc<Client>) {
     let Some(keeping) = &client.keeping else { return };
     let mut connection: Option<Connection> = None;
-    while let Some((back, in_use)) = next(client, keeping) {
+    while let Some((mut back, in_use, exchanges)) = next(client, keeping) {
+        let mut failed: Option<Failure> = None;
+        for exchange in exchanges {
+            // After a failure the rest fails with it, and is sent again a little later.
+            let send = |call: &Call, deadline| {
+                let answer = failed.clone().map_or_else(|| client.call_over(&mut connection, call, deadline), Err);
+                failed = answer.as_ref().err().cloned();
+                answer
+            };
+            back.extend(keeping.send(client, exchange, send));
+        }
         let deadline = clock() + client.timing.release_limit();
         for batch in back.chunks(BATCH) {
             give_back(client, batch, |release| {
@@ -254,8 +302,9 @@ fn run(client: &Arc<Client>) {
 
 type Locks = Vec<Arc<Lock>>;
 
-/// Sleeps until there is something to give back, or to say: `None` once the store is gone.
-fn next(client: &Client, keeping: &Keeping) -> Option<(Locks, Locks)> {
+/// Sleeps until there is something to give back, to say, or to exchange: `None` once the store is
+/// gone.
+fn next(client: &Client, keeping: &Keeping) -> Option<(Locks, Locks, Vec<Exchange>)> {
     let mut state = keeping.state.lock();
     loop {
         if client.is_stopped() {
@@ -264,10 +313,13 @@ fn next(client: &Client, keeping: &Keeping) -> Option<(Locks, Locks)> {
         let now = clock();
         let idle = if state.keep.next().is_some_and(|next| next <= now) { state.keep.idle(now) } else { Vec::new() };
         state.back.extend(idle);
-        if !state.back.is_empty() || !state.in_use.is_empty() {
-            return Some((std::mem::take(&mut state.back), std::mem::take(&mut state.in_use)));
+        below::begin(client, &mut state);
+        let exchanges: Vec<_> = state.exchanges.extract_if(.., |it| it.0 <= now).map(|it| it.1).collect();
+        if !state.back.is_empty() || !state.in_use.is_empty() || !exchanges.is_empty() {
+            return Some((std::mem::take(&mut state.back), std::mem::take(&mut state.in_use), exchanges));
         }
-        let next = state.keep.next().map(|next| next.max(now + LOOKS));
+        let next = state.exchanges.iter().map(|it| it.0).chain(state.keep.next()).min();
+        let next = next.map(|next| next.max(now + LOOKS));
         state.sleeps = true;
         match next {
             None => keeping.changed.wait(&mut state),
