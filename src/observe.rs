@@ -70,7 +70,7 @@ mod waiting;
 
 pub(crate) use hold::{Hold, Meter};
 #[cfg(feature = "redis")]
-pub(crate) use kept::recalled;
+pub(crate) use kept::{Recalled, recalled};
 #[cfg(feature = "metrics")]
 pub use meters::describe_metrics;
 pub(crate) use waiting::{

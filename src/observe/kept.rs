@@ -6,14 +6,31 @@ use crate::path::TreePath;
 use crate::request::Kind;
 use crate::sync::contain;
 
-/// Another client has had recalled what is in the way of a lock of this kind: so many that nobody
-/// used go back, and so many are in use.
-pub(crate) fn recalled(path: &TreePath, kind: Kind, given_back: usize, in_use: usize) {
-    let outcome = match (given_back, in_use) {
-        (0, 0) => "gone",
-        (_, 0) => "given_back",
-        _ => "in_use",
-    };
+/// What is in the way of a recalled lock.
+#[derive(Clone, Copy)]
+pub(crate) struct Recalled {
+    /// How many that nobody used go back.
+    pub(crate) given_back: usize,
+    /// How many become just what is held below them.
+    pub(crate) exchanged: usize,
+    /// How many are in use.
+    pub(crate) in_use: usize,
+}
+
+impl Recalled {
+    fn outcome(self) -> &'static str {
+        match self {
+            Self { in_use: 1.., .. } => "in_use",
+            Self { exchanged: 1.., .. } => "exchanged",
+            Self { given_back: 1.., .. } => "given_back",
+            _ => "gone",
+        }
+    }
+}
+
+/// Another client has had recalled what is in the way of a lock of this kind.
+pub(crate) fn recalled(path: &TreePath, kind: Kind, recalled: Recalled) {
+    let outcome = recalled.outcome();
     contain(|| meters::recalled(outcome));
-    contain(|| spans::recalled(path, kind, outcome, given_back, in_use));
+    contain(|| spans::recalled(path, kind, outcome, recalled));
 }

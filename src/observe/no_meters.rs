@@ -48,6 +48,8 @@ pub(crate) fn reconnected() {}
 #[inline]
 pub(crate) fn kept(_: bool) {}
 
+pub(crate) fn exchanged() {}
+
 pub(crate) struct Recall;
 
 impl Recall {

@@ -24,4 +24,5 @@ pub(super) fn reconnected(_: &str) {}
 
 pub(super) fn moved(_: &str, _: &str, _: &str) {}
 
-pub(super) fn recalled(_: &TreePath, _: Kind, _: &str, _: usize, _: usize) {}
+#[cfg(feature = "redis")]
+pub(super) fn recalled(_: &TreePath, _: Kind, _: &str, _: super::Recalled) {}

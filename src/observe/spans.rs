@@ -99,7 +99,8 @@ pub(super) fn moved(server: &str, from: &str, to: &str) {
 }
 
 #[cfg(feature = "redis")]
-pub(super) fn recalled(path: &TreePath, kind: crate::request::Kind, outcome: &str, given_back: usize, in_use: usize) {
+pub(super) fn recalled(path: &TreePath, kind: crate::request::Kind, outcome: &str, recalled: super::Recalled) {
+    let super::Recalled { given_back, exchanged, in_use } = recalled;
     tracing::debug!(
         target: RECALL,
         %path,
@@ -107,6 +108,7 @@ pub(super) fn recalled(path: &TreePath, kind: crate::request::Kind, outcome: &st
         scope = %kind.scope,
         store = Store::Redis.name(),
         given_back,
+        exchanged,
         in_use,
         outcome,
         "somebody else wants what may be kept here"

@@ -7,7 +7,7 @@
 pub struct KeptLocks {
     /// How many locks are kept now that nobody uses.
     pub kept: usize,
-    /// How many were taken again without a request.
+    /// How many were taken again, or below one that is kept, without a request.
     pub hits: u64,
     /// How many were asked for, though they might have been kept: without a lease of their own, and
     /// not as a set.
@@ -16,4 +16,7 @@ pub struct KeptLocks {
     pub recalls: u64,
     /// How many kept locks went back since somebody else wanted them.
     pub given_back: u64,
+    /// How many kept locks became those that were held below them, since somebody else wanted a
+    /// part of them, or more was done with one of those than to release it.
+    pub exchanges: u64,
 }

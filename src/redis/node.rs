@@ -99,6 +99,9 @@ impl RedisNode {
 
     pub(super) fn release(&self, grant: &RedisGrant) -> Result<(), LockError> {
         let engine = self.holder(grant)?;
+        if keeping::below::leave(&engine.client, &grant.lock, &self.target) {
+            return Ok(());
+        }
         if !grant.ends && keeping::keep(&engine.client, &grant.lock, &self.target, grant.kind) {
             return Ok(());
         }
@@ -115,6 +118,7 @@ impl RedisNode {
         if grant.lock.is_detached() {
             return caller::refresh_detached(engine, &grant.lock, length);
         }
+        keeping::below::own(&engine.client, &grant.lock)?;
         let renews = length.is_none() && !grant.ends;
         caller::refresh(engine, &grant.lock, length, renews)
     }
@@ -124,7 +128,7 @@ impl RedisNode {
         if grant.kind.mode == Mode::Shared {
             return Ok(());
         }
-        keeping::settle(&engine.client, &grant.lock);
+        keeping::settle(&engine.client, &grant.lock)?;
         let (is_shared, result) = caller::downgrade(engine, &grant.lock);
         if is_shared {
             grant.kind.mode = Mode::Shared;
@@ -143,14 +147,14 @@ impl RedisNode {
     /// By this process's own deadline, also of a detached lock, whose end others may have set.
     pub(super) fn remaining(&self, grant: &RedisGrant) -> Duration {
         match self.holder(grant) {
-            Ok(_) => until(grant.lock.deadline()),
+            Ok(_) => until(grant.lock.latest_deadline()),
             Err(_) => Duration::ZERO,
         }
     }
 
     pub(super) fn detach(&self, grant: &RedisGrant) -> Result<(LeaseToken, RedisGrant), LockError> {
         let engine = self.holder(grant)?;
-        keeping::settle(&engine.client, &grant.lock);
+        keeping::settle(&engine.client, &grant.lock)?;
         let (lock, kind) = caller::detach(engine, &grant.lock, &self.target, grant.kind)?;
         Ok((lock.token.as_str().into(), RedisGrant::detached(lock, kind)))
     }

@@ -16,6 +16,7 @@
 //! * `confirm.rs`: grants that replicas are to have before anybody is given them
 //! * `agenda.rs`: what is due when: renewals, heartbeats, losses, releases that failed
 //! * `keep.rs`: locks that nobody uses, and that are kept until somebody else wants them
+//! * `exchange.rs`: how a kept lock becomes those that are held below it
 //! * `message.rs`: the messages in a mailbox
 //!
 //! # Invariants
@@ -41,6 +42,7 @@ pub(super) mod agenda;
 pub(super) mod calls;
 pub(super) mod change;
 pub(super) mod confirm;
+pub(super) mod exchange;
 pub(super) mod held;
 pub(super) mod keep;
 pub(super) mod keys;

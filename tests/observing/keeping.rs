@@ -77,3 +77,16 @@ fn a_recall_of_what_is_in_use_is_told() {
     waits.ends();
     assert!(returns(&mut seen).is_empty(), "it has gone back as any lock does");
 }
+
+#[test]
+fn an_exchange_is_told_counted_and_timed() {
+    let (mut seen, (store, other)) = (Seen::from_now(), pair());
+    drop(store.lock("a").unwrap());
+    let below = store.lock("a/x").unwrap();
+    assert_eq!(requests(&mut seen, "hit"), 1);
+    drop(other.lock("a/y").unwrap());
+    recall(&mut seen, "exchanged").says(&[("given_back", "0"), ("exchanged", "1"), ("in_use", "0")]);
+    seen.until("the exchange is timed", |seen| returns(seen).len() == 1);
+    assert_eq!(seen.count("mutextree_kept_exchanges_total", &[]), 1);
+    drop(below);
+}

@@ -154,7 +154,7 @@ const LABELS: [(&str, &[&str]); 4] = [
     ("scope", &["subtree", "node"]),
     ("outcome", &OUTCOMES),
 ];
-const OUTCOMES: [&str; 13] = [
+const OUTCOMES: [&str; 14] = [
     "acquired",
     "would_block",
     "timed_out",
@@ -166,6 +166,7 @@ const OUTCOMES: [&str; 13] = [
     "hit",
     "miss",
     "given_back",
+    "exchanged",
     "in_use",
     "gone",
 ];

@@ -8,6 +8,8 @@ use mutextree::{LockError, LockStore, OwnedTreeMutexGuard, RedisStore};
 use crate::server::{Server, new_tree_with, shared, tree_of};
 use crate::{checker, tasks};
 
+mod below;
+
 const SOON: Duration = Duration::from_secs(10);
 const LONG: Duration = Duration::from_secs(600);
 

@@ -59,7 +59,7 @@ pub(in crate::redis) async fn acquire_async(members: Members<'_>, place: Place) 
 
 /// Whether one call does for all of them: they were taken here, by threads, as a set is.
 fn is_one_call(members: Members<'_>, grants: &[RedisGrant]) -> bool {
-    let plain = |grant: &RedisGrant| grant.is_ours() && !grant.lock.is_detached();
+    let plain = |grant: &RedisGrant| grant.is_ours() && !grant.lock.is_detached() && !grant.lock.is_guest();
     members.len() == grants.len() && (2..=MOST).contains(&grants.len()) && grants.iter().all(plain)
 }
 

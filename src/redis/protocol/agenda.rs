@@ -137,6 +137,13 @@ impl<W: Clone> Agenda<W> {
         self.keep(lock, Stage::Held { renewing: false }, due);
     }
 
+    /// It was below a kept lock, and is one of its own: it is renewed at once.
+    pub(in crate::redis) fn became_own(&mut self, lock: &Lock, now: u64) {
+        if let Some(kept) = self.kept.get_mut(&lock.number) {
+            (kept.due, self.next) = (now, 0);
+        }
+    }
+
     /// Its holder has set another deadline.
     pub(in crate::redis) fn reschedule(&mut self, lock: &Lock) {
         if let Some(kept) = self.kept.get_mut(&lock.number) {
@@ -201,11 +208,13 @@ impl<W: Clone> Agenda<W> {
         }
     }
 
-    /// What is held in the way of a lock of this kind.
+    /// What is held in the way of a lock of this kind, by users, and known to the server.
     pub(in crate::redis) fn in_the_way(&self, path: &TreePath, kind: Kind) -> Vec<Arc<Lock>> {
         let held = self.kept.values().filter(|kept| matches!(kept.stage, Stage::Held { .. })).map(|kept| &kept.lock);
         let is_in_the_way = |lock: &&Arc<Lock>| {
-            keys::kind(lock.kind().into()).is_some_and(|its| conflicts((path, kind), (&lock.path, its)))
+            let is_below = lock.is_guest() && !lock.renews();
+            let of_user = !is_below && !lock.is_unused();
+            of_user && keys::kind(lock.kind().into()).is_some_and(|its| conflicts((path, kind), (&lock.path, its)))
         };
         held.filter(is_in_the_way).cloned().collect()
     }
@@ -272,6 +281,9 @@ impl<W: Clone> Agenda<W> {
                     }
                     let deadline = lock.deadline();
                     next = next.min(deadline);
+                    if lock.is_guest() && !lock.renews() {
+                        kept.due = deadline; // which may be a later one of the lock above
+                    }
                     if lock.renews() && room.renewals {
                         let soon = if *renewing || !renews { 0 } else { lock.lease / 12 };
                         if kept.due <= now.saturating_add(soon) {

@@ -27,8 +27,8 @@ mod sets;
 pub(in crate::redis) use changes::Changed;
 pub(super) use changes::{Attempt, narrow, upgrade, widen};
 pub(in crate::redis) use greeting::{Greeted, hello};
-pub(super) use keeping::give_back;
 pub(in crate::redis) use keeping::in_use;
+pub(super) use keeping::{exchange, give_back};
 pub(in crate::redis) use listing::{Cursor, Entry, Listed, break_lock, list};
 pub(super) use refresh::{Extent, refresh};
 pub(in crate::redis) use refresh::{Found, Refreshed};
@@ -152,12 +152,12 @@ fn add_fields(mut call: Call, target: &Target, token: &str) -> Call {
 
 /// The part of a lock's record that its client writes: it names the client, and the owner.
 pub(super) fn about(lock: &Lock, target: &Target, client: &str, timing: &Timing) -> Vec<u8> {
-    about_text(lock, target.text(), client, timing)
+    about_with(lock, target.text(), client, timing.claim_window())
 }
 
-fn about_text(lock: &Lock, path: &[u8], client: &str, timing: &Timing) -> Vec<u8> {
+fn about_with(lock: &Lock, path: &[u8], client: &str, claim: u64) -> Vec<u8> {
     let owner = lock.owner.as_ref().map_or("", Owner::as_str);
-    let mut about = format!("{},{},{client},{},{owner}", lock.lease, timing.claim_window(), owner.len()).into_bytes();
+    let mut about = format!("{},{claim},{client},{},{owner}", lock.lease, owner.len()).into_bytes();
     about.extend_from_slice(path);
     about
 }

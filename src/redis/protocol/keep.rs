@@ -3,7 +3,8 @@
 //!
 //! A **cover** is a lock that the server has granted to this process. It has one user, or none.
 //! One without a user is **kept**. A **recall** is a message from the server: somebody wants a
-//! lock, and something that this client may keep is in conflict with it.
+//! lock, and something that this client may keep is in conflict with it. A kept cover of a subtree
+//! also serves locks below it, several at a time: `below.rs` (K7 to K12).
 //!
 //! | state of a cover | next | by |
 //! |---|---|---|
@@ -68,6 +69,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::exchange::Exchange;
 use super::keys::{self, Target};
 use super::lock::{Lend, Lock};
 use super::timing::Timing;
@@ -93,6 +95,12 @@ pub(in crate::redis) struct Keep {
     /// By path, as the scripts write it: so what is below a node lies in one range.
     kept: BTreeMap<Box<[u8]>, Vec<Kept>>,
     count: usize,
+    /// How many of them are hosts.
+    hosts: usize,
+    /// Hosts that are being exchanged.
+    exchanged: Vec<Exchanged>,
+    /// Exchanges that have begun, and that nobody has taken to send.
+    begun: Vec<Exchange>,
     /// The latest recalls, and how many there have been.
     recalls: VecDeque<(TreePath, Kind)>,
     recalled: u64,
@@ -108,6 +116,8 @@ struct Kept {
     kind: Kind,
     /// When its last user let go.
     since: u64,
+    /// Who is below it. With any it is a host.
+    guests: Vec<Guest>,
 }
 
 /// What somebody who wants a lock finds.
@@ -128,6 +138,9 @@ impl Keep {
             idle,
             kept: BTreeMap::new(),
             count: 0,
+            hosts: 0,
+            exchanged: Vec::new(),
+            begun: Vec::new(),
             recalls: VecDeque::new(),
             recalled: 0,
             hot: BTreeMap::new(),
@@ -135,15 +148,15 @@ impl Keep {
         }
     }
 
-    /// How many locks are kept.
+    /// How many locks are kept, and not hosts.
     pub(in crate::redis) fn count(&self) -> usize {
-        self.count
+        self.count - self.hosts
     }
 
-    /// Whether the lock with this token is kept.
+    /// Whether the lock with this token is kept, and not a host.
     pub(in crate::redis) fn has(&self, token: &str, path: &TreePath) -> bool {
         let all = self.kept.get(&*keys::encode(path));
-        all.is_some_and(|all| all.iter().any(|kept| kept.lock.token == token))
+        all.is_some_and(|all| all.iter().any(|kept| kept.lock.token == token && kept.guests.is_empty()))
     }
 
     /// How many recalls there have been: noted by whoever is about to ask for a lock.
@@ -161,15 +174,11 @@ impl Keep {
         now: u64,
     ) -> Found {
         let Some(all) = self.kept.get_mut(target.text()) else { return Found::Nothing };
-        let Some(at) = all.iter().position(|it| it.kind == kind && it.lock.owner.as_ref() == owner) else {
-            return Found::Nothing;
-        };
+        let is_it = |it: &Kept| it.kind == kind && it.lock.owner.as_ref() == owner && it.guests.is_empty();
+        let Some(at) = all.iter().position(is_it) else { return Found::Nothing };
         let lock = &all[at].lock;
-        let lasts = lock.is_held(now) && lock.deadline() > now.saturating_add(lock.lease / 4);
-        // The first time for which it was granted may have been a claim window.
-        let most = lock.lease.min(timing.claim_window()) / 2;
-        let lend = match lasts {
-            true => lock.lend(kind.mode == Mode::Exclusive, self.recalled, most, now),
+        let lend = match lasts(lock, now) {
+            true => lock.lend(kind.mode == Mode::Exclusive, self.recalled, most(lock, timing), now),
             false => Lend::Never,
         };
         if lend == Lend::Soon {
@@ -206,7 +215,7 @@ impl Keep {
             return false;
         }
         lock.let_go(now);
-        let kept = Kept { lock: lock.clone(), kind, since: now };
+        let kept = Kept { lock: lock.clone(), kind, since: now, guests: Vec::new() };
         match self.kept.get_mut(target.text()) {
             Some(all) => all.push(kept),
             None => _ = self.kept.insert(target.text().into(), vec![kept]),
@@ -242,21 +251,22 @@ impl Keep {
             }
             back.extend(taken);
         }
-        back
+        self.go_back(back)
     }
 
     /// Messages may have been lost: all that is kept goes back, and nothing that is in use is kept.
     pub(in crate::redis) fn recall_all(&mut self) -> Vec<Arc<Lock>> {
         self.recalled += 1 + REMEMBERED as u64;
         self.recalls.clear();
-        self.drain_all(|_| true)
+        let all = self.drain_all(|_| true);
+        self.go_back(all)
     }
 
     /// Somebody has ended the lock with this number, if it was granted with this fencing token or
     /// lent with it.
     pub(in crate::redis) fn broken(&mut self, number: u64, fencing_token: u64) {
-        for lock in self.drain_all(|it| it.lock.number == number && it.lock.has_had(fencing_token)) {
-            lock.lose();
+        for kept in self.drain_all(|it| it.lock.number == number && it.lock.has_had(fencing_token)) {
+            kept.lose();
         }
     }
 
@@ -264,39 +274,47 @@ impl Keep {
     pub(in crate::redis) fn idle(&mut self, now: u64) -> Vec<Arc<Lock>> {
         let idle = self.idle;
         self.hot.retain(|_, (until, length)| *until + 8 * *length > now);
-        self.drain_all(|it| it.since.saturating_add(idle) <= now || it.lock.deadline() <= now)
+        let is_over = |it: &Kept| it.since.saturating_add(idle) <= now || it.lock.deadline() <= now;
+        let all = self.drain_all(|it| it.guests.is_empty() && is_over(it));
+        self.go_back(all)
     }
 
     /// When something will have been kept for long enough, if nobody takes it.
     pub(in crate::redis) fn next(&self) -> Option<u64> {
         let due = |it: &Kept| it.since.saturating_add(self.idle).min(it.lock.deadline());
-        self.kept.values().flatten().map(due).min()
+        self.kept.values().flatten().filter(|it| it.guests.is_empty()).map(due).min()
     }
 
     /// The store is gone.
     pub(in crate::redis) fn end(&mut self) -> Vec<Arc<Lock>> {
         self.is_over = true;
-        self.drain_all(|_| true)
+        let all = self.drain_all(|_| true);
+        self.go_back(all)
     }
 
-    fn drain(&mut self, node: &[u8], which: impl Fn(&Kept) -> bool) -> Vec<Arc<Lock>> {
+    fn drain(&mut self, node: &[u8], which: impl Fn(&Kept) -> bool) -> Vec<Kept> {
         let Some(all) = self.kept.get_mut(node) else { return Vec::new() };
-        let taken: Vec<_> = all.extract_if(.., |it| which(it)).map(|it| it.lock).collect();
-        self.count -= taken.len();
+        let taken: Vec<_> = all.extract_if(.., |it| which(it)).collect();
         if all.is_empty() {
             self.kept.remove(node);
         }
+        self.taken(&taken);
         taken
     }
 
-    fn drain_all(&mut self, which: impl Fn(&Kept) -> bool) -> Vec<Arc<Lock>> {
+    fn drain_all(&mut self, which: impl Fn(&Kept) -> bool) -> Vec<Kept> {
         let mut taken = Vec::new();
         self.kept.retain(|_, all| {
-            taken.extend(all.extract_if(.., |it| which(it)).map(|it| it.lock));
+            taken.extend(all.extract_if(.., |it| which(it)));
             !all.is_empty()
         });
-        self.count -= taken.len();
+        self.taken(&taken);
         taken
+    }
+
+    fn taken(&mut self, taken: &[Kept]) {
+        self.count -= taken.len();
+        self.hosts -= taken.iter().filter(|it| !it.guests.is_empty()).count();
     }
 
     /// A node was recalled (K4).
@@ -313,5 +331,20 @@ impl Keep {
     }
 }
 
+/// Whether it is worth lending: a quarter of its lease is left (K1).
+fn lasts(lock: &Lock, now: u64) -> bool {
+    lock.is_held(now) && lock.deadline() > now.saturating_add(lock.lease / 4)
+}
+
+/// How many fencing tokens are surely its own (K5). The first time for which it was granted may
+/// have been a claim window.
+fn most(lock: &Lock, timing: &Timing) -> u64 {
+    lock.lease.min(timing.claim_window()) / 2
+}
+
+mod below;
 #[cfg(test)]
 mod tests;
+
+pub(in crate::redis) use below::Below;
+use below::{Exchanged, Guest};

@@ -38,6 +38,8 @@ pub(in crate::redis) struct Lock {
     pub(in crate::redis) lease: u64,
     /// If it is the first member of a set: the others, which are asked for with it.
     others: Box<[Arc<Self>]>,
+    /// Whether it was taken below a kept lock (`keep/below.rs`).
+    is_guest: bool,
     /// Until when it is held; 0 before it is, and for good after it was lost. Changed only under
     /// `state`.
     deadline: AtomicU64,
@@ -45,7 +47,7 @@ pub(in crate::redis) struct Lock {
     state: Mutex<State>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct State {
     /// Whether its lease renews itself.
     renews: bool,
@@ -72,6 +74,8 @@ struct State {
     raises: u64,
     /// What decides whether it may be kept (`keep.rs`).
     keeping: Keeping,
+    /// The kept lock that it is below, while it is.
+    host: Option<Arc<Lock>>,
 }
 
 impl State {
@@ -128,6 +132,7 @@ impl Lock {
             drawn: 0,
             raises: 0,
             keeping: Keeping::default(),
+            host: None,
         };
         Self {
             number,
@@ -136,6 +141,7 @@ impl Lock {
             owner,
             lease,
             others: Box::default(),
+            is_guest: false,
             deadline: AtomicU64::new(0),
             fencing_token: AtomicU64::new(0),
             state: Mutex::new(state),
@@ -164,14 +170,14 @@ impl Lock {
         if deadline == 0 {
             return false;
         }
-        let _state = self.state.lock();
-        self.expire(now)
+        let state = self.state.lock();
+        self.expire(&state, now)
     }
 
     /// Under `state`. Returns whether it is held.
-    fn expire(&self, now: u64) -> bool {
+    fn expire(&self, state: &State, now: u64) -> bool {
         if self.deadline() <= now {
-            self.set(0);
+            self.set(if self.deadline() > 0 { state.deadline_of_host(now) } else { 0 });
         }
         self.deadline() != 0
     }
@@ -226,7 +232,7 @@ impl Lock {
         let moved = Self::with_token(self.number, self.token.clone(), path, self.owner.clone(), self.lease);
         moved.fencing_token.store(fencing_token, Ordering::Relaxed);
         moved.set(self.deadline());
-        *moved.state.lock() = *state;
+        *moved.state.lock() = state.clone();
         moved.state.lock().was_raised(fencing_token);
         moved.never_keep();
         moved
@@ -298,7 +304,7 @@ impl Lock {
         state.longest = state.longest.max(length);
         // A renewal would undo it. One that sets at least the full lease is not undone by one.
         state.renews &= length >= self.lease;
-        if self.expire(now) {
+        if self.expire(&state, now) {
             self.set(self.deadline().min(now.saturating_add(length)).max(1));
         }
         state.version
@@ -308,7 +314,7 @@ impl Lock {
     /// `deadline`. `false` if it was lost meanwhile (P2).
     pub(super) fn was_set(&self, version: u64, deadline: u64, renews: bool, now: u64) -> bool {
         let mut state = self.state.lock();
-        if !self.expire(now) {
+        if !self.expire(&state, now) {
             return false;
         }
         if state.version == version {
@@ -323,7 +329,7 @@ impl Lock {
     /// if it was lost meanwhile.
     pub(super) fn renewed(&self, epoch: u64, deadline: u64, now: u64) -> bool {
         let state = self.state.lock();
-        if !self.expire(now) {
+        if !self.expire(&state, now) {
             return false;
         }
         if state.epoch() == epoch && state.renews {
@@ -365,6 +371,7 @@ impl Lock {
     }
 }
 
+mod below;
 mod lent;
 #[cfg(test)]
 mod tests;

@@ -25,6 +25,7 @@ pub(in crate::redis) enum Script {
     Probe,
     GiveBack,
     InUse,
+    Exchange,
 }
 
 macro_rules! text {
@@ -44,7 +45,7 @@ macro_rules! whole {
 }
 
 impl Script {
-    pub(in crate::redis) const ALL: [Self; 19] = [
+    pub(in crate::redis) const ALL: [Self; 20] = [
         Self::Acquire,
         Self::Release,
         Self::AcquireSet,
@@ -64,6 +65,7 @@ impl Script {
         Self::Probe,
         Self::GiveBack,
         Self::InUse,
+        Self::Exchange,
     ];
 
     pub(in crate::redis) fn text(self) -> &'static str {
@@ -96,6 +98,7 @@ impl Script {
             Self::Probe => text!(" flags=allow-oom", "prelude.lua", "probe.lua"),
             Self::GiveBack => whole!(" flags=allow-oom", "give_back.lua"),
             Self::InUse => whole!(" flags=allow-oom", "in_use.lua"),
+            Self::Exchange => whole!(" flags=allow-oom", "exchange.lua"),
         }
     }
 }

@@ -32,7 +32,7 @@ use crate::request::{Kind, Request, Wait};
 /// before. If it is not known whether the server has done it, the lock is lost.
 pub(in crate::redis) fn narrow(engine: &Engine, lock: &Arc<Lock>, to: &[&Target]) -> Result<Vec<Arc<Lock>>, LockError> {
     let client = &*engine.client;
-    settle(client, lock);
+    settle(client, lock)?;
     let kept = to.iter().map(|&target| (client.new_part(lock, target), target.clone())).collect();
     let narrow = Narrow::new(lock, kept, &client.name, &client.timing, clock());
     // Nobody renews it from now on: to be told that there is no such lock would be to lose it.
@@ -95,7 +95,7 @@ pub(in crate::redis) fn widen(
 
 fn try_widen(engine: &Engine, lock: &Arc<Lock>, target: &Target, kind: Kind) -> Result<Arc<Lock>, LockError> {
     let client = &*engine.client;
-    settle(client, lock);
+    settle(client, lock)?;
     let until = clock() + RECALL;
     let mut widen = Widen::new(lock, target, kind, &client.name, &client.timing);
     let mut asked = 0;
@@ -148,7 +148,7 @@ pub(in crate::redis) fn upgrade(
     if let Some(agents) = &engine.client.agents {
         agents.upgrades(lock, Asks::thread(place));
     }
-    settle(&engine.client, lock);
+    settle(&engine.client, lock)?;
     let inbox = Arc::new(Inbox::of_thread());
     let (mut waiting, mut request) = (None, Request::new(kind));
     request.owner.clone_from(&lock.owner);

@@ -108,6 +108,12 @@ impl Client {
         Arc::new(lock)
     }
 
+    /// A lock that is taken below a kept one.
+    pub(super) fn new_below(&self, target: &Target, request: &Request) -> Lock {
+        let number = self.last_number.fetch_add(1, Ordering::Relaxed) + 1;
+        Lock::new(number, &self.name, target.path.clone(), request.owner.clone(), self.timing.lease)
+    }
+
     fn lock(&self, target: &Target, request: &Request) -> Lock {
         let lease = request.lease.map_or(self.timing.lease, micros);
         let number = self.last_number.fetch_add(1, Ordering::Relaxed) + 1;

@@ -7,6 +7,7 @@
 //! (P6).
 
 use super::client::Client;
+use super::keeping;
 use super::lanes::Lanes;
 use crate::observe::meters::{self, RoundTrip};
 use crate::redis::clock::clock;
@@ -38,7 +39,14 @@ pub(super) fn run(client: &Arc<Client>) {
     while let Some(work) = client.next_work(room) {
         for lock in work.lost {
             lock.lose();
-            client.tell_loss(&lock);
+            if lock.is_unused() {
+                keeping::below::lost(client, &lock); // and whoever is below it is told
+            } else {
+                client.tell_loss(&lock);
+            }
+            if lock.is_guest() {
+                lock.doubt(); // its exchange may be under way
+            }
             // Its grant on the server ends by itself, but sooner is better.
             client.agenda(|agenda| agenda.give_up(Release::of_unwanted(lock), clock()));
         }

@@ -11,20 +11,25 @@ use std::time::Duration;
 
 use super::client::Client;
 use crate::deadlock::Asks;
-use crate::observe;
+use crate::error::LockError;
 use crate::observe::meters::{self, Recall};
+use crate::observe::{self, Recalled};
 use crate::path::TreePath;
 use crate::redis::clock::{clock, until};
 use crate::redis::error::Failure;
 use crate::redis::kept::KeptLocks;
 use crate::redis::primitives::{Arc, AtomicU64, Condvar, Mutex, Ordering};
 use crate::redis::protocol::calls::{self, Answered, Released};
-use crate::redis::protocol::keep::{Found, Keep};
+use crate::redis::protocol::exchange::Exchange;
+use crate::redis::protocol::keep::{Below, Found, Keep};
 use crate::redis::protocol::keys::Target;
 use crate::redis::protocol::lock::Lock;
 use crate::redis::protocol::release::{Outcome, Release};
+use crate::redis::protocol::script::Call;
 use crate::redis::wire::Connection;
 use crate::request::{Kind, Request};
+
+pub(in crate::redis) mod below;
 
 /// As many locks go into one call.
 const BATCH: usize = 64;
@@ -34,6 +39,8 @@ const LOOKS: u64 = 1_000;
 pub(in crate::redis) struct Keeping {
     state: Mutex<State>,
     changed: Condvar,
+    /// An exchange was answered.
+    exchanged: Condvar,
     counts: Counts,
 }
 
@@ -43,8 +50,10 @@ struct State {
     back: Vec<Arc<Lock>>,
     /// Recalled, and in use.
     in_use: Vec<Arc<Lock>>,
-    /// Those recalls that something of `back` is in the way of.
+    /// Those recalls that something of `back`, or of `exchanges`, is in the way of.
     recalls: Vec<Recall>,
+    /// Kept locks to become those that are held below them: when they are due.
+    exchanges: Vec<(u64, Exchange)>,
     /// Whether the thread sleeps until there is something to do.
     sleeps: bool,
 }
@@ -56,6 +65,7 @@ struct Counts {
     misses: AtomicU64,
     recalls: AtomicU64,
     given_back: AtomicU64,
+    exchanges: AtomicU64,
 }
 
 fn count(what: &AtomicU64, by: usize) {
@@ -64,9 +74,15 @@ fn count(what: &AtomicU64, by: usize) {
 
 impl Keeping {
     pub(super) fn new(idle: u64) -> Self {
-        let state =
-            State { keep: Keep::new(idle), back: Vec::new(), in_use: Vec::new(), recalls: Vec::new(), sleeps: false };
-        Self { state: Mutex::new(state), changed: Condvar::new(), counts: Counts::default() }
+        let state = Mutex::new(State {
+            keep: Keep::new(idle),
+            back: Vec::new(),
+            in_use: Vec::new(),
+            recalls: Vec::new(),
+            exchanges: Vec::new(),
+            sleeps: false,
+        });
+        Self { state, changed: Condvar::new(), exchanged: Condvar::new(), counts: Counts::default() }
     }
 
     /// Starts the thread. Without one nothing can be given back in time.
@@ -103,6 +119,7 @@ impl Keeping {
             misses: read(&self.counts.misses),
             recalls: read(&self.counts.recalls),
             given_back: read(&self.counts.given_back),
+            exchanges: read(&self.counts.exchanges),
         }
     }
 
@@ -115,19 +132,23 @@ impl Keeping {
     pub(super) fn recalled(&self, client: &Client, path: &TreePath, kind: Kind) {
         count(&self.counts.recalls, 1);
         let recall = Recall::begin();
-        let back = self.state.lock().keep.recall(path, kind, clock());
+        let mut state = self.state.lock();
+        let before = state.keep.exchanging();
+        let back = state.keep.recall(path, kind, clock());
+        let exchanged = state.keep.exchanging() - before;
+        drop(state);
         count(&self.counts.given_back, back.len());
         let in_use = client.agenda(|agenda| agenda.in_the_way(path, kind));
-        let counts = (back.len(), in_use.len());
+        let recalled = Recalled { given_back: back.len(), exchanged, in_use: in_use.len() };
         let mut state = self.state.lock();
-        if !back.is_empty() {
+        if !back.is_empty() || exchanged > 0 {
             state.recalls.push(recall);
         }
         state.back.extend(back);
         state.in_use.extend(in_use);
         self.wake(&mut state);
         drop(state);
-        observe::recalled(path, kind, counts.0, counts.1);
+        observe::recalled(path, kind, recalled);
     }
 
     /// Somebody has ended a lock.
@@ -149,14 +170,16 @@ impl Keeping {
         let mut state = self.state.lock();
         let mut all = state.keep.end();
         all.append(&mut state.back);
+        below::begin(client, &mut state);
         drop(state);
         for batch in all.chunks(BATCH) {
             give_back(client, batch, |release| client.call(&release.call(&client.timing), deadline));
         }
+        below::end(self, client, deadline);
     }
 }
 
-/// Takes a kept lock, if there is the one that is wanted. `asks` is who asks, where deadlocks are
+/// Takes a kept lock, if there is the one that is wanted, or one below it. `asks` is who asks, where deadlocks are
 /// looked for.
 pub(in crate::redis) fn take(
     client: &Client,
@@ -190,7 +213,27 @@ pub(in crate::redis) fn take(
                 keeping.wake(&mut state);
                 break;
             }
-            Found::Nothing => break,
+            Found::Nothing => match below::take(client, &mut state, target, request) {
+                Below::It { lock, .. } => {
+                    drop(state);
+                    if let Some(agents) = &client.agents {
+                        agents.asks(&lock, [request], &asks());
+                    }
+                    count(&keeping.counts.hits, 1);
+                    meters::kept(true);
+                    return Some(lock);
+                }
+                Below::Soon => {
+                    drop(state);
+                    std::hint::spin_loop();
+                }
+                Below::Spent(lock) => {
+                    state.back.push(lock);
+                    keeping.wake(&mut state);
+                    break;
+                }
+                Below::Nothing => break,
+            },
         }
     }
     count(&keeping.counts.misses, 1);
@@ -220,17 +263,22 @@ pub(in crate::redis) fn keep(client: &Client, lock: &Arc<Lock>, target: &Target,
     false
 }
 
-/// Before a lock becomes something else: the server draws greater fencing tokens than its user has,
-/// and it is not kept any more.
-pub(in crate::redis) fn settle(client: &Client, lock: &Lock) {
+/// Before a lock becomes something else: the server has it, and draws greater fencing tokens than
+/// its user has, and it is not kept any more.
+///
+/// # Errors
+/// If the server does not answer in time, and it is below a kept lock. Then it is held as before.
+pub(in crate::redis) fn settle(client: &Client, lock: &Lock) -> Result<(), LockError> {
     if client.keeping.is_none() {
-        return;
+        return Ok(());
     }
+    below::own(client, lock)?;
     lock.never_keep();
     if lock.was_lent() {
         let call = calls::in_use(std::iter::once(lock), &client.timing);
         let _ = super::caller::twice::<Answered>(client, &call);
     }
+    Ok(())
 }
 
 /// Whether the server has them back. If not the agenda goes on with it.
@@ -254,9 +302,19 @@ fn give_back(client: &Client, batch: &[Arc<Lock>], send: impl FnOnce(&Release) -
 fn run(client: &Arc<Client>) {
     let Some(keeping) = &client.keeping else { return };
     let mut connection: Option<Connection> = None;
-    while let Some((back, in_use, recalls)) = next(client, keeping) {
+    while let Some(Work { mut back, in_use, recalls, exchanges }) = next(client, keeping) {
+        let mut failed: Option<Failure> = None;
+        for exchange in exchanges {
+            // After a failure the rest fails with it, and is sent again a little later.
+            let send = |call: &Call, deadline| {
+                let answer = failed.clone().map_or_else(|| client.call_over(&mut connection, call, deadline), Err);
+                failed = answer.as_ref().err().cloned();
+                answer
+            };
+            back.extend(keeping.send(client, exchange, send));
+        }
         let deadline = clock() + client.timing.release_limit();
-        let mut are_back = true;
+        let mut are_back = failed.is_none();
         for batch in back.chunks(BATCH) {
             are_back &= give_back(client, batch, |release| {
                 client.call_over(&mut connection, &release.call(&client.timing), deadline)
@@ -275,11 +333,20 @@ fn run(client: &Arc<Client>) {
     }
 }
 
-type Locks = Vec<Arc<Lock>>;
+/// What the thread has to do.
+struct Work {
+    /// To be given back.
+    back: Vec<Arc<Lock>>,
+    /// To be said that they are in use.
+    in_use: Vec<Arc<Lock>>,
+    /// Those that are over once all of that is done.
+    recalls: Vec<Recall>,
+    /// To be sent.
+    exchanges: Vec<Exchange>,
+}
 
-/// Sleeps until there is something to give back, or to say: `None` once the store is gone. Returns
-/// both, and the recalls that the first is for.
-fn next(client: &Client, keeping: &Keeping) -> Option<(Locks, Locks, Vec<Recall>)> {
+/// Sleeps until there is something to do: `None` once the store is gone.
+fn next(client: &Client, keeping: &Keeping) -> Option<Work> {
     let mut state = keeping.state.lock();
     loop {
         if client.is_stopped() {
@@ -288,15 +355,15 @@ fn next(client: &Client, keeping: &Keeping) -> Option<(Locks, Locks, Vec<Recall>
         let now = clock();
         let idle = if state.keep.next().is_some_and(|next| next <= now) { state.keep.idle(now) } else { Vec::new() };
         state.back.extend(idle);
-        if !state.back.is_empty() || !state.in_use.is_empty() {
-            let state = &mut *state;
-            return Some((
-                std::mem::take(&mut state.back),
-                std::mem::take(&mut state.in_use),
-                std::mem::take(&mut state.recalls),
-            ));
+        below::begin(client, &mut state);
+        let exchanges: Vec<_> = state.exchanges.extract_if(.., |it| it.0 <= now).map(|it| it.1).collect();
+        if !state.back.is_empty() || !state.in_use.is_empty() || !exchanges.is_empty() {
+            let State { back, in_use, recalls, .. } = &mut *state;
+            let [back, in_use] = [back, in_use].map(std::mem::take);
+            return Some(Work { back, in_use, recalls: std::mem::take(recalls), exchanges });
         }
-        let next = state.keep.next().map(|next| next.max(now + LOOKS));
+        let next = state.exchanges.iter().map(|it| it.0).chain(state.keep.next()).min();
+        let next = next.map(|next| next.max(now + LOOKS));
         state.sleeps = true;
         match next {
             None => keeping.changed.wait(&mut state),

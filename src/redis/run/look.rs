@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::caller::twice;
 use super::client::{Client, store_error};
 use super::engine::Engine;
+use super::keeping;
 use crate::backend::{HeldLock, LeaseToken, WaitingLock};
 use crate::error::LockError;
 use crate::redis::clock::clock;
@@ -28,6 +29,7 @@ pub(super) struct Waiter {
 
 /// All that is held on a node, below it, and on those above; and who waits, if that is asked for.
 pub(in crate::redis) fn list(engine: &Engine, target: &Target, waiters: bool) -> Result<Snapshot, LockError> {
+    keeping::below::show(&engine.client, target)?;
     let (mut held, mut waiting) = listed(engine, target, waiters)?;
     if let Some(agents) = &engine.client.agents {
         agents.complete(&mut held, &mut waiting);

@@ -150,7 +150,9 @@ impl World<'_> {
         let dropped = if it.is_task { dropped } else { None };
         let hold = chance.magnitude(plan.hold.0, plan.hold.1);
         let hold = if chance.hits(0.05) { hold + plan.timing.lease + plan.timing.lease / 2 } else { hold };
-        Operation { place: plan.places[at as usize], kind: Kind::new(mode, scope), lease, wait, dropped, hold }
+        let (place, kind) = (plan.places[at as usize], Kind::new(mode, scope));
+        let (place, kind) = self.draw_below(process, caller, kind).unwrap_or((place, kind));
+        Operation { place, kind, lease, wait, dropped, hold }
     }
 
     fn acquire(&mut self, process: usize, caller: usize, operation: Operation) {
@@ -325,7 +327,7 @@ impl World<'_> {
             } else {
                 self.cover.see("a grant is over before its answer comes");
             }
-            let (until, may_end) = (self.now + hold, !lock.renews());
+            let (until, may_end) = (self.now + hold, !lock.renews() && !lock.is_guest());
             let judged = if judged > self.now { judged } else { 0 };
             let (lock, others) = (lock.clone(), Vec::new());
             all.push(Held {

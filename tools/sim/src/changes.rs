@@ -64,6 +64,18 @@ pub(super) fn is_part(record: &Record, gone: &[Record]) -> bool {
     })
 }
 
+/// Whether a new lock was held below one that is gone since this script, with a token that was given
+/// out there (K8).
+pub(super) fn is_below(record: &Record, gone: &[Record]) -> bool {
+    gone.iter().any(|old| match (old.claim, record.claim) {
+        (Some(host), Some(part)) => {
+            let inside = host.place == part.place || host.place.is_above(&part.place);
+            host.number == 1 && inside && old.number < record.number
+        }
+        _ => false,
+    })
+}
+
 /// Of two upgrades that conflict each would wait for the other's lock (I4).
 pub(super) fn nobody_waits_for_another(waits: &Records) -> Result<(), String> {
     let upgrades: Vec<_> = waits.iter().filter(|(token, _)| lock_of(token).is_some()).collect();

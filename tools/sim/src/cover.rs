@@ -11,7 +11,7 @@ use crate::redis::value::Value;
 
 /// What has to happen in some thousand histories, beside every kind of fault: each answer of a
 /// script, and each way on in the protocol.
-const ALL: [&str; 75] = [
+const ALL: [&str; 83] = [
     "a forgotten lock is put back",
     "a grant is over before its answer comes",
     "a grace period is open",
@@ -19,7 +19,15 @@ const ALL: [&str; 75] = [
     "a kept lock is nearly over",
     "a kept lock is recalled",
     "a kept lock was idle for long",
+    "a lock below a kept one becomes one of its own",
+    "a lock below a kept one is let go of",
     "a lock in use is recalled",
+    "a lock is given back after its exchange",
+    "a lock is taken below a kept one",
+    "a lock with others below is lost",
+    "an exchange begins",
+    "an exchange is given up",
+    "an exchange is sent again",
     "a lock is kept",
     "acquire: what is in the way may be kept, ask again",
     "what was kept is left to the agenda",

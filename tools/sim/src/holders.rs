@@ -35,6 +35,11 @@ impl World<'_> {
         if !held.others.is_empty() {
             return self.go_on_with_set(process, caller, held);
         }
+        if held.lock.is_guest() && !self.is_own(process, &held.lock) {
+            // It is a lock of its own in a moment.
+            self.set_state(process, caller, State::Holds(held));
+            return self.wake(process, caller, self.now + MILLI);
+        }
         if held.lock.was_lent() {
             // The server would have to be told its fencing token first.
             return self.give_back(process, caller, held);
@@ -197,6 +202,11 @@ impl World<'_> {
         if !held.others.is_empty() {
             return self.give_back_set(process, caller, held);
         }
+        if held.lock.is_guest() && self.leave_below(process, &held) {
+            self.note_caller(process, caller, || format!("leaves {}", Claim::new(held.place, held.kind)));
+            self.judge.ended(held.id, self.now);
+            return self.rest(process, caller);
+        }
         if self.keep_held(process, &held) {
             self.note_caller(process, caller, || format!("keeps {}", Claim::new(held.place, held.kind)));
             self.judge.ended(held.id, self.now);
@@ -298,7 +308,7 @@ impl World<'_> {
         if held.is_detached {
             return;
         }
-        let until = match held.lock.deadline() {
+        let until = match held.lock.latest_deadline() {
             0 => 0,
             deadline => self.judged(process, deadline, sent.unwrap_or(held.rests_on).max(held.rests_on)),
         };
@@ -333,7 +343,7 @@ impl World<'_> {
             if let State::Holds(held) | State::Acts { held, .. } = &mut state
                 && let Some(held) = held.find_mut(number)
             {
-                let held_still = held.lock.deadline() > 0;
+                let held_still = held.lock.latest_deadline() > 0;
                 self.sync(process, held, held_still.then_some(sent));
             }
             self.set_state(process, caller, state);

@@ -56,7 +56,16 @@ impl World<'_> {
         self.check_told(process);
         for lock in work.lost {
             lock.lose();
-            self.loss_told(process, &lock);
+            if lock.is_unused() {
+                self.cover.see("a lock with others below is lost");
+                self.processes[process].keep.iter_mut().for_each(|keep| keep.lost(&lock));
+                self.agenda(process).look_now();
+            } else {
+                self.loss_told(process, &lock);
+            }
+            if lock.is_guest() {
+                lock.doubt();
+            }
             self.agenda(process).give_up(Release::of_unwanted(lock), now);
         }
         for waiter in work.silent {
@@ -128,6 +137,7 @@ impl World<'_> {
         if answer.is_ok() {
             self.cover.see("a lease is renewed");
             batch.iter().for_each(|renewal| self.sync_lock(process, renewal.lock.number, sent));
+            self.sync_below(process);
         }
         match answer {
             Ok(refreshed) => {

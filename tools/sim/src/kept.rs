@@ -52,7 +52,8 @@ impl World<'_> {
                 self.give_back_kept(process, vec![lock]);
                 false
             }
-            Found::Soon | Found::Nothing => false,
+            Found::Soon => false,
+            Found::Nothing => self.take_below(process, caller, (place, kind), request),
         }
     }
 
@@ -127,6 +128,7 @@ impl World<'_> {
             return self.violate("a recall for one that keeps nothing".into());
         };
         let (back, in_use) = (keep.recall(path, kind, now), agenda.in_the_way(path, kind));
+        self.begin_exchanges(process);
         if !back.is_empty() {
             self.cover.see("a kept lock is recalled");
             self.give_back_kept(process, back);
@@ -141,10 +143,11 @@ impl World<'_> {
     /// Recalls may have been lost.
     pub(super) fn recall_all(&mut self, process: usize) {
         let back = self.processes[process].keep.as_mut().map(|keep| keep.recall_all()).unwrap_or_default();
+        self.begin_exchanges(process);
         self.give_back_kept(process, back);
     }
 
-    fn give_back_kept(&mut self, process: usize, locks: Vec<Arc<Lock>>) {
+    pub(super) fn give_back_kept(&mut self, process: usize, locks: Vec<Arc<Lock>>) {
         let Some(release) = Release::of_many(locks, false) else { return };
         let call = release.call(&self.plan.timing);
         self.send_kept(process, call, Purpose::Kept(release));

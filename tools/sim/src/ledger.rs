@@ -53,6 +53,8 @@ pub(super) struct Strict {
     pub(super) grace: bool,
     /// Whether everything is recounted.
     pub(super) recounts: bool,
+    /// Whether a lock may become what was held below it.
+    pub(super) exchanges: bool,
 }
 
 /// A lock that a script has granted.
@@ -192,8 +194,8 @@ impl Ledger {
                     self.greatest = self.greatest.max(record.number);
                 }
                 self.held.insert(token.to_vec(), record);
-            } else if changes::is_part(&record, &gone) {
-                self.held.insert(token.to_vec(), record);
+            } else if changes::is_part(&record, &gone) || strict.exchanges && changes::is_below(&record, &gone) {
+                self.take_part(token, record)?;
             } else {
                 let waited = waited.get(&token[..]);
                 new.push(Granted { token: token.to_vec(), window: waited.map(|it| it.window) });
@@ -254,6 +256,17 @@ impl Ledger {
             }
         }
         Ok(gone)
+    }
+
+    /// A part of a lock that is gone becomes one of its own (I3).
+    fn take_part(&mut self, token: &[u8], record: Record) -> Result<(), String> {
+        let claim = record.claim.expect("a holder has one");
+        if let Some((other, _)) = self.held.iter().find(|(_, it)| it.conflicts(claim)) {
+            return Err(format!("{} becomes {claim}, and {} is in the way (I3)", text(token), text(other)));
+        }
+        self.greatest = self.greatest.max(record.number);
+        self.held.insert(token.to_vec(), record);
+        Ok(())
     }
 
     fn draw(&mut self, what: &str, number: u64) -> Result<(), String> {

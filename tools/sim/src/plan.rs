@@ -157,6 +157,8 @@ pub(super) struct Plan {
     pub(super) changes: f64,
     /// For how long a process keeps what it does not use; 0: not at all.
     pub(super) keep: u64,
+    /// How likely a caller takes something in its process' own branch, if anything is kept.
+    pub(super) branches: f64,
     /// How likely a holder does something else before it releases.
     pub(super) acts: f64,
     /// Whether a lease may end while its holder lives: nobody sends a message about that, so
@@ -223,6 +225,7 @@ impl Plan {
             acts: chance.pick(&[0.0, 0.3, 0.6]),
             changes: Chance::new(seed, 8).pick(&[0.0, 0.3, 0.7]),
             keep: Self::draw_keep(seed),
+            branches: Chance::new(seed, 10).pick(&[0.0, 0.7, 0.95, 0.99]),
             sets: Chance::new(seed, 7).pick(&[0.0, 0.2, 0.6]),
             ends,
             dropped: chance.pick(&[0.0, 0.2, 0.5]),
@@ -232,6 +235,19 @@ impl Plan {
             recounts: false,
         }
         .with_grace()
+        .with_branches()
+    }
+
+    /// Where nearly all of what a process takes is in its own branch, most of it can be kept, and
+    /// is taken below what is kept.
+    fn with_branches(mut self) -> Self {
+        if self.keep > 0 && self.branches > 0.9 {
+            (self.leased, self.sets) = (0.0, 0.0);
+            self.hold.1 = self.hold.1.min(300 * MILLI);
+            self.callers = self.callers.max(3);
+            self.keep = self.keep.max(SECOND);
+        }
+        self
     }
 
     /// Half of the histories in which a server may forget have a grace period against that.

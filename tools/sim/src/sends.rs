@@ -7,6 +7,7 @@ use crate::redis::primitives::Arc;
 use crate::redis::protocol::acquisition::{Acquisition, Step};
 use crate::redis::protocol::agenda::{GivenUp, Renewal};
 use crate::redis::protocol::calls::{Greeted, More, Released, Reply};
+use crate::redis::protocol::exchange::Exchange;
 use crate::redis::protocol::lock::Lock;
 use crate::redis::protocol::release::{Outcome, Release};
 use crate::redis::value::Value;
@@ -41,6 +42,8 @@ pub(super) enum Purpose {
     /// What was kept, on its way back; and what is in use.
     Kept(Release),
     InUse,
+    /// A kept lock on its way to become those that are held below it.
+    Exchange(Exchange),
     /// What a call has left to do.
     More,
     /// To a server that may have forgotten what is held.
@@ -72,6 +75,7 @@ impl World<'_> {
             Purpose::Clean(given_up) => self.cleaned(process, line, given_up, answer),
             Purpose::Kept(release) => self.kept_answered(process, release, answer),
             Purpose::InUse => self.in_use_answered(process, answer),
+            Purpose::Exchange(exchange) => self.exchange_answered(process, exchange, answer),
             Purpose::Hello => {
                 if let Ok(Greeted(left)) = Reply::from_answer(answer) {
                     self.processes[process].has_greeted = true;

@@ -7,6 +7,7 @@
 //! * `sets.rs`: several locks as one: drawn, held, and judged
 //! * `changes.rs`: locks that are narrowed, widened and upgraded, and whether that is allowed
 //! * `kept.rs`: locks that nobody uses, kept until somebody else wants them
+//! * `below.rs`: locks below those
 //! * `ledger.rs`, `turns.rs`, `claim.rs`: what the server's data says, and whether that is allowed
 //! * `runner.rs`, `shrink.rs`: many histories; one that fails, made shorter
 //! * `planted.rs`: faults that are put in on purpose
@@ -15,6 +16,7 @@
 //! One seed makes one history, always the same: there is one thread, one source of chance, and
 //! nothing that depends on an address or on the order of a hash.
 
+mod below;
 mod callers;
 mod chance;
 mod changes;

@@ -28,7 +28,8 @@ impl World<'_> {
     /// A script has run.
     pub(super) fn check_call(&mut self, call: &Call, answer: &Value, server: usize, time: u64) {
         let grace = self.has_grace(server);
-        let strict = Strict { owes: owes(answer), grace, recounts: self.plan.recounts };
+        let exchanges = call.script == Script::Exchange;
+        let strict = Strict { owes: owes(answer), grace, recounts: self.plan.recounts, exchanges };
         let words = words(call);
         let time = self.tree_time(server, time);
         let given_back: Vec<&[u8]> = words.iter().skip(2).step_by(2).copied().collect();
@@ -37,6 +38,7 @@ impl World<'_> {
             Script::Release => (words.get(2), &words[1..2]),
             Script::ReleaseSet => (words.get(1), &as_one[..]),
             Script::GiveBack => (words.get(1), &given_back[..]),
+            Script::Exchange => (words.get(3), &words[1..2]),
             _ => (None, &[][..]),
         };
         let released = released.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
@@ -121,7 +123,7 @@ impl World<'_> {
         if !self.losses_told.insert(id) {
             self.violate(format!("the loss of {} is told twice (P5)", lock.path));
         }
-        if lock.renews() && !self.plan.has_faults() {
+        if (lock.renews() || lock.is_guest()) && !self.plan.has_faults() {
             self.violate(format!("nothing was wrong, and {} was lost", lock.path));
         }
         self.sync_lock(process, lock.number, self.now);
@@ -178,7 +180,7 @@ impl World<'_> {
                 &self.keys,
                 &it.data,
                 &self.interpreter.touched(),
-                Strict { owes: true, grace: false, recounts: true },
+                Strict { owes: true, grace: false, recounts: true, exchanges: false },
             );
             if let Err(what) = checked {
                 return self.violate(what);

@@ -26,6 +26,7 @@ use super::plan::{Fault, MILLI, Part, Plan, SECOND};
 use super::process::{Process, State};
 use super::server::Server;
 use super::trace::{Row, Trace};
+use crate::redis::protocol::exchange::Exchange;
 use crate::redis::protocol::keys::{Keys, Target};
 use crate::redis::protocol::timing::NEVER;
 
@@ -54,6 +55,12 @@ pub(super) enum Event {
     Idles {
         process: usize,
         incarnation: u64,
+    },
+    /// An exchange is sent again.
+    Exchanges {
+        process: usize,
+        incarnation: u64,
+        exchange: Exchange,
     },
     Listens {
         process: usize,
@@ -291,6 +298,7 @@ impl<'a> World<'a> {
             }
             Event::Look { process, incarnation } => self.look(process, incarnation),
             Event::Idles { process, incarnation } => self.idles(process, incarnation),
+            Event::Exchanges { process, incarnation, exchange } => self.exchanges(process, incarnation, exchange),
             Event::Listens { process, serial } => self.listens(process, serial),
             Event::Parks { process, serial } => self.parks(process, serial),
             Event::Mail { process, serial, messages } => self.mail(process, serial, &messages),
@@ -317,7 +325,9 @@ impl<'a> World<'a> {
                 let request = self.requests.get(request)?;
                 (self.processes[request.process].incarnation == request.incarnation).then_some(request.process)
             }
-            Event::Wake { process, .. } | Event::Look { process, .. } => Some(*process),
+            Event::Wake { process, .. } | Event::Look { process, .. } | Event::Exchanges { process, .. } => {
+                Some(*process)
+            }
             Event::Idles { process, .. } | Event::Listens { process, .. } | Event::Mail { process, .. } => {
                 Some(*process)
             }

@@ -1,6 +1,8 @@
-//! What is kept goes back, or is in use: the scripts are `lua/give_back.lua` and `lua/in_use.lua`.
+//! What is kept goes back, is in use, or becomes what is held below it: the scripts are
+//! `lua/give_back.lua`, `lua/in_use.lua` and `lua/exchange.lua`.
 
-use super::new;
+use super::{about_with, new};
+use crate::redis::protocol::keys::Target;
 use crate::redis::protocol::lock::Lock;
 use crate::redis::protocol::script::{Call, Script};
 use crate::redis::protocol::timing::Timing;
@@ -19,4 +21,20 @@ pub(in crate::redis::protocol) fn give_back<'a>(
 pub(in crate::redis) fn in_use<'a>(locks: impl Iterator<Item = &'a Lock>, timing: &Timing) -> Call {
     let call = new(Script::InUse, timing);
     locks.fold(call, |call, lock| call.bytes(lock.token.as_bytes()).number(lock.fencing_token()))
+}
+
+/// Makes a kept lock those that are held below it. The claim in their records is 0: they are in use.
+pub(in crate::redis::protocol) fn exchange<'a>(
+    host: &Lock,
+    guests: impl Iterator<Item = (&'a Lock, u8, Target)>,
+    client: &str,
+    timing: &Timing,
+) -> Call {
+    let tombstone = if host.is_unsure() { timing.tombstone(host.lease) } else { 0 };
+    let call = new(Script::Exchange, timing).bytes(host.token.as_bytes());
+    let call = call.number(host.fencing_token()).number(tombstone);
+    guests.fold(call, |call, (lock, kind, target)| {
+        let call = call.bytes(lock.token.as_bytes()).number(kind.into()).number(lock.fencing_token());
+        call.bytes(&about_with(lock, target.text(), client, 0))
+    })
 }

@@ -5,7 +5,7 @@ use super::super::keys;
 use super::super::lock::Lock;
 use super::super::script::{Call, Script};
 use super::super::timing::Timing;
-use super::{Elements, More, Reply, about_text, new};
+use super::{Elements, More, Reply, about_with, new};
 
 /// What a request to `refresh` asks for.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +50,7 @@ pub(in crate::redis::protocol) fn refresh<'a>(
     for lock in claims {
         let path = keys::encode(&lock.path);
         let client = lock.token.split_once('.').map_or("", |(client, _)| client);
-        let about = about_text(lock, &path, client, timing);
+        let about = about_with(lock, &path, client, timing.claim_window());
         call = call.number(lock.kind().into()).number(lock.fencing_token()).bytes(&path).bytes(&about);
     }
     call

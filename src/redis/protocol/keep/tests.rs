@@ -2,11 +2,11 @@ use super::*;
 use crate::redis::protocol::samples::{MS, TIMING};
 use crate::request::Scope;
 
-const EXCLUSIVE: Kind = Kind { mode: Mode::Exclusive, scope: Scope::Subtree };
-const SHARED: Kind = Kind { mode: Mode::Shared, scope: Scope::Subtree };
-const IDLE: u64 = 500 * MS;
+pub(super) const EXCLUSIVE: Kind = Kind { mode: Mode::Exclusive, scope: Scope::Subtree };
+pub(super) const SHARED: Kind = Kind { mode: Mode::Shared, scope: Scope::Subtree };
+pub(super) const IDLE: u64 = 500 * MS;
 
-fn target(path: &str) -> Target {
+pub(super) fn target(path: &str) -> Target {
     Target::new(path.parse().unwrap())
 }
 
@@ -18,13 +18,13 @@ fn held(keep: &Keep, number: u64, path: &str, kind: Kind, now: u64) -> Arc<Lock>
     Arc::new(lock)
 }
 
-fn kept(keep: &mut Keep, number: u64, path: &str, kind: Kind, now: u64) -> Arc<Lock> {
+pub(super) fn kept(keep: &mut Keep, number: u64, path: &str, kind: Kind, now: u64) -> Arc<Lock> {
     let lock = held(keep, number, path, kind, now);
     assert!(keep.keep(&lock, &target(path), kind, now));
     lock
 }
 
-fn take(keep: &mut Keep, path: &str, kind: Kind, now: u64) -> Found {
+pub(super) fn take(keep: &mut Keep, path: &str, kind: Kind, now: u64) -> Found {
     keep.take(&target(path), kind, None, &TIMING, now)
 }
 
@@ -32,7 +32,7 @@ fn numbers(locks: &[Arc<Lock>]) -> Vec<u64> {
     locks.iter().map(|lock| lock.number).collect()
 }
 
-fn recall(keep: &mut Keep, path: &str, kind: Kind, now: u64) -> Vec<u64> {
+pub(super) fn recall(keep: &mut Keep, path: &str, kind: Kind, now: u64) -> Vec<u64> {
     numbers(&keep.recall(&path.parse().unwrap(), kind, now))
 }
 

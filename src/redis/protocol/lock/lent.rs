@@ -15,11 +15,28 @@ pub(super) struct Keeping {
     let_go_at: u64,
     /// How many recalls there had been when it was asked for, or lent last: later ones count.
     since: u64,
+    /// Whether it was let go of, and has not been lent since.
+    pub(super) is_unused: bool,
 }
 
 impl Keeping {
     pub(super) fn forbid(&mut self) {
         self.never = true;
+    }
+
+    /// Whether there is a fencing token after this one (K5): at most one for each microsecond that
+    /// the server's clock has gone on since it was let go of, and at most `most`.
+    pub(super) fn next(&self, last: u64, most: u64, now: u64) -> (Lend, u64) {
+        let next = last + 1;
+        let spent = next.saturating_sub(self.first);
+        let passed = now.saturating_sub(self.let_go_at);
+        // The server's clock may be a little slower than this one.
+        let lend = match spent > passed - passed / 1000 {
+            _ if spent > most => Lend::Never,
+            true => Lend::Soon,
+            false => Lend::Yes,
+        };
+        (lend, next)
     }
 }
 
@@ -70,26 +87,21 @@ impl Lock {
         if keeping.let_go_at == 0 {
             keeping.let_go_at = now;
         }
+        keeping.is_unused = true;
     }
 
-    /// Has a new user. An exclusive one gets the next fencing token (K5): at most one for each
-    /// microsecond that the server's clock has gone on since, and at most `most`. Users of a shared
-    /// lock are in conflict with none of each other.
+    /// Has a new user. An exclusive one gets the next fencing token (K5). Users of a shared lock
+    /// are in conflict with none of each other.
     pub(in crate::redis::protocol) fn lend(&self, is_exclusive: bool, recalls: u64, most: u64, now: u64) -> Lend {
         let mut state = self.state.lock();
         if is_exclusive {
-            let next = self.fencing_token() + 1;
-            let spent = next.saturating_sub(state.keeping.first);
-            if spent > most {
-                return Lend::Never;
-            }
-            let passed = now.saturating_sub(state.keeping.let_go_at);
-            // The server's clock may be a little slower than this one.
-            if spent > passed - passed / 1000 {
-                return Lend::Soon;
+            let (lend, next) = state.keeping.next(self.fencing_token(), most, now);
+            if lend != Lend::Yes {
+                return lend;
             }
             self.fencing_token.store(next, Ordering::Relaxed);
         }
+        state.keeping.is_unused = false;
         state.keeping.since = recalls;
         Lend::Yes
     }

@@ -1,0 +1,40 @@
+-- exchange: a lock that its client keeps becomes the locks that are held below it, in one step; and
+-- hands over the rest. They have tokens and fencing tokens of their own, and its end. They are in
+-- the way like any lock. Sent again it does nothing.
+--
+-- ARGV: claim, token, the last fencing token that was given to anybody below, tombstone
+-- (microseconds, 0 for none), and for each lock: token, kind, fencing token, about (the rest of a
+-- record). Returns what release_set returns: whether each of them is held.
+local token, last, tombstone, parts = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), {}
+for i = 5, #ARGV, 4 do
+  parts[#parts + 1] = read_member(ARGV[i], ARGV[i + 1], ARGV[i + 3])
+  parts[#parts].fence = tonumber(ARGV[i + 2])
+end
+
+read_clock()
+local text = call('HGET', NODES, token)
+local it = text and parse(text)
+if it and it.kind > 0 then
+  draw_up_to(it, last) -- before anybody is handed a lock
+  local list, left = chain(it.path), time_left(token)
+  for _, part in ipairs(parts) do
+    -- What lies under a tombstone was given back.
+    if not call('HGET', NODES, part.token) then
+      grant(part.list, counts(NODES, part.list), part.token, part.kind, part.about, left, part.fence)
+    end
+  end
+  ungrant(list, counts(NODES, list), token, it.kind)
+  if tombstone > 0 or grace > 0 then
+    call('HSET', NODES, token, '0,0,0,0,0,,0,')
+    set_end(token, math.max(now + tombstone, grace)) -- as in release.lua
+  end
+  hand_over(it.path, it.kind % 2 == 1, '')
+end
+local reply = { it and it.kind > 0 and 1 or 0, false, 0 }
+for _, part in ipairs(parts) do
+  -- What is not known while a grace period is open was forgotten: its renewal puts it back.
+  local its = call('HGET', NODES, part.token)
+  reply[#reply + 1] = (its and sub(its, 1, 1) ~= '0' or not its and grace > 0) and 1 or 0
+end
+reply[2] = rest()
+return reply

@@ -1,0 +1,149 @@
+//! Locks below kept ones, for threads and tasks. The protocol, and why all of it is right, is in
+//! `protocol/keep/below.rs` (K7 to K12).
+//!
+//! What begins and ends the renewals of a host is done under the mutex of what is kept, and so in
+//! the order of the steps there. That mutex is taken before the agenda's, and never after it.
+
+use super::{Keeping, State, count, give_back};
+use crate::error::LockError;
+use crate::observe::meters;
+use crate::redis::clock::{clock, until};
+use crate::redis::error::Failure;
+use crate::redis::primitives::{Arc, MutexGuard};
+use crate::redis::protocol::calls::Released;
+use crate::redis::protocol::exchange::{Exchange, Outcome};
+use crate::redis::protocol::keep::Below;
+use crate::redis::protocol::keys::Target;
+use crate::redis::protocol::lock::Lock;
+use crate::redis::protocol::script::Call;
+use crate::redis::run::client::{Client, store_error};
+use crate::request::Request;
+
+/// Takes a lock below a kept one, under the mutex of what is kept.
+pub(super) fn take(client: &Client, state: &mut State, target: &Target, request: &Request) -> Below {
+    let new = || client.new_below(target, request);
+    let found = state.keep.take_below(target, request.kind, &client.timing, clock(), new);
+    if let Below::It { lock, host } = &found {
+        client.agenda(|agenda| host.iter().chain([lock]).for_each(|lock| agenda.held(lock)));
+    }
+    found
+}
+
+/// The user of a lock that was taken below a kept one lets go. `false` if it is a lock of its own,
+/// or was lost: then it is to be released.
+pub(in crate::redis) fn leave(client: &Client, lock: &Lock, target: &Target) -> bool {
+    let Some(keeping) = client.keeping.as_ref().filter(|_| lock.is_guest()) else { return false };
+    let mut state = keeping.state.lock();
+    let left = state.keep.leave(lock, target, clock());
+    client.agenda(|agenda| {
+        left.host.iter().for_each(|host| _ = agenda.forget(host));
+        if left.is_all {
+            agenda.forget(lock);
+        }
+    });
+    if left.host.is_some() && state.keep.count() == 1 {
+        keeping.wake(&mut state);
+    }
+    left.is_all
+}
+
+/// Before anything is done with a lock but to release it: it becomes one of its own (K12).
+///
+/// # Errors
+/// If the server does not answer in time. Then it is held as before.
+pub(in crate::redis) fn own(client: &Client, lock: &Lock) -> Result<(), LockError> {
+    let Some(keeping) = client.keeping.as_ref().filter(|_| lock.is_guest()) else { return Ok(()) };
+    keeping.exchange(client, |state| state.keep.exchange(lock))
+}
+
+/// Before what is held at a node, above it and below it is listed: it is known to the server (K12).
+///
+/// # Errors
+/// If the server does not answer in time.
+pub(in crate::redis) fn show(client: &Client, target: &Target) -> Result<(), LockError> {
+    let Some(keeping) = &client.keeping else { return Ok(()) };
+    keeping.exchange(client, |state| state.keep.exchange_around(target))
+}
+
+/// A lock is over that nobody had as his own, and so what was below it is.
+pub(in crate::redis) fn lost(client: &Client, host: &Lock) {
+    if let Some(keeping) = &client.keeping {
+        keeping.state.lock().keep.lost(host);
+        client.agenda(|agenda| agenda.look_now());
+    }
+}
+
+impl Keeping {
+    /// Waits until exchanges are done. `is_under_way` begins them, and says whether they are not.
+    fn exchange(&self, client: &Client, is_under_way: impl Fn(&mut State) -> bool) -> Result<(), LockError> {
+        let deadline = client.timing.call_deadline(clock());
+        let mut state = self.state.lock();
+        while is_under_way(&mut state) {
+            if until(deadline).is_zero() {
+                return Err(store_error(Failure::Unsure(client.wire.too_late())));
+            }
+            self.wake(&mut state);
+            self.exchanged.wait_for(&mut state, until(deadline));
+        }
+        Ok(())
+    }
+
+    /// Sends an exchange once, and does what the answer says. One without an answer is sent again
+    /// later.
+    pub(super) fn send(
+        &self,
+        client: &Client,
+        mut exchange: Exchange,
+        send: impl FnOnce(&Call, u64) -> Result<Released, Failure>,
+    ) -> Vec<Arc<Lock>> {
+        let (call, deadline) = exchange.call(&client.name, &client.timing, clock());
+        let answer = send(&call, deadline);
+        let outcome = exchange.answered(answer.as_ref().map_err(Failure::clone), clock());
+        if let Ok(released) = answer {
+            client.left_over(released.more);
+        }
+        let found = match outcome {
+            Outcome::Again(at) => {
+                self.state.lock().exchanges.push((at, exchange));
+                return Vec::new();
+            }
+            Outcome::Done(found) => found,
+            Outcome::Over(release) => {
+                client.agenda(|agenda| agenda.give_up(release, clock()));
+                Vec::new()
+            }
+        };
+        let mut state = self.state.lock();
+        let now = clock();
+        let exchanges = state.keep.exchanged(&exchange, &found, now);
+        client.agenda(|agenda| {
+            exchanges.own.iter().for_each(|lock| agenda.became_own(lock, now));
+            agenda.look_now();
+        });
+        drop(state);
+        count(&self.counts.exchanges, 1);
+        meters::exchanged();
+        self.exchanged.notify_all();
+        exchanges.back
+    }
+}
+
+/// Exchanges that have begun are to be sent. From now on nobody renews the locks that they end.
+pub(super) fn begin(client: &Client, state: &mut MutexGuard<'_, State>) {
+    for exchange in state.keep.begun() {
+        client.agenda(|agenda| agenda.forget(exchange.host()));
+        state.exchanges.push((0, exchange));
+    }
+}
+
+/// The store is gone: what is below its kept locks becomes locks of their own, as far as the time
+/// goes. The thread goes on with the rest.
+pub(super) fn end(keeping: &Keeping, client: &Client, deadline: u64) {
+    let exchanges = std::mem::take(&mut keeping.state.lock().exchanges);
+    for (_, exchange) in exchanges {
+        let back = keeping.send(client, exchange, |call, limit| client.call(call, limit.min(deadline)));
+        give_back(client, &back, |release| client.call(&release.call(&client.timing), deadline));
+    }
+    let mut state = keeping.state.lock();
+    keeping.wake(&mut state);
+}
