@@ -116,6 +116,15 @@ pub trait Backend: Clone + Send + Sync + 'static {
     #[track_caller]
     fn acquire(node: &Self::Node, request: &Request, wait: Wait) -> Result<Self::Grant, LockError>;
 
+    /// The lock, if it can be had in one step: for those who would otherwise make a future. `None`
+    /// does not say that somebody has it.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn acquire_at_once(node: &Self::Node, request: &Request) -> Option<Self::Grant> {
+        let _ = (node, request);
+        None
+    }
+
     /// Takes the lock without blocking the thread: [`acquire`](Self::acquire) with
     /// [`Wait::Forever`], as a future. Contract 3, 4 and 6. A future that is dropped before it is
     /// ready leaves nothing behind, and requests that waited behind it go on.

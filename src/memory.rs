@@ -37,10 +37,12 @@ use crate::observe::Meter;
 use crate::path::{PathRef, TreePath};
 use crate::request::{self, Mode, Request, Scope, Wait};
 use crate::snapshot::Snapshot;
-use crate::sync::{AtomicU64, Ordering, PlainArc};
+use crate::sync::{Ordering, PlainArc};
 
 pub use self::builder::MemoryStoreBuilder;
+pub use self::grant::MemoryGrant;
 
+use self::grant::RECORDED;
 use self::node::Node;
 use self::record::Lost;
 use self::tree::Tree;
@@ -180,31 +182,6 @@ impl fmt::Debug for MemoryNode {
     }
 }
 
-/// A held lock of a [`MemoryStore`].
-#[derive(Debug)]
-pub struct MemoryGrant {
-    kind: Kind,
-    /// The fencing token, 0 until it is asked for; and [`RECORDED`].
-    token: AtomicU64,
-}
-
-/// Set in a grant's token if its node has a record of it (`record.rs`), by that token.
-const RECORDED: u64 = 1 << 63;
-
-impl MemoryGrant {
-    #[inline]
-    fn new(kind: Kind) -> Self {
-        Self { kind, token: AtomicU64::new(0) }
-    }
-
-    /// The token under which the node has a record, if it has one.
-    #[inline]
-    fn recorded(&self) -> Option<u64> {
-        let token = self.token.load(Ordering::Acquire);
-        (token & RECORDED != 0).then_some(token & !RECORDED)
-    }
-}
-
 impl Backend for MemoryStore {
     type Node = MemoryNode;
     type Grant = MemoryGrant;
@@ -225,11 +202,17 @@ impl Backend for MemoryStore {
     #[inline(always)]
     #[track_caller]
     fn acquire(node: &MemoryNode, request: &Request, wait: Wait) -> Result<MemoryGrant, LockError> {
-        let kind = Kind::new(request.kind.mode, request.kind.scope);
-        if request.lease.is_none() && request.owner.is_none() && node.0.claim_fast(kind) {
-            return Ok(MemoryGrant::new(kind));
+        match Self::acquire_at_once(node, request) {
+            Some(grant) => Ok(grant),
+            None => grant::acquire_slow(&node.0, request, wait),
         }
-        grant::acquire_slow(&node.0, kind, request, wait)
+    }
+
+    #[inline(always)]
+    fn acquire_at_once(node: &MemoryNode, request: &Request) -> Option<MemoryGrant> {
+        let kind = Kind::of(request);
+        let is_plain = request.lease.is_none() && request.owner.is_none();
+        (is_plain && node.0.claim_fast(kind)).then(|| MemoryGrant::new(kind))
     }
 
     fn acquire_async<'a>(

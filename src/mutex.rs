@@ -261,8 +261,15 @@ impl<S: Backend> TreeMutex<S> {
     /// ```
     #[track_caller]
     pub fn lock_async(&self) -> impl Future<Output = Result<TreeMutexGuard<'_, S>, LockError>> + Send {
-        let grant = observe::acquire_async::<S>(&self.node, &self.request, Location::caller());
-        async move { Ok(TreeMutexGuard::new(&self.node, grant.await?, self.hold())) }
+        let place = Location::caller();
+        async move {
+            if let Some(grant) = S::acquire_at_once(&self.node, &self.request) {
+                return Ok(TreeMutexGuard::new(&self.node, grant, self.hold()));
+            }
+            // Begun in here: a future that is begun outside and awaited in here is kept twice.
+            let grant = observe::acquire_async::<S>(&self.node, &self.request, place).await?;
+            Ok(TreeMutexGuard::new(&self.node, grant, self.hold()))
+        }
     }
 
     /// [`lock_async`](Self::lock_async), with a guard that borrows nothing.
@@ -271,8 +278,14 @@ impl<S: Backend> TreeMutex<S> {
     /// As [`lock`](Self::lock).
     #[track_caller]
     pub fn lock_owned_async(&self) -> impl Future<Output = Result<OwnedTreeMutexGuard<S>, LockError>> + Send {
-        let grant = observe::acquire_async::<S>(&self.node, &self.request, Location::caller());
-        async move { Ok(OwnedTreeMutexGuard::new(self.node.clone(), grant.await?, self.hold())) }
+        let place = Location::caller();
+        async move {
+            if let Some(grant) = S::acquire_at_once(&self.node, &self.request) {
+                return Ok(OwnedTreeMutexGuard::new(self.node.clone(), grant, self.hold()));
+            }
+            let grant = observe::acquire_async::<S>(&self.node, &self.request, place).await?;
+            Ok(OwnedTreeMutexGuard::new(self.node.clone(), grant, self.hold()))
+        }
     }
 
     /// Locks, runs `f`, and releases, also if `f` panics. Blocks as [`lock`](Self::lock) does.

@@ -153,6 +153,9 @@ pub trait LockStore: Backend {
         let place = Location::caller();
         async move {
             let node = node?;
+            if let Some(grant) = Self::acquire_at_once(&node, PLAIN) {
+                return Ok(OwnedTreeMutexGuard::new(node, grant, Hold::begin::<Self>(meter, PLAIN.kind)));
+            }
             let grant = observe::acquire_async::<Self>(&node, PLAIN, place).await?;
             Ok(OwnedTreeMutexGuard::new(node, grant, Hold::begin::<Self>(meter, PLAIN.kind)))
         }

@@ -50,7 +50,7 @@ pub(super) enum Step {
 #[derive(Debug)]
 enum Stage {
     Idle,
-    Draining(Walk),
+    Draining(Box<Walk>),
     Asleep(Asleep),
     Done,
 }
@@ -60,7 +60,7 @@ enum Stage {
 struct Asleep {
     at: PlainArc<Node>,
     /// The walk that it goes on with, if it sleeps with its claim.
-    draining: Option<Walk>,
+    draining: Option<Box<Walk>>,
     sleeper: PlainArc<Sleeper>,
     rank: Rank,
 }
@@ -94,10 +94,11 @@ pub(super) struct Acquisition<'a> {
     /// Whether it has closed the gates of the node and of all its ancestors.
     closed_all: bool,
     /// Who asks and where, in a tree that looks for deadlocks.
-    asks: Option<Asks>,
+    asks: Option<Box<Asks>>,
 }
 
 impl<'a> Acquisition<'a> {
+    #[inline]
     pub(super) fn new(node: &'a PlainArc<Node>, kind: Kind, owner: Option<&'a Owner>) -> Self {
         let (spin, stamp, sleeper) = (None, None, None);
         Self { node, kind, owner, stage: Stage::Idle, spin, stamp, sleeper, closed_all: false, asks: None }
@@ -105,7 +106,7 @@ impl<'a> Acquisition<'a> {
 
     /// Asked for by this one, in a tree that looks for deadlocks.
     pub(super) fn asked_by(mut self, asks: Option<Asks>) -> Self {
-        self.asks = asks;
+        self.asks = asks.map(Box::new);
         self
     }
 
@@ -138,11 +139,14 @@ impl<'a> Acquisition<'a> {
                         } else if matches!(made, Claim::Inner) {
                             // The claim stands, and newcomers below see it. What is left is to wait
                             // for the holders that were there before.
-                            self.stage = Stage::Draining(Walk::new(self.node, self.kind, Marks::Strike));
+                            let mut walk = Walk::new(self.node, self.kind, Marks::Strike);
+                            match walk.next_conflict() {
+                                Some(below) => self.wait_at(&below, Place::Below, Some(Box::new(walk)), who),
+                                None => return self.granted(),
+                            }
                         } else {
                             // Nothing above, and nothing enrolled below.
-                            self.open_gates();
-                            return Step::Granted;
+                            return self.granted();
                         }
                     }
                 },
@@ -150,10 +154,7 @@ impl<'a> Acquisition<'a> {
                     // The claim is kept, so that this drains.
                     Some(below) => self.wait_at(&below, Place::Below, Some(walk), who),
                     // All that was below has gone.
-                    None => {
-                        self.open_gates();
-                        return Step::Granted;
-                    }
+                    None => return self.granted(),
                 },
                 // Woken: what blocked it may have gone, or another was quicker.
                 Stage::Asleep(asleep) if asleep.sleeper.is_woken() => {
@@ -181,8 +182,13 @@ impl<'a> Acquisition<'a> {
         }
     }
 
+    fn granted(&mut self) -> Step {
+        self.open_gates();
+        Step::Granted
+    }
+
     /// Spins, and then sleeps, at the node that is in the way. Sets the stage to go on with.
-    fn wait_at(&mut self, at: &PlainArc<Node>, place: Place, draining: Option<Walk>, who: Who<'_>) {
+    fn wait_at(&mut self, at: &PlainArc<Node>, place: Place, draining: Option<Box<Walk>>, who: Who<'_>) {
         let stamp = *self.stamp.get_or_insert_with(Stamp::now);
         // A newcomer is younger than every gate's owner. One that has slept may be older, and
         // cannot tell from the word.
@@ -203,12 +209,12 @@ impl<'a> Acquisition<'a> {
         self.sleep_at(at, place, stamp, draining, who);
     }
 
-    fn sleep_at(&mut self, at: &PlainArc<Node>, place: Place, stamp: Stamp, draining: Option<Walk>, who: Who<'_>) {
+    fn sleep_at(&mut self, at: &PlainArc<Node>, place: Place, stamp: Stamp, draining: Option<Box<Walk>>, who: Who<'_>) {
         // What is in the way may be a lock whose lease has expired.
         at.revoke_expired();
         let sleeper = match &self.sleeper {
             Some(sleeper) => sleeper.clone(),
-            None => self.sleeper.insert(who.sleeper(self.owner, self.watched())).clone(),
+            None => self.sleeper.insert(who.sleeper(self.owner, Vec::new(), self.watched())).clone(),
         };
         let waiter = Waiter {
             kind: self.kind,
@@ -324,8 +330,12 @@ impl<'a> Acquisition<'a> {
 }
 
 impl Drop for Acquisition<'_> {
+    #[inline]
     fn drop(&mut self) {
-        self.undo();
+        // Mostly it is over, and never slept: then there is nothing to undo.
+        if !matches!(self.stage, Stage::Done) || self.sleeper.is_some() {
+            self.undo();
+        }
     }
 }
 

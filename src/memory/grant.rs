@@ -9,23 +9,44 @@ use super::node::Node;
 use super::upgrade;
 use super::widen;
 use super::word::{Kind, Place};
-use super::{MemoryGrant, MemoryNode, MemoryStore, RECORDED, not_held};
+use super::{MemoryNode, MemoryStore, not_held};
 use crate::backend::Backend;
 use crate::deadlock::{Asks, Deadlock};
 use crate::error::{Blocker, InvalidInput, LockError, Unchanged};
-use crate::observe::{self, Store, Waiting};
+use crate::observe::{Store, Waiting};
 use crate::request::{Request, Wait};
 use crate::sync::{AtomicU64, Deadline, Ordering, PlainArc};
+
+/// A held lock of a [`MemoryStore`].
+#[derive(Debug)]
+pub struct MemoryGrant {
+    pub(super) kind: Kind,
+    /// The fencing token, 0 until it is asked for; and [`RECORDED`].
+    pub(super) token: AtomicU64,
+}
+
+/// Set in a grant's token if its node has a record of it (`record.rs`), by that token.
+pub(super) const RECORDED: u64 = 1 << 63;
+
+impl MemoryGrant {
+    #[inline]
+    pub(super) fn new(kind: Kind) -> Self {
+        Self { kind, token: AtomicU64::new(0) }
+    }
+
+    /// The token under which the node has a record, if it has one.
+    #[inline]
+    pub(super) fn recorded(&self) -> Option<u64> {
+        let token = self.token.load(Ordering::Acquire);
+        (token & RECORDED != 0).then_some(token & !RECORDED)
+    }
+}
 
 /// What the store does when the fast path will not do.
 #[cold]
 #[track_caller]
-pub(super) fn acquire_slow(
-    node: &PlainArc<Node>,
-    kind: Kind,
-    request: &Request,
-    wait: Wait,
-) -> Result<MemoryGrant, LockError> {
+pub(super) fn acquire_slow(node: &PlainArc<Node>, request: &Request, wait: Wait) -> Result<MemoryGrant, LockError> {
+    let kind = Kind::of(request);
     let place = Location::caller(); // not in a closure, which has a place of its own
     let asks = node.shared().detects().then(|| Asks::thread(place));
     if node.claim_looking(kind) {
@@ -68,23 +89,13 @@ pub(super) fn begin_to_wait(node: &Node, kind: Kind, request: &Request, at: Opti
 }
 
 /// The same with no end, as a future.
-pub(super) async fn acquire_async(
-    node: &PlainArc<Node>,
-    request: &Request,
+#[inline]
+pub(super) fn acquire_async<'a>(
+    node: &'a PlainArc<Node>,
+    request: &'a Request,
     place: &'static Location<'static>,
-) -> Result<MemoryGrant, LockError> {
-    let kind = Kind::new(request.kind.mode, request.kind.scope);
-    // The fast path leads nowhere in a tree that looks for deadlocks.
-    if node.claim_fast(kind) {
-        return Ok(grant(node, kind, request, None));
-    }
-    if !node.claim_looking(kind) {
-        let acquisition = Acquisition::new(node, kind, request.owner.as_ref()).asked_by(task(node, place));
-        let begin = |wait: &Acquiring<'_>| begin_to_wait(node, kind, request, wait.sleeps_at());
-        let end = |waiting: Waiting, result: &_| waited(waiting, request, result);
-        observe::watch(Acquiring::new(acquisition), begin, end).await.map_err(LockError::Deadlock)?;
-    }
-    Ok(grant(node, kind, request, task(node, place)))
+) -> Acquiring<'a> {
+    Acquiring::new(node, request, place)
 }
 
 /// A task's wait has ended like this.

@@ -51,12 +51,12 @@
 
 use super::change::{Change, Ended};
 use super::claim::{Claim, How};
+use super::grant::{MemoryGrant, RECORDED};
 use super::node::Node;
 use super::record::Lost;
 use super::waiter::Role;
 use super::walk::{Marks, Walk};
 use super::word::{Kind, Place};
-use super::{MemoryGrant, RECORDED};
 use crate::sync::{AtomicU64, Ordering, PlainArc, claim_fence};
 
 /// Why a lock could not be narrowed, or widened.

@@ -21,11 +21,11 @@
 //!   way: it waits for this very lock. So is the gate of an older waiter on W, unless that
 //!   waiter wants what is locked already. A waiter in A's own queue goes on waiting.
 
+use super::grant::{MemoryGrant, RECORDED};
 use super::narrow::Failed;
 use super::node::Node;
 use super::walk::{Marks, Walk};
 use super::word::{Kind, Place};
-use super::{MemoryGrant, RECORDED};
 use crate::sync::{AtomicU64, Ordering, PlainArc};
 
 /// A lock that is to be widened.

@@ -30,7 +30,7 @@
 //!   says.
 //! * **Mark to claim**: the CAS of the try that set the mark. It fails if the mark was struck out.
 
-use crate::request::{self, Mode, Scope};
+use crate::request::{self, Mode, Request, Scope};
 
 /// In its parent's list.
 pub(super) const ENROLLED: u64 = 1;
@@ -113,6 +113,12 @@ impl Kind {
             (Mode::Shared, Scope::Subtree) => Self::Ss,
             (Mode::Shared, Scope::Node) => Self::Sn,
         }
+    }
+
+    /// What this request is for.
+    #[inline]
+    pub(super) const fn of(request: &Request) -> Self {
+        Self::new(request.kind.mode, request.kind.scope)
     }
 
     pub(super) const fn mode(self) -> Mode {
