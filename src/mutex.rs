@@ -341,10 +341,13 @@ impl<S: Backend> TreeMutex<S> {
         }
     }
 
+    #[inline(always)]
     #[track_caller]
     fn acquire_owned(&self, wait: Wait) -> Result<OwnedTreeMutexGuard<S>, LockError> {
-        let grant = observe::acquire::<S>(&self.node, &self.request, wait)?;
-        Ok(OwnedTreeMutexGuard::new(self.node.clone(), grant, self.hold()))
+        match observe::acquire::<S>(&self.node, &self.request, wait) {
+            Ok(grant) => Ok(OwnedTreeMutexGuard::new(self.node.clone(), grant, self.hold())),
+            Err(error) => Err(error),
+        }
     }
 
     /// For a lock that has just been acquired.

@@ -142,6 +142,14 @@ shared_text! {
     as_str
 }
 
+impl Owner {
+    /// Where its text lies: the same for its clones, and for no other owner that is alive.
+    #[inline]
+    pub(crate) fn address(&self) -> usize {
+        self.as_str().as_ptr() as usize
+    }
+}
+
 /// What a [`TreeMutex`](crate::TreeMutex) asks of its store: all but the path and how long to wait.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

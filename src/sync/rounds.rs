@@ -8,10 +8,10 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::contain;
+use super::{PlainArc as Arc, contain};
 
 /// How long the thread stays when there is no reason.
 const LINGER: Duration = Duration::from_secs(1);
