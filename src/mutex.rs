@@ -130,6 +130,8 @@ impl<S: Backend> TreeMutex<S> {
     /// ```
     pub fn owner(mut self, owner: impl Into<Owner>) -> Self {
         self.request.owner = Some(owner.into());
+        // The store may have noted the owner of this one.
+        self.node = self.node.clone();
         self
     }
 
@@ -347,6 +349,9 @@ impl<S: Backend> TreeMutex<S> {
     #[inline(always)]
     #[track_caller]
     fn acquire(&self, wait: Wait) -> Result<TreeMutexGuard<'_, S>, LockError> {
+        if let Some(grant) = S::acquire_at_once(&self.node, &self.request) {
+            return Ok(TreeMutexGuard::new(&self.node, grant, self.hold()));
+        }
         // Not `?`, which would convert the error by `From`: this is inlined into every caller.
         match observe::acquire::<S>(&self.node, &self.request, wait) {
             Ok(grant) => Ok(TreeMutexGuard::new(&self.node, grant, self.hold())),
@@ -357,6 +362,9 @@ impl<S: Backend> TreeMutex<S> {
     #[inline(always)]
     #[track_caller]
     fn acquire_owned(&self, wait: Wait) -> Result<OwnedTreeMutexGuard<S>, LockError> {
+        if let Some(grant) = S::acquire_at_once(&self.node, &self.request) {
+            return Ok(OwnedTreeMutexGuard::new(self.node.clone(), grant, self.hold()));
+        }
         match observe::acquire::<S>(&self.node, &self.request, wait) {
             Ok(grant) => Ok(OwnedTreeMutexGuard::new(self.node.clone(), grant, self.hold())),
             Err(error) => Err(error),

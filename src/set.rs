@@ -268,7 +268,10 @@ impl<S: Backend> TreeMutexSet<S> {
     #[track_caller]
     fn ask(&self, wait: Wait) -> Result<Grants<S>, LockError> {
         match &*self.members {
-            [one] => observe::acquire::<S>(&one.node, &one.request, wait).map(Grants::One),
+            [one] => match S::acquire_at_once(&one.node, &one.request) {
+                Some(grant) => Ok(Grants::One(grant)),
+                None => observe::acquire::<S>(&one.node, &one.request, wait).map(Grants::One),
+            },
             all => observe::acquire_all::<S>(all, wait).map(Grants::All),
         }
     }

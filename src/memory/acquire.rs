@@ -25,7 +25,7 @@ use super::claim::{Claim, How};
 use super::node::Node;
 use super::sleeper::Sleeper;
 use super::wait::{Left, Turn};
-use super::waiter::{Rank, Role, Waiter};
+use super::waiter::{Rank, Role, Waiter, rank};
 use super::walk::{Marks, Walk};
 use super::word::{Kind, Place};
 use crate::deadlock::{Asks, Deadlock};
@@ -61,20 +61,8 @@ struct Asleep {
     at: PlainArc<Node>,
     /// The walk that it goes on with, if it sleeps with its claim.
     draining: Option<Box<Walk>>,
-    sleeper: PlainArc<Sleeper>,
-    rank: Rank,
-}
-
-impl Asleep {
-    /// Leaves the queue after having been woken.
-    fn rise(&self) -> Turn {
-        self.at.rise(&self.sleeper, self.rank)
-    }
-
-    /// Leaves the queue for good.
-    fn leave(&self) -> Left {
-        self.at.leave(&self.sleeper, self.rank)
-    }
+    /// Whether it goes before those without a claim.
+    goes_first: bool,
 }
 
 /// An acquisition under way.
@@ -157,8 +145,8 @@ impl<'a> Acquisition<'a> {
                     None => return self.granted(),
                 },
                 // Woken: what blocked it may have gone, or another was quicker.
-                Stage::Asleep(asleep) if asleep.sleeper.is_woken() => {
-                    let turn = asleep.rise();
+                Stage::Asleep(asleep) if self.bed(&asleep).0.is_woken() => {
+                    let turn = self.rise(&asleep);
                     self.forget_drain(&asleep);
                     // Spinning again costs little now: a release was a moment ago.
                     self.spin = None;
@@ -231,7 +219,7 @@ impl<'a> Acquisition<'a> {
         if draining.is_none() && stamp.older_than(patience) {
             self.close_gates(&waiter);
         }
-        let rank = waiter.rank();
+        let goes_first = waiter.goes_first();
         let is_noted = draining.is_some() && self.kind.is_shared();
         if is_noted {
             self.node.note_drain(&sleeper, at);
@@ -244,9 +232,9 @@ impl<'a> Acquisition<'a> {
             // An upgrade below is pending: it starts over when it is woken (13).
             (Some(Role::Aside), _) => {
                 self.node.drop_claim(self.kind);
-                Stage::Asleep(Asleep { at: at.clone(), draining: None, sleeper, rank })
+                Stage::Asleep(Asleep { at: at.clone(), draining: None, goes_first })
             }
-            (Some(_), draining) => Stage::Asleep(Asleep { at: at.clone(), draining, sleeper, rank }),
+            (Some(_), draining) => Stage::Asleep(Asleep { at: at.clone(), draining, goes_first }),
             // The reason to sleep has gone in the meantime.
             (None, Some(walk)) => Stage::Draining(walk),
             (None, None) => Stage::Idle,
@@ -256,8 +244,26 @@ impl<'a> Acquisition<'a> {
     /// It sleeps no more. While it slept with a shared claim, its node knew where (`upgrade.rs`).
     fn forget_drain(&self, asleep: &Asleep) {
         if asleep.draining.is_some() && self.kind.is_shared() {
-            self.node.forget_drain(&asleep.sleeper);
+            self.node.forget_drain(self.bed(asleep).0);
         }
+    }
+
+    /// What it is in a queue by.
+    fn bed(&self, asleep: &Asleep) -> (&PlainArc<Sleeper>, Rank) {
+        let (sleeper, stamp) = self.sleeper.as_ref().zip(self.stamp).expect("without these it is in no queue");
+        (sleeper, rank(asleep.goes_first, stamp))
+    }
+
+    /// Leaves the queue after having been woken.
+    fn rise(&self, asleep: &Asleep) -> Turn {
+        let (sleeper, rank) = self.bed(asleep);
+        asleep.at.rise(sleeper, rank)
+    }
+
+    /// Leaves the queue for good.
+    fn leave(&self, asleep: &Asleep) -> Left {
+        let (sleeper, rank) = self.bed(asleep);
+        asleep.at.leave(sleeper, rank)
     }
 
     /// The node in whose queue it is, which is in its way.
@@ -271,7 +277,7 @@ impl<'a> Acquisition<'a> {
     /// Whether a sleeper may step on.
     pub(super) fn is_woken(&self) -> bool {
         match &self.stage {
-            Stage::Asleep(asleep) => asleep.sleeper.is_woken(),
+            Stage::Asleep(asleep) => self.bed(asleep).0.is_woken(),
             _ => true,
         }
     }
@@ -281,7 +287,7 @@ impl<'a> Acquisition<'a> {
     pub(super) fn park(&self, deadline: Option<&Deadline>) {
         let Stage::Asleep(asleep) = &self.stage else { return };
         let lease = asleep.at.earliest_expiry();
-        asleep.sleeper.park(Deadline::earlier(deadline, lease.as_ref()));
+        self.bed(asleep).0.park(Deadline::earlier(deadline, lease.as_ref()));
         if lease.is_some_and(|lease| lease.has_passed()) {
             asleep.at.revoke_expired();
         }
@@ -296,7 +302,7 @@ impl<'a> Acquisition<'a> {
         let mut in_the_way = None;
         let draining = match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::Asleep(asleep) => {
-                let left = asleep.leave();
+                let left = self.leave(&asleep);
                 self.forget_drain(&asleep);
                 in_the_way = Some(left.in_the_way);
                 // If it lapsed, its claim was dropped then.

@@ -76,6 +76,20 @@ impl Stamp {
     }
 }
 
+/// A tick of the clock is so many nanoseconds, to the power of two: four milliseconds.
+const TICK: u32 = 22;
+
+/// How many ticks have passed since the first stamp: the time, for where there is little room.
+#[inline]
+pub(crate) fn ticks() -> u64 {
+    Stamp::now().0.get() >> TICK
+}
+
+/// When that tick began.
+pub(crate) fn instant_at(tick: u64) -> Instant {
+    *FIRST_STAMP.get_or_init(Instant::now) + Duration::from_nanos(tick << TICK)
+}
+
 /// Rounds of looking again before a waiter goes to sleep. First a few pauses; then a thread lets
 /// others run a few times. A task need not, as its executor does that.
 #[derive(Debug)]

@@ -48,7 +48,7 @@ impl Future for Acquiring<'_> {
         let Acquisition { node, kind, .. } = this.acquisition;
         match this.acquisition.stage {
             // It sleeps from one poll to the next, so this is the first.
-            Stage::Idle if node.claim_fast(kind) || node.claim_looking(kind) => this.acquisition.stage = Stage::Done,
+            Stage::Idle if node.claim_looking(kind) => this.acquisition.stage = Stage::Done,
             Stage::Idle => this.acquisition.asks = task(node, this.place).map(Box::new),
             Stage::Done => panic!("a future was polled again after it was ready"),
             Stage::Draining(_) | Stage::Asleep(_) => {}
