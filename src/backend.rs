@@ -116,6 +116,15 @@ pub trait Backend: Clone + Send + Sync + 'static {
     #[track_caller]
     fn acquire(node: &Self::Node, request: &Request, wait: Wait) -> Result<Self::Grant, LockError>;
 
+    /// The lock, if it can be had in one step. `None` does not say that somebody has it. For handles
+    /// of this crate: with one node they always come with the same request.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn acquire_at_once(node: &Self::Node, request: &Request) -> Option<Self::Grant> {
+        let _ = (node, request);
+        None
+    }
+
     /// Takes the lock without blocking the thread: [`acquire`](Self::acquire) with
     /// [`Wait::Forever`], as a future. Contract 3, 4 and 6. A future that is dropped before it is
     /// ready leaves nothing behind, and requests that waited behind it go on.

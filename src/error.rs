@@ -23,7 +23,7 @@ mod unchanged;
 /// An error says where, and whose if that is known. The answers of `blockers` have all that is
 /// known of it: [`held`](Self::held) or [`waiting`](Self::waiting).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Blocker(Box<Parts>);
+pub struct Blocker(Parts);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Parts {
@@ -31,7 +31,8 @@ struct Parts {
     who: Who,
 }
 
-/// Who is in the way, as far as that is known.
+/// Who is in the way, as far as that is known. What errors say of it needs no allocation: who polls
+/// may not look at them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Who {
     /// A lock, or a waiter, on this path.
@@ -39,15 +40,15 @@ enum Who {
         path: TreePath,
         owner: Option<Owner>,
     },
-    Held(HeldLock),
-    Waiting(WaitingLock),
+    Held(Box<HeldLock>),
+    Waiting(Box<WaitingLock>),
 }
 
 impl Blocker {
     /// What stood in the way of a lock on `wanted`: a lock on `path`, and the holder's name if that
     /// is known. For implementors of [`Backend`](crate::Backend).
     pub fn new(wanted: TreePath, path: TreePath, owner: Option<Owner>) -> Self {
-        Self(Box::new(Parts { wanted, who: Who::Somebody { path, owner } }))
+        Self(Parts { wanted, who: Who::Somebody { path, owner } })
     }
 
     /// The node that was asked for.
@@ -57,12 +58,12 @@ impl Blocker {
 
     /// What stands in the way of a lock on `wanted` is this lock.
     pub fn by_holder(wanted: TreePath, lock: HeldLock) -> Self {
-        Self(Box::new(Parts { wanted, who: Who::Held(lock) }))
+        Self(Parts { wanted, who: Who::Held(Box::new(lock)) })
     }
 
     /// What stands in the way of a lock on `wanted` is this waiter, who came earlier.
     pub fn by_waiter(wanted: TreePath, waiter: WaitingLock) -> Self {
-        Self(Box::new(Parts { wanted, who: Who::Waiting(waiter) }))
+        Self(Parts { wanted, who: Who::Waiting(Box::new(waiter)) })
     }
 
     /// The node on which the conflicting lock sits, or which the earlier waiter wants.

@@ -14,7 +14,7 @@
 //! * `acquire.rs` an acquisition that may have to wait, step by step, for threads and for tasks
 //! * `grant.rs` from a request to a grant or an error
 //! * `set.rs` several nodes claimed as one lock
-//! * `record.rs` owners and leases
+//! * `record.rs` owners and leases; `name.rs` owners in the word
 //! * `detached.rs` locks that outlive their guards
 //! * `change.rs` a holder that waits while its lock changes
 //! * `narrow.rs` to nodes below; `widen.rs` to one above; `upgrade.rs` from shared to exclusive
@@ -37,10 +37,13 @@ use crate::observe::Meter;
 use crate::path::{PathRef, TreePath};
 use crate::request::{self, Mode, Request, Scope, Wait};
 use crate::snapshot::Snapshot;
-use crate::sync::{AtomicU64, Ordering, PlainArc};
+use crate::sync::{Ordering, PlainArc};
 
 pub use self::builder::MemoryStoreBuilder;
+pub use self::grant::MemoryGrant;
 
+use self::grant::{NAMED_GRANT, RECORDED};
+use self::name::Registered;
 use self::node::Node;
 use self::record::Lost;
 use self::tree::Tree;
@@ -56,6 +59,7 @@ mod gate;
 mod grant;
 mod look;
 mod loss;
+mod name;
 mod narrow;
 mod node;
 mod orphans;
@@ -159,17 +163,26 @@ impl fmt::Debug for MemoryStore {
 }
 
 /// A resolved path of a [`MemoryStore`].
-pub struct MemoryNode(PlainArc<Node>);
+pub struct MemoryNode(PlainArc<Node>, Registered);
+
+impl MemoryNode {
+    #[inline]
+    fn new(node: PlainArc<Node>) -> Self {
+        Self(node, Registered::none())
+    }
+}
 
 impl Clone for MemoryNode {
+    #[inline]
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self::new(self.0.clone())
     }
 }
 
 impl Drop for MemoryNode {
     #[inline]
     fn drop(&mut self) {
+        self.1.end(&self.0);
         self.0.about_to_go();
     }
 }
@@ -180,56 +193,36 @@ impl fmt::Debug for MemoryNode {
     }
 }
 
-/// A held lock of a [`MemoryStore`].
-#[derive(Debug)]
-pub struct MemoryGrant {
-    kind: Kind,
-    /// The fencing token, 0 until it is asked for; and [`RECORDED`].
-    token: AtomicU64,
-}
-
-/// Set in a grant's token if its node has a record of it (`record.rs`), by that token.
-const RECORDED: u64 = 1 << 63;
-
-impl MemoryGrant {
-    #[inline]
-    fn new(kind: Kind) -> Self {
-        Self { kind, token: AtomicU64::new(0) }
-    }
-
-    /// The token under which the node has a record, if it has one.
-    #[inline]
-    fn recorded(&self) -> Option<u64> {
-        let token = self.token.load(Ordering::Acquire);
-        (token & RECORDED != 0).then_some(token & !RECORDED)
-    }
-}
-
 impl Backend for MemoryStore {
     type Node = MemoryNode;
     type Grant = MemoryGrant;
 
     #[inline]
     fn resolve(&self, path: PathRef<'_>) -> MemoryNode {
-        MemoryNode(self.tree.resolve(path))
+        MemoryNode::new(self.tree.resolve(path))
     }
 
     fn resolve_near(node: &MemoryNode, path: PathRef<'_>) -> Result<MemoryNode, LockError> {
-        Ok(MemoryNode(node.0.resolve_near(path)))
+        Ok(MemoryNode::new(node.0.resolve_near(path)))
     }
 
     fn path(node: &MemoryNode) -> &TreePath {
         &node.0.path
     }
 
-    #[inline(always)]
     #[track_caller]
     fn acquire(node: &MemoryNode, request: &Request, wait: Wait) -> Result<MemoryGrant, LockError> {
-        let kind = Kind::new(request.kind.mode, request.kind.scope);
-        if request.lease.is_none() && request.owner.is_none() && node.0.claim_fast(kind) {
-            return Ok(MemoryGrant::new(kind));
+        grant::acquire_slow(&node.0, request, wait)
+    }
+
+    #[inline(always)]
+    fn acquire_at_once(node: &MemoryNode, request: &Request) -> Option<MemoryGrant> {
+        let kind = Kind::of(request);
+        if request.lease.is_none() && request.owner.is_none() {
+            node.0.claim_fast(kind).then(|| MemoryGrant::new(kind))
+        } else {
+            grant::claim_named(node, request).map(MemoryGrant::named)
         }
-        grant::acquire_slow(&node.0, kind, request, wait)
     }
 
     fn acquire_async<'a>(
@@ -249,12 +242,13 @@ impl Backend for MemoryStore {
 
     #[inline(always)]
     fn release(node: &MemoryNode, grant: MemoryGrant) -> Result<(), LockError> {
-        match grant.recorded() {
-            None => {
-                node.0.drop_claim(grant.kind);
-                Ok(())
-            }
-            Some(token) => release_recorded(&node.0, token),
+        let token = grant.token.load(Ordering::Acquire);
+        if token & (RECORDED | NAMED_GRANT) == 0 {
+            node.0.drop_claim(grant.kind);
+            Ok(())
+        } else {
+            // By value: the address of the grant would keep it out of registers.
+            grant::release(&node.0, token)
         }
     }
 
@@ -262,7 +256,7 @@ impl Backend for MemoryStore {
         if grant.kind.is_shared() {
             return Ok(());
         }
-        match grant.recorded() {
+        match grant.recorded(&node.0) {
             None => node.0.downgrade_claim(grant.kind),
             Some(token) => node.0.downgrade_recorded(token).map_err(|Lost| not_held(&node.0))?,
         }
@@ -322,29 +316,32 @@ impl Backend for MemoryStore {
     }
 
     fn attribute(node: &MemoryNode, grant: &MemoryGrant, to_this_thread: bool) {
-        if let Some(token) = grant.recorded()
-            && node.0.shared().detects()
+        if node.0.shared().detects()
+            && let Some(token) = grant.recorded(&node.0)
         {
             node.0.attribute(token, to_this_thread.then(Agent::current));
         }
     }
 
     fn is_held(node: &MemoryNode, grant: &MemoryGrant) -> bool {
-        grant.recorded().is_none_or(|token| node.0.is_held(token))
+        grant.is_named(&node.0) || grant.recorded(&node.0).is_none_or(|token| node.0.is_held(token))
     }
 
     fn remaining(node: &MemoryNode, grant: &MemoryGrant) -> Option<Duration> {
-        grant.recorded().and_then(|token| node.0.remaining(token))
+        if grant.is_named(&node.0) {
+            return None;
+        }
+        grant.recorded(&node.0).and_then(|token| node.0.remaining(token))
     }
 
     fn refresh(node: &MemoryNode, grant: &MemoryGrant, lease: Option<Duration>) -> Result<(), LockError> {
-        if let (None, Some(_)) = (grant.recorded(), lease) {
+        if let (None, Some(_)) = (grant.recorded(&node.0), lease) {
             let token = Self::fencing_token(node, grant);
             // If two threads start a lease at once, one makes the record. Both set its end below.
             node.0.record_once(token, grant.kind);
             grant.token.store(token | RECORDED, Ordering::Release);
         }
-        match grant.recorded() {
+        match grant.recorded(&node.0) {
             None => Ok(()),
             Some(token) => node.0.refresh_recorded(token, lease).map_err(|Lost| not_held(&node.0)),
         }
@@ -388,11 +385,6 @@ impl Backend for MemoryStore {
     fn is_locked(node: &MemoryNode, scope: Scope) -> bool {
         grant::would_block(&node.0, Kind::new(Mode::Exclusive, scope))
     }
-}
-
-#[cold]
-fn release_recorded(node: &PlainArc<Node>, token: u64) -> Result<(), LockError> {
-    node.drop_recorded(token).map_err(|Lost| not_held(node))
 }
 
 fn not_held(node: &Node) -> LockError {

@@ -130,6 +130,8 @@ impl<S: Backend> TreeMutex<S> {
     /// ```
     pub fn owner(mut self, owner: impl Into<Owner>) -> Self {
         self.request.owner = Some(owner.into());
+        // The store may have noted the owner of this one.
+        self.node = self.node.clone();
         self
     }
 
@@ -261,8 +263,15 @@ impl<S: Backend> TreeMutex<S> {
     /// ```
     #[track_caller]
     pub fn lock_async(&self) -> impl Future<Output = Result<TreeMutexGuard<'_, S>, LockError>> + Send {
-        let grant = observe::acquire_async::<S>(&self.node, &self.request, Location::caller());
-        async move { Ok(TreeMutexGuard::new(&self.node, grant.await?, self.hold())) }
+        let place = Location::caller();
+        async move {
+            if let Some(grant) = S::acquire_at_once(&self.node, &self.request) {
+                return Ok(TreeMutexGuard::new(&self.node, grant, self.hold()));
+            }
+            // Begun in here: a future that is begun outside and awaited in here is kept twice.
+            let grant = observe::acquire_async::<S>(&self.node, &self.request, place).await?;
+            Ok(TreeMutexGuard::new(&self.node, grant, self.hold()))
+        }
     }
 
     /// [`lock_async`](Self::lock_async), with a guard that borrows nothing.
@@ -271,8 +280,14 @@ impl<S: Backend> TreeMutex<S> {
     /// As [`lock`](Self::lock).
     #[track_caller]
     pub fn lock_owned_async(&self) -> impl Future<Output = Result<OwnedTreeMutexGuard<S>, LockError>> + Send {
-        let grant = observe::acquire_async::<S>(&self.node, &self.request, Location::caller());
-        async move { Ok(OwnedTreeMutexGuard::new(self.node.clone(), grant.await?, self.hold())) }
+        let place = Location::caller();
+        async move {
+            if let Some(grant) = S::acquire_at_once(&self.node, &self.request) {
+                return Ok(OwnedTreeMutexGuard::new(self.node.clone(), grant, self.hold()));
+            }
+            let grant = observe::acquire_async::<S>(&self.node, &self.request, place).await?;
+            Ok(OwnedTreeMutexGuard::new(self.node.clone(), grant, self.hold()))
+        }
     }
 
     /// Locks, runs `f`, and releases, also if `f` panics. Blocks as [`lock`](Self::lock) does.
@@ -334,6 +349,9 @@ impl<S: Backend> TreeMutex<S> {
     #[inline(always)]
     #[track_caller]
     fn acquire(&self, wait: Wait) -> Result<TreeMutexGuard<'_, S>, LockError> {
+        if let Some(grant) = S::acquire_at_once(&self.node, &self.request) {
+            return Ok(TreeMutexGuard::new(&self.node, grant, self.hold()));
+        }
         // Not `?`, which would convert the error by `From`: this is inlined into every caller.
         match observe::acquire::<S>(&self.node, &self.request, wait) {
             Ok(grant) => Ok(TreeMutexGuard::new(&self.node, grant, self.hold())),
@@ -344,6 +362,9 @@ impl<S: Backend> TreeMutex<S> {
     #[inline(always)]
     #[track_caller]
     fn acquire_owned(&self, wait: Wait) -> Result<OwnedTreeMutexGuard<S>, LockError> {
+        if let Some(grant) = S::acquire_at_once(&self.node, &self.request) {
+            return Ok(OwnedTreeMutexGuard::new(self.node.clone(), grant, self.hold()));
+        }
         match observe::acquire::<S>(&self.node, &self.request, wait) {
             Ok(grant) => Ok(OwnedTreeMutexGuard::new(self.node.clone(), grant, self.hold())),
             Err(error) => Err(error),

@@ -214,8 +214,9 @@ impl<S: Backend> TreeMutexSet<S> {
     /// ```
     #[track_caller]
     pub fn lock_async(&self) -> impl Future<Output = Result<TreeMutexSetGuard<'_, S>, LockError>> + Send {
-        let grants = self.ask_async(Location::caller());
-        async move { Ok(TreeMutexSetGuard::new(&self.members, grants.await?, self.meter)) }
+        let place = Location::caller();
+        // Begun in here: a future that is begun outside and awaited in here is kept twice.
+        async move { Ok(TreeMutexSetGuard::new(&self.members, self.ask_async(place).await?, self.meter)) }
     }
 
     /// [`lock_async`](Self::lock_async), with a guard that borrows nothing.
@@ -224,8 +225,8 @@ impl<S: Backend> TreeMutexSet<S> {
     /// As [`lock`](Self::lock).
     #[track_caller]
     pub fn lock_owned_async(&self) -> impl Future<Output = Result<OwnedTreeMutexSetGuard<S>, LockError>> + Send {
-        let grants = self.ask_async(Location::caller());
-        async move { Ok(OwnedTreeMutexSetGuard::new(self.members.clone(), grants.await?, self.meter)) }
+        let place = Location::caller();
+        async move { Ok(OwnedTreeMutexSetGuard::new(self.members.clone(), self.ask_async(place).await?, self.meter)) }
     }
 
     /// Locks all members, runs `f`, and releases, also if `f` panics. Blocks as
@@ -267,7 +268,10 @@ impl<S: Backend> TreeMutexSet<S> {
     #[track_caller]
     fn ask(&self, wait: Wait) -> Result<Grants<S>, LockError> {
         match &*self.members {
-            [one] => observe::acquire::<S>(&one.node, &one.request, wait).map(Grants::One),
+            [one] => match S::acquire_at_once(&one.node, &one.request) {
+                Some(grant) => Ok(Grants::One(grant)),
+                None => observe::acquire::<S>(&one.node, &one.request, wait).map(Grants::One),
+            },
             all => observe::acquire_all::<S>(all, wait).map(Grants::All),
         }
     }

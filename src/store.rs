@@ -153,6 +153,9 @@ pub trait LockStore: Backend {
         let place = Location::caller();
         async move {
             let node = node?;
+            if let Some(grant) = Self::acquire_at_once(&node, PLAIN) {
+                return Ok(OwnedTreeMutexGuard::new(node, grant, Hold::begin::<Self>(meter, PLAIN.kind)));
+            }
             let grant = observe::acquire_async::<Self>(&node, PLAIN, place).await?;
             Ok(OwnedTreeMutexGuard::new(node, grant, Hold::begin::<Self>(meter, PLAIN.kind)))
         }
@@ -261,6 +264,9 @@ impl<B: Backend> LockStore for B {}
 #[track_caller]
 fn acquire<S: Backend>(store: &S, path: impl ToTreePath, wait: Wait) -> Result<OwnedTreeMutexGuard<S>, LockError> {
     let node = store.resolve(path.to_path_ref()?);
+    if let Some(grant) = S::acquire_at_once(&node, PLAIN) {
+        return Ok(OwnedTreeMutexGuard::new(node, grant, Hold::begin::<S>(Meter::of(store), PLAIN.kind)));
+    }
     let grant = observe::acquire::<S>(&node, PLAIN, wait)?;
     Ok(OwnedTreeMutexGuard::new(node, grant, Hold::begin::<S>(Meter::of(store), PLAIN.kind)))
 }

@@ -128,10 +128,20 @@ fn tasks_on_two_nodes_have_no_line_in_common() {
     Touched::by(|user| drop(futures_lite::future::block_on(handles[user].lock_async()).unwrap())).assert_common(0);
 }
 
+/// The name of an owner stands in the word. It counts no references, so one owner may be that of all.
+#[test]
+fn locks_with_owners_have_no_line_in_common() {
+    let owner = mutextree::Owner::from("both");
+    for handles in [siblings(|mutex| mutex.owner("one of two")), siblings(|mutex| mutex.owner(owner.clone()))] {
+        let touched = lock_and_unlock(&handles);
+        touched.assert_common(0);
+        assert_eq!(touched.written(), [1, 1], "a lock writes the line of its node, and no other");
+    }
+}
+
 /// All draw their tokens from one counter.
 #[test]
-fn owners_leases_and_tokens_have_one_line_in_common() {
-    lock_and_unlock(&siblings(|mutex| mutex.owner("one of two"))).assert_common(1);
+fn leases_and_tokens_have_one_line_in_common() {
     lock_and_unlock(&siblings(|mutex| mutex.lease(Duration::from_secs(60)))).assert_common(1);
     let handles = siblings(|mutex| mutex);
     let touched = Touched::by(|user| {
@@ -141,11 +151,11 @@ fn owners_leases_and_tokens_have_one_line_in_common() {
     touched.assert_common(1);
 }
 
-/// An owner that was made once is one text, whose references both count.
+/// With a lease it has a record, which counts the owner's references.
 #[test]
-fn an_owner_of_two_handles_is_a_second_line_in_common() {
+fn an_owner_of_two_leased_handles_is_a_second_line_in_common() {
     let owner = mutextree::Owner::from("both");
-    lock_and_unlock(&siblings(|mutex| mutex.owner(owner.clone()))).assert_common(2);
+    lock_and_unlock(&siblings(|mutex| mutex.owner(owner.clone()).lease(Duration::from_secs(60)))).assert_common(2);
 }
 
 #[test]

@@ -56,8 +56,9 @@ pub struct HeldLock {
     /// What it is [resumed](crate::LockStore::resume) by, if it outlived its guard: see
     /// [`Lease`](crate::Lease).
     pub token: Option<LeaseToken>,
-    /// For how long it has been held. In memory it is known of a lock that was taken with an owner
-    /// or a lease. Over Redis it is reckoned on the server's clock.
+    /// For how long it has been held. In memory it is known of a lock with an owner or a lease; of
+    /// one with an owner alone to within five milliseconds. Over Redis it is reckoned on the
+    /// server's clock.
     pub held_for: Option<Duration>,
     /// Its [fencing token](crate::TreeMutexGuard::fencing_token). In memory it is known of a lock
     /// with an owner or a lease, and of one that outlived its guard.

@@ -25,7 +25,7 @@ use super::claim::{Claim, How};
 use super::node::Node;
 use super::sleeper::Sleeper;
 use super::wait::{Left, Turn};
-use super::waiter::{Rank, Role, Waiter};
+use super::waiter::{Rank, Role, Waiter, rank};
 use super::walk::{Marks, Walk};
 use super::word::{Kind, Place};
 use crate::deadlock::{Asks, Deadlock};
@@ -50,7 +50,7 @@ pub(super) enum Step {
 #[derive(Debug)]
 enum Stage {
     Idle,
-    Draining(Walk),
+    Draining(Box<Walk>),
     Asleep(Asleep),
     Done,
 }
@@ -60,21 +60,9 @@ enum Stage {
 struct Asleep {
     at: PlainArc<Node>,
     /// The walk that it goes on with, if it sleeps with its claim.
-    draining: Option<Walk>,
-    sleeper: PlainArc<Sleeper>,
-    rank: Rank,
-}
-
-impl Asleep {
-    /// Leaves the queue after having been woken.
-    fn rise(&self) -> Turn {
-        self.at.rise(&self.sleeper, self.rank)
-    }
-
-    /// Leaves the queue for good.
-    fn leave(&self) -> Left {
-        self.at.leave(&self.sleeper, self.rank)
-    }
+    draining: Option<Box<Walk>>,
+    /// Whether it goes before those without a claim.
+    goes_first: bool,
 }
 
 /// An acquisition under way.
@@ -94,10 +82,11 @@ pub(super) struct Acquisition<'a> {
     /// Whether it has closed the gates of the node and of all its ancestors.
     closed_all: bool,
     /// Who asks and where, in a tree that looks for deadlocks.
-    asks: Option<Asks>,
+    asks: Option<Box<Asks>>,
 }
 
 impl<'a> Acquisition<'a> {
+    #[inline]
     pub(super) fn new(node: &'a PlainArc<Node>, kind: Kind, owner: Option<&'a Owner>) -> Self {
         let (spin, stamp, sleeper) = (None, None, None);
         Self { node, kind, owner, stage: Stage::Idle, spin, stamp, sleeper, closed_all: false, asks: None }
@@ -105,7 +94,7 @@ impl<'a> Acquisition<'a> {
 
     /// Asked for by this one, in a tree that looks for deadlocks.
     pub(super) fn asked_by(mut self, asks: Option<Asks>) -> Self {
-        self.asks = asks;
+        self.asks = asks.map(Box::new);
         self
     }
 
@@ -138,11 +127,14 @@ impl<'a> Acquisition<'a> {
                         } else if matches!(made, Claim::Inner) {
                             // The claim stands, and newcomers below see it. What is left is to wait
                             // for the holders that were there before.
-                            self.stage = Stage::Draining(Walk::new(self.node, self.kind, Marks::Strike));
+                            let mut walk = Walk::new(self.node, self.kind, Marks::Strike);
+                            match walk.next_conflict() {
+                                Some(below) => self.wait_at(&below, Place::Below, Some(Box::new(walk)), who),
+                                None => return self.granted(),
+                            }
                         } else {
                             // Nothing above, and nothing enrolled below.
-                            self.open_gates();
-                            return Step::Granted;
+                            return self.granted();
                         }
                     }
                 },
@@ -150,14 +142,11 @@ impl<'a> Acquisition<'a> {
                     // The claim is kept, so that this drains.
                     Some(below) => self.wait_at(&below, Place::Below, Some(walk), who),
                     // All that was below has gone.
-                    None => {
-                        self.open_gates();
-                        return Step::Granted;
-                    }
+                    None => return self.granted(),
                 },
                 // Woken: what blocked it may have gone, or another was quicker.
-                Stage::Asleep(asleep) if asleep.sleeper.is_woken() => {
-                    let turn = asleep.rise();
+                Stage::Asleep(asleep) if self.bed(&asleep).0.is_woken() => {
+                    let turn = self.rise(&asleep);
                     self.forget_drain(&asleep);
                     // Spinning again costs little now: a release was a moment ago.
                     self.spin = None;
@@ -181,8 +170,13 @@ impl<'a> Acquisition<'a> {
         }
     }
 
+    fn granted(&mut self) -> Step {
+        self.open_gates();
+        Step::Granted
+    }
+
     /// Spins, and then sleeps, at the node that is in the way. Sets the stage to go on with.
-    fn wait_at(&mut self, at: &PlainArc<Node>, place: Place, draining: Option<Walk>, who: Who<'_>) {
+    fn wait_at(&mut self, at: &PlainArc<Node>, place: Place, draining: Option<Box<Walk>>, who: Who<'_>) {
         let stamp = *self.stamp.get_or_insert_with(Stamp::now);
         // A newcomer is younger than every gate's owner. One that has slept may be older, and
         // cannot tell from the word.
@@ -203,12 +197,12 @@ impl<'a> Acquisition<'a> {
         self.sleep_at(at, place, stamp, draining, who);
     }
 
-    fn sleep_at(&mut self, at: &PlainArc<Node>, place: Place, stamp: Stamp, draining: Option<Walk>, who: Who<'_>) {
+    fn sleep_at(&mut self, at: &PlainArc<Node>, place: Place, stamp: Stamp, draining: Option<Box<Walk>>, who: Who<'_>) {
         // What is in the way may be a lock whose lease has expired.
         at.revoke_expired();
         let sleeper = match &self.sleeper {
             Some(sleeper) => sleeper.clone(),
-            None => self.sleeper.insert(who.sleeper(self.owner, self.watched())).clone(),
+            None => self.sleeper.insert(who.sleeper(self.owner, Vec::new(), self.watched())).clone(),
         };
         let waiter = Waiter {
             kind: self.kind,
@@ -225,7 +219,7 @@ impl<'a> Acquisition<'a> {
         if draining.is_none() && stamp.older_than(patience) {
             self.close_gates(&waiter);
         }
-        let rank = waiter.rank();
+        let goes_first = waiter.goes_first();
         let is_noted = draining.is_some() && self.kind.is_shared();
         if is_noted {
             self.node.note_drain(&sleeper, at);
@@ -238,9 +232,9 @@ impl<'a> Acquisition<'a> {
             // An upgrade below is pending: it starts over when it is woken (13).
             (Some(Role::Aside), _) => {
                 self.node.drop_claim(self.kind);
-                Stage::Asleep(Asleep { at: at.clone(), draining: None, sleeper, rank })
+                Stage::Asleep(Asleep { at: at.clone(), draining: None, goes_first })
             }
-            (Some(_), draining) => Stage::Asleep(Asleep { at: at.clone(), draining, sleeper, rank }),
+            (Some(_), draining) => Stage::Asleep(Asleep { at: at.clone(), draining, goes_first }),
             // The reason to sleep has gone in the meantime.
             (None, Some(walk)) => Stage::Draining(walk),
             (None, None) => Stage::Idle,
@@ -250,8 +244,26 @@ impl<'a> Acquisition<'a> {
     /// It sleeps no more. While it slept with a shared claim, its node knew where (`upgrade.rs`).
     fn forget_drain(&self, asleep: &Asleep) {
         if asleep.draining.is_some() && self.kind.is_shared() {
-            self.node.forget_drain(&asleep.sleeper);
+            self.node.forget_drain(self.bed(asleep).0);
         }
+    }
+
+    /// What it is in a queue by.
+    fn bed(&self, asleep: &Asleep) -> (&PlainArc<Sleeper>, Rank) {
+        let (sleeper, stamp) = self.sleeper.as_ref().zip(self.stamp).expect("without these it is in no queue");
+        (sleeper, rank(asleep.goes_first, stamp))
+    }
+
+    /// Leaves the queue after having been woken.
+    fn rise(&self, asleep: &Asleep) -> Turn {
+        let (sleeper, rank) = self.bed(asleep);
+        asleep.at.rise(sleeper, rank)
+    }
+
+    /// Leaves the queue for good.
+    fn leave(&self, asleep: &Asleep) -> Left {
+        let (sleeper, rank) = self.bed(asleep);
+        asleep.at.leave(sleeper, rank)
     }
 
     /// The node in whose queue it is, which is in its way.
@@ -265,7 +277,7 @@ impl<'a> Acquisition<'a> {
     /// Whether a sleeper may step on.
     pub(super) fn is_woken(&self) -> bool {
         match &self.stage {
-            Stage::Asleep(asleep) => asleep.sleeper.is_woken(),
+            Stage::Asleep(asleep) => self.bed(asleep).0.is_woken(),
             _ => true,
         }
     }
@@ -275,7 +287,7 @@ impl<'a> Acquisition<'a> {
     pub(super) fn park(&self, deadline: Option<&Deadline>) {
         let Stage::Asleep(asleep) = &self.stage else { return };
         let lease = asleep.at.earliest_expiry();
-        asleep.sleeper.park(Deadline::earlier(deadline, lease.as_ref()));
+        self.bed(asleep).0.park(Deadline::earlier(deadline, lease.as_ref()));
         if lease.is_some_and(|lease| lease.has_passed()) {
             asleep.at.revoke_expired();
         }
@@ -290,7 +302,7 @@ impl<'a> Acquisition<'a> {
         let mut in_the_way = None;
         let draining = match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::Asleep(asleep) => {
-                let left = asleep.leave();
+                let left = self.leave(&asleep);
                 self.forget_drain(&asleep);
                 in_the_way = Some(left.in_the_way);
                 // If it lapsed, its claim was dropped then.
@@ -324,8 +336,12 @@ impl<'a> Acquisition<'a> {
 }
 
 impl Drop for Acquisition<'_> {
+    #[inline]
     fn drop(&mut self) {
-        self.undo();
+        // Mostly it is over, and never slept: then there is nothing to undo.
+        if !matches!(self.stage, Stage::Done) || self.sleeper.is_some() {
+            self.undo();
+        }
     }
 }
 

@@ -70,7 +70,7 @@ impl<'a> Change<'a> {
         }
         let owners = self.owner.clone().into_iter().collect();
         let watched = self.asks.as_ref().and_then(|asks| self.node.watched(asks, owners));
-        self.sleeper.insert(Sleeper::for_thread_of_set(self.owner.clone(), Vec::new(), watched)).clone()
+        self.sleeper.insert(Sleeper::for_thread(self.owner.clone(), Vec::new(), watched)).clone()
     }
 
     /// As in `acquire/deadlock.rs`.

@@ -1,14 +1,15 @@
 //! Locks that outlive their guards: leaving one behind, and taking it up again.
 
+use super::grant::RECORDED;
 use super::node::Node;
 use super::record::Lost;
-use super::{MemoryGrant, MemoryNode, MemoryStore, RECORDED, not_held};
+use super::{MemoryGrant, MemoryNode, MemoryStore, not_held};
 use crate::backend::{Backend, LeaseToken};
 use crate::error::LockError;
 use crate::sync::{AtomicU64, PlainArc};
 
 pub(super) fn detach(node: &MemoryNode, grant: MemoryGrant) -> Result<(LeaseToken, MemoryGrant), LockError> {
-    let token = match grant.recorded() {
+    let token = match grant.recorded(&node.0) {
         Some(token) => token,
         None => {
             let token = MemoryStore::fencing_token(node, &grant);

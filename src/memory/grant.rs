@@ -1,63 +1,136 @@
 //! From a request to a grant, or to the error that names what was in the way.
 
+use std::num::NonZeroU64;
 use std::panic::Location;
 use std::time::Instant;
 
 use super::acquire::{Acquiring, Acquisition, Refused, block};
+use super::name;
 use super::narrow::{self, Failed};
 use super::node::Node;
+use super::record::{Expired, Lost};
 use super::upgrade;
 use super::widen;
 use super::word::{Kind, Place};
-use super::{MemoryGrant, MemoryNode, MemoryStore, RECORDED, not_held};
+use super::{MemoryNode, MemoryStore, not_held};
 use crate::backend::Backend;
 use crate::deadlock::{Asks, Deadlock};
 use crate::error::{Blocker, InvalidInput, LockError, Unchanged};
-use crate::observe::{self, Store, Waiting};
+use crate::observe::{Store, Waiting};
 use crate::request::{Request, Wait};
-use crate::sync::{AtomicU64, Deadline, Ordering, PlainArc};
+use crate::sync::{AtomicU64, Deadline, Ordering, PlainArc, ticks};
 
-/// What the store does when the fast path will not do.
+/// A held lock of a [`MemoryStore`].
+#[derive(Debug)]
+pub struct MemoryGrant {
+    pub(super) kind: Kind,
+    /// The fencing token, 0 until it is asked for, and [`RECORDED`]; or a name and [`NAMED_GRANT`].
+    pub(super) token: AtomicU64,
+}
+
+/// Set in a grant's token if its node has a record of it (`record.rs`), by that token.
+pub(super) const RECORDED: u64 = 1 << 63;
+/// Set if it is no token, but the name of the lock (`name.rs`). No token is so great.
+pub(super) const NAMED_GRANT: u64 = 1 << 62;
+
+impl MemoryGrant {
+    #[inline]
+    pub(super) fn new(kind: Kind) -> Self {
+        Self { kind, token: AtomicU64::new(0) }
+    }
+
+    #[inline]
+    pub(super) fn named(token: NonZeroU64) -> Self {
+        Self { kind: Kind::Xs, token: AtomicU64::new(token.get()) }
+    }
+}
+
+/// A lock with an owner and no more, for the handle whose owner it is, if it can be had in one step:
+/// what its grant has in place of a token. It comes in a register.
+#[inline(never)]
+pub(super) fn claim_named(node: &MemoryNode, request: &Request) -> Option<NonZeroU64> {
+    let owner = request.owner.as_ref().filter(|_| Kind::of(request) == Kind::Xs && request.lease.is_none())?;
+    let slot = match node.1.slot() {
+        Some(slot) => slot,
+        // In a tree that looks for deadlocks each lock has a record.
+        None if node.0.shared().detects() => return None,
+        None => {
+            node.1.note(&node.0, owner);
+            node.1.slot()?
+        }
+    };
+    let name = name::name(slot, ticks())?;
+    if node.0.claim_named(name) { NonZeroU64::new(name | NAMED_GRANT) } else { None }
+}
+
+/// The end of a lock that has a name or a record; `token` is what its grant has.
+#[inline(never)]
+pub(super) fn release(node: &PlainArc<Node>, token: u64) -> Result<(), LockError> {
+    if token & NAMED_GRANT == 0 {
+        return release_recorded(node, token & !RECORDED);
+    }
+    if node.release_named(token & !NAMED_GRANT) {
+        return Ok(());
+    }
+    let grant = MemoryGrant { kind: Kind::Xs, token: AtomicU64::new(token) };
+    release_recorded(node, grant.settle(node))
+}
+
+#[cold]
+fn release_recorded(node: &PlainArc<Node>, token: u64) -> Result<(), LockError> {
+    node.drop_recorded(token).map_err(|Lost| not_held(node))
+}
+
+/// What the store does when a lock cannot be had at once.
 #[cold]
 #[track_caller]
-pub(super) fn acquire_slow(
-    node: &PlainArc<Node>,
-    kind: Kind,
-    request: &Request,
-    wait: Wait,
-) -> Result<MemoryGrant, LockError> {
+pub(super) fn acquire_slow(node: &PlainArc<Node>, request: &Request, wait: Wait) -> Result<MemoryGrant, LockError> {
+    let kind = Kind::of(request);
     let place = Location::caller(); // not in a closure, which has a place of its own
     let asks = node.shared().detects().then(|| Asks::thread(place));
+    let deadline = Deadline::from_end(end_of(wait));
+    // A wait of no time is a try: another try in mid-air must not make it fail.
+    if wait == Wait::Never || deadline.as_ref().is_some_and(Deadline::has_passed) {
+        return try_acquire(node, kind, request, asks).map_err(|blocker| LockError::refused(wait, blocker));
+    }
     if node.claim_looking(kind) {
         return Ok(grant(node, kind, request, asks));
     }
-    let deadline = Deadline::from_end(end_of(wait));
-    // A wait of no time is a try: another try in mid-air must not make it fail.
-    let tries_once = wait == Wait::Never || deadline.as_ref().is_some_and(Deadline::has_passed);
     let mut waiting = None;
-    let claimed = if tries_once {
-        unless_expired(|| node.try_claim(kind)).map_err(Refused::Blocked)
-    } else {
-        let acquisition = Acquisition::new(node, kind, request.owner.as_ref()).asked_by(asks.clone());
-        block(acquisition, deadline.as_ref(), |at| {
-            waiting.get_or_insert_with(|| begin_to_wait(node, kind, request, Some(at)));
-        })
-    };
+    let acquisition = Acquisition::new(node, kind, request.owner.as_ref()).asked_by(asks.clone());
+    let claimed = block(acquisition, deadline.as_ref(), |at| {
+        waiting.get_or_insert_with(|| begin_to_wait(node, kind, request, Some(at)));
+    });
     let result = match claimed {
         Ok(()) => Ok(grant(node, kind, request, asks)),
         Err(Refused::Deadlock(deadlock)) => Err(LockError::Deadlock(deadlock)),
-        Err(Refused::Blocked(in_the_way)) => {
-            let blocker = blocker(node, kind, &in_the_way, None);
-            Err(match wait {
-                Wait::Never => LockError::WouldBlock { blocker },
-                Wait::Until(_) | Wait::Forever => LockError::TimedOut { blocker },
-            })
-        }
+        Err(Refused::Blocked(in_the_way)) => Err(LockError::refused(wait, blocker(node, kind, &in_the_way, None))),
     };
     if let Some(waiting) = waiting {
         waiting.ended(request, &result);
     }
     result
+}
+
+/// An acquisition that does not wait.
+fn try_acquire(
+    node: &PlainArc<Node>,
+    kind: Kind,
+    request: &Request,
+    asks: Option<Asks>,
+) -> Result<MemoryGrant, Blocker> {
+    let attempt = || {
+        node.glance(kind)?;
+        if node.claim_looking(kind) { Ok(()) } else { node.try_claim(kind) }
+    };
+    loop {
+        let Err(in_the_way) = attempt() else { return Ok(grant(node, kind, request, asks)) };
+        // One hold of the slow lock for both: whether that lock has expired, and whose it is.
+        match in_the_way.owner_unless_expired(kind, place_of(&in_the_way, node)) {
+            Ok(owner) => return Err(Blocker::new(node.path.clone(), in_the_way.path.clone(), owner)),
+            Err(Expired) => _ = in_the_way.revoke_expired(),
+        }
+    }
 }
 
 /// An acquisition sleeps for the first time. One that gets the lock before that, while it spins,
@@ -68,23 +141,12 @@ pub(super) fn begin_to_wait(node: &Node, kind: Kind, request: &Request, at: Opti
 }
 
 /// The same with no end, as a future.
-pub(super) async fn acquire_async(
-    node: &PlainArc<Node>,
-    request: &Request,
+pub(super) fn acquire_async<'a>(
+    node: &'a PlainArc<Node>,
+    request: &'a Request,
     place: &'static Location<'static>,
-) -> Result<MemoryGrant, LockError> {
-    let kind = Kind::new(request.kind.mode, request.kind.scope);
-    // The fast path leads nowhere in a tree that looks for deadlocks.
-    if node.claim_fast(kind) {
-        return Ok(grant(node, kind, request, None));
-    }
-    if !node.claim_looking(kind) {
-        let acquisition = Acquisition::new(node, kind, request.owner.as_ref()).asked_by(task(node, place));
-        let begin = |wait: &Acquiring<'_>| begin_to_wait(node, kind, request, wait.sleeps_at());
-        let end = |waiting: Waiting, result: &_| waited(waiting, request, result);
-        observe::watch(Acquiring::new(acquisition), begin, end).await.map_err(LockError::Deadlock)?;
-    }
-    Ok(grant(node, kind, request, task(node, place)))
+) -> Acquiring<'a> {
+    Acquiring::new(node, request, place)
 }
 
 /// A task's wait has ended like this.
@@ -132,8 +194,11 @@ pub(super) fn grant(node: &PlainArc<Node>, kind: Kind, request: &Request, asks: 
 }
 
 /// Its fencing token, drawn when it is first asked for.
-pub(super) fn fencing_token(node: &Node, grant: &MemoryGrant) -> u64 {
+pub(super) fn fencing_token(node: &PlainArc<Node>, grant: &MemoryGrant) -> u64 {
     let token = grant.token.load(Ordering::Acquire);
+    if token & NAMED_GRANT != 0 {
+        return grant.settle(node);
+    }
     if token != 0 {
         return token & !RECORDED;
     }
@@ -183,14 +248,14 @@ pub(super) fn widen(
     wider: &PlainArc<Node>,
 ) -> Result<MemoryGrant, Unchanged<MemoryGrant>> {
     if PlainArc::ptr_eq(node, wider) && grant.kind.is_subtree() {
-        let is_held = grant.recorded().is_none_or(|token| node.is_held(token));
+        let is_held = grant.recorded(node).is_none_or(|token| node.is_held(token));
         return if is_held { Ok(grant) } else { Err(Unchanged::new(grant, not_held(node))) };
     }
     widen::widen(node, &grant, wider).map_err(|failed| {
         let error = match failed {
             Failed::Lost => not_held(node),
             Failed::InTheWay(at) => {
-                LockError::WouldBlock { blocker: blocker(wider, grant.kind.with_subtree(), &at, grant.recorded()) }
+                LockError::WouldBlock { blocker: blocker(wider, grant.kind.with_subtree(), &at, grant.recorded(node)) }
             }
         };
         Unchanged::new(grant, error)
@@ -201,7 +266,7 @@ pub(super) fn widen(
 #[track_caller]
 pub(super) fn upgrade(node: &PlainArc<Node>, grant: &mut MemoryGrant, wait: Wait) -> Result<(), LockError> {
     let place = Location::caller(); // not in a closure, which has a place of its own
-    let (shared, recorded) = (grant.kind, grant.recorded());
+    let (shared, recorded) = (grant.kind, grant.recorded(node));
     let kind = shared.upgraded();
     let asks = node.shared().detects().then(|| Asks { replaces: recorded, ..Asks::thread(place) });
     let deadline = Deadline::from_end(end_of(wait));
@@ -241,10 +306,15 @@ pub(super) fn upgrade(node: &PlainArc<Node>, grant: &mut MemoryGrant, wait: Wait
 
 /// `except` is the token of the lock that is to change, which is not in its own way.
 pub(super) fn blocker(node: &Node, kind: Kind, in_the_way: &Node, except: Option<u64>) -> Blocker {
-    let place = match in_the_way.depth().cmp(&node.depth()) {
+    let owner = in_the_way.owner_in_the_way(kind, place_of(in_the_way, node), except);
+    Blocker::new(node.path.clone(), in_the_way.path.clone(), owner)
+}
+
+/// Where one node lies, seen from another that is above it or below it.
+fn place_of(node: &Node, from: &Node) -> Place {
+    match node.depth().cmp(&from.depth()) {
         std::cmp::Ordering::Less => Place::Above,
         std::cmp::Ordering::Equal => Place::Here,
         std::cmp::Ordering::Greater => Place::Below,
-    };
-    Blocker::new(node.path.clone(), in_the_way.path.clone(), in_the_way.owner_in_the_way(kind, place, except))
+    }
 }

@@ -105,7 +105,7 @@ impl Tree {
             let mut nodes = Vec::new();
             let mut note = |node: &PlainArc<Node>| {
                 if shows(node.word.load(Ordering::Acquire)) {
-                    nodes.push(MemoryNode(node.clone()));
+                    nodes.push(MemoryNode::new(node.clone()));
                 }
             };
             note(&self.root);
@@ -127,7 +127,7 @@ impl Node {
     /// waiter that drains for it may sleep there.
     fn around(self: &PlainArc<Self>) -> Vec<MemoryNode> {
         let root = self.ancestors().last().unwrap_or(self);
-        let (mut found, mut to_visit) = (Vec::new(), vec![(MemoryNode(root.clone()), false)]);
+        let (mut found, mut to_visit) = (Vec::new(), vec![(MemoryNode::new(root.clone()), false)]);
         while let Some((node, is_covered)) = to_visit.pop() {
             let word = node.0.word.load(Ordering::SeqCst);
             let is_covered = is_covered || word & COVERS != 0;
@@ -168,7 +168,7 @@ impl Node {
                 let kid = slow.kids.get(at);
                 let word = kid.word.load(Ordering::SeqCst);
                 if (word & KIDS != 0 || shows(word)) && matters(kid) {
-                    kids.push(MemoryNode(kid.clone()));
+                    kids.push(MemoryNode::new(kid.clone()));
                 }
             }
         }
@@ -177,7 +177,9 @@ impl Node {
     /// What is claimed here, and who sleeps here: true of one moment.
     pub(super) fn look(self: &PlainArc<Self>) -> Look {
         self.revoke_expired();
-        let slow = self.cold_if_any().map(|cold| cold.slow.lock());
+        let mut slow = self.cold_if_any().map(|cold| cold.slow.lock());
+        // A lock that is shown has a token, by which it can be broken.
+        slow.iter_mut().for_each(|slow| self.put_on_record(slow));
         // Acquire: a claim that was made before the slow lock was last released is in this word.
         let word = self.word.load(Ordering::Acquire);
         // An upgrade that is pending holds a shared lock.
@@ -188,13 +190,13 @@ impl Node {
         // A lock that is being narrowed is held, and waits for nobody's lock.
         let asleep = slow.queue.iter().filter(|waiter| waiter.role != Role::Narrows).map(|waiter| {
             let claimed = |(node, kind): (&PlainArc<Node>, Kind)| Claimed {
-                node: MemoryNode(node.clone()),
+                node: MemoryNode::new(node.clone()),
                 kind,
                 of_kind: kind.count(node.word.load(Ordering::Acquire)),
             };
             let claims = waiter.claims().map(claimed).collect();
             Asleep {
-                wanted: MemoryNode(waiter.wanted.clone()),
+                wanted: MemoryNode::new(waiter.wanted.clone()),
                 kind: waiter.kind,
                 draining: waiter.is_draining(),
                 upgrades: waiter.role == Role::Upgrades,

@@ -10,6 +10,7 @@
 //! * `waking.rs` no wake-up is lost
 //! * `giving_up.rs` timeouts
 //! * `looking.rs` looks at the tree, and breaking a lock
+//! * `naming.rs` locks whose owner stands in the word
 //! * `narrowing.rs` locks that are narrowed
 //! * `upgrading.rs` shared locks that become exclusive
 //! * `widening.rs` locks that are widened
@@ -50,6 +51,7 @@ mod excluding;
 mod gating;
 mod giving_up;
 mod looking;
+mod naming;
 mod narrowing;
 mod polling;
 mod reclaiming;

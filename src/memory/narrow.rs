@@ -51,12 +51,12 @@
 
 use super::change::{Change, Ended};
 use super::claim::{Claim, How};
+use super::grant::{MemoryGrant, RECORDED};
 use super::node::Node;
 use super::record::Lost;
 use super::waiter::Role;
 use super::walk::{Marks, Walk};
 use super::word::{Kind, Place};
-use super::{MemoryGrant, RECORDED};
 use crate::sync::{AtomicU64, Ordering, PlainArc, claim_fence};
 
 /// Why a lock could not be narrowed, or widened.
@@ -109,7 +109,7 @@ pub(super) fn narrow(
     token: u64,
     to: &[&PlainArc<Node>],
 ) -> Result<Vec<MemoryGrant>, Failed> {
-    let (kind, recorded) = (grant.kind, grant.recorded());
+    let (kind, recorded) = (grant.kind, grant.recorded(node));
     let mut change = Change::new(node, recorded, Role::Narrows);
     if change.is_lost() {
         return Err(Failed::Lost);

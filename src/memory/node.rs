@@ -6,6 +6,7 @@ use std::hash::{Hash, Hasher};
 
 use super::enrol::Kids;
 use super::gate::Gates;
+use super::name::Names;
 use super::record::Records;
 use super::sleeper::Sleeper;
 use super::tree::Shared;
@@ -62,6 +63,8 @@ pub(super) struct Slow {
     pub(super) gates: Gates,
     /// Owners and leases: `record.rs`.
     pub(super) records: Records,
+    /// The owners whose names the word may have: `name.rs`.
+    pub(super) names: Names,
     /// The shared waiters that drain for this node, and where each sleeps: `upgrade.rs`.
     pub(super) drains: Vec<(PlainArc<Sleeper>, PlainArc<Node>)>,
 }

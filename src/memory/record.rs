@@ -1,5 +1,6 @@
 //! Records: claims with an owner or a lease, for which a word has no room. They are kept with their
-//! node. A lock with neither has no record, and pays nothing.
+//! node. A lock with neither has no record, and pays nothing; nor has one with an owner alone, for
+//! as long as nobody asks more of it (`name.rs`).
 //!
 //! A record is on its node's list for as long as its claim stands. Taking the record off the list,
 //! under the slow lock, decides who ends the claim: the guard, a thread that finds the lease
@@ -20,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use super::node::{Node, Slow, is_roomy};
 use super::sleeper::{Sleeper, unpark};
-use super::word::{Kind, Place};
+use super::word::Kind;
 use crate::backend::LostLock;
 use crate::deadlock::Asks;
 use crate::observe::{self, Store};
@@ -28,7 +29,7 @@ use crate::path::TreePath;
 use crate::request::Owner;
 use crate::sync::{Deadline, PlainArc, Timeout, later, now};
 
-pub(super) use self::own::Own;
+pub(super) use self::own::{Expired, Own};
 
 use self::own::By;
 
@@ -57,6 +58,8 @@ pub(super) struct Record {
     upgrading: bool,
     /// Who took it, and where, in a tree that looks for deadlocks.
     by: Option<By>,
+    /// The name by which its guard finds it, until that has the token: see `name.rs`.
+    name: Option<u64>,
 }
 
 impl Record {
@@ -72,6 +75,7 @@ impl Record {
             changer: None,
             upgrading: false,
             by: None,
+            name: None,
         }
     }
 
@@ -106,6 +110,19 @@ impl Records {
     /// The record of a lock that is still held.
     fn held(&mut self, token: u64) -> Result<&mut Record, Lost> {
         self.list.iter_mut().find(|record| record.token == token && !record.has_expired()).ok_or(Lost)
+    }
+
+    /// A named lock is on record from now on.
+    pub(super) fn add_named(&mut self, token: u64, name: u64, since: Instant, owner: Option<Owner>) {
+        let record = Record::new(token, Kind::Xs);
+        self.list.push(Record { owner, since: Some(since), name: Some(name), ..record });
+    }
+
+    /// The guard of the lock with this name gets its token.
+    pub(super) fn settle(&mut self, name: u64) -> Option<u64> {
+        let record = self.list.iter_mut().find(|record| record.name == Some(name))?;
+        record.name = None;
+        Some(record.token)
     }
 
     fn first_expiry(&self) -> Option<Instant> {
@@ -273,8 +290,12 @@ impl Node {
     /// Ends a recorded lock on behalf of somebody else. Whether there was one.
     pub(super) fn break_recorded(self: &PlainArc<Self>, token: u64) -> bool {
         let Some(cold) = self.cold_if_any() else { return false };
-        let taken = cold.slow.lock().records.take(token);
-        let Some(record) = taken else { return false };
+        let mut slow = cold.slow.lock();
+        let Some(record) = slow.records.take(token) else { return false };
+        if let Some(name) = record.name {
+            self.stray(&mut slow, name, token);
+        }
+        drop(slow);
         let was_held = !record.has_expired();
         self.take_away(&record);
         was_held
@@ -355,15 +376,5 @@ impl Node {
     /// When the first lease here expires.
     pub(super) fn earliest_expiry(&self) -> Option<Deadline> {
         self.cold_if_any()?.slow.lock().records.first_expiry().map(Deadline::at)
-    }
-
-    /// The owner of a claim here that conflicts with `kind`, if it is known. `place` is where this
-    /// node lies, seen from the node that is asked for.
-    /// `except` is the token of the lock that is to change.
-    pub(super) fn owner_in_the_way(&self, kind: Kind, place: Place, except: Option<u64>) -> Option<Owner> {
-        let records = &self.cold_if_any()?.slow.lock().records;
-        let in_the_way =
-            |record: &&Record| record.claims() & kind.conflicts(place) != 0 && Some(record.token) != except;
-        records.list.iter().filter(in_the_way).find_map(|record| record.owner.clone())
     }
 }

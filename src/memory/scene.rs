@@ -91,7 +91,7 @@ struct Bed {
 
 impl Node {
     fn bed(self: &PlainArc<Self>) -> Bed {
-        let node = MemoryNode(self.clone());
+        let node = MemoryNode::new(self.clone());
         let Some(cold) = self.cold_if_any() else { return Bed { node, locks: Vec::new(), queue: Vec::new() } };
         let slow = cold.slow.lock();
         let locks = slow.records.lasting(self);
@@ -102,11 +102,11 @@ impl Node {
             Sleeping {
                 sleeper: waiter.sleeper.clone(),
                 sleep: waiter.sleeper.sleep(),
-                wanted: MemoryNode(waiter.wanted.clone()),
+                wanted: MemoryNode::new(waiter.wanted.clone()),
                 kind: waiter.kind,
                 place: waiter.place,
                 role: waiter.role,
-                claims: claims.map(|(node, kind)| (MemoryNode(node.clone()), kind)).collect(),
+                claims: claims.map(|(node, kind)| (MemoryNode::new(node.clone()), kind)).collect(),
                 stamp: waiter.stamp,
                 is_still: waiter.role != Role::Narrows && !waiter.sleeper.is_woken() && !waiter.sleeper.is_condemned(),
                 gates: if is_gated { slow.gates.closers_against(waiter.kind, waiter.stamp) } else { Vec::new() },
@@ -155,7 +155,7 @@ impl Node {
     /// Every node where somebody sleeps is enrolled, and so are those above it: a walk over the
     /// lists finds it.
     fn beds(self: &PlainArc<Self>) -> Vec<Bed> {
-        let (mut beds, mut to_visit) = (Vec::new(), vec![MemoryNode(self.clone())]);
+        let (mut beds, mut to_visit) = (Vec::new(), vec![MemoryNode::new(self.clone())]);
         while let Some(node) = to_visit.pop() {
             let word = node.0.word.load(Ordering::SeqCst);
             if word & KIDS != 0 {

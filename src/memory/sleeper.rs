@@ -17,10 +17,6 @@ use crate::sync::{AtomicBool, AtomicU64, Deadline, Mutex, Ordering, Parker, Plai
 #[derive(Debug)]
 pub(super) struct Sleeper {
     bed: Bed,
-    /// Who waits, for those who look.
-    owner: Option<Owner>,
-    /// What it claims, if it waits for a set: all of it while it drains. Empty for one node.
-    set: Vec<SetClaim>,
     /// Set under the slow lock when the waiter is chosen to be woken.
     woken: AtomicBool,
     /// Whether it had been woken by the timer's last visit.
@@ -29,9 +25,23 @@ pub(super) struct Sleeper {
     lapsed: AtomicBool,
     /// The gates that are closed for it, everywhere. Locked within slow locks, and nothing is
     /// locked within it.
-    gates: Mutex<Vec<Gate>>,
+    gates: Mutex<Option<Box<Noted>>>,
+    /// What most waiters do not have: apart, so that a crowd of those takes less memory.
+    more: Option<Box<More>>,
+}
+
+/// The gates that are closed for a waiter, if there are any.
+#[derive(Debug, Default)]
+struct Noted(Vec<Gate>);
+
+#[derive(Debug)]
+struct More {
+    /// Who waits, for those who look.
+    owner: Option<Owner>,
+    /// What it claims, if it waits for a set: all of it while it drains. Empty for one node.
+    set: Vec<SetClaim>,
     /// In a tree that looks for deadlocks.
-    watched: Option<Box<Watched>>,
+    watched: Option<Watched>,
 }
 
 /// What is known of a waiter where deadlocks are looked for.
@@ -89,27 +99,13 @@ impl Drop for TaskWaker {
 }
 
 impl Sleeper {
-    /// For the calling thread.
-    pub(super) fn for_thread(owner: Option<Owner>) -> PlainArc<Self> {
-        Self::for_thread_of_set(owner, Vec::new(), None)
-    }
-
-    /// For the calling thread, which waits for a set.
-    pub(super) fn for_thread_of_set(
-        owner: Option<Owner>,
-        set: Vec<SetClaim>,
-        watched: Option<Watched>,
-    ) -> PlainArc<Self> {
+    /// For the calling thread. `set` is what it claims if it waits for a set.
+    pub(super) fn for_thread(owner: Option<Owner>, set: Vec<SetClaim>, watched: Option<Watched>) -> PlainArc<Self> {
         Self::new(Bed::Thread(Parker::new()), owner, set, watched)
     }
 
-    /// For the task that `waker` wakes.
-    pub(super) fn for_task(waker: Waker, owner: Option<Owner>) -> PlainArc<Self> {
-        Self::for_task_of_set(waker, owner, Vec::new(), None)
-    }
-
-    /// For the task that `waker` wakes, and that waits for a set.
-    pub(super) fn for_task_of_set(
+    /// The same for the task that `waker` wakes.
+    pub(super) fn for_task(
         waker: Waker,
         owner: Option<Owner>,
         set: Vec<SetClaim>,
@@ -118,56 +114,49 @@ impl Sleeper {
         Self::new(Bed::Task(Mutex::new(TaskWaker(Some(waker)))), owner, set, watched)
     }
 
-    /// For the calling thread, or for the task that `waker` wakes, in a tree that looks for
-    /// deadlocks.
-    pub(super) fn watched(waker: Option<Waker>, owner: Option<Owner>, watched: Watched) -> PlainArc<Self> {
-        match waker {
-            None => Self::for_thread_of_set(owner, Vec::new(), Some(watched)),
-            Some(waker) => Self::for_task_of_set(waker, owner, Vec::new(), Some(watched)),
-        }
-    }
-
     fn new(bed: Bed, owner: Option<Owner>, set: Vec<SetClaim>, watched: Option<Watched>) -> PlainArc<Self> {
-        let watched = watched.map(Box::new);
+        let has_more = owner.is_some() || !set.is_empty() || watched.is_some();
         PlainArc::new(Self {
             bed,
-            owner,
-            set,
             woken: AtomicBool::new(false),
             seen_woken: AtomicBool::new(false),
             lapsed: AtomicBool::new(false),
-            gates: Mutex::new(Vec::new()),
-            watched,
+            gates: Mutex::new(None),
+            more: has_more.then(|| Box::new(More { owner, set, watched })),
         })
     }
 
     pub(super) fn owner(&self) -> Option<&Owner> {
-        self.owner.as_ref()
+        self.more.as_ref()?.owner.as_ref()
     }
 
     /// What it claims, if it waits for a set.
     pub(super) fn set(&self) -> &[SetClaim] {
-        &self.set
+        self.more.as_ref().map_or(&[], |more| &more.set)
+    }
+
+    fn watched(&self) -> Option<&Watched> {
+        self.more.as_ref()?.watched.as_ref()
     }
 
     /// Who waits and where it asked, if that is known.
     pub(super) fn asks(&self) -> Option<&Asks> {
-        self.watched.as_ref().map(|watched| &watched.asks)
+        self.watched().map(|watched| &watched.asks)
     }
 
     /// Everybody for whom it waits, if that is known.
     pub(super) fn owners(&self) -> &[Owner] {
-        self.watched.as_ref().map_or(&[], |watched| &watched.owners)
+        self.watched().map_or(&[], |watched| &watched.owners)
     }
 
     /// Which of its sleeps this is. Under the slow lock of the node it sleeps at.
     pub(super) fn sleep(&self) -> u64 {
-        self.watched.as_ref().map_or(0, |watched| watched.sleeps.load(Ordering::Relaxed))
+        self.watched().map_or(0, |watched| watched.sleeps.load(Ordering::Relaxed))
     }
 
     /// Whether its sleep is to end with an error, or has.
     pub(super) fn is_condemned(&self) -> bool {
-        self.watched.as_ref().is_some_and(|watched| {
+        self.watched().is_some_and(|watched| {
             let condemned = watched.condemned.load(Ordering::Acquire);
             condemned != 0 && condemned == watched.sleeps.load(Ordering::Relaxed)
         })
@@ -175,7 +164,7 @@ impl Sleeper {
 
     /// Ends this sleep with an error, unless it ends by itself first. Under no lock.
     pub(super) fn condemn(&self, sleep: u64, deadlock: Deadlock) {
-        if let Some(watched) = &self.watched {
+        if let Some(watched) = self.watched() {
             *watched.verdict.lock() = Some(deadlock);
             watched.condemned.store(sleep, Ordering::Release);
             self.unpark();
@@ -184,7 +173,7 @@ impl Sleeper {
 
     /// Why its wait is to end with an error, if it is.
     pub(super) fn take_verdict(&self) -> Option<Deadlock> {
-        if self.is_condemned() { self.watched.as_ref()?.verdict.lock().take() } else { None }
+        if self.is_condemned() { self.watched()?.verdict.lock().take() } else { None }
     }
 
     pub(super) fn is_task(&self) -> bool {
@@ -198,7 +187,7 @@ impl Sleeper {
     /// Under the slow lock of the node it sleeps at.
     pub(super) fn set_woken(&self, woken: bool) {
         self.seen_woken.store(false, Ordering::Relaxed);
-        if let Some(watched) = self.watched.as_ref().filter(|_| !woken) {
+        if let Some(watched) = self.watched().filter(|_| !woken) {
             watched.sleeps.fetch_add(1, Ordering::Relaxed);
         }
         self.woken.store(woken, Ordering::Release);
@@ -223,12 +212,13 @@ impl Sleeper {
 
     /// Notes that a gate was closed for it.
     pub(super) fn note_gate(&self, gate: Gate) {
-        self.gates.lock().push(gate);
+        self.gates.lock().get_or_insert_default().0.push(gate);
     }
 
     /// Opens all gates that were closed for it.
     pub(super) fn open_gates(self: &PlainArc<Self>) {
-        let gates = std::mem::take(&mut *self.gates.lock());
+        let noted = self.gates.lock().take();
+        let gates = noted.map_or_else(Vec::new, |noted| noted.0);
         for gate in gates {
             gate.open(self);
         }

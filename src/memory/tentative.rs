@@ -18,15 +18,48 @@
 //! A mark is set only under the node's `probe` lock (invariant 7). Its owner takes it off, if it is
 //! still there, before it releases that lock. So no try takes another's mark for its own. No waiter
 //! sleeps because of a mark, so none has to be woken when it goes.
+//!
+//! # A glance first
+//! Who polls is mostly refused, and by what is there at first sight. So a try begins with a
+//! *glance*, which writes no word: at the node's own word, at its ancestors', and at those of a few
+//! children. It is refused for what it would be refused for later: a claim that conflicts. A mark
+//! is none, so the lower of two racing tries goes on, and it is granted, as above. A claim that is
+//! about to be withdrawn may refuse a try, at a glance or not, if somebody else's claim is why that
+//! one withdraws; sets apart, which the glance is taken beside.
 
 use super::claim::{Claim, How};
 use super::node::Node;
 use super::sleeper::Sleeper;
 use super::walk::{Marks, Walk};
-use super::word::{Kind, Place};
+use super::word::{KIDS, Kind, Place};
 use crate::sync::{Ordering, PlainArc};
 
+/// At so many children a glance looks.
+const GLANCE: usize = if cfg!(any(test, mutextree_loom, mutextree_shuttle)) { 1 } else { 8 };
+
 impl Node {
+    /// Whether a try would surely fail right now: the error is the node where something is in the
+    /// way. If it finds nothing, there may be something all the same.
+    pub(super) fn glance(self: &PlainArc<Self>, kind: Kind) -> Result<(), PlainArc<Self>> {
+        self.beside_sets(|_| self.at_a_glance(kind).map_or(Ok(()), Err))
+    }
+
+    fn at_a_glance(self: &PlainArc<Self>, kind: Kind) -> Option<PlainArc<Self>> {
+        let word = self.word.load(Ordering::SeqCst);
+        if word & kind.conflicts(Place::Here) != 0 {
+            return Some(self.clone());
+        }
+        let is_in_the_way =
+            |node: &&PlainArc<Self>, place| node.word.load(Ordering::SeqCst) & kind.conflicts(place) != 0;
+        let above = self.ancestors().iter().find(|node| is_in_the_way(node, Place::Above));
+        if above.is_some() || word & KIDS == 0 || !kind.is_subtree() {
+            return above.cloned();
+        }
+        let kids = &self.cold_if_any()?.slow.lock().kids;
+        let few = kids.len().saturating_sub(GLANCE)..kids.len();
+        few.map(|at| kids.get(at)).find(|kid| is_in_the_way(kid, Place::Below)).cloned()
+    }
+
     /// Claims the node and sees that nothing is in the way, without ever waiting for a holder. The
     /// error is the node where something is.
     pub(super) fn try_claim(self: &PlainArc<Self>, kind: Kind) -> Result<(), PlainArc<Self>> {

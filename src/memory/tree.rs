@@ -147,7 +147,7 @@ impl Tree {
     /// The node of a path, if there is one.
     pub(super) fn found(&self, path: &TreePath) -> Option<MemoryNode> {
         let root = path.is_root().then(|| self.root.clone());
-        root.or_else(|| self.index.get(path.as_key()).map(|found| found.0)).map(MemoryNode)
+        root.or_else(|| self.index.get(path.as_key()).map(|found| found.0)).map(MemoryNode::new)
     }
 
     #[cold]

@@ -133,8 +133,13 @@ impl Queue {
 
     fn insert(&mut self, waiter: Waiter) {
         self.asleep[waiter.kind.index()] += u32::from(!waiter.goes_first());
-        let at = self.waiters.partition_point(|there| there.rank() <= waiter.rank());
-        self.waiters.insert(at, waiter);
+        // Most come last.
+        if self.waiters.back().is_none_or(|last| last.rank() <= waiter.rank()) {
+            self.waiters.push_back(waiter);
+        } else {
+            let at = self.waiters.partition_point(|there| there.rank() <= waiter.rank());
+            self.waiters.insert(at, waiter);
+        }
     }
 
     /// Marks the waiters that may go as woken, and returns them. The caller unparks them once it
@@ -196,15 +201,23 @@ impl Queue {
 
     /// Takes a waiter out of the queue, if it is still there.
     fn take_out(&mut self, node: &Node, sleeper: &PlainArc<Sleeper>, rank: Rank) -> Option<Waiter> {
-        let start = self.waiters.partition_point(|there| there.rank() < rank);
-        let mut alike = self.waiters.range(start..).take_while(|there| there.rank() == rank);
-        let at = start + alike.position(|there| PlainArc::ptr_eq(&there.sleeper, sleeper))?;
-        let waiter = self.waiters.remove(at)?;
+        let waiter = self.waiters.remove(self.place_of(sleeper, rank)?)?;
         if !sleeper.is_woken() {
             self.asleep[waiter.kind.index()] -= u32::from(!waiter.goes_first());
         }
         self.unpark_bit(node);
         Some(waiter)
+    }
+
+    fn place_of(&self, sleeper: &PlainArc<Sleeper>, rank: Rank) -> Option<usize> {
+        let is_it = |there: &Waiter| PlainArc::ptr_eq(&there.sleeper, sleeper);
+        // Most that leave are the first. A search through a long queue would miss the cache.
+        if self.waiters.front().is_some_and(is_it) {
+            return Some(0);
+        }
+        let start = self.waiters.partition_point(|there| there.rank() < rank);
+        let mut alike = self.waiters.range(start..).take_while(|there| there.rank() == rank);
+        Some(start + alike.position(is_it)?)
     }
 
     /// Takes out the tasks that lapse: those that had been woken by the last visit, and have not

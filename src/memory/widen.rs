@@ -21,11 +21,11 @@
 //!   way: it waits for this very lock. So is the gate of an older waiter on W, unless that
 //!   waiter wants what is locked already. A waiter in A's own queue goes on waiting.
 
+use super::grant::{MemoryGrant, RECORDED};
 use super::narrow::Failed;
 use super::node::Node;
 use super::walk::{Marks, Walk};
 use super::word::{Kind, Place};
-use super::{MemoryGrant, RECORDED};
 use crate::sync::{AtomicU64, Ordering, PlainArc};
 
 /// A lock that is to be widened.
@@ -39,7 +39,7 @@ struct Own<'a> {
 
 /// Makes a granted claim one on the subtree of `wider`, which is its node or above it.
 pub(super) fn widen(node: &PlainArc<Node>, grant: &MemoryGrant, wider: &PlainArc<Node>) -> Result<MemoryGrant, Failed> {
-    let own = Own { node, kind: grant.kind, token: grant.recorded() };
+    let own = Own { node, kind: grant.kind, token: grant.recorded(node) };
     let kind = own.kind.with_subtree();
     let is_here = PlainArc::ptr_eq(node, wider);
     let token = loop {

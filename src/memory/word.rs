@@ -10,6 +10,8 @@
 //! | 5, 6 | `MARK_X`, `MARK_S` | an exclusive or shared *try* for the subtree looks around |
 //! | 7 | `CLEAR` | a claim need not look up: claims for a subtree above come by here |
 //! | 8 to 11 | gates | newcomers of that kind have to queue here |
+//! | 12 | `NAMED` | bits 16 to 63 are no counts, but the name of the one who has `XS`: see `name.rs` |
+//! | 13 | `BARRED` | a claim may have no name, as a lock has strayed |
 //! | 16 to 39 | `SS` | the number of shared claims with the subtree |
 //! | 40 to 63 | `SN` | the number of shared claims on the node alone |
 //!
@@ -22,6 +24,7 @@
 //!   so a walk down finds the claim.
 //! * **Claimed to unclaimed**: the `fetch_sub` of a release or a withdrawal. If the old word has
 //!   `PARKED`, it wakes.
+//! * **Named to on record**: a CAS that takes off `NAMED` and the name, and leaves `XS`.
 //! * **Idle to not enrolled**: the CAS of a walk or a sweep, from exactly `ENROLLED`, with or
 //!   without `CLEAR`. A claim that comes first makes it fail.
 //! * **`CLEAR` to none**: the `fetch_and` of a walk. The old word shows the claims made so far;
@@ -30,7 +33,7 @@
 //!   says.
 //! * **Mark to claim**: the CAS of the try that set the mark. It fails if the mark was struck out.
 
-use crate::request::{self, Mode, Scope};
+use crate::request::{self, Mode, Request, Scope};
 
 /// In its parent's list.
 pub(super) const ENROLLED: u64 = 1;
@@ -48,6 +51,13 @@ pub(super) const CLEAR: u64 = 1 << 7;
 const GATE_SHIFT: u32 = 8;
 /// All gates.
 pub(super) const GATES: u64 = 0xf << GATE_SHIFT;
+const NAMED: u64 = 1 << 12;
+/// No claim may have a name.
+pub(super) const BARRED: u64 = 1 << 13;
+const NAME_SHIFT: u32 = 16;
+const NAME: u64 = u64::MAX << NAME_SHIFT;
+/// The bits of a name.
+pub(super) const NAME_BITS: u32 = 64 - NAME_SHIFT;
 const SS_ONE: u64 = 1 << 16;
 const SS: u64 = 0xff_ffff * SS_ONE;
 const SN_ONE: u64 = 1 << 40;
@@ -61,7 +71,24 @@ pub(super) const COVERS: u64 = XS | SS | MARK_X | MARK_S;
 /// `upgrade.rs` explains it.
 #[inline]
 pub(super) const fn is_upgrading(word: u64) -> bool {
-    word & (XS | XN) != 0 && word & (SS | SN) != 0
+    word & (XS | XN) != 0 && word & (SS | SN) != 0 && word & NAMED == 0
+}
+
+/// What a claim with this name adds to a word without claims.
+#[inline]
+pub(super) const fn named_claim(name: u64) -> u64 {
+    XS | NAMED | name << NAME_SHIFT
+}
+
+/// The name of the one who has claimed the node, if the claim has one.
+#[inline]
+pub(super) const fn name_in(word: u64) -> Option<u64> {
+    if word & NAMED != 0 { Some(word >> NAME_SHIFT) } else { None }
+}
+
+/// The word with a claim that had a name, and has none.
+pub(super) const fn unnamed(word: u64) -> u64 {
+    word & !(NAMED | NAME)
 }
 
 /// How many shared claims there are on the node.
@@ -73,7 +100,7 @@ pub(super) const fn readers(word: u64) -> u64 {
 /// Whether any of them reaches below the node.
 #[inline]
 pub(super) const fn readers_below(word: u64) -> bool {
-    word & SS != 0
+    Kind::Ss.count(word) > 0
 }
 
 /// What is claimed: mode and scope in one. The numbers are those that the Redis store has on the
@@ -113,6 +140,12 @@ impl Kind {
             (Mode::Shared, Scope::Subtree) => Self::Ss,
             (Mode::Shared, Scope::Node) => Self::Sn,
         }
+    }
+
+    /// What this request is for.
+    #[inline]
+    pub(super) const fn of(request: &Request) -> Self {
+        Self::new(request.kind.mode, request.kind.scope)
     }
 
     pub(super) const fn mode(self) -> Mode {
@@ -173,7 +206,8 @@ impl Kind {
 
     /// The word without one claim of this kind, if it has one.
     pub(super) const fn without_one(self, word: u64) -> u64 {
-        if self.count(word) > 0 { word - self.unit() } else { word }
+        let plain = if word & NAMED != 0 { unnamed(word) } else { word };
+        if self.count(plain) > 0 { plain - self.unit() } else { word }
     }
 
     /// Whether there is a claim in the word at `place` that keeps out a holder which covers that
@@ -243,6 +277,7 @@ impl Kind {
     pub(super) const fn count(self, word: u64) -> u64 {
         match self {
             Self::Xs | Self::Xn => (word & self.unit() != 0) as u64,
+            Self::Ss | Self::Sn if word & NAMED != 0 => 0,
             Self::Ss => (word & SS) / SS_ONE,
             Self::Sn => (word & SN) / SN_ONE,
         }

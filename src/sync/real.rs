@@ -3,7 +3,9 @@
 use std::borrow::Borrow;
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 pub(crate) use super::parker::Parker;
@@ -48,23 +50,44 @@ impl Deadline {
 
 /// When an acquisition first had to wait. Waiters are served in this order, and a waiter that has
 /// waited for long may close gates.
+///
+/// In nanoseconds since the first one of the process, and one: half as long as an `Instant`, for
+/// crowds of waiters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Stamp(Instant);
+pub(crate) struct Stamp(NonZeroU64);
+
+/// When the first stamp was made.
+static FIRST_STAMP: OnceLock<Instant> = OnceLock::new();
 
 impl Stamp {
     pub(crate) fn now() -> Self {
-        Self(Instant::now())
+        let since = FIRST_STAMP.get_or_init(Instant::now).elapsed();
+        Self(NonZeroU64::MIN.saturating_add(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)))
     }
 
     /// How long ago that was.
     pub(crate) fn age(self) -> Option<Duration> {
-        Some(self.0.elapsed())
+        Some(Duration::from_nanos(Self::now().0.get().saturating_sub(self.0.get())))
     }
 
     /// Whether more than `patience` has passed since.
     pub(crate) fn older_than(self, patience: Duration) -> bool {
-        self.0.elapsed() > patience
+        self.age() > Some(patience)
     }
+}
+
+/// A tick of the clock is so many nanoseconds, to the power of two: four milliseconds.
+const TICK: u32 = 22;
+
+/// How many ticks have passed since the first stamp: the time, for where there is little room.
+#[inline]
+pub(crate) fn ticks() -> u64 {
+    Stamp::now().0.get() >> TICK
+}
+
+/// When that tick began.
+pub(crate) fn instant_at(tick: u64) -> Instant {
+    *FIRST_STAMP.get_or_init(Instant::now) + Duration::from_nanos(tick << TICK)
 }
 
 /// Rounds of looking again before a waiter goes to sleep. First a few pauses; then a thread lets

@@ -5,7 +5,7 @@
 use std::borrow::Borrow;
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Mutex;
 
@@ -32,6 +32,15 @@ impl Stamp {
     pub(crate) fn older_than(self, patience: Duration) -> bool {
         u128::from(NEXT.get() - self.0) > patience.as_nanos()
     }
+}
+
+/// Time is not modelled.
+pub(crate) fn ticks() -> u64 {
+    0
+}
+
+pub(crate) fn instant_at(_: u64) -> Instant {
+    super::now()
 }
 
 /// Every other thread may have its turn between any two steps; looking again adds nothing.

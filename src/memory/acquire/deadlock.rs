@@ -9,12 +9,12 @@ use crate::deadlock::Deadlock;
 impl Acquisition<'_> {
     /// For its sleeper: the tree looks for deadlocks while it sleeps.
     pub(super) fn watched(&self) -> Option<Watched> {
-        self.node.watched(self.asks.as_ref()?, self.owner.cloned().into_iter().collect())
+        self.node.watched(self.asks.as_deref()?, self.owner.cloned().into_iter().collect())
     }
 
     fn own_lock_in_the_way(&self) -> Option<Deadlock> {
         let owners = self.sleeper.as_ref()?.owners();
-        let own = Own { kind: self.kind, asks: self.asks.as_ref()?, owners };
+        let own = Own { kind: self.kind, asks: self.asks.as_deref()?, owners };
         own.in_the_way(self.node, self.owner, self.stamp)
     }
 

@@ -59,3 +59,24 @@ fn one_that_lapsed_closes_all_gates_again() {
     waiting.cancel();
     assert_eq!(gates([&root, &inner, &leaf]), [false; 3]);
 }
+
+/// A crowd of tasks may wait. With the features of `observe.rs` each keeps a span and gauges, too.
+#[test]
+#[cfg(not(any(feature = "metrics", feature = "tracing")))]
+fn a_waiting_task_takes_little_memory() {
+    use crate::{LockStore, MemoryStore};
+
+    let store = MemoryStore::new();
+    let mutex = store.mutex("a").unwrap();
+    let counts = 2 * size_of::<usize>(); // of an `Arc`
+    let queued = size_of::<Waiter>() + size_of::<Sleeper>() + counts;
+    for (what, size, most) in [
+        ("the handle", size_of_val(&mutex), 56),
+        ("the future of the handle", size_of_val(&mutex.lock_async()), 120),
+        ("that with an owned guard", size_of_val(&mutex.lock_owned_async()), 120),
+        ("the future of the store", size_of_val(&store.lock_async("a")), 192),
+        ("what the queue has of it", queued, 120),
+    ] {
+        assert!(size <= most, "{what}: {size} bytes");
+    }
+}

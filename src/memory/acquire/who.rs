@@ -23,27 +23,17 @@ impl Who<'_> {
         }
     }
 
-    pub(super) fn sleeper(self, owner: Option<&Owner>, watched: Option<Watched>) -> PlainArc<Sleeper> {
-        let owner = owner.cloned();
-        match (self, watched) {
-            (Self::Thread, None) => Sleeper::for_thread(owner),
-            (Self::Task(waker), None) => Sleeper::for_task(waker.clone(), owner),
-            (Self::Thread, Some(watched)) => Sleeper::watched(None, owner, watched),
-            (Self::Task(waker), Some(watched)) => Sleeper::watched(Some(waker.clone()), owner, watched),
-        }
-    }
-
-    /// For a set that claims these.
-    pub(in crate::memory) fn sleeper_of_set(
+    /// `set` is what it claims if it waits for a set.
+    pub(in crate::memory) fn sleeper(
         self,
         owner: Option<&Owner>,
-        claims: Vec<SetClaim>,
+        set: Vec<SetClaim>,
         watched: Option<Watched>,
     ) -> PlainArc<Sleeper> {
         let owner = owner.cloned();
         match self {
-            Self::Thread => Sleeper::for_thread_of_set(owner, claims, watched),
-            Self::Task(waker) => Sleeper::for_task_of_set(waker.clone(), owner, claims, watched),
+            Self::Thread => Sleeper::for_thread(owner, set, watched),
+            Self::Task(waker) => Sleeper::for_task(waker.clone(), owner, set, watched),
         }
     }
 }

@@ -10,7 +10,7 @@ fn tree() -> Tree {
 }
 
 fn node(tree: &Tree, path: &str) -> MemoryNode {
-    MemoryNode(tree.resolve(path.to_path_ref().unwrap()))
+    MemoryNode::new(tree.resolve(path.to_path_ref().unwrap()))
 }
 
 fn held(snapshot: &Snapshot) -> Vec<String> {

@@ -13,7 +13,7 @@ use crate::request::Request;
 /// A set as the store gets it, in the order given.
 fn members(nodes: &[(&PlainArc<Node>, Kind)]) -> Vec<Member<MemoryStore>> {
     let member = |&(node, kind): &(&PlainArc<Node>, Kind)| Member {
-        node: MemoryNode(node.clone()),
+        node: MemoryNode::new(node.clone()),
         request: Request::new(kind.public()),
     };
     nodes.iter().map(member).collect()
@@ -180,6 +180,26 @@ fn a_try_beside_a_set_that_withdraws() {
                     assert_eq!(world.try_lock(&wanted, Kind::Xs), Ok(()));
                     wanted.drop_claim(Kind::Xs);
                 }),
+            ]);
+            busy.drop_claim(Kind::Xs);
+            drop((a, leaf, busy, member, wanted));
+            world.assert_as_new();
+        });
+    }
+}
+
+/// The same of what a try sees at a glance. Fails if a glance has no regard for sets.
+#[test]
+fn a_glance_beside_a_set_that_withdraws() {
+    for (member, wanted) in [("a", "a"), ("a", "a/1"), ("a/1", "a")] {
+        explore("a_glance_beside_a_set_that_withdraws", move || {
+            let world = World::new(ENDLESS, &[]);
+            let (a, leaf, busy) = (world.used("a"), world.looked_at("a/1"), world.used("z"));
+            busy.try_claim(Kind::Xs).unwrap();
+            let (member, wanted) = (world.node(member), world.node(wanted));
+            run([
+                threaded!(world, member, busy => assert!(try_claim_all(&exclusive(&[&member, &busy])).is_err())),
+                threaded!(world, wanted => assert!(wanted.glance(Kind::Xs).is_ok())),
             ]);
             busy.drop_claim(Kind::Xs);
             drop((a, leaf, busy, member, wanted));

@@ -47,7 +47,7 @@ fn swept(tree: &Tree, left: usize) {
 }
 
 fn handle(tree: &Tree, path: impl ToTreePath) -> MemoryNode {
-    MemoryNode(tree.resolve(path.to_path_ref().unwrap()))
+    MemoryNode::new(tree.resolve(path.to_path_ref().unwrap()))
 }
 
 /// Locks it once, so that it is enrolled.

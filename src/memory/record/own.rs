@@ -4,13 +4,13 @@
 use std::panic::Location;
 use std::time::Instant;
 
-use super::super::node::Node;
-use super::super::word::{Kind, Place};
+use super::super::node::{Node, Slow};
+use super::super::word::{Kind, Place, name_in};
 use super::{Record, Records};
 use crate::backend::{HeldLock, WaitingLock};
 use crate::deadlock::{Agent, Asks, Deadlock};
 use crate::request::Owner;
-use crate::sync::{PlainArc, Stamp, now};
+use crate::sync::{Ordering, PlainArc, Stamp, now};
 
 /// Who took a lock, and where.
 #[derive(Clone, Debug)]
@@ -104,7 +104,38 @@ impl Own<'_> {
     }
 }
 
+/// A lease here has expired, and its lock is still to be revoked.
+#[derive(Debug)]
+pub(in crate::memory) struct Expired;
+
 impl Node {
+    /// The owner of a claim here that conflicts with `kind`, if it is known. `place` is where this
+    /// node lies, seen from the node that is asked for.
+    /// `except` is the token of the lock that is to change.
+    pub(in crate::memory) fn owner_in_the_way(&self, kind: Kind, place: Place, except: Option<u64>) -> Option<Owner> {
+        self.owner_of_conflict(&self.cold_if_any()?.slow.lock(), kind, place, except)
+    }
+
+    /// The same, unless there is a lease here that has expired.
+    pub(in crate::memory) fn owner_unless_expired(&self, kind: Kind, place: Place) -> Result<Option<Owner>, Expired> {
+        let Some(cold) = self.cold_if_any() else { return Ok(None) };
+        let slow = cold.slow.lock();
+        if slow.records.list.iter().any(Record::has_expired) {
+            return Err(Expired);
+        }
+        Ok(self.owner_of_conflict(&slow, kind, place, None))
+    }
+
+    fn owner_of_conflict(&self, slow: &Slow, kind: Kind, place: Place, except: Option<u64>) -> Option<Owner> {
+        if let Some(name) = name_in(self.word.load(Ordering::Acquire)) {
+            let conflicts = Kind::Xs.unit() & kind.conflicts(place) != 0;
+            return slow.names.owner(name).filter(|_| conflicts).cloned();
+        }
+        let in_the_way =
+            |record: &&Record| record.claims() & kind.conflicts(place) != 0 && Some(record.token) != except;
+        slow.records.list.iter().filter(in_the_way).find_map(|record| record.owner.clone())
+    }
+
     /// Says who holds a recorded lock: `None` if its guard is to move.
     pub(in crate::memory) fn attribute(&self, token: u64, agent: Option<Agent>) {
         let mut slow = self.cold().slow.lock();

@@ -265,7 +265,7 @@ impl<'a> SetAcquisition<'a> {
         let claims = members.iter().map(|member| (node(member).clone(), kind(member))).collect();
         let own = members[member].request.owner.as_ref();
         let owner = own.or_else(|| members.iter().find_map(|member| member.request.owner.as_ref()));
-        self.sleeper.insert(who.sleeper_of_set(owner, claims, self.watched())).clone()
+        self.sleeper.insert(who.sleeper(owner, claims, self.watched())).clone()
     }
 
     fn has_drained(&self, asleep: &Asleep) {

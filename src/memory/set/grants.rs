@@ -2,10 +2,11 @@
 
 use std::panic::Location;
 
+use super::super::MemoryStore;
 use super::super::acquire::Refused;
+use super::super::grant::{MemoryGrant, RECORDED};
 use super::super::grant::{begin_to_wait, blocker, end_of, task, waited};
 use super::super::node::Node;
-use super::super::{MemoryGrant, MemoryStore, RECORDED};
 use super::acquire::{SetAcquisition, block_on};
 use super::future::AcquiringSet;
 use super::phase::{kind, node, try_claim_all};

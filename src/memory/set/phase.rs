@@ -54,7 +54,7 @@ impl Sets {
 
     /// A set that drains is about to sleep at that node.
     pub(super) fn drains_at(&self, sleeper: &PlainArc<Sleeper>, at: &PlainArc<Node>) {
-        self.drains.lock().push((PlainArc::as_ptr(sleeper) as usize, MemoryNode(at.clone())));
+        self.drains.lock().push((PlainArc::as_ptr(sleeper) as usize, MemoryNode::new(at.clone())));
     }
 
     /// It sleeps no longer.

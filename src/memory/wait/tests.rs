@@ -19,7 +19,15 @@ fn node(tree: &Tree, path: &str) -> PlainArc<Node> {
 
 fn waiter(wanted: &PlainArc<Node>, kind: Kind, place: Place, stamp: Stamp) -> Waiter {
     let role = if place == Place::Below { Role::Drains } else { Role::Wants };
-    Waiter { wanted: wanted.clone(), kind, place, role, stamp, sleeper: Sleeper::for_thread(None), gated_for: None }
+    Waiter {
+        wanted: wanted.clone(),
+        kind,
+        place,
+        role,
+        stamp,
+        sleeper: Sleeper::for_thread(None, Vec::new(), None),
+        gated_for: None,
+    }
 }
 
 /// A queue of these at a node that is held by `held`, in this order of age. Nobody has gates closed
@@ -240,7 +248,7 @@ fn a_claim_a_full_count_or_a_gate_is_a_reason_to_sleep() {
 }
 
 fn task(wanted: &PlainArc<Node>) -> Waiter {
-    let sleeper = Sleeper::for_task(Waker::noop().clone(), None);
+    let sleeper = Sleeper::for_task(Waker::noop().clone(), None, Vec::new(), None);
     Waiter { sleeper, ..waiter(wanted, Kind::Xs, Place::Here, Stamp::now()) }
 }
 
@@ -287,7 +295,7 @@ fn a_task_is_woken_by_its_latest_waker() {
         }
     }
     let [first, second] = [0; 2].map(|none| PlainArc::new(Woken(AtomicUsize::new(none))));
-    let sleeper = Sleeper::for_task(first.clone().into(), None);
+    let sleeper = Sleeper::for_task(first.clone().into(), None, Vec::new(), None);
     sleeper.set_waker(&second.clone().into());
     unpark(vec![sleeper]);
     assert_eq!([first, second].map(|woken| woken.0.load(Ordering::SeqCst)), [0, 1]);

@@ -47,13 +47,34 @@ fn masks_are_the_conflict_table() {
 #[test]
 fn no_two_meanings_share_a_bit() {
     let mut seen = 0;
-    let single = [ENROLLED, KIDS, PARKED, MARK_X, MARK_S, CLEAR];
+    let single = [ENROLLED, KIDS, PARKED, MARK_X, MARK_S, CLEAR, NAMED, BARRED];
     let gates = Kind::ALL.map(Kind::gate);
     for bits in single.into_iter().chain(gates).chain([XS, XN, SS, SN]) {
         assert_eq!(seen & bits, 0);
         seen |= bits;
     }
     assert_eq!(gates.iter().sum::<u64>(), GATES);
+}
+
+/// Whatever its bits are, and whatever else the word says.
+#[test]
+fn a_name_is_no_more_than_an_exclusive_claim() {
+    for name in [1, 2, 0xff_ffff, 0x100_0000, (1 << NAME_BITS) - 1] {
+        let word = ENROLLED | KIDS | PARKED | CLEAR | GATES | named_claim(name);
+        let plain = ENROLLED | KIDS | PARKED | CLEAR | GATES | XS;
+        assert_eq!((name_in(word), name_in(plain), unnamed(word)), (Some(name), None, plain));
+        for kind in Kind::ALL {
+            for place in PLACES {
+                let conflicts = |word| kind.conflicts(place) & word != 0;
+                assert_eq!(conflicts(word), conflicts(plain), "{kind:?} {place:?}");
+                assert_eq!(kind.keeps_out_holder(word, place), kind.keeps_out_holder(plain, place));
+            }
+            assert_eq!((kind.count(word), kind.is_simple(word)), (kind.count(plain), false));
+            assert_eq!(kind.without_one(word), if kind == Kind::Xs { plain - XS } else { word });
+        }
+        assert!(!is_upgrading(word) && readers(word) == 0 && !readers_below(word));
+        assert_eq!(word & COVERS != 0, plain & COVERS != 0);
+    }
 }
 
 #[test]

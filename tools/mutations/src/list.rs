@@ -9,6 +9,7 @@ mod deadlocks;
 mod enrolling;
 mod giving_up;
 mod looking;
+mod naming;
 mod narrowing;
 mod polling;
 mod sets;
@@ -42,6 +43,7 @@ const TENTATIVE: &str = "memory/tentative.rs";
 const RECLAIM: &str = "memory/reclaim.rs";
 const RECORD: &str = "memory/record.rs";
 const LOOK: &str = "memory/look.rs";
+const NAME: &str = "memory/name.rs";
 const SET_PHASE: &str = "memory/set/phase.rs";
 const SET_ACQUIRE: &str = "memory/set/acquire.rs";
 const UPGRADE: &str = "memory/upgrade.rs";
@@ -60,6 +62,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         giving_up::MUTATIONS,
         polling::MUTATIONS,
         looking::MUTATIONS,
+        naming::MUTATIONS,
         sets::MUTATIONS,
         narrowing::MUTATIONS,
         upgrading::MUTATIONS,

@@ -33,7 +33,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "dropping an acquisition does not undo it",
-        edits: &[(ACQUIRE, "    fn drop(&mut self) {\n        self.undo();\n    }", "    fn drop(&mut self) {}")],
+        edits: &[(ACQUIRE, "            self.undo();\n        }\n    }\n}", "        }\n    }\n}")],
         fails: &["dropped_while_draining"],
     },
 ];

@@ -8,8 +8,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         edits: &[
             (
                 LOOK,
-                "        let slow = self.cold_if_any().map(|cold| cold.slow.lock());\n",
-                "        let early = self.word.load(Ordering::Acquire);\n        let slow = self.cold_if_any().map(|cold| cold.slow.lock());\n",
+                "        let mut slow = self.cold_if_any().map(|cold| cold.slow.lock());\n",
+                "        let early = self.word.load(Ordering::Acquire);\n        let mut slow = self.cold_if_any().map(|cold| cold.slow.lock());\n",
             ),
             (
                 LOOK,
@@ -37,8 +37,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         what: "the one who breaks a lock does not take its record off",
         edits: &[(
             RECORD,
-            "        let taken = cold.slow.lock().records.take(token);\n        let Some(record) = taken else { return false };\n        let was_held = !record.has_expired();\n        self.take_away(&record);",
-            "        let mut slow = cold.slow.lock();\n        let Ok(record) = slow.records.held(token) else { return false };\n        let (kind, was_held) = (record.kind, true);\n        drop(slow);\n        self.drop_claim(kind);",
+            "        let Some(record) = slow.records.take(token) else { return false };",
+            "        let Ok(record) = slow.records.held(token).cloned() else { return false };",
         )],
         fails: &["breaking_against_releasing"],
     },

@@ -1,6 +1,6 @@
 //! Sets: models in `sets.rs`.
 
-use super::{Mutation, SET_ACQUIRE, SET_PHASE, WAIT};
+use super::{Mutation, SET_ACQUIRE, SET_PHASE, TENTATIVE, WAIT};
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
@@ -82,6 +82,15 @@ pub(super) const MUTATIONS: &[Mutation] = &[
             "(sets.phases.load(Ordering::Acquire) % 2 == 0 && before < u64::MAX)",
         )],
         fails: &["a_try_beside_a_set_that_withdraws"],
+    },
+    Mutation {
+        what: "a glance has no regard for sets",
+        edits: &[(
+            TENTATIVE,
+            "        self.beside_sets(|_| self.at_a_glance(kind).map_or(Ok(()), Err))\n",
+            "        self.at_a_glance(kind).map_or(Ok(()), Err)\n",
+        )],
+        fails: &["a_glance_beside_a_set_that_withdraws"],
     },
     Mutation {
         what: "a phase does not count when it begins",

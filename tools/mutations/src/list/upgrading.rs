@@ -58,7 +58,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "an upgrade waits for exclusive claims above",
-        edits: &[(WORD, "    word & SS != 0\n", "    word & (SS | XS) != 0\n")],
+        edits: &[(WORD, "    Kind::Ss.count(word) > 0\n", "    word & (SS | XS) != 0\n")],
         fails: &["upgrade_passes_a_writer"],
     },
     Mutation {
