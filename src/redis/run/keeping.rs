@@ -1,37 +1,42 @@
 //! [`Keeping`]: what a store keeps whose users have let go of it, for threads and tasks. The
 //! protocol, and why all of it is right, is in `protocol/keep.rs`.
 //!
-//! To let go of a lock, and to take it again, is a step under one mutex, and no I/O. One thread,
-//! `mutextree-kept`, has a connection of its own. It gives back what is recalled, and what nobody
-//! has used for long. It has no other work, so nobody who waits for a recall waits for anything
-//! else. What it cannot give back at once is left to the agenda.
-
-use std::thread;
-use std::time::Duration;
+//! To let go of a lock, and to take it again, is a step under one mutex, and no I/O. One
+//! [lane](super::lanes) a site, `mutextree-kept`, gives back what is recalled, and what nobody has
+//! used for long. It has no other work, so nobody who waits for a recall waits for anything else.
+//! What it cannot give back at once is left to the agenda. When something has not been used for
+//! long the keeper sees, by an entry in its schedule.
+//!
+//! **Nothing is left lying.** While there is something to be given back, a lane has been called
+//! that has not looked yet: whoever adds something calls one, unless that is so, and a lane takes
+//! all of it, both under the mutex.
 
 use super::client::Client;
+use super::own::Own;
+use super::schedule::Schedule;
 use crate::deadlock::Asks;
 use crate::path::TreePath;
-use crate::redis::clock::{clock, until};
+use crate::redis::clock::clock;
 use crate::redis::error::Failure;
 use crate::redis::kept::KeptLocks;
-use crate::redis::primitives::{Arc, AtomicU64, Condvar, Mutex, Ordering};
+use crate::redis::primitives::{Arc, AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::redis::protocol::calls::{self, Answered, Released};
 use crate::redis::protocol::keep::{Found, Keep};
 use crate::redis::protocol::keys::Target;
 use crate::redis::protocol::lock::Lock;
 use crate::redis::protocol::release::{Outcome, Release};
-use crate::redis::wire::Connection;
+use crate::redis::protocol::timing::NEVER;
 use crate::request::{Kind, Request};
 
 /// As many locks go into one call.
 const BATCH: usize = 64;
-/// The thread looks for what nobody uses no more often than this, in microseconds.
+/// It is looked for what nobody uses no more often than this, in microseconds.
 const LOOKS: u64 = 1_000;
 
 pub(in crate::redis) struct Keeping {
     state: Mutex<State>,
-    changed: Condvar,
+    /// What the schedule knows it by.
+    pub(super) number: u64,
     counts: Counts,
 }
 
@@ -41,8 +46,10 @@ struct State {
     back: Vec<Arc<Lock>>,
     /// Recalled, and in use.
     in_use: Vec<Arc<Lock>>,
-    /// Whether the thread sleeps until there is something to do.
-    sleeps: bool,
+    /// Whether a lane has been called that has not looked yet.
+    called: bool,
+    /// When the keeper looks at it next, as its schedule says; 0 once the store is gone.
+    at: u64,
 }
 
 /// What has come of keeping locks, since the store was made.
@@ -59,29 +66,57 @@ fn count(what: &AtomicU64, by: usize) {
 }
 
 impl Keeping {
-    pub(super) fn new(idle: u64) -> Self {
-        let state = State { keep: Keep::new(idle), back: Vec::new(), in_use: Vec::new(), sleeps: false };
-        Self { state: Mutex::new(state), changed: Condvar::new(), counts: Counts::default() }
+    pub(super) fn new(idle: u64, number: u64) -> Self {
+        let state = State { keep: Keep::new(idle), back: Vec::new(), in_use: Vec::new(), called: false, at: NEVER };
+        Self { state: Mutex::new(state), number, counts: Counts::default() }
     }
 
-    /// Starts the thread. Without one nothing can be given back in time.
-    pub(super) fn start(client: &Arc<Client>) -> std::io::Result<()> {
-        let client = client.clone();
-        thread::Builder::new().name("mutextree-kept".into()).spawn(move || run(&client)).map(|_| ())
-    }
-
-    /// Has the thread look.
-    pub(super) fn stop(&self) {
+    /// The store is gone.
+    pub(super) fn stop(&self, schedule: &Schedule) {
         let mut state = self.state.lock();
-        state.sleeps = false;
-        self.changed.notify_one();
+        schedule.leave(self.number, state.at);
+        state.at = 0;
     }
 
-    fn wake(&self, state: &mut State) {
-        if state.sleeps {
-            state.sleeps = false;
-            self.changed.notify_one();
+    /// There is something to be given back, or to say.
+    fn call(&self, client: &Arc<Client>, mut state: MutexGuard<'_, State>) {
+        if state.called || state.back.is_empty() && state.in_use.is_empty() {
+            return;
         }
+        state.called = true;
+        drop(state);
+        let called = client.workers().is_ok_and(|workers| workers.kept.give(client.clone()).is_ok());
+        if !called {
+            // Nobody can be had who does it now.
+            let mut state = self.state.lock();
+            state.called = false;
+            let (back, _) = (std::mem::take(&mut state.back), std::mem::take(&mut state.in_use));
+            drop(state);
+            if let Some(release) = Release::of_many(back, false) {
+                client.agenda(|agenda| agenda.give_up(release, clock()));
+            }
+        }
+    }
+
+    fn look_at(&self, client: &Client, state: &mut State, when: u64) {
+        if state.at > 0 {
+            client.sites.schedule.set(self.number, state.at, when);
+            state.at = when;
+        }
+    }
+
+    /// The keeper looks for what nobody has used for long.
+    pub(super) fn look(&self, client: &Arc<Client>) {
+        let mut state = self.state.lock();
+        let now = clock();
+        if state.at > now {
+            return;
+        }
+        let idle = if state.keep.next().is_some_and(|next| next <= now) { state.keep.idle(now) } else { Vec::new() };
+        state.back.extend(idle);
+        let next = state.keep.next().map_or(NEVER, |next| next.max(now + LOOKS));
+        self.look_at(client, &mut state, next);
+        self.call(client, state);
     }
 
     /// How many recalls there have been: noted by whoever is about to ask for a lock.
@@ -107,7 +142,7 @@ impl Keeping {
     }
 
     /// Somebody else wants a lock of this kind.
-    pub(super) fn recalled(&self, client: &Client, path: &TreePath, kind: Kind) {
+    pub(super) fn recalled(&self, client: &Arc<Client>, path: &TreePath, kind: Kind) {
         count(&self.counts.recalls, 1);
         let back = self.state.lock().keep.recall(path, kind, clock());
         count(&self.counts.given_back, back.len());
@@ -115,7 +150,7 @@ impl Keeping {
         let mut state = self.state.lock();
         state.back.extend(back);
         state.in_use.extend(in_use);
-        self.wake(&mut state);
+        self.call(client, state);
     }
 
     /// Somebody has ended a lock.
@@ -124,11 +159,11 @@ impl Keeping {
     }
 
     /// Recalls may have been lost.
-    pub(super) fn recall_all(&self) {
+    pub(super) fn recall_all(&self, client: &Arc<Client>) {
         let mut state = self.state.lock();
         let back = state.keep.recall_all();
         state.back.extend(back);
-        self.wake(&mut state);
+        self.call(client, state);
     }
 
     /// Nothing is kept from now on. What was kept is given back, by this thread, as far as the time
@@ -147,7 +182,7 @@ impl Keeping {
 /// Takes a kept lock, if there is the one that is wanted. `asks` is who asks, where deadlocks are
 /// looked for.
 pub(in crate::redis) fn take(
-    client: &Client,
+    client: &Arc<Client>,
     target: &Target,
     request: &Request,
     asks: impl FnOnce() -> Asks,
@@ -174,7 +209,7 @@ pub(in crate::redis) fn take(
             }
             Found::Spent(lock) => {
                 state.back.push(lock);
-                keeping.wake(&mut state);
+                keeping.call(client, state);
                 break;
             }
             Found::Nothing => break,
@@ -196,8 +231,9 @@ pub(in crate::redis) fn keep(client: &Client, lock: &Arc<Lock>, target: &Target,
     }
     let mut state = keeping.state.lock();
     if state.keep.keep(lock, target, kind, clock()) {
-        if state.keep.count() == 1 {
-            keeping.wake(&mut state);
+        if let Some(next) = state.keep.next().filter(|&next| next < state.at) {
+            let next = next.max(clock() + LOOKS);
+            keeping.look_at(client, &mut state, next);
         }
         return true;
     }
@@ -231,48 +267,23 @@ fn give_back(client: &Client, batch: &[Arc<Lock>], send: impl FnOnce(&Release) -
     }
 }
 
-/// The thread.
-fn run(client: &Arc<Client>) {
+/// A lane has been called: does all there is to do.
+pub(super) fn give_back_all(own: &mut Own, client: Arc<Client>) {
     let Some(keeping) = &client.keeping else { return };
-    let mut connection: Option<Connection> = None;
-    while let Some((back, in_use)) = next(client, keeping) {
-        let deadline = clock() + client.timing.release_limit();
-        for batch in back.chunks(BATCH) {
-            give_back(client, batch, |release| {
-                client.call_over(&mut connection, &release.call(&client.timing), deadline)
-            });
-        }
-        for batch in in_use.chunks(BATCH) {
-            let call = calls::in_use(batch.iter().map(|lock| &**lock), &client.timing);
-            // If it fails, whoever wants to know asks again.
-            if let Ok(Answered { more, .. }) = client.call_over(&mut connection, &call, deadline) {
-                client.left_over(more);
-            }
-        }
+    let (back, in_use) = {
+        let mut state = keeping.state.lock();
+        state.called = false;
+        (std::mem::take(&mut state.back), std::mem::take(&mut state.in_use))
+    };
+    let deadline = clock() + client.timing.release_limit();
+    for batch in back.chunks(BATCH) {
+        give_back(&client, batch, |release| own.call(&client, &release.call(&client.timing), deadline));
     }
-}
-
-type Locks = Vec<Arc<Lock>>;
-
-/// Sleeps until there is something to give back, or to say: `None` once the store is gone.
-fn next(client: &Client, keeping: &Keeping) -> Option<(Locks, Locks)> {
-    let mut state = keeping.state.lock();
-    loop {
-        if client.is_stopped() {
-            return None;
+    for batch in in_use.chunks(BATCH) {
+        let call = calls::in_use(batch.iter().map(|lock| &**lock), &client.timing);
+        // If it fails, whoever wants to know asks again.
+        if let Ok(Answered { more, .. }) = own.call(&client, &call, deadline) {
+            client.left_over(more);
         }
-        let now = clock();
-        let idle = if state.keep.next().is_some_and(|next| next <= now) { state.keep.idle(now) } else { Vec::new() };
-        state.back.extend(idle);
-        if !state.back.is_empty() || !state.in_use.is_empty() {
-            return Some((std::mem::take(&mut state.back), std::mem::take(&mut state.in_use)));
-        }
-        let next = state.keep.next().map(|next| next.max(now + LOOKS));
-        state.sleeps = true;
-        match next {
-            None => keeping.changed.wait(&mut state),
-            Some(next) => _ = keeping.changed.wait_for(&mut state, until(next).min(Duration::from_secs(3600))),
-        }
-        state.sleeps = false;
     }
 }
