@@ -27,8 +27,8 @@ use crate::error::LockError;
 /// ```no_run
 /// use mutextree::{LockStore, RedisClient};
 /// let client = RedisClient::connect("redis-cluster://127.0.0.1:7000,127.0.0.1:7001/")?;
-/// let stores: Vec<_> =
-///     (0..1000).map(|number| client.tree(format!("customer {number}")).connect()).collect::<Result<_, _>>()?;
+/// let store_of = |customer: u32| client.tree(format!("customer {customer}")).connect();
+/// let stores = (0..1000).map(store_of).collect::<Result<Vec<_>, _>>()?;
 /// let guard = stores[7].lock("orders/2026")?;
 /// # Ok::<(), mutextree::LockError>(())
 /// ```

@@ -11,6 +11,7 @@ use mutextree::{LockError, LockStore, RedisClient, RedisStore, RedisStoreError, 
 mod thousand;
 
 use crate::checker::check;
+use crate::refusals::COMMANDS;
 use crate::server::{Server, shared};
 use thousand::{NAME, TREES, Thousand, tree};
 
@@ -151,6 +152,41 @@ fn a_user_who_may_not_subscribe_is_told() {
         // A store of its own needs none of that.
         drop(RedisStore::connect(&url).unwrap().lock("x").unwrap());
     }
+}
+
+/// And that is all that is needed beside what a store of its own needs.
+#[test]
+fn what_a_user_of_many_trees_needs_is_enough() {
+    let server = Server::start();
+    let mut setuser = redis::cmd("ACL");
+    setuser.arg(&["SETUSER", "me", "on", ">secret", "~{a}:*", "~{b}:*", "&{a}:*", "&{b}:*", "-@all"]);
+    for command in COMMANDS.into_iter().chain(["ssubscribe", "spublish"]) {
+        setuser.arg(format!("+{command}"));
+    }
+    let _: () = setuser.query(&mut server.connect()).unwrap();
+    let client = RedisClient::connect(&format!("redis://me:secret@127.0.0.1:{}/", server.port())).unwrap();
+    for tree in ["a", "b"] {
+        let store = client.tree(tree).keep(MINUTE).connect().unwrap();
+        crate::conformance::waiting::everybody_gets_a_turn(|| store.clone());
+    }
+}
+
+/// A store of its own whose user may not publish.
+#[test]
+fn who_may_not_publish_leaves_waiters_to_their_heartbeats() {
+    let options = ["--user", "plain", "on", ">secret", "+@all", "-spublish", "~*", "resetchannels"];
+    let server = Server::with(&[&options[..], &["--user", "default", "on", "nopass", "+@all", "~*", "&*"]].concat());
+    let other = RedisStore::builder(&format!("redis://plain:secret@127.0.0.1:{}/", server.port()));
+    let other = other.tree("a").connect().unwrap();
+    let client = RedisClient::connect(&server.url()).unwrap();
+    let ours = client.tree("a").heartbeat(Duration::from_millis(50)).connect().unwrap();
+    let guard = other.lock("x").unwrap();
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| ours.lock("x").unwrap().unlock().unwrap());
+        wait_until("nobody waits", || check(&mut server.connect(), "a").waits.len() == 1);
+        guard.unlock().unwrap();
+        wait_until("the grant is not found", || waits.is_finished());
+    });
 }
 
 /// A grace period of one tree is no matter of the others.

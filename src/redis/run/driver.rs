@@ -250,7 +250,7 @@ impl Shared {
         } else {
             state.jobs.push_back(job);
         }
-        // It runs, but where a tree has just come. If no thread can be had the next job tries again.
+        // It runs, but where a tree has just come. If none can be had the next job tries again.
         let _ = self.start(&mut state);
         self.wake(&mut state, 0);
         Ok(())

@@ -1,5 +1,6 @@
-//! [`Lanes`]: some threads that do one kind of work for a site, each with a connection of its own. A thread is started when there is a job and no idle one, up to a limit. So a connection
-//! that is silent holds up its own lane and nothing else, and a healthy server is served by one.
+//! [`Lanes`]: some threads that do one kind of work for a site, each with a connection of its own.
+//! A thread is started when there is a job and no idle one, up to a limit. So a connection that is
+//! silent holds up its own lane and nothing else, and a healthy server is served by one.
 //!
 //! What makes one connection silent may have made all of them so that were open then. So a lane
 //! uses a connection only if that has answered since the last sign of trouble began. Trouble is a

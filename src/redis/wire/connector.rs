@@ -80,7 +80,7 @@ impl Connect for Arc<Connector> {
 }
 
 impl Connector {
-    /// For the trees of these slots, in a cluster. What its nodes say of others goes into the table.
+    /// For the trees of these slots, in a cluster. What nodes say of others goes into the table.
     pub(super) fn new(
         to: &Destination,
         name: Option<String>,
@@ -156,7 +156,8 @@ impl Connector {
 
     /// Servers are asked for their node from now on.
     pub(super) fn ask_node(&self) {
-        self.asks_node.store(true, Ordering::Relaxed); // Relaxed: whoever cares opens a connection next
+        // Relaxed: whoever cares opens a connection next.
+        self.asks_node.store(true, Ordering::Relaxed);
     }
 
     /// The master is most likely there, and these may know.

@@ -11,6 +11,12 @@ pub(super) const FAULTS: &[Fault] = &[
         fails: &["many::a_grant_is_heard", "many::a_recall_is_heard"],
     },
     Fault {
+        what: "who may not publish cannot give back",
+        edits: &[(PRELUDE_LUA, "redis.pcall('SPUBLISH', mailbox, text)", "call('SPUBLISH', mailbox, text)")],
+        runner: Servers,
+        fails: &["many::who_may_not_publish_leaves_waiters_to_their_heartbeats"],
+    },
+    Fault {
         what: "over a new connection no channel is heard",
         edits: &[(SUBSCRIBER, "                self.all_again();\n", "")],
         runner: Servers,
