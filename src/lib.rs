@@ -180,7 +180,10 @@ pub use path::{Components, PathError, PathRef, ToTreePath, TreePath};
 #[cfg(mutextree_sim)]
 pub use redis::simulator;
 #[cfg(feature = "redis")]
-pub use redis::{KeptLocks, RedisGrant, RedisNode, RedisStore, RedisStoreBuilder, RedisStoreError};
+pub use redis::{
+    KeptLocks, RedisClient, RedisClientBuilder, RedisGrant, RedisNode, RedisStore, RedisStoreBuilder, RedisStoreError,
+    RedisTreeBuilder,
+};
 pub use request::{Kind, Mode, Owner, Request, Scope, Wait, conflicts};
 pub use set::{OwnedTreeMutexSetGuard, TreeMutexSet, TreeMutexSetGuard};
 pub use snapshot::{Snapshot, SnapshotNode};

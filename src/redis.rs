@@ -5,6 +5,7 @@
 //!
 //! * `builder.rs`, `node.rs`: a store's settings; a path, and a lock that is held there
 //! * `kept.rs`: what a store keeps, in numbers
+//! * `many.rs`: a client with many trees
 //! * `run/`: what runs the protocol: the calling thread, and the threads of the store
 //! * `protocol/`: what to send, whom to tell, and when to come back; pure
 //! * `wire/`: connections to the server, and what its errors mean
@@ -27,6 +28,7 @@ mod clock;
 mod command;
 mod error;
 mod kept;
+mod many;
 mod node;
 mod primitives;
 mod protocol;
@@ -43,6 +45,7 @@ pub mod simulator;
 pub use builder::RedisStoreBuilder;
 pub use error::RedisStoreError;
 pub use kept::KeptLocks;
+pub use many::{RedisClient, RedisClientBuilder, RedisTreeBuilder};
 pub use node::{RedisGrant, RedisNode};
 
 use node::set;

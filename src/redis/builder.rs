@@ -8,6 +8,7 @@ use super::error::RedisStoreError;
 use super::protocol::confirm::Replicas;
 use super::protocol::timing::{Timing, micros};
 use super::run::engine::{Engine, Settings};
+use super::run::hub::{Hub, Servers};
 use super::wire::Destination;
 use crate::error::LockError;
 
@@ -180,22 +181,30 @@ impl RedisStoreBuilder {
     /// # Errors
     /// As [`RedisStore::connect`].
     pub fn connect(self) -> Result<RedisStore, LockError> {
-        let engine = self.settings().and_then(Engine::connect);
-        engine.map(RedisStore::new).map_err(|error| LockError::Store(Box::new(error)))
+        let connect = || {
+            let servers = self.servers(false)?;
+            let settings = self.settings()?; // before there is a thread
+            Engine::connect(&Hub::start(servers)?, settings)
+        };
+        connect().map(RedisStore::new).map_err(|error| LockError::Store(Box::new(error)))
     }
 
-    fn settings(self) -> Result<Settings, RedisStoreError> {
-        let Self { to, lease, heartbeat, timeout, grace, replicas, keep, client_name, deadlocks } = self;
-        let tree = &to.tree;
+    /// What concerns servers.
+    pub(super) fn servers(&self, are_shared: bool) -> Result<Servers, RedisStoreError> {
+        at_least_a_microsecond("timeout", self.timeout)?;
+        let to = Destination { names: false, ..self.to.clone() };
+        Ok(Servers { to, client_name: self.client_name.clone(), timeout: micros(self.timeout), are_shared })
+    }
+
+    /// What concerns the tree.
+    pub(super) fn settings(&self) -> Result<Settings, RedisStoreError> {
+        let &Self { ref to, lease, heartbeat, timeout, grace, replicas, keep, deadlocks, .. } = self;
+        let tree = to.tree.clone();
         if tree.is_empty() || tree.contains(['{', '}']) {
             let what = format!("the name of a tree must not be empty or hold a brace: {tree:?}");
             return Err(RedisStoreError::Config(what));
         }
-        for (what, time) in [("lease", lease), ("timeout", timeout)] {
-            if micros(time) == 0 {
-                return Err(RedisStoreError::Config(format!("the store's {what} must be a microsecond at the least")));
-            }
-        }
+        at_least_a_microsecond("lease", lease)?;
         if !grace.is_zero() && grace < lease {
             let what = format!("the store's lease, {lease:?}, is longer than its grace period, {grace:?}");
             return Err(RedisStoreError::Config(what));
@@ -207,9 +216,15 @@ impl RedisStoreBuilder {
         let replicas = Replicas { count: replicas.0 as u64, time: micros(replicas.1) };
         let heartbeat = micros(heartbeat).max(SHORTEST_HEARTBEAT);
         let timing = Timing { lease: micros(lease), heartbeat, timeout: micros(timeout), grace: micros(grace) };
-        let to = Destination { names: !grace.is_zero(), ..to };
-        Ok(Settings { to, client_name, timing, replicas, keep: micros(keep), deadlocks })
+        Ok(Settings { tree, timing, replicas, keep: micros(keep), deadlocks })
     }
+}
+
+fn at_least_a_microsecond(what: &str, time: Duration) -> Result<(), RedisStoreError> {
+    if micros(time) == 0 {
+        return Err(RedisStoreError::Config(format!("the store's {what} must be a microsecond at the least")));
+    }
+    Ok(())
 }
 
 /// The URL is left out: it may hold a password.

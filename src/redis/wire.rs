@@ -16,10 +16,13 @@
 //! * `wire/resp.rs`: commands and answers over one stream, and what of them is under way
 //! * `wire/connection.rs`: a connection of one's own
 //! * `wire/pool.rs`: the connections that callers share
+//! * `wire/feed.rs`, `wire/bell.rs`: a connection over which messages come; what wakes its reader
+//! * `wire/site.rs`: a master, and all connections to it
+//! * `wire/route.rs`, `wire/slots.rs`: the sites of a client, and at which of them a tree is
 //!
 //! # Who is master
 //!
-//! All keys of a tree have one slot. So all that a store needs of Sentinels or of a cluster is who
+//! All keys of a tree have one slot. So all that a tree needs of Sentinels or of a cluster is who
 //! is master for that slot now, and one small trait asks that: [`Guide`](guide::Guide). No cluster
 //! client is needed. Those of the redis crate wait by their own clock, and would miss deadlines.
 //!
@@ -52,9 +55,10 @@
 //! | connection refused, no route, a name without address | none | `Later` with guides, else `Down` |
 //! | `READONLY`, `MASTERDOWN`, `CLUSTERDOWN`, `UNBLOCKED`, `LOADING` | given up; another guide is asked first | `Later` |
 //! | `MOVED` | given up; the server that it names is tried first | `Later` |
+//! | `MOVED`, and there are trees of other slots here | kept: the tree goes elsewhere (R2) | `Later` |
 //! | `ASK`, `TRYAGAIN` | kept: the server decides about the slot until it has moved | `Later` |
 //! | `NOREPLICAS`, `MISCONF`, `OOM`, `BUSY` | kept | `Later` |
-//! | each second: a [look](Wire::look) at what a guide says | cut, if another server is master | `Unsure` |
+//! | each second: a [look](Site::look) at what a guide says | cut, if another server is master | `Unsure` |
 //!
 //! A caller's command that a server *passed on* (the third to the fifth line) is sent again by
 //! [`Wire::call`] until the caller's deadline, if there are guides. So neither a failover nor a
@@ -78,20 +82,14 @@
 //!   the address. Of those that were seen before, several may be behind one proxy, and none is cut.
 //! * **L3**: who finds its connection cut uses it no more, and what was under way is `Unsure`.
 
-use std::time::Duration;
-
-use super::clock::clock;
-use super::error::{Failure, RedisStoreError};
-use super::primitives::Arc;
-use super::server::Server;
-use super::value::Value;
-
 mod answer;
+mod bell;
 mod cluster;
 mod connection;
 mod connector;
 mod destination;
 mod dial;
+mod feed;
 mod guide;
 mod lines;
 mod login;
@@ -101,8 +99,11 @@ mod pool;
 mod refusal;
 mod resolve;
 mod resp;
+mod route;
 mod search;
 mod sentinel;
+mod site;
+mod slots;
 mod socket;
 mod stream;
 #[cfg_attr(not(feature = "redis-tls"), path = "wire/no_tls.rs")]
@@ -110,97 +111,18 @@ mod tls;
 mod transport;
 mod tried;
 
+pub(in crate::redis) use bell::Bell;
 pub(in crate::redis) use connection::Connection;
 pub(in crate::redis) use destination::Destination;
+pub(in crate::redis) use feed::Feed;
+pub(in crate::redis) use route::{Net, Wire};
+pub(in crate::redis) use site::Site;
 
 #[cfg(all(test, not(mutextree_shuttle)))]
 mod tests;
 
-use connector::Connector;
-use pauses::Pauses;
-use pool::Pool;
-use transport::Connect;
-
 /// The reason of a failure that is a time-out.
 const NO_ANSWER: &str = "no answer in time";
-
-/// Between a command that was passed on, and the same one again.
-const PAUSES: Pauses = Pauses { first: Duration::from_millis(1), longest: Duration::from_millis(50) };
-
-/// The server that is master for a tree, and the connections to it.
-///
-/// Nothing of it may be used in a child of the process that made it, whose sockets these are.
-/// Dropping it sends nothing.
-pub(in crate::redis) struct Wire {
-    pool: Pool<Arc<Connector>>,
-    timeout: u64,
-}
-
-impl Wire {
-    /// `timeout`, in microseconds, is how long it may take for one command; `u64::MAX` is for ever.
-    /// Nothing is opened yet.
-    pub(in crate::redis) fn new(
-        to: &Destination,
-        client_name: Option<String>,
-        timeout: u64,
-    ) -> Result<Self, RedisStoreError> {
-        let connector = Arc::new(Connector::new(to, client_name)?);
-        Ok(Self { pool: Pool::new(connector, timeout), timeout })
-    }
-
-    /// Host and port, the path of the socket, or the URL without user and password: for messages.
-    pub(in crate::redis) fn address(&self) -> &str {
-        self.pool.connector().shown()
-    }
-
-    /// The server that the last connection was opened to; `None` if servers are not asked.
-    pub(in crate::redis) fn server(&self) -> Option<Server> {
-        self.pool.connector().server()
-    }
-
-    /// Sends one command over a connection that callers share, and waits for its answer until
-    /// `deadline` on the [`clock`](super::clock::clock), but no longer than the timeout after it
-    /// was sent. With guides, a command that a server passed on is sent again until then.
-    ///
-    /// At the deadline a command that was sent is [`Failure::Unsure`], and one that was not is
-    /// [`Failure::Down`].
-    pub(in crate::redis) fn call(&self, command: &[u8], deadline: u64) -> Result<Value, Failure> {
-        self.call_to("", command, deadline)
-    }
-
-    /// The same for a command that is for this run of a server, unless that is empty. If another
-    /// one is there it is not sent: [`Failure::Stranger`].
-    pub(in crate::redis) fn call_to(&self, run: &str, command: &[u8], deadline: u64) -> Result<Value, Failure> {
-        if !self.is_guided() {
-            return self.pool.call_to(run, command, deadline);
-        }
-        let deadline = deadline.min(clock().saturating_add(self.timeout));
-        PAUSES.between(deadline, refusal::is_passing_on, || self.pool.call_to(run, command, deadline))
-    }
-
-    /// The error of a command that has had no answer in time.
-    pub(in crate::redis) fn too_late(&self) -> RedisStoreError {
-        RedisStoreError::Unreachable { address: self.address().into(), reason: NO_ANSWER.into() }
-    }
-
-    /// Opens a connection of one's own by `deadline`.
-    pub(in crate::redis) fn open(&self, deadline: u64) -> Result<Connection, Failure> {
-        let connector = self.pool.connector();
-        Ok(Connection::new(connector.connect(deadline)?, connector.clone()))
-    }
-
-    /// Whether another server may be master at another time, so that somebody has to
-    /// [look](Self::look) now and then.
-    pub(in crate::redis) fn is_guided(&self) -> bool {
-        self.pool.connector().is_guided()
-    }
-
-    /// Looks by `deadline` whether another server is master now. If so all connections to the one
-    /// before are cut.
-    pub(in crate::redis) fn look(&self, deadline: u64) {
-        self.pool.connector().look(deadline);
-    }
-}
 
 /// The name by which a server that has run a script knows it.
 pub(in crate::redis) fn script_hash(text: &str) -> String {

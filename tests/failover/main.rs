@@ -6,6 +6,7 @@
 //! * `sharded.rs`: a cluster of three masters and three replicas
 //! * `replicas.rs`: a master and a replica; `wait_for_replicas`
 //! * `lost_writes.rs`: a failover that loses the last writes; a master that is cut off
+//! * `many.rs`: many trees of one process, over a cluster
 //! * `load.rs`: those who hold, wait and try, and what they believed
 //! * `verdict.rs`: what they may not have believed
 
@@ -14,6 +15,7 @@
 mod checker;
 mod load;
 mod lost_writes;
+mod many;
 mod node;
 mod replicas;
 mod replicated;

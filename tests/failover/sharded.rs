@@ -57,7 +57,7 @@ impl Sharded {
         });
     }
 
-    fn is_well(&self) -> bool {
+    pub(crate) fn is_well(&self) -> bool {
         self.nodes.iter().all(|node| node.field("CLUSTER INFO", "cluster_state").as_deref() == Some("ok"))
     }
 

@@ -85,7 +85,7 @@ fn a_user_without_permission_is_told_for_what() {
 }
 
 /// All that a user needs.
-const COMMANDS: [&str; 17] = [
+pub(crate) const COMMANDS: [&str; 17] = [
     "info",
     "eval",
     "evalsha",

@@ -19,7 +19,6 @@ call('HSET', NODES, token, '0,0,0,0,0,,0,')
 set_end(token, now + it.lease)
 if it.client ~= '' then
   -- A hint: whoever listens need not wait for the renewal.
-  call('RPUSH', MAILBOX .. it.client, token .. digits(',-%.0f', it.number))
-  call('PEXPIRE', MAILBOX .. it.client, MAILBOX_MS)
+  post(it.client, token .. digits(',-%.0f', it.number))
 end
 return { left > 0 and 1 or 0, rest() }

@@ -46,8 +46,7 @@ local function recall(list, held, kind, own, waits)
   end
   if waits or not busy then
     for _, name in ipairs(clients) do
-      call('RPUSH', MAILBOX .. name, '?' .. kind .. ',' .. list[last])
-      call('PEXPIRE', MAILBOX .. name, MAILBOX_MS)
+      post(name, '?' .. kind .. ',' .. list[last])
     end
   end
   return clients[1] ~= nil and not busy

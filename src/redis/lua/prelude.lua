@@ -24,6 +24,18 @@ local KEEPER = '^%d+,%d+,k'
 -- A mailbox that nobody empties goes away after this time.
 local MAILBOX_MS = 60000
 
+-- Tells a client. One whose name ends with `s` has no mailbox, and hears the channel of that name.
+-- A user who may not publish leaves it to find out by its heartbeats.
+local function post(client, text)
+  local mailbox = MAILBOX .. client
+  if sub(client, -1) == 's' then
+    redis.pcall('SPUBLISH', mailbox, text)
+  else
+    call('RPUSH', mailbox, text)
+    call('PEXPIRE', mailbox, MAILBOX_MS)
+  end
+end
+
 -- The counts of a node that has a single lock: on itself, by the lock's kind; and below it, for an
 -- exclusive or a shared lock. Most nodes have just that, so the fast paths compare instead of
 -- unpacking.

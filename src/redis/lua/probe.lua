@@ -22,4 +22,7 @@ for _, command in ipairs({
   try(command[1], key, unpack(command, 2))
 end
 try('BLMPOP', '0', '1', key, 'LEFT')
+if sub(ARGV[1], -1) == 's' then
+  try('SPUBLISH', key, '')
+end
 return denied

@@ -102,9 +102,7 @@ if ARGV[6] and ARGV[3] == '0' then
           tickets[i + 2] = ARGV[i + 10] .. '\0' .. below .. arrival
         end
         call('ZREM', unpack(tickets))
-        local mailbox = MAILBOX .. client
-        call('RPUSH', mailbox, next .. ',' .. number)
-        call('PEXPIRE', mailbox, MAILBOX_MS)
+        post(client, next .. ',' .. number)
         return { 1, false }
       end
     end

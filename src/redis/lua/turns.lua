@@ -36,8 +36,7 @@ end
 
 -- Tells a waiter's client that a token has been granted.
 local function tell(client, token, fence)
-  call('RPUSH', MAILBOX .. client, token .. digits(',%.0f', fence))
-  call('PEXPIRE', MAILBOX .. client, MAILBOX_MS)
+  post(client, token .. digits(',%.0f', fence))
 end
 
 -- A single shared lock of the scope of `kind` is held on the last node. If nothing else is, and it

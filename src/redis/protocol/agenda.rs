@@ -36,7 +36,7 @@ pub(in crate::redis) use work::{GivenUp, Renewal, Room, Work, heartbeat_call, re
 use work::{batches, due, take_found};
 
 /// As many tokens as this go into one call of `refresh`.
-pub(super) const BATCH: usize = 256;
+pub(in crate::redis) const BATCH: usize = 256;
 /// As many releases as this go as one pipeline.
 const RELEASES: usize = 64;
 

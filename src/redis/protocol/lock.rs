@@ -22,7 +22,10 @@ use crate::request::Owner;
 /// Whether text looks like a token: then no script takes it for a path or for a name of its own.
 pub(in crate::redis) fn is_token(text: &str) -> bool {
     let is_hex = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let is_client = |part: &str| is_hex(part.strip_prefix('k').unwrap_or(part));
+    let is_client = |part: &str| {
+        let part = part.strip_prefix('k').unwrap_or(part);
+        is_hex(part.strip_suffix('s').unwrap_or(part))
+    };
     text.split_once('.').is_some_and(|(client, number)| is_client(client) && is_hex(number))
 }
 

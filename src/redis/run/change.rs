@@ -31,7 +31,7 @@ use crate::request::{Kind, Request, Wait};
 /// Makes a lock one for each of these nodes. After an error other than `NotHeld` it is held as
 /// before. If it is not known whether the server has done it, the lock is lost.
 pub(in crate::redis) fn narrow(engine: &Engine, lock: &Arc<Lock>, to: &[&Target]) -> Result<Vec<Arc<Lock>>, LockError> {
-    let client = &*engine.client;
+    let client = &engine.client;
     settle(client, lock)?;
     let kept = to.iter().map(|&target| (client.new_part(lock, target), target.clone())).collect();
     let narrow = Narrow::new(lock, kept, &client.name, &client.timing, clock());
@@ -94,7 +94,7 @@ pub(in crate::redis) fn widen(
 }
 
 fn try_widen(engine: &Engine, lock: &Arc<Lock>, target: &Target, kind: Kind) -> Result<Arc<Lock>, LockError> {
-    let client = &*engine.client;
+    let client = &engine.client;
     settle(client, lock)?;
     let until = clock() + RECALL;
     let mut widen = Widen::new(lock, target, kind, &client.name, &client.timing);
@@ -184,7 +184,7 @@ fn ask(
     (target, request, wait): (&Target, &Request, Wait),
     waiting: &mut Option<Waiting>,
 ) -> Result<(), LockError> {
-    let client = &*engine.client;
+    let client = &engine.client;
     let deadline = match may_wait(wait) {
         MayWait::No => 0,
         MayWait::Until(deadline) => deadline,

@@ -5,9 +5,11 @@ use std::thread;
 use std::time::Duration;
 
 use super::client::Client;
+use super::engine::no_thread;
 use crate::redis::clock::clock;
 use crate::redis::command::command;
 use crate::redis::error::{Failure, RedisStoreError};
+use crate::redis::primitives::Arc;
 use crate::redis::protocol::calls;
 use crate::redis::protocol::confirm::Replicas;
 use crate::redis::value::Value;
@@ -34,6 +36,20 @@ pub(super) fn check(client: &Client, replicas: Replicas) -> Result<(), RedisStor
         ask(client, |deadline| client.wire.call(&wait, deadline))?;
     }
     Ok(())
+}
+
+/// Whether the tree's channel is heard, where it has one instead of a mailbox.
+pub(super) fn check_channel(client: &Arc<Client>) -> Result<(), RedisStoreError> {
+    let deadline = client.timing.call_deadline(clock());
+    loop {
+        let workers = client.workers().map_err(no_thread)?;
+        let Some(subscriber) = &workers.subscriber else { return Ok(()) };
+        match subscriber.heard(client, deadline) {
+            Some(Err(RedisStoreError::Busy { .. })) | None if clock() < deadline => thread::sleep(PAUSE),
+            Some(heard) => return heard,
+            None => return Err(client.wire.too_late()),
+        }
+    }
 }
 
 fn check_info(info: &str) -> Result<(), RedisStoreError> {

@@ -5,17 +5,19 @@ use std::time::Duration;
 
 use super::agents::Agents;
 use super::engine::Settings;
+use super::hub::Sites;
 use super::inbox::Inbox;
 use super::keeping::Keeping;
+use super::workers::Workers;
 use crate::backend::LostLock;
 use crate::backend::loss::Losses;
 use crate::error::LockError;
 use crate::observe::meters::RoundTrip;
 use crate::observe::{self, Store};
-use crate::redis::clock::{clock, until};
+use crate::redis::clock::clock;
 use crate::redis::command;
 use crate::redis::error::{Failure, RedisStoreError};
-use crate::redis::primitives::{Arc, AtomicBool, AtomicU64, Condvar, Mutex, Ordering};
+use crate::redis::primitives::{Arc, AtomicBool, AtomicU64, Mutex, OnceLock, Ordering};
 use crate::redis::protocol::agenda::{Agenda, Room, Work};
 use crate::redis::protocol::calls::{self, Greeted, More, Reply};
 use crate::redis::protocol::keys::{Keys, Target};
@@ -23,11 +25,15 @@ use crate::redis::protocol::lock::Lock;
 use crate::redis::protocol::script::{Call, Script};
 use crate::redis::protocol::timing::{NEVER, Timing, micros};
 use crate::redis::value::Value;
-use crate::redis::wire::{self, Connection, Wire};
+use crate::redis::wire::{self, Site, Wire};
 use crate::request::Request;
 
 /// What the name of a client begins with that may keep what it does not use.
 const KEEPER: &str = "k";
+/// What the name of a client ends with that is told by a channel, and has no mailbox.
+const SUBSCRIBER: &str = "s";
+/// How long to wait for a thread, in microseconds.
+const REST: u64 = 50_000;
 
 pub(in crate::redis) struct Client {
     pub(in crate::redis) wire: Wire,
@@ -41,49 +47,67 @@ pub(in crate::redis) struct Client {
     /// Whether it has said hello before, and so may know of locks that a server has forgotten.
     greeted: AtomicBool,
     agenda: Mutex<Kept>,
-    changed: Condvar,
+    /// What the schedule knows it by.
+    pub(super) number: u64,
+    pub(super) sites: Arc<Sites>,
+    /// Who works where the tree is; nobody before it [enters](Self::enter), and once it is gone.
+    home: Mutex<Home>,
+    /// What has been given back by tasks, and has not reached the server yet.
+    pub(super) owed: AtomicU64,
     pub(in crate::redis) losses: Losses,
     /// Where deadlocks are looked for.
     pub(in crate::redis) agents: Option<Agents>,
     /// What it keeps that nobody uses; nothing if that is off.
     pub(in crate::redis) keeping: Option<Keeping>,
+    /// Whether messages have been heard before.
+    pub(super) has_listened: AtomicBool,
     stopped: AtomicBool,
 }
 
 struct Kept {
     agenda: Agenda<Arc<Inbox>>,
-    /// Until when the keeper sleeps; 0 if it does not.
-    sleeps: u64,
+    /// When the keeper looks at it next, as its schedule says; 0 once the store is gone.
+    at: u64,
+}
+
+#[derive(Default)]
+struct Home {
+    workers: Option<Arc<Workers>>,
+    /// How often the tree had moved then.
+    moves: u64,
 }
 
 impl Client {
     /// Connects to nothing yet.
-    pub(super) fn new(wire: Wire, settings: &Settings) -> Result<Self, RedisStoreError> {
+    pub(super) fn new(sites: Arc<Sites>, settings: &Settings) -> Result<Self, RedisStoreError> {
         let &Settings { timing, keep, deadlocks, .. } = settings;
+        let wire = sites.net.wire(&settings.tree)?;
         let mut random = [0; 12];
         getrandom::fill(&mut random)
             .map_err(|error| RedisStoreError::Config(format!("no random number could be had: {error}")))?;
-        let keys = Keys::new(&settings.to.tree);
-        let by_hash = Script::ALL.map(|script| {
-            let hash = wire::script_hash(script.text());
-            head(&[b"EVALSHA", hash.as_bytes()], &keys)
-        });
+        let keys = Keys::new(&settings.tree);
+        let by_hash: Vec<_> = hashes().iter().map(|hash| head(&[b"EVALSHA", hash.as_bytes()], &keys)).collect();
         Ok(Self {
             wire,
             timing,
             name: std::iter::once(if keep > 0 { KEEPER } else { "" }.to_owned())
                 .chain(random.iter().map(|byte| format!("{byte:02x}")))
+                .chain(sites.are_shared.then(|| SUBSCRIBER.to_owned()))
                 .collect(),
-            by_hash: by_hash.into(),
+            by_hash,
             keys,
             last_number: AtomicU64::new(0),
             greeted: AtomicBool::new(false),
-            agenda: Mutex::new(Kept { agenda: Agenda::new(timing), sleeps: 0 }),
-            changed: Condvar::new(),
+            agenda: Mutex::new(Kept { agenda: Agenda::new(timing), at: NEVER }),
+            number: sites.schedule.number(),
+            home: Mutex::default(),
+            owed: AtomicU64::new(0),
             losses: Losses::new(),
             agents: deadlocks.then(Agents::new),
-            keeping: (keep > 0).then(|| Keeping::new(keep)),
+            keeping: (keep > 0).then(|| Keeping::new(keep, sites.schedule.number())),
+            has_listened: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
+            sites,
         })
     }
 
@@ -138,43 +162,82 @@ impl Client {
     pub(super) fn agenda<R>(&self, change: impl FnOnce(&mut Agenda<Arc<Inbox>>) -> R) -> R {
         let mut kept = self.agenda.lock();
         let result = change(&mut kept.agenda);
-        if kept.agenda.next() < kept.sleeps {
-            kept.sleeps = 0;
-            self.changed.notify_one();
+        let next = kept.agenda.next();
+        if next < kept.at {
+            self.look_at(&mut kept, next);
         }
         result
     }
 
-    /// Sleeps until something is due, and takes it: `None` once the store is gone.
-    pub(super) fn next_work(&self, room: impl Fn() -> Room) -> Option<Work<Arc<Inbox>>> {
+    fn look_at(&self, kept: &mut Kept, next: u64) {
+        self.sites.schedule.set(self.number, kept.at, next);
+        kept.at = next;
+    }
+
+    /// Takes what is due.
+    pub(super) fn take_work(&self, room: Room) -> Work<Arc<Inbox>> {
         let mut kept = self.agenda.lock();
-        loop {
-            if self.is_stopped() {
-                return None;
-            }
-            let (now, next) = (clock(), kept.agenda.next());
-            if next <= now {
-                let work = kept.agenda.take(now, room());
-                if !work.is_empty() {
-                    return Some(work);
-                }
-                continue;
-            }
-            kept.sleeps = next;
-            if next == NEVER {
-                self.changed.wait(&mut kept);
-            } else {
-                self.changed.wait_for(&mut kept, until(next).min(Duration::from_secs(3600)));
-            }
-            kept.sleeps = 0;
+        let work = kept.agenda.take(clock(), room);
+        if kept.at > 0 {
+            let next = kept.agenda.next().max(1);
+            self.look_at(&mut kept, next);
+        }
+        work
+    }
+
+    /// Nobody can be had who does what is due: it is looked at again after a while.
+    pub(super) fn rest(&self) {
+        let mut kept = self.agenda.lock();
+        if kept.at > 0 {
+            self.look_at(&mut kept, clock() + REST);
         }
     }
 
-    /// The store is gone: its threads end when they next look.
+    /// From now on what is due is done, by those who work where the tree is.
+    pub(super) fn enter(self: &Arc<Self>) -> std::io::Result<()> {
+        self.workers()?;
+        self.sites.schedule.enter(self.number, self);
+        if let Some(keeping) = &self.keeping {
+            self.sites.schedule.enter(keeping.number, self);
+        }
+        Ok(())
+    }
+
+    /// Those who work where the tree is. The error is that a thread cannot be started.
+    pub(super) fn workers(self: &Arc<Self>) -> std::io::Result<Arc<Workers>> {
+        let mut home = self.home.lock();
+        let moves = self.wire.moves();
+        match &home.workers {
+            Some(workers) if home.moves == moves => return Ok(workers.clone()),
+            None if self.is_stopped() => return Err(std::io::ErrorKind::NotConnected.into()),
+            _ => {}
+        }
+        let there = match self.sites.workers(self) {
+            Ok(there) => there,
+            // Where it was somebody works, and is told where it is.
+            Err(error) => return home.workers.clone().ok_or(error),
+        };
+        home.moves = moves;
+        let before = home.workers.replace(there.clone());
+        drop(home);
+        if let Some(before) = before.filter(|before| !Arc::ptr_eq(before, &there)) {
+            self.sites.leave(&before, self);
+        }
+        Ok(there)
+    }
+
+    /// The store is gone: nothing more is done for it.
     pub(super) fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
-        self.keeping.iter().for_each(Keeping::stop);
-        self.agenda(Agenda::look_now);
+        let mut kept = self.agenda.lock();
+        self.sites.schedule.leave(self.number, kept.at);
+        kept.at = 0;
+        drop(kept);
+        self.keeping.iter().for_each(|keeping| keeping.stop(&self.sites.schedule));
+        let workers = self.home.lock().workers.take();
+        if let Some(workers) = workers {
+            self.sites.leave(&workers, self);
+        }
     }
 
     pub(super) fn is_stopped(&self) -> bool {
@@ -182,9 +245,9 @@ impl Client {
     }
 
     /// The bytes of a call: by the script's hash, or by its text for a server that does not know
-    /// it. It is for the server that the last connection was opened to.
-    pub(super) fn pack(&self, call: &Call, by_text: bool) -> Vec<u8> {
-        self.pack_for(&self.run_id(), call, by_text)
+    /// it. It is for the server that the last connection of the site was opened to.
+    pub(super) fn pack(&self, site: &Site, call: &Call, by_text: bool) -> Vec<u8> {
+        self.pack_for(&self.run_id(site), call, by_text)
     }
 
     fn pack_for(&self, run: &str, call: &Call, by_text: bool) -> Vec<u8> {
@@ -198,49 +261,31 @@ impl Client {
         bytes
     }
 
-    /// Runs a script over the callers' connections.
+    /// Runs a script over the callers' connections: by its hash, and by its text if the server does
+    /// not know it.
     pub(super) fn call<T: Reply>(&self, call: &Call, deadline: u64) -> Result<T, Failure> {
-        self.run(call, |run, bytes| self.wire.call_to(run, bytes, deadline))
-    }
-
-    /// Runs a script over a connection of the caller's own, opened when needed.
-    pub(super) fn call_over<T: Reply>(
-        &self,
-        own: &mut Option<Connection>,
-        call: &Call,
-        deadline: u64,
-    ) -> Result<T, Failure> {
-        let connection = self.connected(own, deadline)?;
-        self.run(call, |_, bytes| connection.call(bytes, deadline))
-    }
-
-    /// Runs a script: by its hash, and by its text if the server does not know it.
-    fn run<T: Reply>(
-        &self,
-        call: &Call,
-        mut send: impl FnMut(&str, &[u8]) -> Result<Value, Failure>,
-    ) -> Result<T, Failure> {
-        let mut send = |call: &Call, by_text| {
-            let run = self.run_id();
+        let send = |call: &Call, by_text| {
+            let run = self.run_id(&self.wire.site());
             let round_trip = RoundTrip::begin();
-            let answer = send(&run, &self.pack_for(&run, call, by_text));
+            let answer = self.wire.call_to(&run, &self.pack_for(&run, call, by_text), deadline);
             round_trip.end(!answer.as_ref().is_err_and(Failure::is_silence));
             answer
         };
-        let mut ask = |call: &Call| match send(call, false) {
+        let ask = |call: &Call| match send(call, false) {
             Err(Failure::NoScript) => send(call, true),
             answer => answer,
         };
         let answer = match ask(call) {
-            Err(Failure::Stranger) => self.greet(&mut ask).and_then(|()| ask(call)),
+            Err(Failure::Stranger) => self.greet(&self.wire.site(), ask).and_then(|()| ask(call)),
             answer => answer,
         };
         T::from_answer(answer)
     }
 
-    /// Says hello to the server that the connections are to now, by a call that `send` sends.
-    pub(super) fn greet(&self, send: impl FnOnce(&Call) -> Result<Value, Failure>) -> Result<(), Failure> {
-        let Some(server) = self.wire.server() else { return Err(Failure::Stranger) };
+    /// Says hello to the server that the connections of the site are to now, by a call that `send`
+    /// sends.
+    pub(super) fn greet(&self, site: &Site, send: impl FnOnce(&Call) -> Result<Value, Failure>) -> Result<(), Failure> {
+        let Some(server) = site.server() else { return Err(Failure::Stranger) };
         let knew = self.greeted.load(Ordering::Relaxed);
         let Greeted(left) = Reply::from_answer(send(&calls::hello(&server, knew, &self.timing)))?;
         self.greeted.store(true, Ordering::Relaxed);
@@ -250,41 +295,22 @@ impl Client {
         Ok(())
     }
 
-    /// The same over a connection of one's own.
-    pub(super) fn greet_over(&self, connection: &mut Connection, deadline: u64) -> Result<(), Failure> {
-        self.greet(|hello| match connection.call(&self.pack(hello, false), deadline) {
-            Err(Failure::NoScript) => connection.call(&self.pack(hello, true), deadline),
-            answer => answer,
-        })
-    }
-
-    /// The server that the connections are to, as scripts are told it; empty without a grace
-    /// period.
-    fn run_id(&self) -> String {
+    /// The server that the connections of the site are to, as scripts are told it; empty without a
+    /// grace period.
+    pub(super) fn run_id(&self, site: &Site) -> String {
         if self.timing.grace == 0 {
             return String::new();
         }
-        match self.wire.server() {
+        match site.server() {
             Some(server) => server.run,
             None => "0".repeat(40), // which is refused: nothing goes unprotected
         }
     }
 
-    /// A connection that is good, as far as is known, and leads to the server that the last one was
-    /// opened to: the caller's own, or a new one in its place. What is packed after this is for
-    /// that server.
-    pub(super) fn connected<'a>(
-        &self,
-        own: &'a mut Option<Connection>,
-        deadline: u64,
-    ) -> Result<&'a mut Connection, Failure> {
-        let run = self.run_id();
-        if own.as_ref().is_some_and(|connection| !connection.is_good() || connection.is_to_another(&run)) {
-            *own = None;
-        }
-        match own {
-            Some(connection) => Ok(connection),
-            None => Ok(own.insert(self.wire.open(deadline)?)),
+    /// Heeds what a server said of where the tree is.
+    pub(super) fn heed<T>(&self, answer: &Result<T, Failure>) {
+        if let Err(failure) = answer {
+            self.wire.heed(failure);
         }
     }
 
@@ -300,6 +326,12 @@ impl Client {
         observe::lost(Store::Redis, &lock.path, lock.owner.as_ref(), Some(lock.fencing_token()));
         self.losses.tell(&LostLock::new(lock.path.clone(), lock.owner.clone(), lock.fencing_token()));
     }
+}
+
+/// By [`Script`]. They are the same for all trees.
+fn hashes() -> &'static [String] {
+    static HASHES: OnceLock<Vec<String>> = OnceLock::new();
+    HASHES.get_or_init(|| Script::ALL.iter().map(|script| wire::script_hash(script.text())).collect())
 }
 
 /// The start of a call: how the script is named, and the keys.

@@ -3,8 +3,8 @@
 //! answers mean, is in [`protocol/confirm.rs`](crate::redis::protocol::confirm) (C1 to C5).
 //!
 //! `WAIT` holds up its connection until the replicas have answered, or until its time is up. So it
-//! is asked over connections of its own, by up to four [lanes](super::lanes): no release, renewal
-//! or other user's request is behind it. What is granted meanwhile goes as one batch. While
+//! is asked over connections of its own, by up to four [lanes](super::lanes) a site: no release,
+//! renewal or other user's request is behind it. What is granted meanwhile goes as one batch. While
 //! replicas are away each lane has a batch that waits in vain, and what is granted then waits for a
 //! lane, but no longer than its own time.
 //!
@@ -21,7 +21,7 @@ use std::time::Duration;
 use super::caller;
 use super::client::{Client, store_error};
 use super::engine::Engine;
-use super::lanes::Lanes;
+use super::own::Own;
 use crate::error::LockError;
 use crate::observe::meters::RoundTrip;
 use crate::redis::clock::{clock, until};
@@ -33,10 +33,7 @@ use crate::redis::protocol::confirm::{Batch, Replicas, Verdict};
 use crate::redis::protocol::lock::Lock;
 use crate::redis::protocol::release::Release;
 use crate::redis::value::Value;
-use crate::redis::wire::Connection;
 
-/// So many batches may wait for replicas at a time.
-const LANES: usize = 4;
 /// A caller whose time is up waits for so long for an answer that is on its way, in microseconds. A
 /// server that has nothing else to do looks at the times of `WAIT` every 100 ms.
 const LAST_ANSWER: u64 = 250_000;
@@ -48,10 +45,10 @@ pub(super) struct Confirmer {
     replicas: Replicas,
     client: Arc<Client>,
     queue: Arc<Queue>,
-    lanes: Arc<Lanes<Arc<Queue>>>,
 }
 
-struct Queue {
+/// What is to be confirmed in one tree.
+pub(super) struct Queue {
     replicas: Replicas,
     batch: Mutex<Batch<Told>>,
 }
@@ -60,7 +57,7 @@ impl Confirmer {
     /// No thread is started yet.
     pub(super) fn new(client: Arc<Client>, replicas: Replicas) -> Self {
         let queue = Arc::new(Queue { replicas, batch: Mutex::default() });
-        Self { replicas, client, queue, lanes: Lanes::apart("mutextree-confirm", LANES, work) }
+        Self { replicas, client, queue }
     }
 
     /// Whether grants are to be confirmed at all.
@@ -75,11 +72,20 @@ impl Confirmer {
             let mut batch = self.queue.batch.lock();
             let calls = batch.is_empty();
             batch.add(locks, until, told);
-            let called = !calls || self.lanes.give(&self.client, self.queue.clone()).is_ok();
+            let called = !calls || self.call_lane();
             if called { Batch::default() } else { std::mem::take(&mut *batch) }
         };
         let error = RedisStoreError::Config("a thread cannot be started".into());
         tell(failed, Err(Failure::Refused(error)), &self.replicas);
+    }
+
+    /// A site that the tree has just left may have no lanes any more.
+    fn call_lane(&self) -> bool {
+        let give = || {
+            let workers = self.client.workers().ok()?;
+            workers.confirms.give((self.client.clone(), self.queue.clone())).ok()
+        };
+        give().or_else(give).is_some()
     }
 
     /// The error for the caller; `None` if the grant is confirmed.
@@ -94,11 +100,6 @@ impl Confirmer {
             Verdict::Lost => LockError::NotHeld { path: lock.path.clone() },
             Verdict::Failed(failure) => store_error(failure),
         })
-    }
-
-    /// The threads end when they have nothing more to do.
-    pub(super) fn stop(&self) {
-        self.lanes.stop();
     }
 }
 
@@ -147,10 +148,10 @@ pub(super) fn grant(engine: &Engine, lock: Arc<Lock>, deadline: u64) -> Result<A
 }
 
 /// A lane has been called: takes all there is, and asks until everybody has been told.
-fn work(client: &Client, connection: &mut Option<Connection>, queue: Arc<Queue>) {
+pub(super) fn work(own: &mut Own, (client, queue): (Arc<Client>, Arc<Queue>)) {
     let mut batch = std::mem::take(&mut *queue.batch.lock());
     while !batch.is_empty() {
-        let round = round(client, connection, &batch, &queue.replicas);
+        let round = round(&client, own, &batch, &queue.replicas);
         batch = tell(batch, round, &queue.replicas);
         thread::sleep(Duration::from_micros(batch.pause()).min(until(batch.first())));
     }
@@ -165,8 +166,8 @@ fn tell(mut batch: Batch<Told>, round: Result<(Vec<Refreshed>, u64), Failure>, r
 
 /// Renews all, and asks how many replicas have that, as one pipeline (C2).
 fn round(
-    client: &Client,
-    own: &mut Option<Connection>,
+    client: &Arc<Client>,
+    own: &mut Own,
     batch: &Batch<Told>,
     replicas: &Replicas,
 ) -> Result<(Vec<Refreshed>, u64), Failure> {
@@ -176,11 +177,12 @@ fn round(
     loop {
         let now = clock();
         let wait = [replicas.count, batch.milliseconds(now)].map(|number| number.to_string());
-        let connection = client.connected(own, deadline)?;
-        let mut bytes: Vec<u8> = calls.iter().flat_map(|call| client.pack(call, by_text)).collect();
+        own.connected(&client.run_id(&own.site), deadline)?;
+        let mut bytes: Vec<u8> = calls.iter().flat_map(|call| client.pack(&own.site, call, by_text)).collect();
         bytes.extend(command(&[b"WAIT", wait[0].as_bytes(), wait[1].as_bytes()]));
         let mut answers = Vec::with_capacity(calls.len() + 1);
         let round_trip = RoundTrip::begin();
+        let Some(connection) = &mut own.connection else { continue };
         let good = connection.exchange(&bytes, calls.len() + 1, deadline, |_, answer| answers.push(answer));
         round_trip.end(good);
         if answers.contains(&Err(Failure::NoScript)) && !by_text {
@@ -188,10 +190,11 @@ fn round(
             continue;
         }
         if answers.contains(&Err(Failure::Stranger)) && !greeted {
-            client.greet_over(connection, deadline)?;
+            own.greet(&[&**client], deadline)?;
             greeted = true;
             continue;
         }
+        answers.iter().for_each(|answer| client.heed(answer));
         let acknowledged = match answers.pop() {
             Some(Ok(Value::Int(count))) => u64::try_from(count).unwrap_or(0),
             Some(Err(failure)) => return Err(failure),

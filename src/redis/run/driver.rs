@@ -1,8 +1,8 @@
-//! [`Driver`]: one thread a store that does the I/O of tasks: it asks for what they want, and gives
+//! [`Driver`]: one thread a site that does the I/O of tasks: it asks for what they want, and gives
 //! back what they are done with.
 //!
 //! It has a connection of its own. A task leaves a job in a queue, under a lock that is held for
-//! that long only, and goes away. The thread starts with the store's first task.
+//! that long only, and goes away. The thread starts with the first task of a tree that is there.
 //!
 //! All that has queued up goes as one pipeline, 64 commands at a time, in the order in which it
 //! came. So
@@ -16,6 +16,9 @@
 //! * **D3**: no job waits for longer than a call may take. One that has is told that there was no
 //!   answer in time, as a thread would be. If no connection can be had all jobs are told so at
 //!   once.
+//! * **D4**: a site that the last tree has left is not driven any more. Its driver does what jobs
+//!   there are, and then takes no more, in one step. So whoever pushes one finds the driver of the
+//!   site where the tree is by then. What was to be done later goes there, too.
 //!
 //! No code of users runs under a lock here, and a waker that panics does no harm.
 
@@ -23,22 +26,26 @@ use std::collections::{BTreeMap, VecDeque};
 use std::thread::{self, ThreadId};
 
 use super::client::Client;
-use crate::observe::meters::{RoundTrip, retried};
+use super::own::Own;
 use crate::redis::clock::{clock, until};
 use crate::redis::error::Failure;
-use crate::redis::primitives::{Arc, AtomicU64, Condvar, Mutex, OnceLock, Ordering, Weak};
-use crate::redis::protocol::calls::{Released, Reply};
-use crate::redis::protocol::release::{Outcome, Release};
+use crate::redis::primitives::{Arc, Condvar, Mutex, OnceLock, Ordering, Weak};
+use crate::redis::protocol::release::Release;
 use crate::redis::protocol::script::Call;
 use crate::redis::protocol::timing::NEVER;
 use crate::redis::value::Value;
-use crate::redis::wire::Connection;
+use crate::redis::wire::Site;
+use sending::Sending;
+
+mod sending;
 
 /// As many commands as this go as one pipeline: the server serves nobody else while it runs them.
 const BATCH: usize = 64;
 
 /// A task that asks for a lock, as far as the driver knows it.
 pub(super) trait Asks: Send + Sync {
+    /// Its tree.
+    fn client(&self) -> &Arc<Client>;
     /// Its request is about to be sent: what it is, and until when its answer is waited for. `None`
     /// if there is nothing to send any more.
     fn take_up(&self) -> Option<(Call, u64)>;
@@ -48,16 +55,16 @@ pub(super) trait Asks: Send + Sync {
     fn look_after(&self, lapses: u32);
 }
 
+/// Of one tree: what its tasks do goes to the thread that drives them where the tree is.
 pub(in crate::redis) struct Driver {
-    shared: Arc<Shared>,
     client: Arc<Client>,
 }
 
-struct Shared {
+/// Of one site.
+pub(in crate::redis) struct Shared {
+    site: Arc<Site>,
     state: Mutex<State>,
     changed: Condvar,
-    /// What was given back and has not reached the server yet.
-    owed: AtomicU64,
     thread: OnceLock<ThreadId>,
 }
 
@@ -71,15 +78,18 @@ struct State {
     sleeps: u64,
     running: bool,
     stopped: bool,
+    /// Whether the thread has ended, and takes nothing more.
+    ended: bool,
 }
 
 enum Job {
     /// To be sent until this time.
     Ask(Arc<dyn Asks>, u64),
-    Release(Release, u64),
+    Release(Arc<Client>, Release, u64),
     Barrier(Arc<Barrier>),
 }
 
+#[derive(Clone)]
 enum Later {
     Ask(Arc<dyn Asks>),
     LookAfter(Weak<dyn Asks>, u32),
@@ -107,71 +117,76 @@ impl Barrier {
 
 impl Driver {
     pub(super) fn new(client: Arc<Client>) -> Self {
-        let (state, changed) = (Mutex::default(), Condvar::new());
-        Self { shared: Arc::new(Shared { state, changed, owed: AtomicU64::new(0), thread: OnceLock::new() }), client }
+        Self { client }
+    }
+
+    fn shared(&self) -> std::io::Result<Arc<Shared>> {
+        Ok(self.client.workers()?.driver.clone())
     }
 
     /// Starts the thread, if it does not run.
-    pub(super) fn start(&self) -> Result<(), std::io::Error> {
-        let mut state = self.shared.state.lock();
-        if !state.running {
-            let (shared, client) = (self.shared.clone(), self.client.clone());
-            let thread = thread::Builder::new().name("mutextree-drive".into());
-            let thread = thread.spawn(move || shared.run(&client))?;
-            let _ = self.shared.thread.set(thread.thread().id());
-            state.running = true;
-        }
-        Ok(())
-    }
-
-    /// The store is gone, and so are all tasks.
-    pub(super) fn stop(&self) {
-        self.shared.state.lock().stopped = true;
-        self.shared.changed.notify_one();
+    pub(super) fn start(&self) -> std::io::Result<()> {
+        let shared = self.shared()?;
+        let mut state = shared.state.lock();
+        shared.start(&mut state)
     }
 
     pub(super) fn ask(&self, task: Arc<dyn Asks>) {
-        self.shared.push(Job::Ask(task, self.call_deadline()));
+        let _ = push(&self.client, Job::Ask(task, self.call_deadline()), false);
     }
 
     pub(super) fn ask_later(&self, task: Arc<dyn Asks>, pause: u64) {
-        self.shared.later(clock() + pause, Later::Ask(task));
+        later(&self.client, clock() + pause, Later::Ask(task));
     }
 
     pub(super) fn look_after_later(&self, task: Weak<dyn Asks>, lapses: u32, after: u64) {
-        self.shared.later(clock() + after, Later::LookAfter(task, lapses));
+        later(&self.client, clock() + after, Later::LookAfter(task, lapses));
     }
 
     pub(super) fn give_back(&self, release: Release) {
         self.owe();
-        self.shared.push(Job::Release(release, self.call_deadline()));
+        self.send_back(release, false);
     }
 
     /// Something will be given back, once the driver has its answer.
     pub(super) fn owe(&self) {
         // Relaxed: who asks afterwards sees it, or what became of it.
-        self.shared.owed.fetch_add(1, Ordering::Relaxed);
+        self.client.owed.fetch_add(1, Ordering::Relaxed);
     }
 
     /// What was [owed](Self::owe): ahead of all jobs. Called by the driver.
     pub(super) fn settle_owed(&self, release: Option<Release>) {
-        self.shared.settle_owed(release.map(|release| (release, self.call_deadline())));
+        match release {
+            Some(release) => self.send_back(release, true),
+            None => _ = self.client.owed.fetch_sub(1, Ordering::Relaxed),
+        }
+    }
+
+    fn send_back(&self, release: Release, first: bool) {
+        let job = Job::Release(self.client.clone(), release, self.call_deadline());
+        if push(&self.client, job, first).is_err() {
+            self.client.owed.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     /// Whether anything that was given back may not have reached the server yet.
     pub(super) fn owes(&self) -> bool {
-        self.shared.owed.load(Ordering::Relaxed) > 0
+        self.client.owed.load(Ordering::Relaxed) > 0
     }
 
     /// Waits until all that was given back before has reached the server, or cannot, or for as long
     /// as this.
     pub(super) fn settle(&self, deadline: u64) {
+        if !self.owes() {
+            return;
+        }
+        let Ok(shared) = self.shared() else { return };
         // A waker may drop anything, on the driver's own thread, too.
-        let is_here = self.shared.thread.get() == Some(&thread::current().id());
-        if self.owes() && !is_here {
+        if shared.thread.get() != Some(&thread::current().id()) {
             let barrier = Arc::new(Barrier::default());
-            self.shared.push(Job::Barrier(barrier.clone()));
-            barrier.wait(deadline);
+            if shared.push(Job::Barrier(barrier.clone()), false).is_ok() {
+                barrier.wait(deadline);
+            }
         }
     }
 
@@ -180,26 +195,78 @@ impl Driver {
     }
 }
 
-impl Shared {
-    fn push(&self, job: Job) {
-        let mut state = self.state.lock();
-        state.jobs.push_back(job);
-        self.wake(&mut state, 0);
-    }
-
-    fn settle_owed(&self, release: Option<(Release, u64)>) {
-        match release {
-            Some((release, deadline)) => self.state.lock().jobs.push_front(Job::Release(release, deadline)),
-            None => _ = self.owed.fetch_sub(1, Ordering::Relaxed),
+/// To the driver where the tree is, ahead of all jobs or behind them. It comes back if the store is
+/// gone.
+fn push(client: &Arc<Client>, mut job: Job, first: bool) -> Result<(), Job> {
+    // A site that the tree has just left may not be driven any more (D4).
+    while let Ok(workers) = client.workers() {
+        match workers.driver.push(job, first) {
+            Ok(()) => return Ok(()),
+            Err(back) => job = back,
         }
     }
+    Err(job)
+}
 
-    fn later(&self, when: u64, what: Later) {
+/// The same for what is to be done at some time.
+fn later(client: &Arc<Client>, when: u64, mut what: Later) {
+    while let Ok(workers) = client.workers() {
+        match workers.driver.later(when, what) {
+            Ok(()) => return,
+            Err(back) => what = back,
+        }
+    }
+}
+
+impl Shared {
+    pub(super) fn new(site: Arc<Site>) -> Arc<Self> {
+        let (state, changed) = (Mutex::default(), Condvar::new());
+        Arc::new(Self { site, state, changed, thread: OnceLock::new() })
+    }
+
+    fn start(self: &Arc<Self>, state: &mut State) -> std::io::Result<()> {
+        if !state.running {
+            let shared = self.clone();
+            let thread = thread::Builder::new().name("mutextree-drive".into()).spawn(move || shared.run())?;
+            let _ = self.thread.set(thread.thread().id());
+            state.running = true;
+        }
+        Ok(())
+    }
+
+    /// The site is gone, and so are all tasks.
+    pub(super) fn stop(&self) {
+        self.state.lock().stopped = true;
+        self.changed.notify_one();
+    }
+
+    fn push(self: &Arc<Self>, job: Job, first: bool) -> Result<(), Job> {
         let mut state = self.state.lock();
+        if state.ended {
+            return Err(job);
+        }
+        if first {
+            state.jobs.push_front(job);
+        } else {
+            state.jobs.push_back(job);
+        }
+        // It runs, but where a tree has just come. If none can be had the next job tries again.
+        let _ = self.start(&mut state);
+        self.wake(&mut state, 0);
+        Ok(())
+    }
+
+    fn later(self: &Arc<Self>, when: u64, what: Later) -> Result<(), Later> {
+        let mut state = self.state.lock();
+        if state.ended {
+            return Err(what);
+        }
         state.last_later += 1;
         let number = state.last_later;
         state.later.insert((when, number), what);
+        let _ = self.start(&mut state);
         self.wake(&mut state, when);
+        Ok(())
     }
 
     fn wake(&self, state: &mut State, when: u64) {
@@ -231,6 +298,7 @@ impl Shared {
                 return Some((due, jobs));
             }
             if state.stopped {
+                state.ended = true;
                 return None;
             }
             state.sleeps = state.later.first_key_value().map_or(NEVER, |(&(when, _), _)| when);
@@ -253,12 +321,16 @@ impl Shared {
     }
 
     /// The thread.
-    fn run(&self, client: &Client) {
-        let mut connection = None;
+    fn run(self: &Arc<Self>) {
+        let mut own = Own::new(self.site.clone());
         while let Some((due, jobs)) = self.next() {
             for later in due {
                 match later {
-                    Later::Ask(task) => self.push(Job::Ask(task, client.timing.call_deadline(clock()))),
+                    Later::Ask(task) => {
+                        let client = task.client().clone();
+                        let deadline = client.timing.call_deadline(clock());
+                        let _ = push(&client, Job::Ask(task, deadline), false);
+                    }
                     Later::LookAfter(task, lapses) => {
                         if let Some(task) = task.upgrade() {
                             task.look_after(lapses);
@@ -266,16 +338,25 @@ impl Shared {
                     }
                 }
             }
-            self.send(client, &mut connection, jobs);
+            self.send(&mut own, jobs);
+        }
+        // D4: of trees that have left.
+        let rest = std::mem::take(&mut self.state.lock().later);
+        for ((when, _), what) in rest {
+            let client = match &what {
+                Later::Ask(task) => Some(task.client().clone()),
+                Later::LookAfter(task, _) => task.upgrade().map(|task| task.client().clone()),
+            };
+            client.iter().for_each(|client| later(client, when, what.clone()));
         }
     }
 
     /// Sends jobs as one pipeline, and tells everyone.
-    fn send(&self, client: &Client, connection: &mut Option<Connection>, jobs: Vec<Job>) {
+    fn send(self: &Arc<Self>, own: &mut Own, jobs: Vec<Job>) {
         let (now, mut last, mut sends) = (clock(), 0, Vec::with_capacity(jobs.len()));
-        for (send, deadline) in jobs.into_iter().filter_map(|job| Sending::from_job(job, client)) {
+        for (send, deadline) in jobs.into_iter().filter_map(Sending::from_job) {
             if deadline <= now {
-                self.answered(client, send, Err(Failure::Down(client.wire.too_late())), now); // D3
+                send.answered(self, Err(Failure::Down(self.site.too_late())), now); // D3
             } else {
                 last = last.max(deadline);
                 sends.push(send);
@@ -285,104 +366,18 @@ impl Shared {
             return;
         }
         let sent = clock();
-        match exchange(client, connection, &sends, last) {
+        let calls: Vec<(&Client, &Call)> = sends.iter().map(|send| (&*send.client, &send.call)).collect();
+        match own.exchange(&calls, last) {
             Ok(answers) => {
                 for (send, answer) in sends.into_iter().zip(answers) {
-                    self.answered(client, send, answer, sent);
+                    send.answered(self, answer, sent);
                 }
             }
             Err(failure) => {
-                let rest = self.rest().into_iter().filter_map(|job| Sending::from_job(job, client));
+                let rest = self.rest().into_iter().filter_map(Sending::from_job);
                 let all = sends.into_iter().chain(rest.map(|(send, _)| send));
-                all.for_each(|send| self.answered(client, send, Err(failure.clone()), sent));
+                all.for_each(|send| send.answered(self, Err(failure.clone()), sent));
             }
         }
     }
-
-    fn answered(&self, client: &Client, send: Sending, answer: Result<Value, Failure>, sent: u64) {
-        match send.whose {
-            Whose::Task(task) => task.answered(answer, sent),
-            Whose::Release(release) => self.released(client, release, answer),
-        }
-    }
-
-    /// There is nobody to return an error to. That the lock was not held any more is told to those
-    /// who listen for losses.
-    fn released(&self, client: &Client, mut release: Release, answer: Result<Value, Failure>) {
-        let answer: Result<Released, Failure> = Reply::from_answer(answer);
-        match release.answered(answer.as_ref().map_err(Failure::clone), false) {
-            Outcome::Done { was_held } => {
-                if release.was_held && !was_held {
-                    client.tell_loss(&release.lock);
-                }
-            }
-            Outcome::Again => {
-                retried(1);
-                let deadline = client.timing.call_deadline(clock());
-                return self.settle_owed(Some((release, deadline)));
-            }
-            Outcome::Failed(_) => client.agenda(|agenda| agenda.give_up(release, clock())),
-        }
-        if let Ok(released) = answer {
-            client.left_over(released.more);
-        }
-        self.settle_owed(None);
-    }
-}
-
-/// A command, and whose it is.
-struct Sending {
-    call: Call,
-    whose: Whose,
-}
-
-enum Whose {
-    Task(Arc<dyn Asks>),
-    Release(Release),
-}
-
-impl Sending {
-    /// `None` if there is nothing to send. And until when it is to be sent.
-    fn from_job(job: Job, client: &Client) -> Option<(Self, u64)> {
-        match job {
-            Job::Ask(task, latest) => {
-                let (call, deadline) = task.take_up()?;
-                Some((Self { call, whose: Whose::Task(task) }, deadline.min(latest)))
-            }
-            Job::Release(release, deadline) => {
-                Some((Self { call: release.call(&client.timing), whose: Whose::Release(release) }, deadline))
-            }
-            Job::Barrier(barrier) => {
-                barrier.pass();
-                None
-            }
-        }
-    }
-}
-
-/// The answers, in order. Scripts that the server does not know are sent by their text. The error
-/// is that there is no connection.
-fn exchange(
-    client: &Client,
-    own: &mut Option<Connection>,
-    sends: &[Sending],
-    deadline: u64,
-) -> Result<Vec<Result<Value, Failure>>, Failure> {
-    let connection = client.connected(own, deadline)?;
-    let mut answers = Vec::with_capacity(sends.len());
-    let bytes: Vec<u8> = sends.iter().flat_map(|send| client.pack(&send.call, false)).collect();
-    let round_trip = RoundTrip::begin();
-    let good = connection.exchange(&bytes, sends.len(), deadline, |_, answer| answers.push(answer));
-    round_trip.end(good);
-    let unknown = |answer: &Result<Value, Failure>| matches!(answer, Err(Failure::NoScript | Failure::Stranger));
-    let again: Vec<usize> = (0..answers.len()).filter(|&at| unknown(&answers[at])).collect();
-    if good && answers.contains(&Err(Failure::Stranger)) && client.greet_over(connection, deadline).is_err() {
-        return Ok(answers);
-    }
-    if good && !again.is_empty() {
-        let bytes: Vec<u8> = again.iter().flat_map(|&at| client.pack(&sends[at].call, true)).collect();
-        let round_trip = RoundTrip::begin();
-        round_trip.end(connection.exchange(&bytes, again.len(), deadline, |at, answer| answers[again[at]] = answer));
-    }
-    Ok(answers)
 }

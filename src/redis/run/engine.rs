@@ -1,4 +1,4 @@
-//! [`Engine`]: all of a store in one process: its client, and its threads.
+//! [`Engine`]: all of a store in one process: its client, and its part of the threads.
 //!
 //! A forked child has the memory of its parent and none of its threads. Its sockets are its
 //! parent's. A mutex may stay locked for ever, by a thread that was not copied. So a child touches
@@ -7,31 +7,28 @@
 //! own, with a name and connections of its own. Guards of the parent are not held in the child:
 //! they neither refresh nor release.
 
-use std::fmt;
-use std::{process, thread};
+use std::{fmt, process};
 
+use super::check;
 use super::client::{Client, store_error};
 use super::confirm::Confirmer;
 use super::driver::Driver;
-use super::keeping::Keeping;
+use super::hub::Hub;
 use super::listener::Listener;
-use super::{check, keeper, watch};
 use crate::error::LockError;
 use crate::redis::clock::clock;
 use crate::redis::error::{Failure, RedisStoreError};
 use crate::redis::primitives::{Arc, OnceLock};
 use crate::redis::protocol::confirm::Replicas;
 use crate::redis::protocol::timing::Timing;
-use crate::redis::wire::{Destination, Wire};
 
 /// How long the last handle of a store to be dropped waits, at the most, for what tasks gave back.
 const LONGEST_GOODBYE: u64 = 1_000_000;
 
-/// What an engine is made from, in this process and in a forked child.
+/// What concerns one tree, in this process and in a forked child.
 #[derive(Clone)]
 pub(in crate::redis) struct Settings {
-    pub(in crate::redis) to: Destination,
-    pub(in crate::redis) client_name: Option<String>,
+    pub(in crate::redis) tree: String,
     pub(in crate::redis) timing: Timing,
     pub(in crate::redis) replicas: Replicas,
     /// Whether deadlocks are looked for.
@@ -46,6 +43,7 @@ pub(in crate::redis) struct Engine {
     pub(super) listener: Listener,
     pub(super) confirmer: Confirmer,
     settings: Settings,
+    hub: Arc<Hub>,
     process: u32,
     /// The engine of a forked child, which alone sets it.
     child: OnceLock<Arc<Engine>>,
@@ -53,38 +51,27 @@ pub(in crate::redis) struct Engine {
 
 impl Engine {
     /// Connects, and looks whether the server will do.
-    pub(in crate::redis) fn connect(settings: Settings) -> Result<Arc<Self>, RedisStoreError> {
-        let client = Self::client(&settings)?;
-        check::check(&client, settings.replicas)?;
-        Self::start(settings, client)
+    pub(in crate::redis) fn connect(hub: &Arc<Hub>, settings: Settings) -> Result<Arc<Self>, RedisStoreError> {
+        let hub = hub.current()?;
+        let engine = Self::new(hub, settings)?;
+        check::check(&engine.client, engine.settings.replicas)?;
+        engine.start()?;
+        check::check_channel(&engine.client)?;
+        Ok(engine)
     }
 
-    fn client(settings: &Settings) -> Result<Arc<Client>, RedisStoreError> {
-        let wire = Wire::new(&settings.to, settings.client_name.clone(), settings.timing.timeout)?;
-        Ok(Arc::new(Client::new(wire, settings)?))
-    }
-
-    fn start(settings: Settings, client: Arc<Client>) -> Result<Arc<Self>, RedisStoreError> {
-        let kept = client.clone();
-        let keeper = thread::Builder::new().name("mutextree-keep".into()).spawn(move || keeper::run(&kept));
-        let no_thread = |error| RedisStoreError::Config(format!("a thread cannot be started: {error}"));
-        keeper.map_err(no_thread)?;
-        if client.wire.is_guided() {
-            let watched = client.clone();
-            let watch = thread::Builder::new().name("mutextree-watch".into()).spawn(move || watch::run(&watched));
-            watch.map_err(no_thread)?;
+    fn new(hub: Arc<Hub>, settings: Settings) -> Result<Arc<Self>, RedisStoreError> {
+        if settings.timing.grace > 0 {
+            hub.sites.net.ask_node();
         }
-        let listener = Listener::new(client.clone());
-        if client.keeping.is_some() {
-            Keeping::start(&client).map_err(no_thread)?;
-            listener.start(); // recalls come from the first lock on
-        }
+        let client = Arc::new(Client::new(hub.sites.clone(), &settings)?);
         Ok(Arc::new(Self {
             driver: Driver::new(client.clone()),
-            listener,
+            listener: Listener::new(client.clone()),
             confirmer: Confirmer::new(client.clone(), settings.replicas),
             client,
             settings,
+            hub,
             process: process::id(),
             child: OnceLock::new(),
         }))
@@ -93,6 +80,14 @@ impl Engine {
     /// The process that started it.
     pub(in crate::redis) fn process(&self) -> u32 {
         self.process
+    }
+
+    fn start(&self) -> Result<(), RedisStoreError> {
+        self.client.enter().map_err(no_thread)?;
+        if self.client.keeping.is_some() {
+            self.listener.start(); // recalls come from the first lock on
+        }
+        Ok(())
     }
 
     /// Whether this process started it.
@@ -114,8 +109,8 @@ impl Engine {
             return Ok(self);
         }
         if self.child.get().is_none() {
-            let settings = self.settings.clone();
-            let engine = Self::client(&settings).and_then(|client| Self::start(settings, client));
+            let engine = self.hub.current().and_then(|hub| Self::new(hub, self.settings.clone()));
+            let engine = engine.and_then(|engine| engine.start().map(|()| engine));
             // Of two threads that start one the first keeps it.
             let _ = self.child.set(engine.map_err(|error| store_error(Failure::Refused(error)))?);
         }
@@ -138,15 +133,17 @@ impl Engine {
     }
 }
 
-/// The last to go ends the threads.
+/// The last to go has nobody work for the tree any more.
 impl Drop for Engine {
     fn drop(&mut self) {
         if self.is_ours() {
             self.client.stop();
-            self.driver.stop();
-            self.confirmer.stop();
         }
     }
+}
+
+pub(super) fn no_thread(error: std::io::Error) -> RedisStoreError {
+    RedisStoreError::Config(format!("a thread cannot be started: {error}"))
 }
 
 impl fmt::Debug for Engine {

@@ -1,24 +1,28 @@
 //! [`Keeping`]: what a store keeps whose users have let go of it, for threads and tasks. The
 //! protocol, and why all of it is right, is in `protocol/keep.rs`.
 //!
-//! To let go of a lock, and to take it again, is a step under one mutex, and no I/O. One thread,
-//! `mutextree-kept`, has a connection of its own. It gives back what is recalled, and what nobody
-//! has used for long. It has no other work, so nobody who waits for a recall waits for anything
-//! else. What it cannot give back at once is left to the agenda.
-
-use std::thread;
-use std::time::Duration;
+//! To let go of a lock, and to take it again, is a step under one mutex, and no I/O. One
+//! [lane](super::lanes) a site, `mutextree-kept`, gives back what is recalled, and what nobody has
+//! used for long. It has no other work, so nobody who waits for a recall waits for anything else.
+//! What it cannot give back at once is left to the agenda. When something has not been used for
+//! long the keeper sees, by an entry in its schedule.
+//!
+//! **Nothing is left lying.** While there is something to be given back, a lane has been called
+//! that has not looked yet: whoever adds something calls one, unless that is so, and a lane takes
+//! all of it, both under the mutex.
 
 use super::client::Client;
+use super::own::Own;
+use super::schedule::Schedule;
 use crate::deadlock::Asks;
 use crate::error::LockError;
 use crate::observe::meters::{self, Recall};
 use crate::observe::{self, Recalled};
 use crate::path::TreePath;
-use crate::redis::clock::{clock, until};
+use crate::redis::clock::clock;
 use crate::redis::error::Failure;
 use crate::redis::kept::KeptLocks;
-use crate::redis::primitives::{Arc, AtomicU64, Condvar, Mutex, Ordering};
+use crate::redis::primitives::{Arc, AtomicU64, Condvar, Mutex, MutexGuard, Ordering};
 use crate::redis::protocol::calls::{self, Answered, Released};
 use crate::redis::protocol::exchange::Exchange;
 use crate::redis::protocol::keep::{Below, Found, Keep};
@@ -26,21 +30,24 @@ use crate::redis::protocol::keys::Target;
 use crate::redis::protocol::lock::Lock;
 use crate::redis::protocol::release::{Outcome, Release};
 use crate::redis::protocol::script::Call;
-use crate::redis::wire::Connection;
+use crate::redis::protocol::timing::NEVER;
 use crate::request::{Kind, Request};
 
 pub(in crate::redis) mod below;
 
 /// As many locks go into one call.
 const BATCH: usize = 64;
-/// The thread looks for what nobody uses no more often than this, in microseconds.
+/// It is looked for what nobody uses no more often than this, in microseconds.
 const LOOKS: u64 = 1_000;
+/// If nobody can be had to send an exchange, it is tried again after this.
+const LATER: u64 = 50_000;
 
 pub(in crate::redis) struct Keeping {
     state: Mutex<State>,
-    changed: Condvar,
     /// An exchange was answered.
     exchanged: Condvar,
+    /// What the schedule knows it by.
+    pub(super) number: u64,
     counts: Counts,
 }
 
@@ -54,8 +61,39 @@ struct State {
     recalls: Vec<Recall>,
     /// Kept locks to become those that are held below them: when they are due.
     exchanges: Vec<(u64, Exchange)>,
-    /// Whether the thread sleeps until there is something to do.
-    sleeps: bool,
+    /// Whether a lane has been called that has not looked yet.
+    called: bool,
+    /// When the keeper looks at it next, as its schedule says; 0 once the store is gone.
+    at: u64,
+}
+
+/// What a lane has to do.
+struct Work {
+    /// To be given back.
+    back: Vec<Arc<Lock>>,
+    /// To be said that they are in use.
+    in_use: Vec<Arc<Lock>>,
+    /// Those that are over once all of that is done.
+    recalls: Vec<Recall>,
+    /// To be sent.
+    exchanges: Vec<Exchange>,
+}
+
+impl State {
+    /// Whether there is something to do now, and nobody has been called who has not looked yet.
+    fn needs_a_lane(&mut self, client: &Client) -> bool {
+        below::begin(client, self);
+        let now = clock();
+        let is_due = self.exchanges.iter().any(|it| it.0 <= now);
+        !self.called && (is_due || !self.back.is_empty() || !self.in_use.is_empty())
+    }
+
+    /// When the keeper is to look. What is due already a lane has been called for.
+    fn next(&self, now: u64) -> u64 {
+        let exchange = self.exchanges.iter().map(|it| it.0).filter(|&at| at > now).min();
+        let kept = self.keep.next().map(|next| next.max(now + LOOKS));
+        exchange.into_iter().chain(kept).min().unwrap_or(NEVER)
+    }
 }
 
 /// What has come of keeping locks, since the store was made.
@@ -73,36 +111,90 @@ fn count(what: &AtomicU64, by: usize) {
 }
 
 impl Keeping {
-    pub(super) fn new(idle: u64) -> Self {
+    pub(super) fn new(idle: u64, number: u64) -> Self {
         let state = Mutex::new(State {
             keep: Keep::new(idle),
             back: Vec::new(),
             in_use: Vec::new(),
             recalls: Vec::new(),
             exchanges: Vec::new(),
-            sleeps: false,
+            called: false,
+            at: NEVER,
         });
-        Self { state, changed: Condvar::new(), exchanged: Condvar::new(), counts: Counts::default() }
+        Self { state, exchanged: Condvar::new(), number, counts: Counts::default() }
     }
 
-    /// Starts the thread. Without one nothing can be given back in time.
-    pub(super) fn start(client: &Arc<Client>) -> std::io::Result<()> {
-        let client = client.clone();
-        thread::Builder::new().name("mutextree-kept".into()).spawn(move || run(&client)).map(|_| ())
-    }
-
-    /// Has the thread look.
-    pub(super) fn stop(&self) {
+    /// The store is gone.
+    pub(super) fn stop(&self, schedule: &Schedule) {
         let mut state = self.state.lock();
-        state.sleeps = false;
-        self.changed.notify_one();
+        schedule.leave(self.number, state.at);
+        state.at = 0;
     }
 
-    fn wake(&self, state: &mut State) {
-        if state.sleeps {
-            state.sleeps = false;
-            self.changed.notify_one();
+    /// There may be something to do.
+    fn call(&self, client: &Arc<Client>, mut state: MutexGuard<'_, State>) {
+        if !state.needs_a_lane(client) {
+            return;
         }
+        state.called = true;
+        drop(state);
+        let called = client.workers().is_ok_and(|workers| workers.kept.give(client.clone()).is_ok());
+        if called {
+            return;
+        }
+        // Nobody can be had who does it now. Exchanges wait for somebody, the agenda does the rest.
+        let mut state = self.state.lock();
+        state.called = false;
+        let (back, _) = (std::mem::take(&mut state.back), std::mem::take(&mut state.in_use));
+        state.recalls.clear();
+        let later = clock() + LATER;
+        state.exchanges.iter_mut().for_each(|(at, _)| *at = later.max(*at));
+        self.look_soon(client, &mut state);
+        drop(state);
+        if let Some(release) = Release::of_many(back, false) {
+            client.agenda(|agenda| agenda.give_up(release, clock()));
+        }
+    }
+
+    /// All that is to be done now, by a lane that was called for it.
+    fn work(&self, client: &Client) -> Work {
+        let mut state = self.state.lock();
+        state.called = false;
+        below::begin(client, &mut state);
+        let now = clock();
+        let exchanges = state.exchanges.extract_if(.., |it| it.0 <= now).map(|it| it.1).collect();
+        let State { back, in_use, recalls, .. } = &mut *state;
+        let [back, in_use] = [back, in_use].map(std::mem::take);
+        Work { back, in_use, recalls: std::mem::take(recalls), exchanges }
+    }
+
+    /// Something may be due earlier than the keeper knows.
+    fn look_soon(&self, client: &Client, state: &mut State) {
+        let next = state.next(clock());
+        if next < state.at {
+            self.look_at(client, state, next);
+        }
+    }
+
+    fn look_at(&self, client: &Client, state: &mut State, when: u64) {
+        if state.at > 0 {
+            client.sites.schedule.set(self.number, state.at, when);
+            state.at = when;
+        }
+    }
+
+    /// The keeper looks for what nobody has used for long.
+    pub(super) fn look(&self, client: &Arc<Client>) {
+        let mut state = self.state.lock();
+        let now = clock();
+        if state.at > now {
+            return;
+        }
+        let idle = if state.keep.next().is_some_and(|next| next <= now) { state.keep.idle(now) } else { Vec::new() };
+        state.back.extend(idle);
+        let next = state.next(now);
+        self.look_at(client, &mut state, next);
+        self.call(client, state);
     }
 
     /// How many recalls there have been: noted by whoever is about to ask for a lock.
@@ -129,7 +221,7 @@ impl Keeping {
     }
 
     /// Somebody else wants a lock of this kind.
-    pub(super) fn recalled(&self, client: &Client, path: &TreePath, kind: Kind) {
+    pub(super) fn recalled(&self, client: &Arc<Client>, path: &TreePath, kind: Kind) {
         count(&self.counts.recalls, 1);
         let recall = Recall::begin();
         let mut state = self.state.lock();
@@ -146,8 +238,7 @@ impl Keeping {
         }
         state.back.extend(back);
         state.in_use.extend(in_use);
-        self.wake(&mut state);
-        drop(state);
+        self.call(client, state);
         observe::recalled(path, kind, recalled);
     }
 
@@ -157,11 +248,11 @@ impl Keeping {
     }
 
     /// Recalls may have been lost.
-    pub(super) fn recall_all(&self) {
+    pub(super) fn recall_all(&self, client: &Arc<Client>) {
         let mut state = self.state.lock();
         let back = state.keep.recall_all();
         state.back.extend(back);
-        self.wake(&mut state);
+        self.call(client, state);
     }
 
     /// Nothing is kept from now on. What was kept is given back, by this thread, as far as the time
@@ -179,10 +270,10 @@ impl Keeping {
     }
 }
 
-/// Takes a kept lock, if there is the one that is wanted, or one below it. `asks` is who asks, where deadlocks are
-/// looked for.
+/// Takes a kept lock, if there is the one that is wanted, or one above it. `asks` is who asks,
+/// where deadlocks are looked for.
 pub(in crate::redis) fn take(
-    client: &Client,
+    client: &Arc<Client>,
     target: &Target,
     request: &Request,
     asks: impl FnOnce() -> Asks,
@@ -210,7 +301,7 @@ pub(in crate::redis) fn take(
             }
             Found::Spent(lock) => {
                 state.back.push(lock);
-                keeping.wake(&mut state);
+                keeping.call(client, state);
                 break;
             }
             Found::Nothing => match below::take(client, &mut state, target, request) {
@@ -229,7 +320,7 @@ pub(in crate::redis) fn take(
                 }
                 Below::Spent(lock) => {
                     state.back.push(lock);
-                    keeping.wake(&mut state);
+                    keeping.call(client, state);
                     break;
                 }
                 Below::Nothing => break,
@@ -253,9 +344,7 @@ pub(in crate::redis) fn keep(client: &Client, lock: &Arc<Lock>, target: &Target,
     }
     let mut state = keeping.state.lock();
     if state.keep.keep(lock, target, kind, clock()) {
-        if state.keep.count() == 1 {
-            keeping.wake(&mut state);
-        }
+        keeping.look_soon(client, &mut state);
         return true;
     }
     drop(state);
@@ -268,7 +357,7 @@ pub(in crate::redis) fn keep(client: &Client, lock: &Arc<Lock>, target: &Target,
 ///
 /// # Errors
 /// If the server does not answer in time, and it is below a kept lock. Then it is held as before.
-pub(in crate::redis) fn settle(client: &Client, lock: &Lock) -> Result<(), LockError> {
+pub(in crate::redis) fn settle(client: &Arc<Client>, lock: &Lock) -> Result<(), LockError> {
     if client.keeping.is_none() {
         return Ok(());
     }
@@ -298,77 +387,33 @@ fn give_back(client: &Client, batch: &[Arc<Lock>], send: impl FnOnce(&Release) -
     is_done
 }
 
-/// The thread.
-fn run(client: &Arc<Client>) {
+/// A lane has been called: does all there is to do.
+pub(super) fn give_back_all(own: &mut Own, client: Arc<Client>) {
     let Some(keeping) = &client.keeping else { return };
-    let mut connection: Option<Connection> = None;
-    while let Some(Work { mut back, in_use, recalls, exchanges }) = next(client, keeping) {
-        let mut failed: Option<Failure> = None;
-        for exchange in exchanges {
-            // After a failure the rest fails with it, and is sent again a little later.
-            let send = |call: &Call, deadline| {
-                let answer = failed.clone().map_or_else(|| client.call_over(&mut connection, call, deadline), Err);
-                failed = answer.as_ref().err().cloned();
-                answer
-            };
-            back.extend(keeping.send(client, exchange, send));
-        }
-        let deadline = clock() + client.timing.release_limit();
-        let mut are_back = failed.is_none();
-        for batch in back.chunks(BATCH) {
-            are_back &= give_back(client, batch, |release| {
-                client.call_over(&mut connection, &release.call(&client.timing), deadline)
-            });
-        }
-        if are_back {
-            recalls.into_iter().for_each(Recall::end);
-        }
-        for batch in in_use.chunks(BATCH) {
-            let call = calls::in_use(batch.iter().map(|lock| &**lock), &client.timing);
-            // If it fails, whoever wants to know asks again.
-            if let Ok(Answered { more, .. }) = client.call_over(&mut connection, &call, deadline) {
-                client.left_over(more);
-            }
-        }
+    let Work { mut back, in_use, recalls, exchanges } = keeping.work(&client);
+    let mut failed: Option<Failure> = None;
+    for exchange in exchanges {
+        // After a failure the rest fails with it, and is sent again a little later.
+        let send = |call: &Call, deadline| {
+            let answer = failed.clone().map_or_else(|| own.call(&client, call, deadline), Err);
+            failed = answer.as_ref().err().cloned();
+            answer
+        };
+        back.extend(keeping.send(&client, exchange, send));
     }
-}
-
-/// What the thread has to do.
-struct Work {
-    /// To be given back.
-    back: Vec<Arc<Lock>>,
-    /// To be said that they are in use.
-    in_use: Vec<Arc<Lock>>,
-    /// Those that are over once all of that is done.
-    recalls: Vec<Recall>,
-    /// To be sent.
-    exchanges: Vec<Exchange>,
-}
-
-/// Sleeps until there is something to do: `None` once the store is gone.
-fn next(client: &Client, keeping: &Keeping) -> Option<Work> {
-    let mut state = keeping.state.lock();
-    loop {
-        if client.is_stopped() {
-            return None;
+    let deadline = clock() + client.timing.release_limit();
+    let mut are_back = failed.is_none();
+    for batch in back.chunks(BATCH) {
+        are_back &= give_back(&client, batch, |release| own.call(&client, &release.call(&client.timing), deadline));
+    }
+    if are_back {
+        recalls.into_iter().for_each(Recall::end);
+    }
+    for batch in in_use.chunks(BATCH) {
+        let call = calls::in_use(batch.iter().map(|lock| &**lock), &client.timing);
+        // If it fails, whoever wants to know asks again.
+        if let Ok(Answered { more, .. }) = own.call(&client, &call, deadline) {
+            client.left_over(more);
         }
-        let now = clock();
-        let idle = if state.keep.next().is_some_and(|next| next <= now) { state.keep.idle(now) } else { Vec::new() };
-        state.back.extend(idle);
-        below::begin(client, &mut state);
-        let exchanges: Vec<_> = state.exchanges.extract_if(.., |it| it.0 <= now).map(|it| it.1).collect();
-        if !state.back.is_empty() || !state.in_use.is_empty() || !exchanges.is_empty() {
-            let State { back, in_use, recalls, .. } = &mut *state;
-            let [back, in_use] = [back, in_use].map(std::mem::take);
-            return Some(Work { back, in_use, recalls: std::mem::take(recalls), exchanges });
-        }
-        let next = state.exchanges.iter().map(|it| it.0).chain(state.keep.next()).min();
-        let next = next.map(|next| next.max(now + LOOKS));
-        state.sleeps = true;
-        match next {
-            None => keeping.changed.wait(&mut state),
-            Some(next) => _ = keeping.changed.wait_for(&mut state, until(next).min(Duration::from_secs(3600))),
-        }
-        state.sleeps = false;
     }
 }

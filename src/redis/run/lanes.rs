@@ -1,6 +1,6 @@
-//! [`Lanes`]: some threads that do one kind of work for the keeper, each with a connection of its
-//! own. A thread is started when there is a job and no idle one, up to a limit. So a connection
-//! that is silent holds up its own lane and nothing else, and a healthy server is served by one.
+//! [`Lanes`]: some threads that do one kind of work for a site, each with a connection of its own.
+//! A thread is started when there is a job and no idle one, up to a limit. So a connection that is
+//! silent holds up its own lane and nothing else, and a healthy server is served by one.
 //!
 //! What makes one connection silent may have made all of them so that were open then. So a lane
 //! uses a connection only if that has answered since the last sign of trouble began. Trouble is a
@@ -9,18 +9,19 @@
 use std::collections::VecDeque;
 use std::thread;
 
-use super::client::Client;
+use super::own::Own;
+use super::workers::Starved;
 use crate::redis::clock::clock;
 use crate::redis::primitives::{Arc, Condvar, Mutex};
-use crate::redis::protocol::agenda::Agenda;
-use crate::redis::wire::Connection;
+use crate::redis::wire::{Connection, Site};
 
 pub(super) struct Lanes<J> {
     name: &'static str,
     most: usize,
-    work: fn(&Client, &mut Option<Connection>, J),
-    /// Whether the keeper is told that there is room again.
-    for_keeper: bool,
+    site: Arc<Site>,
+    work: fn(&mut Own, J),
+    /// Who is told that there is room again, where the keeper looks for that.
+    starved: Option<Arc<Starved>>,
     state: Mutex<State<J>>,
     changed: Condvar,
 }
@@ -38,15 +39,16 @@ struct State<J> {
 
 impl<J: Send + 'static> Lanes<J> {
     /// At most so many threads of this name, which do this with each job.
-    pub(super) fn new(name: &'static str, most: usize, work: fn(&Client, &mut Option<Connection>, J)) -> Arc<Self> {
+    pub(super) fn new(
+        name: &'static str,
+        most: usize,
+        site: &Arc<Site>,
+        starved: Option<Arc<Starved>>,
+        work: fn(&mut Own, J),
+    ) -> Arc<Self> {
         let state = State { jobs: VecDeque::new(), threads: 0, idle: 0, busy: Vec::new(), trouble: 0, stopped: false };
-        Arc::new(Self { name, most, work, for_keeper: true, state: Mutex::new(state), changed: Condvar::new() })
-    }
-
-    /// The same for somebody else than the keeper.
-    pub(super) fn apart(name: &'static str, most: usize, work: fn(&Client, &mut Option<Connection>, J)) -> Arc<Self> {
-        let lanes = Arc::into_inner(Self::new(name, most, work)).expect("nobody else has it yet");
-        Arc::new(Self { for_keeper: false, ..lanes })
+        let site = site.clone();
+        Arc::new(Self { name, most, site, work, starved, state: Mutex::new(state), changed: Condvar::new() })
     }
 
     /// Whether a job would be done at once.
@@ -55,13 +57,16 @@ impl<J: Send + 'static> Lanes<J> {
         state.jobs.len() < state.idle + self.most - state.threads
     }
 
-    /// Has a job done. Given back if no thread can be had for it.
-    pub(super) fn give(self: &Arc<Self>, client: &Arc<Client>, job: J) -> Result<(), J> {
+    /// Has a job done. Given back if no thread can be had for it, or they have been stopped.
+    pub(super) fn give(self: &Arc<Self>, job: J) -> Result<(), J> {
         let mut state = self.state.lock();
+        if state.stopped {
+            return Err(job);
+        }
         if state.jobs.len() >= state.idle && state.threads < self.most {
-            let (lanes, client) = (self.clone(), client.clone());
+            let lanes = self.clone();
             let thread = thread::Builder::new().name(self.name.into());
-            match thread.spawn(move || lanes.run(&client)) {
+            match thread.spawn(move || lanes.run()) {
                 Ok(_) => state.threads += 1,
                 Err(_) if state.threads == 0 => return Err(job),
                 Err(_) => {} // one of those that are there comes back to it
@@ -78,21 +83,19 @@ impl<J: Send + 'static> Lanes<J> {
         self.changed.notify_all();
     }
 
-    fn run(&self, client: &Client) {
-        let (mut connection, mut answered) = (None, 0);
+    fn run(&self) {
+        let (mut own, mut answered) = (Own::new(self.site.clone()), 0);
         while let Some((job, begun, trouble)) = self.next() {
             if answered < trouble {
-                connection = None;
+                own.connection = None;
             }
-            (self.work)(client, &mut connection, job);
-            let good = connection.as_ref().is_some_and(Connection::is_good);
+            (self.work)(&mut own, job);
+            let good = own.connection.as_ref().is_some_and(Connection::is_good);
             if good {
                 answered = clock();
             }
             self.done(begun, good);
-            if self.for_keeper {
-                client.agenda(Agenda::look_now); // there is room again
-            }
+            self.starved.iter().for_each(|starved| starved.look()); // there is room again
         }
     }
 

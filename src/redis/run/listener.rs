@@ -1,10 +1,10 @@
-//! [`Listener`]: one thread a store that empties the store's mailbox on the server, and tells those
-//! that the [messages](crate::redis::protocol::message) are for. It starts with the first waiter.
+//! [`Listener`]: one thread that empties the mailbox of a store of its own on the server, and tells
+//! those that the [messages](crate::redis::protocol::message) are for. It starts with the first
+//! waiter. The trees of one client share a [subscriber](super::subscriber) instead.
 
 use std::thread;
 
 use super::client::Client;
-use super::keeping::Keeping;
 use crate::redis::clock::clock;
 use crate::redis::command::command;
 use crate::redis::primitives::{Arc, AtomicBool, Ordering};
@@ -29,8 +29,12 @@ impl Listener {
     }
 
     /// Starts the thread, if it does not run. Without one heartbeats have to do, until one can be
-    /// had.
+    /// had. A tree that is one of several has none: those who work where it is listen.
     pub(super) fn start(&self) {
+        if self.client.sites.are_shared {
+            let _ = self.client.workers(); // it may have moved
+            return;
+        }
         // Relaxed: the thread's start orders all else.
         if !self.runs.load(Ordering::Relaxed) && !self.runs.swap(true, Ordering::Relaxed) {
             let client = self.client.clone();
@@ -41,14 +45,14 @@ impl Listener {
 }
 
 /// The thread.
-fn run(client: &Client) {
+fn run(client: &Arc<Client>) {
     let (mailbox, keeps) = (client.keys.mailbox(&client.name), KEEPS.to_string());
     let listen = command(&[b"BLMPOP", keeps.as_bytes(), b"1", mailbox.as_bytes(), b"LEFT", b"COUNT", b"64"]);
     let (mut connection, mut has_listened) = (None, false);
     let mut retry = RETRY;
     while !client.is_stopped() {
         if connection.is_none() {
-            match client.wire.open(client.timing.call_deadline(clock())) {
+            match client.wire.site().open(client.timing.call_deadline(clock())) {
                 Ok(open) => connection = Some(open),
                 Err(_) => {
                     thread::sleep(retry);
@@ -60,7 +64,7 @@ fn run(client: &Client) {
             client.agenda(|agenda| agenda.beat_soon(clock()));
             // Before the first connection nothing was lost: the mailbox keeps it.
             if std::mem::replace(&mut has_listened, true) {
-                client.keeping.iter().for_each(Keeping::recall_all);
+                client.keeping.iter().for_each(|keeping| keeping.recall_all(client));
             }
         }
         let Some(open) = &mut connection else { continue };
@@ -83,7 +87,7 @@ fn run(client: &Client) {
     }
 }
 
-fn deliver(client: &Client, text: &[u8]) {
+pub(super) fn deliver(client: &Arc<Client>, text: &[u8]) {
     match message::parse(text) {
         Some((number, Message::Granted(fencing_token))) => {
             if let Some(waiter) = client.agenda(|agenda| agenda.waiter(number)) {

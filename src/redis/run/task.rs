@@ -31,7 +31,8 @@
 //!   each lapse. So a slow executor gets the lock at last. A future that nobody polls holds up the
 //!   others once, as it does not come back from `Lapsed`.
 //! * **T5, lock order.** Under a task's lock one may take the agenda's, the inbox's, the driver's
-//!   or one of `agents.rs`. Under one of those one may take no other. So news is brought under none
+//!   one of `agents.rs`, or those of who works where the tree is. Under one of those one may take
+//!   none of the others. So news is brought under none
 //!   of them. No code of users runs under a task's lock.
 //!
 //! A grant that nobody collects is also given back by `backend/offload.rs` (a store without tasks
@@ -45,6 +46,7 @@ use std::task::Waker;
 
 use super::agents::Waits as Watched;
 use super::caller;
+use super::client::Client;
 use super::driver::Asks;
 use super::engine::Engine;
 use super::inbox::{Hears, Inbox, wake};
@@ -207,6 +209,10 @@ impl Hears for Task {
 }
 
 impl Asks for Task {
+    fn client(&self) -> &Arc<Client> {
+        &self.engine.client
+    }
+
     fn take_up(&self) -> Option<(Call, u64)> {
         let mut state = self.state.lock();
         match mem::replace(&mut state.stage, Stage::Over) {

@@ -1,16 +1,19 @@
 //! [`Cluster`]: how the nodes of a cluster are asked who has the tree's slot; and [`moved_to`].
 
 use super::super::command::command;
+use super::super::primitives::Arc;
 use super::super::value::Value;
 use super::answer::Answer;
 use super::guide::{Denial, Guide, Told};
 use super::login::Login;
 use super::place::Place;
+use super::slots::{Slots, Table};
 
 const SLOTS: u16 = 16384;
 
 pub(super) struct Cluster {
-    pub(super) slot: u16,
+    pub(super) slots: Arc<Slots>,
+    pub(super) table: Arc<Table>,
     pub(super) login: Login,
     pub(super) is_tls: bool,
 }
@@ -29,14 +32,18 @@ impl Guide for Cluster {
             Some(Err(error)) => return Err(Denial::Later(format!("says {error}"))),
             _ => return Err(Denial::Later("answered what makes no sense".into())),
         };
-        let (mut master, mut guides) = (None, Vec::new());
+        let (mut master, mut guides, mut table) = (None, Vec::new(), Vec::new());
+        let slot = self.slots.asked();
         for range in &ranges {
             let Value::List(range) = range else { continue };
             let [Value::Int(first), Value::Int(last), nodes @ ..] = &range[..] else { continue };
             let mut nodes = nodes.iter().filter_map(|node| self.place(node, asked));
             let Some(first_node) = nodes.next() else { continue };
-            if (*first..=*last).contains(&i64::from(self.slot)) {
+            if (*first..=*last).contains(&i64::from(slot)) {
                 master = Some(first_node.clone());
+            }
+            if let (Ok(first), Ok(last)) = (u16::try_from(*first), u16::try_from(*last)) {
+                table.push((first, last, first_node.clone()));
             }
             for node in std::iter::once(first_node).chain(nodes) {
                 if !guides.contains(&node) {
@@ -44,7 +51,8 @@ impl Guide for Cluster {
                 }
             }
         }
-        let nobody = || Denial::Later(format!("says that no node has the slot {}", self.slot));
+        self.table.set(table);
+        let nobody = || Denial::Later(format!("says that no node has the slot {slot}"));
         Ok(Told { master: master.ok_or_else(nobody)?, epoch: None, guides })
     }
 
@@ -75,6 +83,11 @@ fn place(host: &str, port: u16, is_tls: bool, asked: &Place) -> Option<Place> {
         (host, _) => host.into(),
     };
     Some(Place::Host { host, port, is_tls })
+}
+
+/// The slot that somebody else has, by such an error.
+pub(super) fn moved_slot(error: &str) -> Option<u16> {
+    error.strip_prefix("MOVED ")?.split(' ').next()?.parse().ok()
 }
 
 /// Who has the slot, by an error as `MOVED 3999 127.0.0.1:6381` of the server that was asked.

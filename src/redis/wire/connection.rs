@@ -83,9 +83,8 @@ impl Connection {
     fn receive(&mut self, deadline: u64) -> Result<Result<Value, Failure>, Halt> {
         Ok(self.stream.receive(deadline)?.map_err(|error| {
             let refusal = Refusal::new(&error, self.stream.address());
-            if refusal.wrong_server {
+            if refusal.wrong_server && self.connector.misled_by(self.stream.address(), &error) {
                 self.is_good = false;
-                self.connector.misled_by(self.stream.address(), &error);
             }
             refusal.failure
         }))

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::super::clock::clock;
 use super::super::error::{Failure, RedisStoreError};
-use super::super::primitives::{Arc, Mutex};
+use super::super::primitives::{Arc, AtomicBool, Mutex, Ordering};
 use super::super::server::Server;
 use super::cluster::{self, Cluster};
 use super::destination::{self, Destination, Way};
 use super::dial::{Dialed, Dialer};
+use super::guide::Told;
 use super::lines::Lines;
 use super::login::Login;
 use super::pauses::Pauses;
@@ -16,6 +17,7 @@ use super::place::Place;
 use super::resp::RespStream;
 use super::search::Search;
 use super::sentinel::Sentinel;
+use super::slots::{Slots, Table};
 use super::transport::Connect;
 use super::tried::Tried;
 use crate::observe::link::Link;
@@ -29,7 +31,12 @@ pub(super) struct Connector {
     master: Master,
     dialer: Dialer,
     login: Login,
+    /// Whether a server is asked for its node as well. Once that is so it stays so.
+    asks_node: AtomicBool,
     lines: Lines,
+    /// Those of its trees.
+    slots: Arc<Slots>,
+    table: Arc<Table>,
     /// What the URL leads to, for messages.
     shown: Arc<str>,
     /// The server that the last connection was opened to.
@@ -67,15 +74,21 @@ impl Connect for Arc<Connector> {
         self.link.broke();
     }
 
-    fn misled(&self, error: &str) {
-        self.misled_by(&self.address(), error);
+    fn misled(&self, error: &str) -> bool {
+        self.misled_by(&self.address(), error)
     }
 }
 
 impl Connector {
-    pub(super) fn new(to: &Destination, name: Option<String>) -> Result<Self, RedisStoreError> {
+    /// For the trees of these slots, in a cluster. What nodes say of others goes into the table.
+    pub(super) fn new(
+        to: &Destination,
+        name: Option<String>,
+        slots: Arc<Slots>,
+        table: &Arc<Table>,
+    ) -> Result<Self, RedisStoreError> {
         let parsed = destination::parse(&to.url)?;
-        let login = Login { name, asks_node: to.names, ..parsed.login };
+        let login = Login { name, ..parsed.login };
         let is_tls = |places: &[Place]| matches!(places[0], Place::Host { is_tls: true, .. });
         let master = match parsed.way {
             Way::Fixed(place) => Master::Fixed(place),
@@ -88,7 +101,8 @@ impl Connector {
             }
             Way::Nodes(places) => {
                 let login = Login { asks: false, asks_node: false, ..login.clone() };
-                let guide = Cluster { slot: cluster::slot(&to.tree), login, is_tls: is_tls(&places) };
+                let (slots, table) = (slots.clone(), table.clone());
+                let guide = Cluster { slots, table, login, is_tls: is_tls(&places) };
                 Master::Guided(Search::new(Box::new(guide), places))
             }
         };
@@ -98,7 +112,10 @@ impl Connector {
             master,
             dialer,
             login,
+            asks_node: AtomicBool::new(to.names),
             lines,
+            slots,
+            table: table.clone(),
             address: Mutex::new(shown.clone()),
             server: Mutex::new(None),
             shown,
@@ -125,19 +142,55 @@ impl Connector {
         matches!(self.master, Master::Guided(_))
     }
 
-    /// This server has said, by an error, that it is not the master.
-    pub(super) fn misled_by(&self, address: &str, error: &str) {
+    /// Where the last connection was opened to, by what guides say.
+    pub(super) fn master(&self) -> Option<Place> {
+        match &self.master {
+            Master::Fixed(_) => None,
+            Master::Guided(search) => search.master(),
+        }
+    }
+
+    pub(super) fn slots(&self) -> &Slots {
+        &self.slots
+    }
+
+    /// Servers are asked for their node from now on.
+    pub(super) fn ask_node(&self) {
+        // Relaxed: whoever cares opens a connection next.
+        self.asks_node.store(true, Ordering::Relaxed);
+    }
+
+    /// The master is most likely there, and these may know.
+    pub(super) fn hint(&self, master: Option<Place>, guides: Vec<Place>) {
         if let Master::Guided(search) = &self.master {
+            search.learn(guides, master);
+        }
+    }
+
+    /// This server has said, by an error, that it is not the master. Whether that goes for all
+    /// trees: the slot of one that has moved says nothing of other slots.
+    pub(super) fn misled_by(&self, address: &str, error: &str) -> bool {
+        if let Master::Guided(search) = &self.master {
+            if let Some(slot) = cluster::moved_slot(error)
+                && (self.slots.are_several() || slot != self.slots.asked())
+            {
+                return false;
+            }
             let asked = search.master().filter(|master| master.to_string() == address);
             search.misled(asked.and_then(|asked| cluster::moved_to(error, &asked)));
         }
+        true
+    }
+
+    fn login(&self) -> Login {
+        Login { asks_node: self.asks_node.load(Ordering::Relaxed), ..self.login.clone() }
     }
 
     /// Opens a connection to the master by `deadline`. If there is none now, and guides say so, it
     /// is waited for.
     fn open(&self, deadline: u64) -> Result<RespStream, Failure> {
         let search = match &self.master {
-            Master::Fixed(place) => return Ok(self.enter(self.dialer.dial(place, &self.login, deadline)?)),
+            Master::Fixed(place) => return Ok(self.enter(self.dialer.dial(place, &self.login(), deadline)?)),
             Master::Guided(search) => search,
         };
         let is_later = |failure: &Failure| matches!(failure, Failure::Later(_));
@@ -157,7 +210,7 @@ impl Connector {
         for (at, guide) in guides.iter().enumerate() {
             let left = guides.len() - at;
             let told = match search.ask(&self.dialer, guide, share(deadline, left + 1)) {
-                Ok(told) => told,
+                Ok(told) => self.of_site(search, told),
                 Err(denied) => {
                     tried.denied(guide, denied);
                     continue;
@@ -191,6 +244,16 @@ impl Connector {
         Err(tried.into_failure(&self.shown))
     }
 
+    /// What was told of the slot that stands for all. If that one has left alone another one does,
+    /// and the master is who it was.
+    fn of_site(&self, search: &Search, told: Told) -> Told {
+        let Some(master) = search.master().filter(|master| *master != told.master) else { return told };
+        if self.slots.elect(|slot| self.table.master_of(slot).as_ref() == Some(&master)) {
+            return Told { master, ..told };
+        }
+        told
+    }
+
     fn try_master(
         &self,
         search: &Search,
@@ -198,7 +261,7 @@ impl Connector {
         epoch: Option<u64>,
         deadline: u64,
     ) -> Result<RespStream, Failure> {
-        let dialed = self.dialer.dial(place, &self.login, deadline)?;
+        let dialed = self.dialer.dial(place, &self.login(), deadline)?;
         let later = |reason: &str| Failure::Later(RedisStoreError::Busy { reason: reason.into() });
         if dialed.identity.is_replica {
             return Err(later("it says that it is a replica"));
@@ -230,6 +293,7 @@ impl Connector {
         let mut named = None;
         for guide in search.guides_in_turn().iter().take(MOST_ASKED) {
             let Ok(told) = search.ask(&self.dialer, guide, share(deadline, MOST_ASKED)) else { continue };
+            let told = self.of_site(search, told);
             if told.master == master {
                 return;
             }

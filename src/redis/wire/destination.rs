@@ -18,6 +18,18 @@ pub(in crate::redis) struct Destination {
     pub(in crate::redis) names: bool,
 }
 
+impl Destination {
+    /// Whether the URL can be used.
+    pub(in crate::redis) fn check(&self) -> Result<(), RedisStoreError> {
+        parse(&self.url).map(drop)
+    }
+
+    /// Whether each tree may have a master of its own.
+    pub(super) fn is_cluster(&self) -> bool {
+        matches!(self.url.split_once("://"), Some(("redis-cluster" | "rediss-cluster", _)))
+    }
+}
+
 /// A URL that was read.
 pub(super) struct Parsed {
     pub(super) way: Way,

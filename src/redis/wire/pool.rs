@@ -164,7 +164,7 @@ impl<C: Connect> Pool<C> {
     }
 
     /// No connection of today is used again (W7).
-    fn give_up(&self) {
+    pub(super) fn give_up(&self) {
         self.connector.broke();
         let idle = {
             let mut state = self.state.lock();

@@ -68,6 +68,7 @@ fn missing(message: &str) -> String {
     let mut quoted = sentence.split('\'').skip(1);
     match (quoted.next(), quoted.next()) {
         (Some(command), Some(_)) => format!("the command {}", command.to_uppercase()),
+        _ if sentence.contains("channel") => "the channels of the tree: grant &{tree}:*".to_owned(),
         _ if sentence.contains("key") => "the keys of the tree: grant ~{tree}:*".to_owned(),
         _ => sentence.to_owned(),
     }

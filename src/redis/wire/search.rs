@@ -63,6 +63,18 @@ impl Search {
         self.known.lock().master.clone()
     }
 
+    /// Of these, too, the master can be asked. It is most likely this one.
+    pub(super) fn learn(&self, guides: Vec<Place>, master: Option<Place>) {
+        let mut known = self.known.lock();
+        known.hint.clone_from(&master);
+        known.master = master;
+        for guide in guides.into_iter().take(MOST_LEARNED) {
+            if !known.guides.contains(&guide) {
+                known.guides.push(guide);
+            }
+        }
+    }
+
     pub(super) fn take_hint(&self) -> Option<Place> {
         self.known.lock().hint.take()
     }

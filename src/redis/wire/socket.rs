@@ -8,7 +8,8 @@ use std::time::Duration;
 use socket2::{Domain, SockAddr, Type};
 
 use super::super::clock::until;
-use super::super::primitives::{Arc, AtomicBool, Ordering};
+use super::super::primitives::{Arc, AtomicBool, OnceLock, Ordering};
+use super::bell::Bell;
 use super::place::Endpoint;
 
 /// The system is told of no longer one. A call that takes longer is repeated.
@@ -27,6 +28,7 @@ pub(super) struct Socket {
 pub(super) struct Line {
     socket: socket2::Socket,
     is_cut: AtomicBool,
+    bell: OnceLock<Arc<Bell>>,
 }
 
 impl Line {
@@ -39,6 +41,11 @@ impl Line {
 
     pub(super) fn is_cut(&self) -> bool {
         self.is_cut.load(Ordering::Relaxed)
+    }
+
+    /// From now on a read ends, as at its deadline, when this is rung.
+    pub(super) fn hear(&self, bell: Arc<Bell>) {
+        let _ = self.bell.set(bell);
     }
 
     /// The address of the other side, if it has one.
@@ -104,7 +111,7 @@ impl Socket {
     }
 
     fn new(socket: socket2::Socket) -> Self {
-        let line = Arc::new(Line { socket, is_cut: AtomicBool::new(false) });
+        let line = Arc::new(Line { socket, is_cut: AtomicBool::new(false), bell: OnceLock::new() });
         Self { line, told: os::Told::default(), deadline: 0 }
     }
 
@@ -135,6 +142,12 @@ impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let left = self.left()?;
+            if let Some(bell) = self.line.bell.get() {
+                match os::read_or_hear(&self.line.socket, buffer, left, bell) {
+                    Err(error) if is_passing(&error) => continue,
+                    result => return result,
+                }
+            }
             match os::read(&self.line.socket, buffer, left, &mut self.told) {
                 Err(error) if is_passing(&error) => {}
                 result => return result,
@@ -172,6 +185,7 @@ mod os {
     use rustix::net::{RecvFlags, SendFlags, recv, send};
     use socket2::Socket;
 
+    use super::super::bell::Bell;
     use super::LONGEST;
 
     /// A wait that is longer than this is long.
@@ -197,6 +211,17 @@ mod os {
         Ok(recv(socket, buffer, RecvFlags::empty())?.0)
     }
 
+    /// The same, but a bell ends it as its deadline would.
+    pub(super) fn read_or_hear(socket: &Socket, buffer: &mut [u8], left: Duration, bell: &Bell) -> io::Result<usize> {
+        let mut ready = [PollFd::new(socket, PollFlags::IN), PollFd::new(bell.heard(), PollFlags::IN)];
+        poll(&mut ready, Some(&timespec(left)))?;
+        if !ready[1].revents().is_empty() {
+            bell.hush();
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        Ok(recv(socket, buffer, RecvFlags::DONTWAIT)?.0)
+    }
+
     pub(super) fn write(socket: &Socket, bytes: &[u8], left: Duration, _: &mut Told) -> io::Result<usize> {
         // There is room, as a rule.
         let flags = SendFlags::DONTWAIT;
@@ -212,13 +237,16 @@ mod os {
 
     /// Waits until the socket is ready, or the time is over: the call will tell.
     fn wait(socket: &Socket, what: PollFlags, left: Duration) -> io::Result<()> {
+        poll(&mut [PollFd::new(socket, what)], Some(&timespec(left)))?;
+        Ok(())
+    }
+
+    fn timespec(left: Duration) -> rustix::time::Timespec {
         let left = left.min(LONGEST);
-        let timeout = rustix::time::Timespec {
+        rustix::time::Timespec {
             tv_sec: left.as_secs().try_into().unwrap_or(3600),
             tv_nsec: left.subsec_nanos().into(),
-        };
-        poll(&mut [PollFd::new(socket, what)], Some(&timeout))?;
-        Ok(())
+        }
     }
 }
 
@@ -229,7 +257,11 @@ mod os {
 
     use socket2::Socket;
 
+    use super::super::bell::Bell;
     use super::{LONGEST, SHORTEST};
+
+    /// How long a thread reads before it looks whether a bell was rung.
+    const LOOKS: Duration = Duration::from_millis(100);
 
     /// The timeouts that the system was told last.
     #[derive(Default)]
@@ -241,6 +273,15 @@ mod os {
     pub(super) fn read(mut socket: &Socket, buffer: &mut [u8], left: Duration, told: &mut Told) -> io::Result<usize> {
         tell(&mut told.read, left, |timeout| socket.set_read_timeout(timeout))?;
         socket.read(buffer)
+    }
+
+    /// There is no bell: it ends by itself after a while.
+    pub(super) fn read_or_hear(mut socket: &Socket, buffer: &mut [u8], left: Duration, _: &Bell) -> io::Result<usize> {
+        socket.set_read_timeout(Some(left.min(LOOKS).max(SHORTEST)))?;
+        match socket.read(buffer) {
+            Err(error) if super::is_passing(&error) => Err(io::ErrorKind::TimedOut.into()),
+            result => result,
+        }
     }
 
     pub(super) fn write(mut socket: &Socket, bytes: &[u8], left: Duration, told: &mut Told) -> io::Result<usize> {

@@ -18,8 +18,11 @@ pub(super) trait Connect {
     /// A connection has been given up.
     fn broke(&self) {}
 
-    /// A server has said, by this error, that it is not the master.
-    fn misled(&self, _error: &str) {}
+    /// A server has said, by this error, that it is not the master. Whether that goes for all that
+    /// connections to it are used for.
+    fn misled(&self, _error: &str) -> bool {
+        true
+    }
 }
 
 /// What a connection can do.

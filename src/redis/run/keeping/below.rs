@@ -9,7 +9,7 @@ use crate::error::LockError;
 use crate::observe::meters;
 use crate::redis::clock::{clock, until};
 use crate::redis::error::Failure;
-use crate::redis::primitives::{Arc, MutexGuard};
+use crate::redis::primitives::Arc;
 use crate::redis::protocol::calls::Released;
 use crate::redis::protocol::exchange::{Exchange, Outcome};
 use crate::redis::protocol::keep::Below;
@@ -41,8 +41,8 @@ pub(in crate::redis) fn leave(client: &Client, lock: &Lock, target: &Target) -> 
             agenda.forget(lock);
         }
     });
-    if left.host.is_some() && state.keep.count() == 1 {
-        keeping.wake(&mut state);
+    if left.host.is_some() {
+        keeping.look_soon(client, &mut state);
     }
     left.is_all
 }
@@ -51,7 +51,7 @@ pub(in crate::redis) fn leave(client: &Client, lock: &Lock, target: &Target) -> 
 ///
 /// # Errors
 /// If the server does not answer in time. Then it is held as before.
-pub(in crate::redis) fn own(client: &Client, lock: &Lock) -> Result<(), LockError> {
+pub(in crate::redis) fn own(client: &Arc<Client>, lock: &Lock) -> Result<(), LockError> {
     let Some(keeping) = client.keeping.as_ref().filter(|_| lock.is_guest()) else { return Ok(()) };
     keeping.exchange(client, |state| state.keep.exchange(lock))
 }
@@ -60,7 +60,7 @@ pub(in crate::redis) fn own(client: &Client, lock: &Lock) -> Result<(), LockErro
 ///
 /// # Errors
 /// If the server does not answer in time.
-pub(in crate::redis) fn show(client: &Client, target: &Target) -> Result<(), LockError> {
+pub(in crate::redis) fn show(client: &Arc<Client>, target: &Target) -> Result<(), LockError> {
     let Some(keeping) = &client.keeping else { return Ok(()) };
     keeping.exchange(client, |state| state.keep.exchange_around(target))
 }
@@ -75,15 +75,19 @@ pub(in crate::redis) fn lost(client: &Client, host: &Lock) {
 
 impl Keeping {
     /// Waits until exchanges are done. `is_under_way` begins them, and says whether they are not.
-    fn exchange(&self, client: &Client, is_under_way: impl Fn(&mut State) -> bool) -> Result<(), LockError> {
+    fn exchange(&self, client: &Arc<Client>, is_under_way: impl Fn(&mut State) -> bool) -> Result<(), LockError> {
         let deadline = client.timing.call_deadline(clock());
         let mut state = self.state.lock();
         while is_under_way(&mut state) {
             if until(deadline).is_zero() {
                 return Err(store_error(Failure::Unsure(client.wire.too_late())));
             }
-            self.wake(&mut state);
-            self.exchanged.wait_for(&mut state, until(deadline));
+            if state.needs_a_lane(client) {
+                self.call(client, state);
+                state = self.state.lock(); // it may have been answered meanwhile
+            } else {
+                self.exchanged.wait_for(&mut state, until(deadline));
+            }
         }
         Ok(())
     }
@@ -104,7 +108,9 @@ impl Keeping {
         }
         let found = match outcome {
             Outcome::Again(at) => {
-                self.state.lock().exchanges.push((at, exchange));
+                let mut state = self.state.lock();
+                state.exchanges.push((at, exchange));
+                self.look_soon(client, &mut state);
                 return Vec::new();
             }
             Outcome::Done(found) => found,
@@ -129,7 +135,7 @@ impl Keeping {
 }
 
 /// Exchanges that have begun are to be sent. From now on nobody renews the locks that they end.
-pub(super) fn begin(client: &Client, state: &mut MutexGuard<'_, State>) {
+pub(super) fn begin(client: &Client, state: &mut State) {
     for exchange in state.keep.begun() {
         client.agenda(|agenda| agenda.forget(exchange.host()));
         state.exchanges.push((0, exchange));
@@ -137,13 +143,11 @@ pub(super) fn begin(client: &Client, state: &mut MutexGuard<'_, State>) {
 }
 
 /// The store is gone: what is below its kept locks becomes locks of their own, as far as the time
-/// goes. The thread goes on with the rest.
+/// goes. The keeper sees to the rest.
 pub(super) fn end(keeping: &Keeping, client: &Client, deadline: u64) {
     let exchanges = std::mem::take(&mut keeping.state.lock().exchanges);
     for (_, exchange) in exchanges {
         let back = keeping.send(client, exchange, |call, limit| client.call(call, limit.min(deadline)));
         give_back(client, &back, |release| client.call(&release.call(&client.timing), deadline));
     }
-    let mut state = keeping.state.lock();
-    keeping.wake(&mut state);
 }

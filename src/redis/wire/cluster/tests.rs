@@ -2,6 +2,7 @@
 
 use super::super::guide::{Denial, Guide, Told};
 use super::super::place::Place;
+use super::super::slots::Slots;
 use super::{Cluster, moved_to, slot};
 use crate::redis::value::Value;
 
@@ -26,7 +27,8 @@ fn host(name: &str) -> Value {
 }
 
 fn read(slot: u16, ranges: Vec<Value>) -> Result<Told, Denial> {
-    let guide = Cluster { slot, login: Default::default(), is_tls: false };
+    let guide =
+        Cluster { slots: Slots::new(slot).into(), table: Default::default(), login: Default::default(), is_tls: false };
     guide.read(vec![Ok(Value::List(ranges))], &asked())
 }
 
@@ -63,7 +65,8 @@ fn what_makes_no_sense() {
     {
         assert!(matches!(read(1, vec![odd]), Err(Denial::Later(_))));
     }
-    let guide = Cluster { slot: 1, login: Default::default(), is_tls: false };
+    let guide =
+        Cluster { slots: Slots::new(1).into(), table: Default::default(), login: Default::default(), is_tls: false };
     let disabled = Err("ERR This instance has cluster support disabled".to_owned());
     assert_eq!(guide.read(vec![disabled], &asked()), Err(Denial::Never("is no node of a cluster".into())));
     let denied = Err("NOPERM User me has no permissions to run the 'cluster|slots' command".to_owned());

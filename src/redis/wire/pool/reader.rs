@@ -62,8 +62,7 @@ impl<C: Connect> Pool<C> {
     ) -> Option<Result<Value, Failure>> {
         let answer = answer.map_err(|message| {
             let refusal = Refusal::new(&message, &self.connector.address());
-            if refusal.wrong_server {
-                self.connector.misled(&message);
+            if refusal.wrong_server && self.connector.misled(&message) {
                 self.give_up(); // before anybody learns of it and calls again
             }
             refusal.failure

@@ -94,11 +94,11 @@ fn a_leader_that_leaves_hands_the_reading_on() {
         gate.wait_for("a");
         gate.wait_for("b");
         let leader = call_in(scope, &wire, "leader", within(Duration::from_millis(500)));
-        wait_until(|| wire.pool.queued() == 1);
+        wait_until(|| wire.site().queued() == 1);
         let gone = call_in(scope, &wire, "gone", within(Duration::from_millis(500)));
-        wait_until(|| wire.pool.queued() == 2);
+        wait_until(|| wire.site().queued() == 2);
         let follower = call_in(scope, &wire, "follower", soon());
-        wait_until(|| wire.pool.queued() == 3);
+        wait_until(|| wire.site().queued() == 3);
         gate.open("a");
         assert_eq!(a.join().unwrap(), bytes("a"));
         gate.wait_for("leader"); // and the two behind it are sent with it
@@ -136,7 +136,7 @@ fn what_was_not_sent_is_down_and_never_runs() {
         }
     });
     assert_eq!(wire.call(&echo("c"), soon()), bytes("c"));
-    assert_eq!(wire.pool.queued(), 0);
+    assert_eq!(wire.site().queued(), 0);
     assert!(!gate.has_come("late"));
 }
 

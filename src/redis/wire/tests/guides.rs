@@ -1,5 +1,6 @@
 //! Sentinels and nodes that say who is master: all sorts of answers, and none.
 
+mod many;
 mod moving;
 
 use std::net::TcpListener;

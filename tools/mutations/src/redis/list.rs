@@ -12,6 +12,7 @@ mod grace;
 mod hand_overs;
 mod keeping;
 mod left_behind;
+mod many;
 mod scripts;
 mod sets;
 mod tokens;
@@ -48,11 +49,13 @@ const CALLER: &str = "redis/run/caller.rs";
 const LOOK: &str = "redis/run/look.rs";
 const CHECK: &str = "redis/run/check.rs";
 const DRIVER: &str = "redis/run/driver.rs";
-const ENGINE: &str = "redis/run/engine.rs";
+const HUB: &str = "redis/run/hub.rs";
 const CONFIRM: &str = "redis/protocol/confirm.rs";
 const LEADER: &str = "redis/wire/pool/leader.rs";
 const LISTENER: &str = "redis/run/listener.rs";
 const NODE: &str = "redis/node.rs";
+const SUBSCRIBER: &str = "redis/run/subscriber.rs";
+const WORKERS: &str = "redis/run/workers.rs";
 
 const ACQUIRE_LUA: &str = "redis/lua/acquire.lua";
 const ACQUIRE_FAST: &str = "redis/lua/acquire_fast.lua";
@@ -65,6 +68,7 @@ const IN_USE_LUA: &str = "redis/lua/in_use.lua";
 const KEPT_LUA: &str = "redis/lua/kept.lua";
 const LIST_LUA: &str = "redis/lua/list.lua";
 const NARROW_LUA: &str = "redis/lua/narrow.lua";
+const PRELUDE_LUA: &str = "redis/lua/prelude.lua";
 const PROBE_LUA: &str = "redis/lua/probe.lua";
 const RECLAIM_LUA: &str = "redis/lua/reclaim.lua";
 const REFRESH_LUA: &str = "redis/lua/refresh.lua";
@@ -90,6 +94,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Fault> {
         grace::FAULTS,
         confirming::FAULTS,
         keeping::FAULTS,
+        many::FAULTS,
     ];
     lists.into_iter().flatten()
 }

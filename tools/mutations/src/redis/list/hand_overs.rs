@@ -215,8 +215,8 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "what failed to be given back goes to the back of the queue",
         edits: &[(
             DRIVER,
-            "jobs.push_front(Job::Release(release, deadline))",
-            "jobs.push_back(Job::Release(release, deadline))",
+            "Job::Release(client.clone(), release, deadline), true)",
+            "Job::Release(client.clone(), release, deadline), false)",
         )],
         runner: Servers,
         fails: &["times::late_requests::what_failed_to_be_given_back_is_given_back_first"],
@@ -233,11 +233,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "the driver ignores what a task's release has left to do",
-        edits: &[(
-            DRIVER,
-            "        if let Ok(released) = answer {\n            client.left_over(released.more);\n        }\n",
-            "",
-        )],
+        edits: &[(DRIVER, "    if let Ok(released) = answer {\n        client.left_over(released.more);\n    }\n", "")],
         runner: Servers,
         fails: &["times::rare_heartbeats::three_hundred_readers_get_in_at_once"],
     },

@@ -1,18 +1,12 @@
 //! What is left behind, on the server and in the process.
 
-use super::{ACQUIRE_FAST, ENGINE, Fault, RELEASE_FAST, TURNS_LUA};
+use super::{ACQUIRE_FAST, Fault, HUB, PRELUDE_LUA, TURNS_LUA, WORKERS};
 use crate::redis::runner::Runner::Servers;
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
-        what: "a hand-over sets no end for a mailbox",
-        edits: &[(TURNS_LUA, "  call('PEXPIRE', MAILBOX .. client, MAILBOX_MS)\n", "")],
-        runner: Servers,
-        fails: &["scripts::a_mailbox_goes_away"],
-    },
-    Fault {
-        what: "a fast hand-over sets no end for a mailbox",
-        edits: &[(RELEASE_FAST, "        call('PEXPIRE', mailbox, MAILBOX_MS)\n", "")],
+        what: "a message sets no end for a mailbox",
+        edits: &[(PRELUDE_LUA, "    call('PEXPIRE', mailbox, MAILBOX_MS)\n", "")],
         runner: Servers,
         fails: &["scripts::a_mailbox_goes_away"],
     },
@@ -31,9 +25,9 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         what: "the name of a client is ignored",
         edits: &[(
-            ENGINE,
-            "settings.client_name.clone(), settings.timing",
-            "settings.client_name.clone().and(None), settings.timing",
+            HUB,
+            "servers.client_name.clone(), servers.timeout",
+            "servers.client_name.clone().and(None), servers.timeout",
         )],
         runner: Servers,
         fails: &["clients::every_connection_has_the_name_that_was_given"],
@@ -46,7 +40,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "the driver never stops",
-        edits: &[(ENGINE, "            self.driver.stop();\n", "")],
+        edits: &[(WORKERS, "        self.driver.stop();\n", "")],
         runner: Servers,
         fails: &["clients::the_last_handle_ends_every_connection"],
     },
