@@ -122,8 +122,8 @@ impl Sharing {
         Ok(2.0 * slower)
     }
 
-    /// The best rate of each of several pairs, in turns. What else the machine does can only make it
-    /// less, and three processes on two cores feel that.
+    /// The best rate of each of several pairs, in turns. What else the machine does can only make
+    /// it less, and three processes on two cores feel that.
     pub fn best<const N: usize>(pairs: &mut [Self; N], rounds: usize, turn: Duration) -> Outcome<[f64; N]> {
         let mut best = [0.0; N];
         for _ in 0..rounds {

@@ -84,8 +84,8 @@ mod redis {
     on! { @runtime tokio_threads, mutextree::RedisStore, crate::runtimes::TokioThreads }
     on! { @runtime by_hand, mutextree::RedisStore, crate::runtimes::ByHand }
 }
-/// With `keep` on: the name says so. The runtimes are those that the other has not, for the time that
-/// it takes.
+/// With `keep` on: the name says so. The runtimes are those that the other has not, for the time
+/// that it takes.
 #[cfg(feature = "redis")]
 mod redis_keeping {
     on! { @quick mutextree::RedisStore }

@@ -4,8 +4,8 @@
 //! What a holder believes lasts from its grant to the last time at which it saw `is_held` say yes.
 //! What that rests on is not told by the workers. But at time t it rests on a request that was
 //! sent after t less its longest lease; of a worker that keeps locks also at the time of the grant,
-//! as that may be of a lock that it kept. So the judge is told at a lease after a loss of data: what
-//! is believed from now on rests on a request since.
+//! as that may be of a lock that it kept. So the judge is told at a lease after a loss of data:
+//! what is believed from now on rests on a request since.
 
 #[cfg(test)]
 mod tests;

@@ -28,7 +28,8 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         what: "what was recalled while in use is kept",
         edits: &[
-            (KEEP, "        if is_wanted {\n", "        if is_wanted && false {\n"), // or it were hot
+            // Or the node would be hot.
+            (KEEP, "        if is_wanted {\n", "        if is_wanted && false {\n"),
             (KEEP, "        !is_wanted && self.hot", "        self.hot"),
         ],
         runner: Unit,
