@@ -116,8 +116,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
     #[track_caller]
     fn acquire(node: &Self::Node, request: &Request, wait: Wait) -> Result<Self::Grant, LockError>;
 
-    /// The lock, if it can be had in one step. `None` does not say that somebody has it. For handles
-    /// of this crate: with one node they always come with the same request.
+    /// The lock, if it can be had in one step. `None` does not say that somebody has it. For
+    /// handles of this crate: with one node they always come with the same request.
     #[doc(hidden)]
     #[inline(always)]
     fn acquire_at_once(node: &Self::Node, request: &Request) -> Option<Self::Grant> {

@@ -128,7 +128,8 @@ fn tasks_on_two_nodes_have_no_line_in_common() {
     Touched::by(|user| drop(futures_lite::future::block_on(handles[user].lock_async()).unwrap())).assert_common(0);
 }
 
-/// The name of an owner stands in the word. It counts no references, so one owner may be that of all.
+/// The name of an owner stands in the word. It counts no references, so one owner may be that of
+/// all.
 #[test]
 fn locks_with_owners_have_no_line_in_common() {
     let owner = mutextree::Owner::from("both");

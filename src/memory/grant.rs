@@ -45,8 +45,8 @@ impl MemoryGrant {
     }
 }
 
-/// A lock with an owner and no more, for the handle whose owner it is, if it can be had in one step:
-/// what its grant has in place of a token. It comes in a register.
+/// A lock with an owner and no more, for the handle whose owner it is, if it can be had in one
+/// step: what its grant has in place of a token. It comes in a register.
 #[inline(never)]
 pub(super) fn claim_named(node: &MemoryNode, request: &Request) -> Option<NonZeroU64> {
     let owner = request.owner.as_ref().filter(|_| Kind::of(request) == Kind::Xs && request.lease.is_none())?;

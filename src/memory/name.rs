@@ -137,7 +137,9 @@ impl Registered {
     /// The handle's slot, if it has one.
     #[inline]
     pub(super) fn slot(&self) -> Option<usize> {
-        self.0.load(Ordering::Relaxed).checked_sub(FIRST)
+        // Acquire: synchronizes with the release in `note`. So who sees the name of a lock under the
+        // slow lock sees what is registered, too, whichever thread registered it.
+        self.0.load(Ordering::Acquire).checked_sub(FIRST)
     }
 
     /// A lock with this owner is asked for. The second time the owner is registered, as handles
@@ -151,7 +153,7 @@ impl Registered {
         // Under the slow lock, so one thread registers.
         if self.0.load(Ordering::Relaxed) == ONCE {
             let slot = names.register(owner.clone());
-            self.0.store(slot.map_or(NONE_FREE, |slot| FIRST + slot), Ordering::Relaxed);
+            self.0.store(slot.map_or(NONE_FREE, |slot| FIRST + slot), Ordering::Release);
         }
     }
 
