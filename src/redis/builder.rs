@@ -120,8 +120,9 @@ impl RedisStoreBuilder {
     /// for what it kept until the lease ends, as for what it held.
     ///
     /// A lock is kept as it was taken: it is there again for a request of the same node, mode,
-    /// scope and owner, without a lease of its own. All clients of the tree have to be of a version
-    /// that knows this. See [kept locks](crate::docs::distributed#kept-locks) for when it pays.
+    /// scope and owner, without a lease of its own. An exclusive one of a subtree is there for any
+    /// lock on its node or below as well. All clients of the tree have to be of a version that knows
+    /// this. See [kept locks](crate::docs::distributed#kept-locks) for when it pays.
     pub fn keep(mut self, idle: Duration) -> Self {
         self.keep = idle;
         self

@@ -32,9 +32,10 @@ if it and it.kind > 0 then
 end
 local reply = { it and it.kind > 0 and 1 or 0, false, 0 }
 for _, part in ipairs(parts) do
-  -- What is not known while a grace period is open was forgotten: its renewal puts it back.
+  -- If even the lock is not known while a grace period is open, all was forgotten: the renewals of
+  -- its parts put them back.
   local its = call('HGET', NODES, part.token)
-  reply[#reply + 1] = (its and sub(its, 1, 1) ~= '0' or not its and grace > 0) and 1 or 0
+  reply[#reply + 1] = (its and sub(its, 1, 1) ~= '0' or not it and not its and grace > 0) and 1 or 0
 end
 reply[2] = rest()
 return reply

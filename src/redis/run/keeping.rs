@@ -220,6 +220,11 @@ impl Keeping {
         self.state.lock().keep.has(token, path)
     }
 
+    /// Whether the lock with this token is one that others are held below.
+    pub(super) fn is_host(&self, token: &str, path: &TreePath) -> bool {
+        self.state.lock().keep.is_host(token, path)
+    }
+
     /// Somebody else wants a lock of this kind.
     pub(super) fn recalled(&self, client: &Arc<Client>, path: &TreePath, kind: Kind) {
         count(&self.counts.recalls, 1);

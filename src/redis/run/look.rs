@@ -58,7 +58,8 @@ pub(super) fn listed(
                 // What is kept here is held by nobody.
                 Entry::Held(lock) if is_kept(client, &lock) => {}
                 Entry::Held(mut lock) => {
-                    lock.may_be_kept &= lock.client.as_ref() != Some(&client.name);
+                    // No user has what others of this store are held below: that is exchanged.
+                    lock.may_be_kept &= lock.client.as_ref() != Some(&client.name) || is_host(client, &lock);
                     held.push(lock);
                 }
                 Entry::Waiting { token, arrival, lock: line } => waiting.push(Waiter { arrival, token, line }),
@@ -91,6 +92,11 @@ pub(super) fn upgrade_of(token: &str) -> String {
 fn is_kept(client: &Client, lock: &HeldLock) -> bool {
     let (Some(keeping), Some(name)) = (&client.keeping, &lock.name) else { return false };
     lock.client.as_ref() == Some(&client.name) && keeping.has(name.as_str(), &lock.path)
+}
+
+fn is_host(client: &Client, lock: &HeldLock) -> bool {
+    let (Some(keeping), Some(name)) = (&client.keeping, &lock.name) else { return false };
+    keeping.is_host(name.as_str(), &lock.path)
 }
 
 /// The token of the lock that is to become exclusive, if that is what this one waits for.

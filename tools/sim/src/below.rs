@@ -171,6 +171,13 @@ impl World<'_> {
         self.agenda(process).look_now();
     }
 
+    /// Whether a caller has this below a kept lock, or had, and has set no end for it.
+    pub(super) fn lasts_below(&self, process: usize, lock: &Lock) -> bool {
+        let is_it = |held: &Held| held.lock.number == lock.number && !held.may_end;
+        let holds = |state: &State| matches!(state, State::Holds(held) | State::Acts { held, .. } if is_it(held));
+        lock.is_guest() && self.processes[process].callers.iter().any(|caller| holds(&caller.state))
+    }
+
     /// What callers have below kept locks lasts as long as those.
     pub(super) fn sync_below(&mut self, process: usize) {
         let below: Vec<Arc<Lock>> = self.processes[process]

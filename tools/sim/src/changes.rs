@@ -27,6 +27,10 @@ pub(super) enum Change {
 }
 
 impl Change {
+    pub(super) fn narrows(&self) -> bool {
+        matches!(self, Self::Narrow(..))
+    }
+
     /// Of the two that wait for nothing.
     pub(super) fn call(&self, timing: &Timing) -> Call {
         match self {

@@ -331,6 +331,10 @@ impl World<'_> {
     pub(super) fn sync_lock(&mut self, process: usize, number: u64, sent: u64) {
         for caller in 0..self.plan.callers {
             let is_it = match &self.processes[process].callers[caller].state {
+                // A renewal that was under way finds it gone, and the answer says what it became.
+                State::Acts { held, act: Act::Change(change), .. } if change.narrows() && held.lock.deadline() == 0 => {
+                    false
+                }
                 State::Holds(held) | State::Acts { held, .. } => {
                     !held.is_detached && held.all().any(|held| held.lock.number == number)
                 }

@@ -123,7 +123,7 @@ impl World<'_> {
         if !self.losses_told.insert(id) {
             self.violate(format!("the loss of {} is told twice (P5)", lock.path));
         }
-        if (lock.renews() || lock.is_guest()) && !self.plan.has_faults() {
+        if (lock.renews() || self.lasts_below(process, lock)) && !self.plan.has_faults() {
             self.violate(format!("nothing was wrong, and {} was lost", lock.path));
         }
         self.sync_lock(process, lock.number, self.now);

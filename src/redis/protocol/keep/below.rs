@@ -72,6 +72,7 @@
 //! below a host pays an exchange, and goes on as without this.
 
 use super::{Keep, Kept, Lend, lasts, most};
+use crate::path::TreePath;
 use crate::redis::primitives::Arc;
 use crate::redis::protocol::exchange::Exchange;
 use crate::redis::protocol::keys::{self, Target};
@@ -93,7 +94,7 @@ pub(super) struct Guest {
 /// A host whose exchange has begun.
 #[derive(Debug)]
 pub(super) struct Exchanged {
-    host: u64,
+    host: Arc<Lock>,
     guests: Vec<Guest>,
     /// The numbers of those whose users have let go since.
     gone: Vec<u64>,
@@ -240,15 +241,27 @@ impl Keep {
         self.exchanged.iter().any(|it| it.guests.iter().any(number))
     }
 
-    /// What is held at a node, above it and below it is to be shown (K12). Whether exchanges are
-    /// under way there: then to be asked again.
-    pub(in crate::redis) fn exchange_around(&mut self, target: &Target) -> bool {
+    /// What is held at a node, above it and below it is to be shown (K12). Returns the numbers of
+    /// the locks there that are being exchanged.
+    pub(in crate::redis) fn exchange_around(&mut self, target: &Target) -> Vec<u64> {
         let is_near = |lock: &Lock| lock.path.starts_with(&target.path) || target.path.starts_with(&lock.path);
         if self.hosts > 0 {
             let hosts = self.drain_all(|it| !it.guests.is_empty() && is_near(&it.lock));
             self.go_back(hosts);
         }
-        self.exchanged.iter().flat_map(|it| &it.guests).any(|guest| is_near(&guest.lock))
+        self.exchanged.iter().filter(|it| is_near(&it.host)).map(|it| it.host.number).collect()
+    }
+
+    /// Whether one of these is being exchanged.
+    pub(in crate::redis) fn is_exchanging(&self, hosts: &[u64]) -> bool {
+        self.exchanged.iter().any(|it| hosts.contains(&it.host.number))
+    }
+
+    /// Whether the lock with this token has others below it, or had, and is being exchanged.
+    pub(in crate::redis) fn is_host(&self, token: &str, path: &TreePath) -> bool {
+        let all = self.kept.get(&*keys::encode(path));
+        all.is_some_and(|all| all.iter().any(|it| it.lock.token == token && !it.guests.is_empty()))
+            || self.exchanged.iter().any(|it| it.host.token == token)
     }
 
     /// What was taken goes back. The exchange of what is a host begins (K10).
@@ -261,7 +274,7 @@ impl Keep {
             }
             guests.iter().for_each(|guest| guest.lock.leave_host());
             self.begun.push(Exchange::new(&lock, guests.iter().map(|it| (it.lock.clone(), it.kind))));
-            self.exchanged.push(Exchanged { host: lock.number, guests, gone: Vec::new() });
+            self.exchanged.push(Exchanged { host: lock, guests, gone: Vec::new() });
         }
         back
     }
@@ -280,7 +293,9 @@ impl Keep {
     /// An exchange was answered: which of its locks the server has now; none if it never was.
     pub(in crate::redis) fn exchanged(&mut self, exchange: &Exchange, found: &[bool], now: u64) -> Exchanges {
         let mut result = Exchanges::default();
-        let Some(at) = self.exchanged.iter().position(|it| it.host == exchange.host.number) else { return result };
+        let Some(at) = self.exchanged.iter().position(|it| it.host.number == exchange.host.number) else {
+            return result;
+        };
         let Exchanged { gone, .. } = self.exchanged.swap_remove(at);
         for (at, (lock, _)) in exchange.guests.iter().enumerate() {
             let is_found = found.get(at).copied().unwrap_or(false);

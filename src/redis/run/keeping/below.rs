@@ -62,7 +62,12 @@ pub(in crate::redis) fn own(client: &Arc<Client>, lock: &Lock) -> Result<(), Loc
 /// If the server does not answer in time.
 pub(in crate::redis) fn show(client: &Arc<Client>, target: &Target) -> Result<(), LockError> {
     let Some(keeping) = &client.keeping else { return Ok(()) };
-    keeping.exchange(client, |state| state.keep.exchange_around(target))
+    // What comes there from now on is not waited for.
+    let mut hosts = None;
+    keeping.exchange(client, |state| {
+        let hosts = hosts.get_or_insert_with(|| state.keep.exchange_around(target));
+        state.keep.is_exchanging(hosts)
+    })
 }
 
 /// A lock is over that nobody had as his own, and so what was below it is.
@@ -75,7 +80,11 @@ pub(in crate::redis) fn lost(client: &Client, host: &Lock) {
 
 impl Keeping {
     /// Waits until exchanges are done. `is_under_way` begins them, and says whether they are not.
-    fn exchange(&self, client: &Arc<Client>, is_under_way: impl Fn(&mut State) -> bool) -> Result<(), LockError> {
+    fn exchange(
+        &self,
+        client: &Arc<Client>,
+        mut is_under_way: impl FnMut(&mut State) -> bool,
+    ) -> Result<(), LockError> {
         let deadline = client.timing.call_deadline(clock());
         let mut state = self.state.lock();
         while is_under_way(&mut state) {

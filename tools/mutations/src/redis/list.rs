@@ -11,6 +11,7 @@ mod found;
 mod grace;
 mod hand_overs;
 mod keeping;
+mod keeping_below;
 mod left_behind;
 mod many;
 mod scripts;
@@ -40,7 +41,11 @@ const CALLS_REFRESH: &str = "redis/protocol/calls/refresh.rs";
 const CALLS: &str = "redis/protocol/calls.rs";
 const GRAPH: &str = "deadlock/graph.rs";
 const HELD: &str = "redis/protocol/held.rs";
+const EXCHANGE: &str = "redis/protocol/exchange.rs";
 const KEEP: &str = "redis/protocol/keep.rs";
+const KEEP_BELOW: &str = "redis/protocol/keep/below.rs";
+const LOCK_BELOW: &str = "redis/protocol/lock/below.rs";
+const RUN_BELOW: &str = "redis/run/keeping/below.rs";
 const LENT: &str = "redis/protocol/lock/lent.rs";
 const LOCK: &str = "redis/protocol/lock.rs";
 const TIMING: &str = "redis/protocol/timing.rs";
@@ -62,6 +67,7 @@ const ACQUIRE_FAST: &str = "redis/lua/acquire_fast.lua";
 const ACQUIRE_SET: &str = "redis/lua/acquire_set.lua";
 const DETACHED_LUA: &str = "redis/lua/detached.lua";
 const DOWNGRADE_LUA: &str = "redis/lua/downgrade.lua";
+const EXCHANGE_LUA: &str = "redis/lua/exchange.lua";
 const GIVE_BACK_LUA: &str = "redis/lua/give_back.lua";
 const HELLO_LUA: &str = "redis/lua/hello.lua";
 const IN_USE_LUA: &str = "redis/lua/in_use.lua";
@@ -94,6 +100,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Fault> {
         grace::FAULTS,
         confirming::FAULTS,
         keeping::FAULTS,
+        keeping_below::FAULTS,
         many::FAULTS,
     ];
     lists.into_iter().flatten()

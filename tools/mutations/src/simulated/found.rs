@@ -68,4 +68,9 @@ pub(super) const FOUND: &[(&str, u64)] = &[
     ("of two upgrades the second waits", 200),
     ("what ends a lock leaves its upgrade in the queue", 500),
     ("an upgrade that is given up serves nobody", 1_000),
+    ("a recall finds nothing that has others below it", 1_000),
+    ("two that are in conflict are below a kept lock", 1_000),
+    ("what is below a kept lock is held after that is over", 1_000),
+    ("an exchange forgets a holder", 1_000),
+    ("an exchange lets nobody through", 1_000),
 ];

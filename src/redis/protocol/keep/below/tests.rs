@@ -62,7 +62,7 @@ fn what_a_kept_lock_covers_is_taken_below_it_by_several() {
     // Nobody has the host itself meanwhile (K7), and it is not kept without a user.
     assert!(matches!(take(&mut keep, "a", EXCLUSIVE, 2 * MS), Found::Nothing));
     assert_eq!((keep.count(), keep.next()), (0, None));
-    assert!(!keep.has(&host.token, &host.path));
+    assert!(!keep.has(&host.token, &host.path) && keep.is_host(&host.token, &host.path));
     assert!(keep.idle(2 * MS + IDLE).is_empty());
 }
 
@@ -162,11 +162,13 @@ fn a_recall_has_a_host_exchanged_for_its_guests() {
         // From now on nobody comes, and each has an end of its own (K10, K4).
         assert!(matches!(below(&mut keep, 9, "a/z", SHARED, 3 * MS), Below::Nothing));
         assert!(!one.is_below() && one.deadline() == host.deadline());
-        assert!(keep.exchange(&one) && keep.exchange_around(&target("a/y/z")) && !keep.exchange_around(&target("b")));
+        assert!(keep.exchange(&one) && keep.is_exchanging(&[1]) && keep.is_host(&host.token, &host.path));
+        assert_eq!((keep.exchange_around(&target("a/y/z")), keep.exchange_around(&target("b"))), (vec![1], vec![]));
         let exchange = one_exchange(&mut keep);
         let done = keep.exchanged(&exchange, &[true, true], 4 * MS);
         assert_eq!(done.own.iter().map(|lock| lock.number).collect::<Vec<_>>(), [2, 3]);
         assert!(done.back.is_empty() && one.renews() && one.is_held(4 * MS) && two.is_held(4 * MS));
+        assert!(!keep.is_exchanging(&[1]) && !keep.is_host(&host.token, &host.path));
         assert!(!keep.exchange(&one) && !leave(&mut keep, &one, 4 * MS).is_all);
         assert!(!keep.keep(&one, &target("a/x"), EXCLUSIVE, 4 * MS), "somebody may wait for it");
         assert!(!keep.may_keep(&host, &target("a"), EXCLUSIVE, 4 * MS), "the node cools");

@@ -116,7 +116,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a late renewal brings a lock back",
         edits: &[(
             LOCK,
-            "        let state = self.state.lock();\n        if !self.expire(now) {\n            return false;\n        }\n",
+            "        let state = self.state.lock();\n        if !self.expire(&state, now) {\n            return false;\n        }\n",
             "        let state = self.state.lock();\n",
         )],
         runner: Unit,
@@ -126,7 +126,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a late refresh brings a lock back",
         edits: &[(
             LOCK,
-            "        let mut state = self.state.lock();\n        if !self.expire(now) {\n            return false;\n        }\n",
+            "        let mut state = self.state.lock();\n        if !self.expire(&state, now) {\n            return false;\n        }\n",
             "        let mut state = self.state.lock();\n",
         )],
         runner: Unit,

@@ -53,7 +53,11 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "a kept lock is lent after its deadline",
-        edits: &[(KEEP, "        let lend = match lasts {", "        let lend = match lasts || true {")],
+        edits: &[(
+            KEEP,
+            "        let lend = match lasts(lock, now) {",
+            "        let lend = match lasts(lock, now) || true {",
+        )],
         runner: Unit,
         fails: &["redis::protocol::keep::tests::what_is_nearly_over_is_not_lent"],
     },

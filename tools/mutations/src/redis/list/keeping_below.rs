@@ -1,0 +1,71 @@
+//! What is held below a kept lock is in somebody's way for ever, or is forgotten; or two have it.
+
+use super::{EXCHANGE, EXCHANGE_LUA, Fault, KEEP, KEEP_BELOW, LOCK_BELOW, RUN_BELOW};
+use crate::redis::runner::Runner::{Servers, Unit};
+
+const EXCHANGED: &str = "redis::protocol::keep::below::tests::a_recall_has_a_host_exchanged_for_its_guests";
+
+pub(super) const FAULTS: &[Fault] = &[
+    Fault {
+        what: "a recall finds nothing that has others below it",
+        edits: &[(
+            KEEP,
+            "self.drain(&node, |it| conflicts(",
+            "self.drain(&node, |it| it.guests.is_empty() && conflicts(",
+        )],
+        runner: Unit,
+        fails: &[EXCHANGED],
+    },
+    Fault {
+        what: "two that are in conflict are below a kept lock",
+        edits: &[(KEEP_BELOW, " || it.is_in_conflict(target, kind) {", " {")],
+        runner: Unit,
+        fails: &["redis::protocol::keep::below::tests::what_a_kept_lock_covers_is_taken_below_it_by_several"],
+    },
+    Fault {
+        what: "what is below a kept lock is held after that is over",
+        edits: &[(LOCK_BELOW, ".filter(|host| host.is_held(now))", "")],
+        runner: Unit,
+        fails: &["redis::protocol::keep::below::tests::a_guest_lasts_as_long_as_its_host"],
+    },
+    Fault {
+        what: "an exchange forgets a holder",
+        edits: &[(EXCHANGE, "guests.map(|(lock, kind)|", "guests.skip(1).map(|(lock, kind)|")],
+        runner: Unit,
+        fails: &[EXCHANGED],
+    },
+    Fault {
+        what: "who lets go during an exchange leaves a lock behind",
+        edits: &[(KEEP_BELOW, "(true, false) => result.back.push(lock.clone()),", "(true, false) => {}")],
+        runner: Unit,
+        fails: &["redis::protocol::keep::below::tests::who_leaves_during_the_exchange_is_given_back_after_it"],
+    },
+    Fault {
+        what: "the loss of a kept lock is none of those below it",
+        edits: &[(
+            KEEP_BELOW,
+            "it.lock.number == host.number).iter().for_each(Kept::lose);",
+            "it.lock.number == host.number).clear();",
+        )],
+        runner: Unit,
+        fails: &["redis::protocol::keep::below::tests::a_guest_lasts_as_long_as_its_host"],
+    },
+    Fault {
+        what: "an exchange does not say which token was given out last",
+        edits: &[(EXCHANGE_LUA, "  draw_up_to(it, last) -- before anybody is handed a lock\n", "")],
+        runner: Servers,
+        fails: &["keeping::below::tokens_rise_across_an_exchange_though_the_clock_was_set_back"],
+    },
+    Fault {
+        what: "an exchange lets nobody through",
+        edits: &[(EXCHANGE_LUA, "  hand_over(it.path, it.kind % 2 == 1, '')\nend\nlocal reply", "end\nlocal reply")],
+        runner: Servers,
+        fails: &["keeping::below::a_process_in_its_kept_node_holds_up_nobody_beside_it"],
+    },
+    Fault {
+        what: "nobody renews a kept lock for those below it",
+        edits: &[(RUN_BELOW, "host.iter().chain([lock]).for_each(", "[lock].into_iter().for_each(")],
+        runner: Servers,
+        fails: &["keeping::below::what_is_held_below_outlives_leases_and_the_store"],
+    },
+];
