@@ -6,7 +6,7 @@ use super::Store;
 use super::waiting::Outcome;
 use crate::error::Blocker;
 use crate::path::TreePath;
-use crate::request::{Kind, Owner, Request};
+use crate::request::{Owner, Request};
 
 pub(super) struct WaitSpan;
 
@@ -25,4 +25,4 @@ pub(super) fn reconnected(_: &str) {}
 pub(super) fn moved(_: &str, _: &str, _: &str) {}
 
 #[cfg(feature = "redis")]
-pub(super) fn recalled(_: &TreePath, _: Kind, _: &str, _: super::Recalled) {}
+pub(super) fn recalled(_: &TreePath, _: crate::request::Kind, _: &str, _: super::Recalled) {}

@@ -29,13 +29,11 @@ fn histories_without_a_violation_end_well() {
     assert!(last.starts_with("histories 40, acquisitions ") && last.ends_with(", violations 0"), "{last}");
 }
 
-/// Histories that broke a rule once.
+/// A history that broke a rule once: a renewal revived three of four members of a set.
 #[test]
 fn what_was_found_once_stays_mended() {
-    for (seed, what) in [("781283549446", "a renewal revived three of four members of a set")] {
-        let output = sim(&["--whole", seed]);
-        assert!(output.status.success(), "{what}: {}", said(&output));
-    }
+    let output = sim(&["--whole", "781283549446"]);
+    assert!(output.status.success(), "{}", said(&output));
 }
 
 /// A fault in a script is found, its history is made shorter, and a person can follow it.
