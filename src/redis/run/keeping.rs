@@ -163,8 +163,8 @@ impl Keeping {
     }
 }
 
-/// Takes a kept lock, if there is the one that is wanted, or one below it. `asks` is who asks, where deadlocks are
-/// looked for.
+/// Takes a kept lock, if there is the one that is wanted, or one below it. `asks` is who asks,
+/// where deadlocks are looked for.
 pub(in crate::redis) fn take(
     client: &Client,
     target: &Target,
