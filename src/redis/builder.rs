@@ -121,8 +121,8 @@ impl RedisStoreBuilder {
     ///
     /// A lock is kept as it was taken: it is there again for a request of the same node, mode,
     /// scope and owner, without a lease of its own. An exclusive one of a subtree is there for any
-    /// lock on its node or below as well. All clients of the tree have to be of a version that knows
-    /// this. See [kept locks](crate::docs::distributed#kept-locks) for when it pays.
+    /// lock on its node or below as well. All clients of the tree have to be of a version that
+    /// knows this. See [kept locks](crate::docs::distributed#kept-locks) for when it pays.
     pub fn keep(mut self, idle: Duration) -> Self {
         self.keep = idle;
         self

@@ -20,7 +20,8 @@ if it and it.kind > 0 then
   for _, part in ipairs(parts) do
     -- What lies under a tombstone was given back.
     if not call('HGET', NODES, part.token) then
-      grant(part.list, counts(NODES, part.list), part.token, part.kind, part.about, left, part.fence)
+      local held = counts(NODES, part.list)
+      grant(part.list, held, part.token, part.kind, part.about, left, part.fence)
     end
   end
   ungrant(list, counts(NODES, list), token, it.kind)

@@ -275,7 +275,7 @@ impl Keeping {
     }
 }
 
-/// Takes a kept lock, if there is the one that is wanted, or one above it. `asks` is who asks,
+/// Takes a kept lock, if there is the one that is wanted, or one below it. `asks` is who asks,
 /// where deadlocks are looked for.
 pub(in crate::redis) fn take(
     client: &Arc<Client>,

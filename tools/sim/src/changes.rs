@@ -68,8 +68,8 @@ pub(super) fn is_part(record: &Record, gone: &[Record]) -> bool {
     })
 }
 
-/// Whether a new lock was held below one that is gone since this script, with a token that was given
-/// out there (K8).
+/// Whether a new lock was held below one that is gone since this script, with a token that was
+/// given out there (K8).
 pub(super) fn is_below(record: &Record, gone: &[Record]) -> bool {
     gone.iter().any(|old| match (old.claim, record.claim) {
         (Some(host), Some(part)) => {

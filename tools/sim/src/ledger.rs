@@ -182,6 +182,7 @@ impl Ledger {
             }
         }
         let mut new = Vec::new();
+        let was_below = |record: &Record| strict.exchanges && changes::is_below(record, &gone);
         // A hand-over may write the new holder's record before it removes the old one's.
         for (token, record) in granted {
             if let Some(old) = self.held.get(&token[..]) {
@@ -194,7 +195,7 @@ impl Ledger {
                     self.greatest = self.greatest.max(record.number);
                 }
                 self.held.insert(token.to_vec(), record);
-            } else if changes::is_part(&record, &gone) || strict.exchanges && changes::is_below(&record, &gone) {
+            } else if changes::is_part(&record, &gone) || was_below(&record) && !waited.contains_key(&token[..]) {
                 self.take_part(token, record)?;
             } else {
                 let waited = waited.get(&token[..]);

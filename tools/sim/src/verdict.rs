@@ -3,7 +3,7 @@
 use super::claim::{Claim, Place};
 use super::emulation::Limits;
 use super::ledger::Strict;
-use super::plan::{Fault, MILLI};
+use super::plan::{Fault, MILLI, SECOND};
 use super::process::State;
 use super::turns::Ran;
 use super::world::World;
@@ -149,6 +149,17 @@ impl World<'_> {
             let (what, judged) = (Claim::new(held.place, held.kind), held.judged);
             self.violate(format!("{what} ended at {judged}, and its process was not told"));
         }
+    }
+
+    /// How long it may take after the last fault until everybody is served. What dead holders have
+    /// lasts for a lease, what dead waiters have for a claim window. A waiter looks again at each
+    /// heartbeat, and every call has its timeout. A late request may still hand out one lease more.
+    pub(super) fn bound(&self) -> u64 {
+        let (timing, longest) = (self.plan.timing, self.plan.longest());
+        if !self.plan.has_faults() && timing.heartbeat > 100 * SECOND {
+            return 10 * longest + 10 * SECOND + self.plan.keep;
+        }
+        4 * longest + 4 * timing.claim_window() + 6 * timing.timeout + 20 * SECOND + self.plan.keep
     }
 
     /// The time of the second phase is over: everybody has been served, and the tree is free.

@@ -357,17 +357,6 @@ impl<'a> World<'a> {
         self.schedule(self.now + bound, Event::Ends);
     }
 
-    /// How long it may take after the last fault until everybody is served. What dead holders have
-    /// lasts for a lease, what dead waiters have for a claim window. A waiter looks again at each
-    /// heartbeat, and every call has its timeout. A late request may still hand out one lease more.
-    fn bound(&self) -> u64 {
-        let (timing, longest) = (self.plan.timing, self.plan.longest());
-        if !self.plan.has_faults() && timing.heartbeat > 100 * SECOND {
-            return 10 * longest + 10 * SECOND + self.plan.keep;
-        }
-        4 * longest + 4 * timing.claim_window() + 6 * timing.timeout + 20 * SECOND + self.plan.keep
-    }
-
     /// Has a caller go on at this time, and not before.
     pub(super) fn wake(&mut self, process: usize, caller: usize, at: u64) {
         let it = &mut self.processes[process];

@@ -23,7 +23,8 @@ pub(in crate::redis) fn in_use<'a>(locks: impl Iterator<Item = &'a Lock>, timing
     locks.fold(call, |call, lock| call.bytes(lock.token.as_bytes()).number(lock.fencing_token()))
 }
 
-/// Makes a kept lock those that are held below it. The claim in their records is 0: they are in use.
+/// Makes a kept lock those that are held below it. The claim in their records is 0: they are in
+/// use.
 pub(in crate::redis::protocol) fn exchange<'a>(
     host: &Lock,
     guests: impl Iterator<Item = (&'a Lock, u8, Target)>,

@@ -59,9 +59,9 @@
 //! tree without this. So a circle of edges that stay is one that there would be anyway, and
 //! deadlock detection finds it, as every guest in it is a lock of its own by then.
 //!
-//! The case that needs this: one process keeps `a`, holds `a/x` below it, and waits for `b`. Another
-//! holds `b` and waits for `a/z`. Were `a` to go back when its guest has gone, both would wait for
-//! ever, and no two locks of theirs are in conflict.
+//! The case that needs this: one process keeps `a`, holds `a/x` below it, and waits for `b`.
+//! Another holds `b` and waits for `a/z`. Were `a` to go back when its guest has gone, both would
+//! wait for ever, and no two locks of theirs are in conflict.
 //!
 //! Who wants more of its guest (K12) waits for the exchange, and so for no lock either.
 //!

@@ -34,8 +34,8 @@ impl Lock {
         self.is_guest && self.state.lock().host.is_some()
     }
 
-    /// Until when it is held, as far as is known; its own deadline may be an earlier one of the lock
-    /// above (K9).
+    /// Until when it is held, as far as is known; its own deadline may be an earlier one of the
+    /// lock above (K9).
     pub(in crate::redis) fn latest_deadline(&self) -> u64 {
         if !self.is_guest {
             return self.deadline();
