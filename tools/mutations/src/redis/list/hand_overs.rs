@@ -1,7 +1,7 @@
 //! Somebody waits too long, or loses the place in the queue.
 
 use super::{
-    ACQUIRE_FAST, ACQUIRE_LUA, ACQUISITION, AGENDA, CALLER, DRIVER, Fault, LISTENER, REFRESH_LUA, RELEASE_FAST,
+    ACQUIRE_FAST, ACQUIRE_LUA, ACQUISITION, AGENDA, CALLER, Fault, LISTENER, REFRESH_LUA, RELEASE_FAST, SENDING,
     TURNS_LUA,
 };
 use crate::redis::runner::Runner::{Servers, Unit};
@@ -213,11 +213,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "what failed to be given back goes to the back of the queue",
-        edits: &[(
-            DRIVER,
-            "Job::Release(client.clone(), release, deadline), true)",
-            "Job::Release(client.clone(), release, deadline), false)",
-        )],
+        edits: &[(SENDING, "push(client, job, true)", "push(client, job, false)")],
         runner: Servers,
         fails: &["times::late_requests::what_failed_to_be_given_back_is_given_back_first"],
     },
@@ -233,7 +229,11 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "the driver ignores what a task's release has left to do",
-        edits: &[(DRIVER, "    if let Ok(released) = answer {\n        client.left_over(released.more);\n    }\n", "")],
+        edits: &[(
+            SENDING,
+            "    if let Ok(released) = answer {\n        client.left_over(released.more);\n    }\n",
+            "",
+        )],
         runner: Servers,
         fails: &["times::rare_heartbeats::three_hundred_readers_get_in_at_once"],
     },
