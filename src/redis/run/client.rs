@@ -162,7 +162,7 @@ impl Client {
     pub(super) fn agenda<R>(&self, change: impl FnOnce(&mut Agenda<Arc<Inbox>>) -> R) -> R {
         let mut kept = self.agenda.lock();
         let result = change(&mut kept.agenda);
-        let next = kept.agenda.next();
+        let next = kept.agenda.next().max(1); // 0 is that of a store that is gone
         if next < kept.at {
             self.look_at(&mut kept, next);
         }
@@ -353,3 +353,6 @@ impl fmt::Debug for Client {
         f.debug_struct("Client").field("name", &self.name).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
