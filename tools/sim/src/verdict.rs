@@ -175,12 +175,13 @@ impl World<'_> {
         if let Err(what) = recounted {
             return self.violate(what);
         }
-        // What has ended may still be there. A call that tidies takes it away.
-        let time = self.servers[master].time(self.now + 2 * self.plan.longest());
+        // What has ended may still be there. A call that tidies takes it away. If the clock was set
+        // back since the last call, the first one goes on from there, and a later one ends it.
         let timing = self.plan.timing;
         let call = crate::redis::protocol::calls::More::Tidy.call(&timing).expect("to tidy is a call");
-        for _ in 0..100 {
+        for round in 1..=100 {
             let it = &mut self.servers[master];
+            let time = it.time(self.now + 2 * round * self.plan.longest());
             if it.ledger.is_empty() && it.data.sorted(&self.keys.all()[1]).next().is_none() {
                 return;
             }
