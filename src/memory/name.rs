@@ -137,8 +137,8 @@ impl Registered {
     /// The handle's slot, if it has one.
     #[inline]
     pub(super) fn slot(&self) -> Option<usize> {
-        // Acquire: synchronizes with the release in `note`. So who sees the name of a lock under the
-        // slow lock sees what is registered, too, whichever thread registered it.
+        // Acquire: synchronizes with the release in `note`. So who sees the name of a lock under
+        // the slow lock sees what is registered, too, whichever thread registered it.
         self.0.load(Ordering::Acquire).checked_sub(FIRST)
     }
 
