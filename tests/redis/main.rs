@@ -35,4 +35,3 @@ conformance!(changing changing_suite, server::new_tree);
 conformance!(keeping_suite, keeping::new_tree);
 conformance!(many_suite, many::new_tree);
 conformance!(changing many_changing_suite, many::new_tree);
-conformance!(many_keeping_suite, many::new_tree_that_keeps);

@@ -21,7 +21,8 @@
 //!   that does not know it, with the answer of one that did still under way. Hence the raise counts
 //!   only if no renewal was answered since it was asked for; else it is asked for again, and by a
 //!   server that knows the lock it is granted again. And the answer to a renewal that was sent
-//!   before the raise was believed makes no deadline later.
+//!   before the raise was believed makes no deadline later. Until then the lock is in doubt: if it
+//!   is released its release says nothing of kind and path, which are not what is believed.
 //!
 //! An upgrade waits on the server, and keeps its lock, which renews itself as before. It has no
 //! heartbeat: the waiter asks again as often as it would beat. If it has left without the server
@@ -152,10 +153,12 @@ impl Widen {
         let failure = match answer {
             Err(failure) => failure,
             Ok(Changed::Granted { more, .. }) if self.lock.deadline() > self.asked_with => {
+                self.lock.doubt(); // the server has it where it is not believed to be
                 self.asked_with = self.lock.deadline();
                 return (None, more);
             }
             Ok(Changed::Raised { fencing_token, more }) => {
+                self.lock.doubt();
                 self.lock.learn(fencing_token);
                 self.asked_with = self.lock.deadline();
                 return (None, more);
@@ -269,6 +272,8 @@ impl Upgrade {
             && self.lock.deadline() <= self.waits_with;
         if is_it {
             self.lock.became_exclusive(fencing_token);
+        } else {
+            self.lock.doubt_upgrade(); // the server may have it as exclusive
         }
         is_it
     }
@@ -282,8 +287,12 @@ impl Upgrade {
         timing: &Timing,
     ) -> (Next, More) {
         match answer {
-            Ok(Changed::Granted { more, .. }) if self.lock.deadline() > self.asked_with => (Next::Ask, more),
+            Ok(Changed::Granted { more, .. }) if self.lock.deadline() > self.asked_with => {
+                self.lock.doubt_upgrade();
+                (Next::Ask, more)
+            }
             Ok(Changed::Raised { fencing_token, more }) => {
+                self.lock.doubt_upgrade();
                 self.lock.learn(fencing_token);
                 (Next::Ask, more)
             }

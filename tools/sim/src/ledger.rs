@@ -196,6 +196,11 @@ impl Ledger {
                 }
                 self.held.insert(token.to_vec(), record);
             } else if changes::is_part(&record, &gone) || was_below(&record) && !waited.contains_key(&token[..]) {
+                // A token that was given out below a host that this server has not granted, but was
+                // told of (I10), leads no number on (K5).
+                if was_below(&record) && gone.iter().all(|host| host.number <= self.greatest) {
+                    self.greatest = self.greatest.max(record.number);
+                }
                 self.take_part(token, record)?;
             } else {
                 let waited = waited.get(&token[..]);
@@ -265,7 +270,6 @@ impl Ledger {
         if let Some((other, _)) = self.held.iter().find(|(_, it)| it.conflicts(claim)) {
             return Err(format!("{} becomes {claim}, and {} is in the way (I3)", text(token), text(other)));
         }
-        self.greatest = self.greatest.max(record.number);
         self.held.insert(token.to_vec(), record);
         Ok(())
     }

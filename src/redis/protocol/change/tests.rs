@@ -153,6 +153,7 @@ fn a_raise_is_asked_for_again_if_a_renewal_was_answered_since() {
     let (next, _) = it.answered(granted(), 200 * MS, 310 * MS, &TIMING);
     assert!(matches!(next, Next::Ask), "{next:?}");
     assert_eq!(lock.fencing_token(), 100);
+    assert!(lock.is_unsure(), "its release does not say that it is shared");
     let _ = it.call(&TIMING, 320 * MS);
     let (next, _) = it.answered(granted(), 320 * MS, 330 * MS, &TIMING);
     assert!(matches!(next, Next::Over(Got::It(()))), "{next:?}");
@@ -164,6 +165,7 @@ fn a_raise_is_asked_for_again_if_a_renewal_was_answered_since() {
     let _ = it.answered(Ok(Changed::Queued(by())), 200 * MS, 210 * MS, &TIMING);
     renew(&lock);
     assert!(!it.told(200, 310 * MS));
+    assert!(lock.is_unsure());
     let _ = it.call(&TIMING, 320 * MS);
     let _ = it.answered(Ok(Changed::Queued(by())), 320 * MS, 330 * MS, &TIMING);
     assert!(it.told(200, 340 * MS));
@@ -172,6 +174,7 @@ fn a_raise_is_asked_for_again_if_a_renewal_was_answered_since() {
     let mut widen = Widen::new(&lock, &Target::new("a".parse().unwrap()), Kind::default(), "c1", &TIMING);
     renew(&lock);
     assert!(widen.answered(granted(), false).0.is_none());
+    assert!(lock.is_unsure(), "its release does not say where it is");
     assert!(matches!(widen.answered(granted(), false).0, Some(Got::It(_))));
 }
 
