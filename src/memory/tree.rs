@@ -103,7 +103,7 @@ pub(super) struct Tree {
 
 impl Tree {
     /// A tree that does not look for deadlocks.
-    #[cfg(test)]
+    #[cfg(all(test, not(mutextree_shuttle)))]
     pub(super) fn new(patience: Duration) -> Self {
         Self::with(patience, None)
     }
