@@ -26,8 +26,8 @@ fn returns(seen: &mut Seen) -> Vec<f64> {
     seen.times("mutextree_kept_return_seconds", &[])
 }
 
-/// The first recall with this outcome, once it is counted and told. It may come twice: a waiter says
-/// again what it wants once its client hears messages.
+/// The first recall with this outcome, once it is counted and told. It may come twice: a waiter
+/// says again what it wants once its client hears messages.
 fn recall(seen: &mut Seen, outcome: &str) -> Shown {
     let told = |seen: &Seen| seen.events("mutextree::recall").into_iter().find(|it| it.fields["outcome"] == outcome);
     seen.until("a recall is counted and told", |seen| recalls(seen, outcome) >= 1 && told(seen).is_some());

@@ -194,7 +194,21 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "a raise is believed though a renewal was answered since it was asked for",
-        edits: &[(CHANGE, "if self.lock.deadline() > self.asked_with => (Next", "if false => (Next")],
+        edits: &[(
+            CHANGE,
+            "if self.lock.deadline() > self.asked_with => {\n                self.lock.doubt_upgrade();",
+            "if false => {\n                self.lock.doubt_upgrade();",
+        )],
+        runner: Unit,
+        fails: &["redis::protocol::change::tests::a_raise_is_asked_for_again_if_a_renewal_was_answered_since"],
+    },
+    Fault {
+        what: "a lock that was widened, which is not believed yet, is released where it was",
+        edits: &[(
+            CHANGE,
+            "                self.lock.doubt(); // the server has it where it is not believed to be\n",
+            "",
+        )],
         runner: Unit,
         fails: &["redis::protocol::change::tests::a_raise_is_asked_for_again_if_a_renewal_was_answered_since"],
     },
