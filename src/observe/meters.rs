@@ -165,7 +165,6 @@ mod server {
     pub(crate) struct RoundTrip(Instant);
 
     impl RoundTrip {
-        #[allow(clippy::new_without_default)]
         pub(crate) fn begin() -> Self {
             Self(now())
         }
@@ -214,7 +213,6 @@ mod server {
 
     impl Recall {
         /// The message has come.
-        #[allow(clippy::new_without_default)]
         pub(crate) fn begin() -> Self {
             Self(now())
         }

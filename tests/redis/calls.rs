@@ -34,6 +34,7 @@ impl Limits {
             "acquire_set" => ("", source!("acquire_set")),
             "release_set" => ("", source!("release_set")),
             "narrow" => ("", source!("narrow")),
+            "exchange" => ("", source!("exchange")),
             "widen" => ("", source!("widen")),
             "upgrade" => ("", source!("upgrade")),
             "refresh" => ("", concat!(source!("reclaim"), source!("refresh"))),
@@ -315,7 +316,7 @@ pub(crate) fn more(name: &str, reply: &[Value]) -> More {
     let at = match (name, int_or_nothing(reply.first())) {
         ("refresh" | "handover" | "tidy", _) => 0,
         ("release" | "downgrade" | "inspect" | "break", _) => 1,
-        ("release_set" | "narrow", _) => 1,
+        ("release_set" | "narrow" | "exchange", _) => 1,
         ("widen" | "upgrade", Some(1)) => 2,
         ("widen" | "upgrade", Some(4)) => 1,
         ("widen" | "upgrade", _) => 4,

@@ -21,10 +21,14 @@ pub(crate) fn assert_empty(server: &Server) {
     assert!(left.held.is_empty() && left.waits.is_empty(), "{left:?}");
 }
 
-pub(crate) fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, so: impl FnMut() -> bool) {
+    wait_within(SOON, what, so);
+}
+
+pub(crate) fn wait_within(limit: Duration, what: &str, mut so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !so() {
-        assert!(began.elapsed() < SOON, "{what}");
+        assert!(began.elapsed() < limit, "{what}");
         thread::sleep(Duration::from_millis(5));
     }
 }

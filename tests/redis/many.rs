@@ -11,6 +11,7 @@ use mutextree::{LockError, LockStore, RedisClient, RedisStore, RedisStoreError, 
 mod thousand;
 
 use crate::checker::check;
+use crate::failures::wait_within;
 use crate::refusals::COMMANDS;
 use crate::server::{Server, shared};
 use thousand::{NAME, TREES, Thousand, tree};
@@ -18,12 +19,8 @@ use thousand::{NAME, TREES, Thousand, tree};
 const SOON: Duration = Duration::from_secs(10);
 const MINUTE: Duration = Duration::from_secs(60);
 
-fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !so() {
-        assert!(began.elapsed() < SOON, "{what}");
-        thread::sleep(Duration::from_millis(5));
-    }
+fn wait_until(what: &str, so: impl FnMut() -> bool) {
+    wait_within(SOON, what, so);
 }
 
 fn new_tree_with(options: impl FnOnce(RedisTreeBuilder) -> RedisTreeBuilder) -> RedisStore {

@@ -16,7 +16,7 @@ local text = call('HGET', NODES, token)
 local it = text and parse(text)
 if it and it.kind > 0 then
   draw_up_to(it, last) -- before anybody is handed a lock
-  local list, left = chain(it.path), time_left(token)
+  local left = time_left(token)
   for _, part in ipairs(parts) do
     -- What lies under a tombstone was given back.
     if not call('HGET', NODES, part.token) then
@@ -24,12 +24,7 @@ if it and it.kind > 0 then
       grant(part.list, held, part.token, part.kind, part.about, left, part.fence)
     end
   end
-  ungrant(list, counts(NODES, list), token, it.kind)
-  if tombstone > 0 or grace > 0 then
-    call('HSET', NODES, token, '0,0,0,0,0,,0,')
-    set_end(token, math.max(now + tombstone, grace)) -- as in release.lua
-  end
-  hand_over(it.path, it.kind % 2 == 1, '')
+  give_up(token, tombstone)
 end
 local reply = { it and it.kind > 0 and 1 or 0, false, 0 }
 for _, part in ipairs(parts) do

@@ -25,14 +25,9 @@ end
 if is_undone(token, it, number) then
   return { 0, rest() }
 end
-local list, ends = chain(it.path), tonumber(call('ZSCORE', DEADLINES, token))
+local left = time_left(token)
 for _, node in ipairs(kept) do
-  grant(node.list, counts(NODES, node.list), node.token, it.kind, node.about, ends - now, it.number)
+  grant(node.list, counts(NODES, node.list), node.token, it.kind, node.about, left, it.number)
 end
-ungrant(list, counts(NODES, list), token, it.kind)
-if tombstone > 0 or grace > 0 then
-  call('HSET', NODES, token, '0,0,0,0,0,,0,')
-  set_end(token, math.max(now + tombstone, grace)) -- as in release.lua
-end
-hand_over(it.path, it.kind % 2 == 1, '')
+give_up(token, tombstone)
 return { 1, rest() }

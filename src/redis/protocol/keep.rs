@@ -346,5 +346,4 @@ mod below;
 #[cfg(test)]
 mod tests;
 
-pub(in crate::redis) use below::Below;
 use below::{Exchanged, Guest};

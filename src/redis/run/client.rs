@@ -8,6 +8,7 @@ use super::engine::Settings;
 use super::hub::Sites;
 use super::inbox::Inbox;
 use super::keeping::Keeping;
+use super::schedule::Entry;
 use super::workers::Workers;
 use crate::backend::LostLock;
 use crate::backend::loss::Losses;
@@ -23,7 +24,7 @@ use crate::redis::protocol::calls::{self, Greeted, More, Reply};
 use crate::redis::protocol::keys::{Keys, Target};
 use crate::redis::protocol::lock::Lock;
 use crate::redis::protocol::script::{Call, Script};
-use crate::redis::protocol::timing::{NEVER, Timing, micros};
+use crate::redis::protocol::timing::{Timing, micros};
 use crate::redis::value::Value;
 use crate::redis::wire::{self, Site, Wire};
 use crate::request::Request;
@@ -66,8 +67,7 @@ pub(in crate::redis) struct Client {
 
 struct Kept {
     agenda: Agenda<Arc<Inbox>>,
-    /// When the keeper looks at it next, as its schedule says; 0 once the store is gone.
-    at: u64,
+    entry: Entry,
 }
 
 #[derive(Default)]
@@ -86,6 +86,7 @@ impl Client {
         getrandom::fill(&mut random)
             .map_err(|error| RedisStoreError::Config(format!("no random number could be had: {error}")))?;
         let keys = Keys::new(&settings.tree);
+        let number = sites.schedule.number();
         let by_hash: Vec<_> = hashes().iter().map(|hash| head(&[b"EVALSHA", hash.as_bytes()], &keys)).collect();
         Ok(Self {
             wire,
@@ -98,8 +99,8 @@ impl Client {
             keys,
             last_number: AtomicU64::new(0),
             greeted: AtomicBool::new(false),
-            agenda: Mutex::new(Kept { agenda: Agenda::new(timing), at: NEVER }),
-            number: sites.schedule.number(),
+            agenda: Mutex::new(Kept { agenda: Agenda::new(timing), entry: Entry::new(number) }),
+            number,
             home: Mutex::default(),
             owed: AtomicU64::new(0),
             losses: Losses::new(),
@@ -162,35 +163,23 @@ impl Client {
     pub(super) fn agenda<R>(&self, change: impl FnOnce(&mut Agenda<Arc<Inbox>>) -> R) -> R {
         let mut kept = self.agenda.lock();
         let result = change(&mut kept.agenda);
-        let next = kept.agenda.next().max(1); // 0 is that of a store that is gone
-        if next < kept.at {
-            self.look_at(&mut kept, next);
-        }
+        let next = kept.agenda.next();
+        kept.entry.bring_forward(&self.sites.schedule, next);
         result
-    }
-
-    fn look_at(&self, kept: &mut Kept, next: u64) {
-        self.sites.schedule.set(self.number, kept.at, next);
-        kept.at = next;
     }
 
     /// Takes what is due.
     pub(super) fn take_work(&self, room: Room) -> Work<Arc<Inbox>> {
         let mut kept = self.agenda.lock();
         let work = kept.agenda.take(clock(), room);
-        if kept.at > 0 {
-            let next = kept.agenda.next().max(1);
-            self.look_at(&mut kept, next);
-        }
+        let next = kept.agenda.next();
+        kept.entry.set(&self.sites.schedule, next);
         work
     }
 
     /// Nobody can be had who does what is due: it is looked at again after a while.
     pub(super) fn rest(&self) {
-        let mut kept = self.agenda.lock();
-        if kept.at > 0 {
-            self.look_at(&mut kept, clock() + REST);
-        }
+        self.agenda.lock().entry.set(&self.sites.schedule, clock() + REST);
     }
 
     /// From now on what is due is done, by those who work where the tree is.
@@ -229,10 +218,7 @@ impl Client {
     /// The store is gone: nothing more is done for it.
     pub(super) fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
-        let mut kept = self.agenda.lock();
-        self.sites.schedule.leave(self.number, kept.at);
-        kept.at = 0;
-        drop(kept);
+        self.agenda.lock().entry.leave(&self.sites.schedule);
         self.keeping.iter().for_each(|keeping| keeping.stop(&self.sites.schedule));
         let workers = self.home.lock().workers.take();
         if let Some(workers) = workers {

@@ -12,7 +12,7 @@
 //! all of it, both under the mutex.
 
 use super::client::Client;
-use super::schedule::Schedule;
+use super::schedule::{Entry, Schedule};
 use crate::deadlock::Asks;
 use crate::error::LockError;
 use crate::observe::meters::{self, Recall};
@@ -23,7 +23,7 @@ use crate::redis::kept::KeptLocks;
 use crate::redis::primitives::{Arc, AtomicU64, Condvar, Mutex, MutexGuard, Ordering};
 use crate::redis::protocol::calls::{self, Answered};
 use crate::redis::protocol::exchange::Exchange;
-use crate::redis::protocol::keep::{Below, Found, Keep};
+use crate::redis::protocol::keep::{Found, Keep};
 use crate::redis::protocol::keys::Target;
 use crate::redis::protocol::lock::Lock;
 use crate::redis::protocol::release::Release;
@@ -64,8 +64,7 @@ struct State {
     exchanges: Vec<(u64, Exchange)>,
     /// Whether a lane has been called that has not looked yet.
     called: bool,
-    /// When the keeper looks at it next, as its schedule says; 0 once the store is gone.
-    at: u64,
+    entry: Entry,
 }
 
 impl State {
@@ -108,16 +107,14 @@ impl Keeping {
             recalls: Vec::new(),
             exchanges: Vec::new(),
             called: false,
-            at: NEVER,
+            entry: Entry::new(number),
         });
         Self { state, exchanged: Condvar::new(), number, counts: Counts::default() }
     }
 
     /// The store is gone.
     pub(super) fn stop(&self, schedule: &Schedule) {
-        let mut state = self.state.lock();
-        schedule.leave(self.number, state.at);
-        state.at = 0;
+        self.state.lock().entry.leave(schedule);
     }
 
     /// There may be something to do.
@@ -148,29 +145,20 @@ impl Keeping {
     /// Something may be due earlier than the keeper knows.
     fn look_soon(&self, client: &Client, state: &mut State) {
         let next = state.next(clock());
-        if next < state.at {
-            self.look_at(client, state, next);
-        }
-    }
-
-    fn look_at(&self, client: &Client, state: &mut State, when: u64) {
-        if state.at > 0 {
-            client.sites.schedule.set(self.number, state.at, when);
-            state.at = when;
-        }
+        state.entry.bring_forward(&client.sites.schedule, next);
     }
 
     /// The keeper looks for what nobody has used for long.
     pub(super) fn look(&self, client: &Arc<Client>) {
         let mut state = self.state.lock();
         let now = clock();
-        if state.at > now {
+        if !state.entry.is_due(now) {
             return;
         }
         let idle = if state.keep.next().is_some_and(|next| next <= now) { state.keep.idle(now) } else { Vec::new() };
         state.back.extend(idle);
         let next = state.next(now);
-        self.look_at(client, &mut state, next);
+        state.entry.set(&client.sites.schedule, next);
         self.call(client, state);
     }
 
@@ -266,13 +254,19 @@ pub(in crate::redis) fn take(
     }
     loop {
         let mut state = keeping.state.lock();
-        match state.keep.take(target, request.kind, request.owner.as_ref(), &client.timing, clock()) {
+        let found = match state.keep.take(target, request.kind, request.owner.as_ref(), &client.timing, clock()) {
+            Found::Nothing => below::take(client, &mut state, target, request),
+            found => found,
+        };
+        match found {
             Found::It(lock) => {
                 drop(state);
                 if let Some(agents) = &client.agents {
                     agents.asks(&lock, [request], &asks());
                 }
-                client.agenda(|agenda| agenda.held(&lock));
+                if !lock.is_guest() {
+                    client.agenda(|agenda| agenda.held(&lock));
+                }
                 count(&keeping.counts.hits, 1);
                 meters::kept(true);
                 return Some(lock);
@@ -286,27 +280,7 @@ pub(in crate::redis) fn take(
                 keeping.call(client, state);
                 break;
             }
-            Found::Nothing => match below::take(client, &mut state, target, request) {
-                Below::It { lock, .. } => {
-                    drop(state);
-                    if let Some(agents) = &client.agents {
-                        agents.asks(&lock, [request], &asks());
-                    }
-                    count(&keeping.counts.hits, 1);
-                    meters::kept(true);
-                    return Some(lock);
-                }
-                Below::Soon => {
-                    drop(state);
-                    std::hint::spin_loop();
-                }
-                Below::Spent(lock) => {
-                    state.back.push(lock);
-                    keeping.call(client, state);
-                    break;
-                }
-                Below::Nothing => break,
-            },
+            Found::Nothing => break,
         }
     }
     count(&keeping.counts.misses, 1);

@@ -1,10 +1,11 @@
 //! [`Schedule`]: which trees of a client are to be looked at when. The [keeper](super::keeper)
 //! sleeps until the first of them.
 //!
-//! An entry of a tree is made and changed under the lock of its agenda alone, so it says what the
-//! agenda says. **No tree is overslept**: whoever has something become due earlier makes the entry
-//! earlier, and wakes the keeper if it sleeps for longer than that. That, the keeper's look at the
-//! first entry, and its falling asleep are each one step under one lock.
+//! An [`Entry`] of a tree is changed under the lock of its agenda alone, so it says what the agenda
+//! says. What the tree keeps has a second one, under a lock of its own. **No tree is overslept**:
+//! whoever has something become due earlier makes the entry earlier, and wakes the keeper if it
+//! sleeps for longer than that. That, the keeper's look at the first entry, and its falling asleep
+//! are each one step under one lock.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -13,6 +14,46 @@ use super::client::Client;
 use crate::redis::clock::{clock, until};
 use crate::redis::primitives::{Arc, Condvar, Mutex, Weak};
 use crate::redis::protocol::timing::NEVER;
+
+/// When a tree is to be looked at, for something of it that has a lock of its own.
+pub(super) struct Entry {
+    number: u64,
+    /// `None` once the tree is gone: then it is not looked at any more.
+    at: Option<u64>,
+}
+
+impl Entry {
+    /// Nothing is due.
+    pub(super) fn new(number: u64) -> Self {
+        Self { number, at: Some(NEVER) }
+    }
+
+    /// Whether it is to be looked at by now.
+    pub(super) fn is_due(&self, now: u64) -> bool {
+        self.at.is_some_and(|at| at <= now)
+    }
+
+    /// It is to be looked at then.
+    pub(super) fn set(&mut self, schedule: &Schedule, at: u64) {
+        if let Some(before) = &mut self.at {
+            schedule.set(self.number, std::mem::replace(before, at), at);
+        }
+    }
+
+    /// The same, if that is earlier.
+    pub(super) fn bring_forward(&mut self, schedule: &Schedule, at: u64) {
+        if self.at.is_some_and(|before| at < before) {
+            self.set(schedule, at);
+        }
+    }
+
+    /// The tree is gone.
+    pub(super) fn leave(&mut self, schedule: &Schedule) {
+        if let Some(at) = self.at.take() {
+            schedule.leave(self.number, at);
+        }
+    }
+}
 
 #[derive(Default)]
 pub(super) struct Schedule {
@@ -46,8 +87,8 @@ impl Schedule {
         self.changed.notify_one();
     }
 
-    /// Under the lock of the tree's agenda: it was to be looked at then, and now is to be at `to`.
-    pub(super) fn set(&self, number: u64, from: u64, to: u64) {
+    /// It was to be looked at then, and now is to be at `to`.
+    fn set(&self, number: u64, from: u64, to: u64) {
         let mut state = self.state.lock();
         state.due.remove(&(from, number));
         if to != NEVER {
@@ -59,8 +100,8 @@ impl Schedule {
         }
     }
 
-    /// The same: it is gone.
-    pub(super) fn leave(&self, number: u64, from: u64) {
+    /// It is gone.
+    fn leave(&self, number: u64, from: u64) {
         let mut state = self.state.lock();
         state.due.remove(&(from, number));
         state.trees.remove(&number);

@@ -88,6 +88,26 @@ fn a_narrow_sent_again_does_nothing_and_a_late_one_revives_nothing() {
     assert_eq!(held(&mut tree), ["three.1", "three.2"]);
 }
 
+/// A kept lock becomes what is held below it.
+#[test]
+fn an_exchange_serves_who_waits_beside_what_is_held_and_sent_again_does_nothing() {
+    let mut tree = tree();
+    granted(&mut tree, &ask("one.1", 1, "\x01a"));
+    queued(&mut tree, &waits("three.1", 1, "\x01a\x01z"));
+    queued(&mut tree, &waits("three.2", 3, "\x01a\x01x\x01y"));
+    let (end, last) = (tree.end("one.1"), fence(&mut tree, "one.1") + 1);
+    let (number, about) = (last.to_string(), about("\x01a\x01x"));
+    let arguments = ["one.1", &number, "0", "two.1", "1", &number, &about].map(str::as_bytes);
+    for was_there in [1, 0] {
+        let reply = tree.call("exchange", &arguments);
+        tree.finish(more("exchange", &reply));
+        assert_eq!((int(&reply[0]), int(&reply[3])), (was_there, 1));
+        assert_eq!(held(&mut tree), ["three.1", "two.1"]);
+        assert_eq!((tree.end("two.1"), fence(&mut tree, "two.1")), (end, last));
+        assert!(fence(&mut tree, "three.1") > last);
+    }
+}
+
 #[test]
 fn a_widen_sent_again_is_the_same_and_takes_away_the_dead() {
     let mut tree = tree();

@@ -10,9 +10,9 @@ use crate::redis::error::Failure;
 use crate::redis::primitives::Arc;
 use crate::redis::protocol::calls::{Released, Reply};
 use crate::redis::protocol::exchange::{Exchange, Outcome};
-use crate::redis::protocol::keep::Below;
+use crate::redis::protocol::keep::Found;
 use crate::redis::protocol::lock::Lock;
-use crate::request::{Kind, Request};
+use crate::request::Kind;
 
 /// The stream of what callers take in their process' own branch.
 const BRANCH: u64 = 11;
@@ -41,48 +41,28 @@ impl World<'_> {
         Some((chance.pick(&below), kind))
     }
 
-    /// A caller has a lock below one that is kept, if that covers what it wants.
-    pub(super) fn take_below(
-        &mut self,
-        process: usize,
-        caller: usize,
-        (place, kind): (Place, Kind),
-        request: &Request,
-    ) -> bool {
+    /// A lock below one that is kept, if that covers what is wanted.
+    pub(super) fn take_below(&mut self, process: usize, place: Place, kind: Kind) -> Found {
         let (now, timing) = (self.clock(process), self.plan.timing);
         let it = &mut self.processes[process];
-        if request.lease.is_some() || !it.callers[caller].also.is_empty() {
-            return false;
-        }
-        let Some(keep) = &mut it.keep else { return false };
+        let Some(keep) = &mut it.keep else { return Found::Nothing };
         let target = &self.targets[&place];
         let (numbers, name) = (&mut it.numbers, &it.name);
-        let found = keep.take_below(target, kind, &timing, now, || {
+        let (found, host) = keep.take_below(target, kind, &timing, now, || {
             *numbers += 1;
             Lock::new(*numbers, name, target.path.clone(), None, timing.lease)
         });
-        match found {
-            Below::It { lock, host } => {
-                self.cover.see("a lock is taken below a kept one");
-                if let Some(host) = host {
-                    self.agenda(process).held(&host);
-                }
-                self.agenda(process).held(&lock);
-                let sent = self.rests_on(process, &lock);
-                self.check_host(process, &lock);
-                self.granted(process, caller, lock, (place, kind), sent);
-                true
-            }
-            Below::Spent(lock) => {
-                self.give_back_kept(process, vec![lock]);
-                false
-            }
-            Below::Soon | Below::Nothing => false,
+        if let Found::It(lock) = &found {
+            self.cover.see("a lock is taken below a kept one");
+            let agenda = self.agenda(process);
+            host.iter().chain([lock]).for_each(|lock| agenda.held(lock));
+            self.check_host(process, lock);
         }
+        found
     }
 
     /// When the request was sent that a deadline rests on.
-    fn rests_on(&self, process: usize, lock: &Lock) -> u64 {
+    pub(super) fn rests_on(&self, process: usize, lock: &Lock) -> u64 {
         let then = lock.latest_deadline().saturating_sub(lock.lease);
         self.when(process, then).min(self.now)
     }

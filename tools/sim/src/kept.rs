@@ -23,7 +23,7 @@ impl World<'_> {
         }
     }
 
-    /// A caller has what is kept, if there is the very lock that it wants.
+    /// A caller has what is kept, if there is the very lock that it wants, or one above it.
     pub(super) fn take_kept(
         &mut self,
         process: usize,
@@ -37,13 +37,17 @@ impl World<'_> {
             return false;
         }
         let Some(keep) = &mut it.keep else { return false };
-        match keep.take(&self.targets[&place], kind, None, &timing, now) {
+        let found = match keep.take(&self.targets[&place], kind, None, &timing, now) {
+            Found::Nothing => self.take_below(process, place, kind),
+            found => found,
+        };
+        match found {
             Found::It(lock) => {
-                self.cover.see("a kept lock is lent");
-                self.agenda(process).held(&lock);
-                // The request that its deadline rests on.
-                let then = lock.deadline().saturating_sub(lock.lease);
-                let sent = self.when(process, then).min(self.now);
+                if !lock.is_guest() {
+                    self.cover.see("a kept lock is lent");
+                    self.agenda(process).held(&lock);
+                }
+                let sent = self.rests_on(process, &lock);
                 self.granted(process, caller, lock, (place, kind), sent);
                 true
             }
@@ -52,8 +56,7 @@ impl World<'_> {
                 self.give_back_kept(process, vec![lock]);
                 false
             }
-            Found::Soon => false,
-            Found::Nothing => self.take_below(process, caller, (place, kind), request),
+            Found::Soon | Found::Nothing => false,
         }
     }
 

@@ -71,7 +71,7 @@
 //! node below asks the server, and queues behind who was there. A process whose own threads meet
 //! below a host pays an exchange, and goes on as without this.
 
-use super::{Keep, Kept, Lend, lasts, most};
+use super::{Found, Keep, Kept, Lend, lasts, most};
 use crate::path::TreePath;
 use crate::redis::primitives::Arc;
 use crate::redis::protocol::exchange::Exchange;
@@ -98,21 +98,6 @@ pub(super) struct Exchanged {
     guests: Vec<Guest>,
     /// The numbers of those whose users have let go since.
     gone: Vec<u64>,
-}
-
-/// What somebody finds who wants what a kept lock may cover.
-#[derive(Debug)]
-pub(in crate::redis) enum Below {
-    It {
-        lock: Arc<Lock>,
-        /// The lock above, if this is its first guest: it renews itself from now on.
-        host: Option<Arc<Lock>>,
-    },
-    /// In a microsecond.
-    Soon,
-    /// The lock above can be used no more: it is to be given back.
-    Spent(Arc<Lock>),
-    Nothing,
 }
 
 /// What becomes of a guest whose user lets go.
@@ -154,7 +139,8 @@ fn ends(text: &[u8]) -> impl Iterator<Item = usize> {
 
 impl Keep {
     /// A lock below a kept one, if there is one that covers it and nobody there is in conflict.
-    /// `new` makes the lock.
+    /// `new` makes the lock. And the lock above, if this is its first guest: it renews itself from
+    /// now on.
     pub(in crate::redis) fn take_below(
         &mut self,
         target: &Target,
@@ -162,9 +148,9 @@ impl Keep {
         timing: &Timing,
         now: u64,
         new: impl FnOnce() -> Lock,
-    ) -> Below {
+    ) -> (Found, Option<Arc<Lock>>) {
         if self.kept.is_empty() {
-            return Below::Nothing;
+            return (Found::Nothing, None);
         }
         let text = target.text();
         // Of those there is one at the most, as they are in conflict with each other.
@@ -174,29 +160,30 @@ impl Keep {
             let it = &mut all[at];
             let is_host = !it.guests.is_empty();
             if it.guests.len() >= MOST_GUESTS || it.is_in_conflict(target, kind) {
-                return Below::Nothing;
+                return (Found::Nothing, None);
             }
             let lend = if lasts(&it.lock, now) { it.lock.draw(most(&it.lock, timing), now) } else { Lend::Never };
-            return match lend {
+            let found = match lend {
                 Lend::Yes => {
                     let lock = Arc::new(new().below(&it.lock, keys::number(kind)));
                     it.guests.push(Guest { lock: lock.clone(), kind });
                     self.hosts += usize::from(!is_host);
-                    Below::It { lock, host: (!is_host).then(|| it.lock.clone()) }
+                    return (Found::It(lock), (!is_host).then(|| it.lock.clone()));
                 }
-                Lend::Soon => Below::Soon,
-                Lend::Never if is_host => Below::Nothing,
+                Lend::Soon => Found::Soon,
+                Lend::Never if is_host => Found::Nothing,
                 Lend::Never => {
                     let lock = all.swap_remove(at).lock;
                     self.count -= 1;
                     if all.is_empty() {
                         self.kept.remove(&text[..end]);
                     }
-                    Below::Spent(lock)
+                    Found::Spent(lock)
                 }
             };
+            return (found, None);
         }
-        Below::Nothing
+        (Found::Nothing, None)
     }
 
     /// The user of a guest lets go.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::redis::builder::RedisStoreBuilder;
+use crate::redis::protocol::timing::NEVER;
 use crate::redis::run::hub::Hub;
 
 /// After a look that found nothing to do the keeper sleeps: it does not look again and again.
@@ -13,8 +14,8 @@ fn the_keeper_sleeps_after_a_look() {
     let everything = Room { renewals: true, heartbeats: true, releases: true };
     for _ in 0..2 {
         client.agenda(Agenda::look_now);
-        assert!(client.agenda.lock().at <= clock(), "it looks now");
+        assert!(client.agenda.lock().entry.is_due(clock()), "it looks now");
         assert!(client.take_work(everything).is_empty());
-        assert_eq!(client.agenda.lock().at, NEVER);
+        assert!(!client.agenda.lock().entry.is_due(NEVER - 1));
     }
 }

@@ -12,7 +12,7 @@ use crate::redis::error::Failure;
 use crate::redis::primitives::Arc;
 use crate::redis::protocol::calls::Released;
 use crate::redis::protocol::exchange::{Exchange, Outcome};
-use crate::redis::protocol::keep::Below;
+use crate::redis::protocol::keep::Found;
 use crate::redis::protocol::keys::Target;
 use crate::redis::protocol::lock::Lock;
 use crate::redis::protocol::script::Call;
@@ -20,10 +20,10 @@ use crate::redis::run::client::{Client, store_error};
 use crate::request::Request;
 
 /// Takes a lock below a kept one, under the mutex of what is kept.
-pub(super) fn take(client: &Client, state: &mut State, target: &Target, request: &Request) -> Below {
+pub(super) fn take(client: &Client, state: &mut State, target: &Target, request: &Request) -> Found {
     let new = || client.new_below(target, request);
-    let found = state.keep.take_below(target, request.kind, &client.timing, clock(), new);
-    if let Below::It { lock, host } = &found {
+    let (found, host) = state.keep.take_below(target, request.kind, &client.timing, clock(), new);
+    if let Found::It(lock) = &found {
         client.agenda(|agenda| host.iter().chain([lock]).for_each(|lock| agenda.held(lock)));
     }
     found

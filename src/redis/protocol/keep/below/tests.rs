@@ -3,12 +3,16 @@ use super::*;
 use crate::redis::error::{Failure, RedisStoreError};
 use crate::redis::protocol::calls::{More, Released};
 use crate::redis::protocol::exchange::Outcome;
-use crate::redis::protocol::keep::Found;
 use crate::redis::protocol::samples::{MS, TIMING};
 
 const NODE: Kind = Kind { mode: Mode::Exclusive, scope: Scope::Node };
 
-fn below(keep: &mut Keep, number: u64, path: &str, kind: Kind, now: u64) -> Below {
+fn below(keep: &mut Keep, number: u64, path: &str, kind: Kind, now: u64) -> Found {
+    below_host(keep, number, path, kind, now).0
+}
+
+/// And the lock above, if it is its first guest.
+fn below_host(keep: &mut Keep, number: u64, path: &str, kind: Kind, now: u64) -> (Found, Option<Arc<Lock>>) {
     keep.take_below(&target(path), kind, &TIMING, now, || {
         Lock::new(number, "k1", path.parse().unwrap(), None, TIMING.lease)
     })
@@ -16,7 +20,7 @@ fn below(keep: &mut Keep, number: u64, path: &str, kind: Kind, now: u64) -> Belo
 
 fn guest(keep: &mut Keep, number: u64, path: &str, kind: Kind, now: u64) -> Arc<Lock> {
     match below(keep, number, path, kind, now) {
-        Below::It { lock, .. } => lock,
+        Found::It(lock) => lock,
         other => panic!("{path}: {other:?}"),
     }
 }
@@ -46,15 +50,15 @@ fn unsure() -> Failure {
 fn what_a_kept_lock_covers_is_taken_below_it_by_several() {
     let (mut keep, host) = host();
     let one = guest(&mut keep, 2, "a/x", EXCLUSIVE, 2 * MS);
-    let Below::It { host: None, lock: two } = below(&mut keep, 3, "a/y", SHARED, 2 * MS) else { panic!("a second") };
+    let (Found::It(two), None) = below_host(&mut keep, 3, "a/y", SHARED, 2 * MS) else { panic!("a second") };
     guest(&mut keep, 4, "a/y/z", SHARED, 2 * MS);
     guest(&mut keep, 5, "a", NODE, 2 * MS);
     // Nobody in conflict, and nobody beside it.
     for (path, kind) in [("a/x", SHARED), ("a/x/y", EXCLUSIVE), ("a", SHARED), ("a/y", EXCLUSIVE), ("a/y", NODE)] {
-        assert!(matches!(below(&mut keep, 9, path, kind, 2 * MS), Below::Nothing), "{path}");
+        assert!(matches!(below(&mut keep, 9, path, kind, 2 * MS), Found::Nothing), "{path}");
     }
     for path in ["/", "b", "ab"] {
-        assert!(matches!(below(&mut keep, 9, path, SHARED, 2 * MS), Below::Nothing), "{path}");
+        assert!(matches!(below(&mut keep, 9, path, SHARED, 2 * MS), Found::Nothing), "{path}");
     }
     // Each has a token of its own, and its host's end (K8, K9).
     assert_eq!((one.fencing_token(), two.fencing_token(), host.fencing_token()), (101, 102, 104));
@@ -72,7 +76,7 @@ fn nothing_is_taken_below_what_covers_nothing_there() {
     kept(&mut keep, 1, "a", NODE, MS);
     kept(&mut keep, 2, "b", SHARED, MS);
     for path in ["a/x", "b/x"] {
-        assert!(matches!(below(&mut keep, 9, path, SHARED, 2 * MS), Below::Nothing), "{path}");
+        assert!(matches!(below(&mut keep, 9, path, SHARED, 2 * MS), Found::Nothing), "{path}");
     }
 }
 
@@ -118,7 +122,7 @@ fn a_guest_lasts_as_long_as_its_host() {
         let one = guest(&mut keep, 2, "a/x", EXCLUSIVE, 2 * MS);
         loss(&mut keep, &host);
         assert!(!one.is_held(2 * MS) && !leave(&mut keep, &one, 2 * MS).is_all);
-        assert!(matches!(below(&mut keep, 3, "a/y", EXCLUSIVE, 2 * MS), Below::Nothing));
+        assert!(matches!(below(&mut keep, 3, "a/y", EXCLUSIVE, 2 * MS), Found::Nothing));
         assert!(keep.begun().is_empty());
     }
 }
@@ -127,18 +131,18 @@ fn a_guest_lasts_as_long_as_its_host() {
 fn nothing_is_taken_below_what_is_nearly_over() {
     let (mut keep, host) = host();
     let late = host.deadline() - TIMING.lease / 4;
-    assert!(matches!(below(&mut keep, 2, "a/x", EXCLUSIVE, late), Below::Spent(_)));
+    assert!(matches!(below(&mut keep, 2, "a/x", EXCLUSIVE, late), Found::Spent(_)));
     assert_eq!(keep.count(), 0);
     let (mut keep, _) = self::host();
     guest(&mut keep, 2, "a/x", EXCLUSIVE, late - 1);
-    assert!(matches!(below(&mut keep, 3, "a/y", EXCLUSIVE, late), Below::Nothing));
+    assert!(matches!(below(&mut keep, 3, "a/y", EXCLUSIVE, late), Found::Nothing));
 }
 
 #[test]
 fn guests_have_one_token_a_microsecond_at_the_most() {
     let (mut keep, _) = host();
     guest(&mut keep, 2, "a/x", SHARED, MS + 1);
-    assert!(matches!(below(&mut keep, 3, "a/y", SHARED, MS + 1), Below::Soon));
+    assert!(matches!(below(&mut keep, 3, "a/y", SHARED, MS + 1), Found::Soon));
     guest(&mut keep, 3, "a/y", SHARED, MS + 2);
 }
 
@@ -148,7 +152,7 @@ fn as_many_are_below_one_lock_as_one_call_exchanges() {
     for number in 0..MOST_GUESTS as u64 {
         guest(&mut keep, 2 + number, &format!("a/{number}"), EXCLUSIVE, 2 * MS);
     }
-    assert!(matches!(below(&mut keep, 99, "a/x", EXCLUSIVE, 2 * MS), Below::Nothing));
+    assert!(matches!(below(&mut keep, 99, "a/x", EXCLUSIVE, 2 * MS), Found::Nothing));
 }
 
 #[test]
@@ -160,7 +164,7 @@ fn a_recall_has_a_host_exchanged_for_its_guests() {
         host.renewed(0, host.deadline() + MS, 2 * MS);
         assert!(recall(&mut keep, path, kind, 3 * MS).is_empty(), "{path}");
         // From now on nobody comes, and each has an end of its own (K10, K4).
-        assert!(matches!(below(&mut keep, 9, "a/z", SHARED, 3 * MS), Below::Nothing));
+        assert!(matches!(below(&mut keep, 9, "a/z", SHARED, 3 * MS), Found::Nothing));
         assert!(!one.is_below() && one.deadline() == host.deadline());
         assert!(keep.exchange(&one) && keep.is_exchanging(&[1]) && keep.is_host(&host.token, &host.path));
         assert_eq!((keep.exchange_around(&target("a/y/z")), keep.exchange_around(&target("b"))), (vec![1], vec![]));

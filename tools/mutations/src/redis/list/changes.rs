@@ -13,12 +13,12 @@ pub(super) const FAULTS: &[Fault] = &[
             (
                 NARROW_LUA,
                 "for _, node in ipairs(kept) do\n  grant(",
-                "ungrant(list, counts(NODES, list), token, it.kind)\nhand_over(it.path, it.kind % 2 == 1, '')\nfor _, node in ipairs(kept) do\n  grant(",
+                "give_up(token, tombstone)\nfor _, node in ipairs(kept) do\n  grant(",
             ),
-            (NARROW_LUA, "end\nungrant(list, counts(NODES, list), token, it.kind)\nif tombstone", "end\nif tombstone"),
+            (NARROW_LUA, "end\ngive_up(token, tombstone)\n", "end\nhand_over(it.path, it.kind % 2 == 1, '')\n"),
         ],
         runner: Servers,
-        fails: &["changes::what_is_kept_stays_and_the_rest_is_served_at_once"],
+        fails: &["scripts::changes::a_narrow_sent_again_does_nothing_and_a_late_one_revives_nothing"],
     },
     Fault {
         what: "a late narrow brings back what was kept",
@@ -34,8 +34,8 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "to narrow a lock serves nobody",
         edits: &[(
             NARROW_LUA,
-            "hand_over(it.path, it.kind % 2 == 1, '')\nreturn { 1, rest() }",
-            "return { 1, rest() }",
+            "give_up(token, tombstone)\nreturn { 1, rest() }",
+            "local list = chain(it.path)\nungrant(list, counts(NODES, list), token, it.kind)\nreturn { 1, rest() }",
         )],
         runner: Servers,
         fails: &["scripts::changes::a_narrow_sent_again_does_nothing_and_a_late_one_revives_nothing"],

@@ -58,9 +58,13 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "an exchange lets nobody through",
-        edits: &[(EXCHANGE_LUA, "  hand_over(it.path, it.kind % 2 == 1, '')\nend\nlocal reply", "end\nlocal reply")],
+        edits: &[(
+            EXCHANGE_LUA,
+            "  give_up(token, tombstone)\nend\n",
+            "  local list = chain(it.path)\n  ungrant(list, counts(NODES, list), token, it.kind)\nend\n",
+        )],
         runner: Servers,
-        fails: &["keeping::below::a_process_in_its_kept_node_holds_up_nobody_beside_it"],
+        fails: &["scripts::changes::an_exchange_serves_who_waits_beside_what_is_held_and_sent_again_does_nothing"],
     },
     Fault {
         what: "nobody renews a kept lock for those below it",
