@@ -1,6 +1,8 @@
 //! Waiting: what is said, and that turns come.
 
 use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
 
 use mutextree::LockStore as _;
 
@@ -97,6 +99,21 @@ fn a_waiter_that_is_told_to_end_leaves_the_queue_at_once() {
         assert_eq!(waiter.status(), 128 + number);
         assert_eq!(snapshot(&server).waiters().len(), 0, "it gave up its place before it ended");
     }
+}
+
+/// It asks who is in its way, and is told to end before it has the answer.
+#[test]
+fn a_waiter_leaves_the_queue_of_a_slow_server() {
+    let server = Server::start();
+    let store = tree(&server);
+    let _held = store.lock("a").unwrap();
+    let mut waiter = Running::start(exec(&server).args(["a", "--", "echo", "ran"]));
+    until("it waits", || snapshot(&server).waiters().len() == 1);
+    let _: () = redis::cmd("CLIENT").arg("PAUSE").arg(700).query(&mut server.connect()).unwrap();
+    sleep(Duration::from_millis(300)); // it asks after 200 ms
+    waiter.signal("-TERM");
+    assert_eq!(waiter.status(), 128 + 15);
+    assert_eq!(snapshot(&server).waiters().len(), 0, "it gave up its place before it ended");
 }
 
 /// Each adds one to a number in a file, which only works if they take turns.

@@ -115,6 +115,7 @@ impl<'a> Waiting<'a> {
     /// The lock is had. Returns how long that took.
     pub(super) fn done(mut self) -> Duration {
         self.clear();
+        self.is_asking = false; // the answer is of no use any more, and nothing was given up
         self.began.elapsed()
     }
 
@@ -193,7 +194,21 @@ impl<'a> Waiting<'a> {
         }
         let (place, wanted, began) = (self.place.clone(), self.wanted.clone(), self.began);
         let sender = self.events.sender();
-        thread::spawn(move || sender.send(Event::InTheWay(in_the_way(&place, &wanted, Some(began)))));
+        thread::spawn(move || {
+            let who = in_the_way(&place, &wanted, Some(began));
+            drop(place); // before it is told: see `Drop`
+            sender.send(Event::InTheWay(who))
+        });
+    }
+}
+
+/// The request that is given up leaves the queue by another thread. Who drops the last clone of the
+/// store waits for that: so it must not be the thread that asks, which ends with the process.
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let until = Instant::now() + PATIENCE;
+        // A second signal ends it at once.
+        while self.is_asking && Instant::now() < until && self.wait(until).is_ok() {}
     }
 }
 
