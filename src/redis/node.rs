@@ -99,7 +99,7 @@ impl RedisNode {
 
     pub(super) fn release(&self, grant: &RedisGrant) -> Result<(), LockError> {
         let engine = self.holder(grant)?;
-        if keeping::below::leave(&engine.client, &grant.lock, &self.target) {
+        if keeping::below::leave(&engine.client, &grant.lock, &self.target, grant.of_task)? {
             return Ok(());
         }
         if !grant.ends && keeping::keep(&engine.client, &grant.lock, &self.target, grant.kind) {

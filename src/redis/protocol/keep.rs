@@ -53,8 +53,10 @@
 //!   the tree lost its data and its clock was set back: its users' tokens raise nothing.
 //! * **K6, a try is not refused by what nobody uses.** If all that is in its way may be kept, the
 //!   server answers "ask again", and sends the recall. The client that keeps it gives it back, or
-//!   says that it is in use (`in_use`), and from then on it is in the way like any lock. A client
-//!   that does not answer in time counts as a holder: its process may be stopped, or cut off.
+//!   says that it is in use (`in_use`), and from then on it is in the way like any lock. So it must
+//!   not be kept again: what is in use is looked for in the step that counts the recall, and the
+//!   count that its user began with is older (K2). A client that does not answer in time counts as
+//!   a holder: its process may be stopped, or cut off.
 //!
 //! # Nobody waits in a circle
 //!

@@ -11,8 +11,9 @@
 //! * **D2**: a [barrier](Driver::settle) completes when every release queued before it has reached
 //!   the server, or cannot. If a thread's `try_lock` is refused while releases are
 //!   [owed](Driver::owes), it waits for a barrier and asks once more. So it never reports a lock
-//!   that this store had already given back. A release that failed and will be sent again goes to
-//!   the front of the queue.
+//!   that this store had already given back. What was let go while it was exchanged (K10) is owed,
+//!   too, and given back by another thread, which is waited for first. A release that failed and
+//!   will be sent again goes to the front of the queue.
 //! * **D3**: no job waits for longer than a call may take. One that has is told that there was no
 //!   answer in time, as a thread would be. If no connection can be had all jobs are told so at
 //!   once.
@@ -26,6 +27,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::thread::{self, ThreadId};
 
 use super::client::Client;
+use super::keeping;
 use super::own::Own;
 use crate::redis::clock::{clock, until};
 use crate::redis::error::Failure;
@@ -180,6 +182,7 @@ impl Driver {
         if !self.owes() {
             return;
         }
+        keeping::below::settle(&self.client, deadline);
         let Ok(shared) = self.shared() else { return };
         // A waker may drop anything, on the driver's own thread, too.
         if shared.thread.get() != Some(&thread::current().id()) {

@@ -62,6 +62,8 @@ struct State {
     recalls: Vec<Recall>,
     /// Kept locks to become those that are held below them: when they are due.
     exchanges: Vec<(u64, Exchange)>,
+    /// How many locks were let go while they were exchanged, and are not back yet.
+    owed: usize,
     /// Whether a lane has been called that has not looked yet.
     called: bool,
     entry: Entry,
@@ -106,6 +108,7 @@ impl Keeping {
             in_use: Vec::new(),
             recalls: Vec::new(),
             exchanges: Vec::new(),
+            owed: 0,
             called: false,
             entry: Entry::new(number),
         });
@@ -198,11 +201,10 @@ impl Keeping {
         let before = state.keep.exchanging();
         let back = state.keep.recall(path, kind, clock());
         let exchanged = state.keep.exchanging() - before;
-        drop(state);
-        count(&self.counts.given_back, back.len());
+        // In the same step: who has it now began before the recall, and will not keep it (K6).
         let in_use = client.agenda(|agenda| agenda.in_the_way(path, kind));
+        count(&self.counts.given_back, back.len());
         let recalled = Recalled { given_back: back.len(), exchanged, in_use: in_use.len() };
-        let mut state = self.state.lock();
         if !back.is_empty() || exchanged > 0 {
             state.recalls.push(recall);
         }

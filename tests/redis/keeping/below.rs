@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use mutextree::{LockError, LockStore, OwnedTreeMutexGuard, RedisStore};
 
 use super::{LONG, SOON, calls, held, lock, other, pair};
+use crate::proxy::Proxy;
 use crate::server::{Server, new_tree_with, shared, tree_of};
 use crate::{checker, tasks};
 
@@ -91,6 +92,26 @@ fn a_try_beside_what_is_held_below_has_it_and_one_at_it_is_told_by_whom() {
     reader.unlock().unwrap();
     other.try_lock("a").unwrap().unlock().unwrap();
     assert_eq!(held(&store), 0);
+}
+
+/// The server says late that it is a lock of its own by now.
+#[test]
+fn what_is_let_go_while_it_is_exchanged_is_in_nobodys_way() {
+    for of_task in [false, true] {
+        let proxy = Proxy::start(shared().port());
+        let tree = tree_of(&new_tree_with(|builder| builder));
+        let store = RedisStore::builder(&proxy.url()).tree(&tree).keep(LONG).connect().unwrap();
+        let other = other(&store);
+        lock(&store, "a").unlock().unwrap();
+        let inside = if of_task { tasks::locked(&store, "a/x") } else { lock(&store, "a/x") };
+        proxy.delay_answers(Duration::from_millis(250));
+        drop(lock(&other, "a/z"));
+        proxy.delay_answers(Duration::ZERO);
+        drop(inside);
+        // A thread is back when it is. What a task let go is waited for in this process.
+        let asks = if of_task { &store } else { &other };
+        drop(asks.try_lock("a/x").unwrap());
+    }
 }
 
 #[test]

@@ -34,7 +34,10 @@
 //!   before the answer and after it. One script enters the guests and takes the host away, so there
 //!   is no time at which neither is there. It names those that were guests when it began. *Who lets
 //!   go before the answer* is given back after it: a release that the script overtook would leave a
-//!   lock that nobody has. *Sent again*, it finds the host gone, changes nothing, and says which of
+//!   lock that nobody has. A thread waits for the answer, and then gives back a lock of its own. So
+//!   nobody is refused because of what it had let go. A task cannot wait. What it lets go is *owed*
+//!   until it is back, and whoever is refused in this process waits for that and asks again (D2).
+//!   *Sent again*, it finds the host gone, changes nothing, and says which of
 //!   the guests are held. *Without an answer up to their deadline* the guests are lost, and all
 //!   tokens go back, with tombstones. The script does not enter a token that has one.
 //! * **K11, no recall is lost below.** A recall looks for hosts in the step in which it is counted
@@ -100,11 +103,19 @@ pub(super) struct Exchanged {
     gone: Vec<u64>,
 }
 
+impl Exchanged {
+    fn has(&self, lock: &Lock) -> bool {
+        self.guests.iter().any(|guest| guest.lock.number == lock.number)
+    }
+}
+
 /// What becomes of a guest whose user lets go.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(in crate::redis) struct Left {
     /// Whether that is all. Else it is a lock of its own, or was lost.
     pub(in crate::redis) is_all: bool,
+    /// Whether it is given back after its exchange, and not yet.
+    pub(in crate::redis) is_owed: bool,
     /// The lock above, if that was its last guest: nobody renews it any more.
     pub(in crate::redis) host: Option<Arc<Lock>>,
 }
@@ -116,6 +127,8 @@ pub(in crate::redis) struct Exchanges {
     pub(in crate::redis) own: Vec<Arc<Lock>>,
     /// To be given back: nobody has them any more.
     pub(in crate::redis) back: Vec<Arc<Lock>>,
+    /// How many were owed.
+    pub(in crate::redis) gone: usize,
 }
 
 impl Kept {
@@ -190,12 +203,12 @@ impl Keep {
     pub(in crate::redis) fn leave(&mut self, lock: &Lock, target: &Target, now: u64) -> Left {
         let is_held = lock.is_held(now);
         for it in &mut self.exchanged {
-            if it.guests.iter().any(|guest| guest.lock.number == lock.number) {
+            if it.has(lock) {
                 it.gone.push(lock.number);
-                return Left { is_all: is_held, host: None };
+                return Left { is_all: is_held, is_owed: true, host: None };
             }
         }
-        let Some((it, at)) = self.find(lock, target) else { return Left { is_all: false, host: None } };
+        let Some((it, at)) = self.find(lock, target) else { return Left::default() };
         it.guests.swap_remove(at);
         let is_last = it.guests.is_empty();
         let host = is_last.then(|| it.lock.clone());
@@ -203,7 +216,12 @@ impl Keep {
             it.since = now;
             self.hosts -= 1;
         }
-        Left { is_all: is_held, host }
+        Left { is_all: is_held, is_owed: false, host }
+    }
+
+    /// Whether a guest is to become a lock of its own, and the server has not said yet that it is.
+    pub(in crate::redis) fn is_exchanged(&self, lock: &Lock) -> bool {
+        self.exchanged.iter().any(|it| it.has(lock))
     }
 
     /// The host of a guest, and which of its guests that is.
@@ -225,7 +243,7 @@ impl Keep {
             let hosts = self.drain_all(|it| it.guests.iter().any(number));
             self.go_back(hosts);
         }
-        self.exchanged.iter().any(|it| it.guests.iter().any(number))
+        self.is_exchanged(lock)
     }
 
     /// What is held at a node, above it and below it is to be shown (K12). Returns the numbers of
@@ -284,6 +302,7 @@ impl Keep {
             return result;
         };
         let Exchanged { gone, .. } = self.exchanged.swap_remove(at);
+        result.gone = gone.len();
         for (at, (lock, _)) in exchange.guests.iter().enumerate() {
             let is_found = found.get(at).copied().unwrap_or(false);
             let is_wanted = !gone.contains(&lock.number) && lock.is_held(now);

@@ -9,7 +9,7 @@ use crate::error::LockError;
 use crate::observe::meters;
 use crate::redis::clock::{clock, until};
 use crate::redis::error::Failure;
-use crate::redis::primitives::Arc;
+use crate::redis::primitives::{Arc, MutexGuard, Ordering};
 use crate::redis::protocol::calls::Released;
 use crate::redis::protocol::exchange::{Exchange, Outcome};
 use crate::redis::protocol::keep::Found;
@@ -30,11 +30,31 @@ pub(super) fn take(client: &Client, state: &mut State, target: &Target, request:
 }
 
 /// The user of a lock that was taken below a kept one lets go. `false` if it is a lock of its own,
-/// or was lost: then it is to be released.
-pub(in crate::redis) fn leave(client: &Client, lock: &Lock, target: &Target) -> bool {
-    let Some(keeping) = client.keeping.as_ref().filter(|_| lock.is_guest()) else { return false };
-    let mut state = keeping.state.lock();
+/// or was lost: then it is to be released. While it is exchanged a thread waits, and a task does
+/// not (K10).
+///
+/// # Errors
+/// If the server does not answer in time. It is given back once it does.
+pub(in crate::redis) fn leave(
+    client: &Arc<Client>,
+    lock: &Lock,
+    target: &Target,
+    of_task: bool,
+) -> Result<bool, LockError> {
+    let Some(keeping) = client.keeping.as_ref().filter(|_| lock.is_guest()) else { return Ok(false) };
+    let waited = match of_task {
+        true => Ok(keeping.state.lock()),
+        false => keeping.exchange(client, |state| state.keep.is_exchanged(lock)),
+    };
+    let (mut state, error) = match waited {
+        Ok(state) => (state, None),
+        Err(error) => (keeping.state.lock(), Some(error)),
+    };
     let left = state.keep.leave(lock, target, clock());
+    if left.is_owed {
+        state.owed += 1;
+        client.owed.fetch_add(1, Ordering::Relaxed);
+    }
     client.agenda(|agenda| {
         left.host.iter().for_each(|host| _ = agenda.forget(host));
         if left.is_all {
@@ -44,7 +64,7 @@ pub(in crate::redis) fn leave(client: &Client, lock: &Lock, target: &Target) -> 
     if left.host.is_some() {
         keeping.look_soon(client, &mut state);
     }
-    left.is_all
+    error.map_or(Ok(left.is_all), Err)
 }
 
 /// Before anything is done with a lock but to release it: it becomes one of its own (K12).
@@ -53,7 +73,7 @@ pub(in crate::redis) fn leave(client: &Client, lock: &Lock, target: &Target) -> 
 /// If the server does not answer in time. Then it is held as before.
 pub(in crate::redis) fn own(client: &Arc<Client>, lock: &Lock) -> Result<(), LockError> {
     let Some(keeping) = client.keeping.as_ref().filter(|_| lock.is_guest()) else { return Ok(()) };
-    keeping.exchange(client, |state| state.keep.exchange(lock))
+    keeping.exchange(client, |state| state.keep.exchange(lock)).map(drop)
 }
 
 /// Before what is held at a node, above it and below it is listed: it is known to the server (K12).
@@ -64,10 +84,21 @@ pub(in crate::redis) fn show(client: &Arc<Client>, target: &Target) -> Result<()
     let Some(keeping) = &client.keeping else { return Ok(()) };
     // What comes there from now on is not waited for.
     let mut hosts = None;
-    keeping.exchange(client, |state| {
+    let shown = keeping.exchange(client, |state| {
         let hosts = hosts.get_or_insert_with(|| state.keep.exchange_around(target));
         state.keep.is_exchanging(hosts)
-    })
+    });
+    shown.map(drop)
+}
+
+/// Waits until what was let go while it was exchanged has been given back, or cannot be, or for as
+/// long as this.
+pub(in crate::redis) fn settle(client: &Client, deadline: u64) {
+    let Some(keeping) = &client.keeping else { return };
+    let mut state = keeping.state.lock();
+    while state.owed > 0 && !until(deadline).is_zero() {
+        keeping.exchanged.wait_for(&mut state, until(deadline));
+    }
 }
 
 /// A lock is over that nobody had as his own, and so what was below it is.
@@ -80,11 +111,11 @@ pub(in crate::redis) fn lost(client: &Client, host: &Lock) {
 
 impl Keeping {
     /// Waits until exchanges are done. `is_under_way` begins them, and says whether they are not.
-    fn exchange(
-        &self,
+    fn exchange<'a>(
+        &'a self,
         client: &Arc<Client>,
         mut is_under_way: impl FnMut(&mut State) -> bool,
-    ) -> Result<(), LockError> {
+    ) -> Result<MutexGuard<'a, State>, LockError> {
         let deadline = client.timing.call_deadline(clock());
         let mut state = self.state.lock();
         while is_under_way(&mut state) {
@@ -98,17 +129,26 @@ impl Keeping {
                 self.exchanged.wait_for(&mut state, until(deadline));
             }
         }
-        Ok(())
+        Ok(state)
+    }
+
+    /// What was owed after exchanges has been given back, or the agenda goes on with it.
+    pub(super) fn paid(&self, client: &Client, count: usize) {
+        if count > 0 {
+            self.state.lock().owed -= count;
+            client.owed.fetch_sub(count as u64, Ordering::Relaxed);
+            self.exchanged.notify_all();
+        }
     }
 
     /// Sends an exchange once, and does what the answer says. One without an answer is sent again
-    /// later.
+    /// later. What is to be given back now, and how many of it were owed.
     pub(super) fn send(
         &self,
         client: &Client,
         mut exchange: Exchange,
         send: impl FnOnce(&Call, u64) -> Result<Released, Failure>,
-    ) -> Vec<Arc<Lock>> {
+    ) -> (Vec<Arc<Lock>>, usize) {
         let (call, deadline) = exchange.call(&client.name, &client.timing, clock());
         let answer = send(&call, deadline);
         let outcome = exchange.answered(answer.as_ref().map_err(Failure::clone), clock());
@@ -120,7 +160,7 @@ impl Keeping {
                 let mut state = self.state.lock();
                 state.exchanges.push((at, exchange));
                 self.look_soon(client, &mut state);
-                return Vec::new();
+                return (Vec::new(), 0);
             }
             Outcome::Done(found) => found,
             Outcome::Over(release) => {
@@ -139,7 +179,7 @@ impl Keeping {
         count(&self.counts.exchanges, 1);
         meters::exchanged();
         self.exchanged.notify_all();
-        exchanges.back
+        (exchanges.back, exchanges.gone)
     }
 }
 
@@ -156,7 +196,8 @@ pub(super) fn begin(client: &Client, state: &mut State) {
 pub(super) fn end(keeping: &Keeping, client: &Client, deadline: u64) {
     let exchanges = std::mem::take(&mut keeping.state.lock().exchanges);
     for (_, exchange) in exchanges {
-        let back = keeping.send(client, exchange, |call, limit| client.call(call, limit.min(deadline)));
+        let (back, owed) = keeping.send(client, exchange, |call, limit| client.call(call, limit.min(deadline)));
         give_back(client, &back, |release| client.call(&release.call(&client.timing), deadline));
+        keeping.paid(client, owed);
     }
 }

@@ -64,7 +64,7 @@ pub(super) fn give_back(
 pub(in crate::redis::run) fn give_back_all(own: &mut Own, client: Arc<Client>) {
     let Some(keeping) = &client.keeping else { return };
     let Work { mut back, in_use, recalls, exchanges } = keeping.work(&client);
-    let mut failed: Option<Failure> = None;
+    let (mut failed, mut owed): (Option<Failure>, usize) = (None, 0);
     for exchange in exchanges {
         // After a failure the rest fails with it, and is sent again a little later.
         let send = |call: &Call, deadline| {
@@ -72,13 +72,16 @@ pub(in crate::redis::run) fn give_back_all(own: &mut Own, client: Arc<Client>) {
             failed = answer.as_ref().err().cloned();
             answer
         };
-        back.extend(keeping.send(&client, exchange, send));
+        let (gone, count) = keeping.send(&client, exchange, send);
+        back.extend(gone);
+        owed += count;
     }
     let deadline = clock() + client.timing.release_limit();
     let mut are_back = failed.is_none();
     for batch in back.chunks(BATCH) {
         are_back &= give_back(&client, batch, |release| own.call(&client, &release.call(&client.timing), deadline));
     }
+    keeping.paid(&client, owed);
     if are_back {
         recalls.into_iter().for_each(Recall::end);
     }

@@ -41,6 +41,18 @@ pub(super) const FAULTS: &[Fault] = &[
         fails: &["redis::protocol::keep::below::tests::who_leaves_during_the_exchange_is_given_back_after_it"],
     },
     Fault {
+        what: "a thread does not wait for the exchange of what it lets go",
+        edits: &[(RUN_BELOW, "let waited = match of_task {", "let waited = match of_task | true {")],
+        runner: Servers,
+        fails: &["keeping::below::what_is_let_go_while_it_is_exchanged_is_in_nobodys_way"],
+    },
+    Fault {
+        what: "what a task lets go during an exchange is not waited for",
+        edits: &[("redis/run/driver.rs", "        keeping::below::settle(&self.client, deadline);\n", "")],
+        runner: Servers,
+        fails: &["keeping::below::what_is_let_go_while_it_is_exchanged_is_in_nobodys_way"],
+    },
+    Fault {
         what: "the loss of a kept lock is none of those below it",
         edits: &[(
             KEEP_BELOW,
