@@ -80,6 +80,15 @@ impl Node {
         self.field("INFO replication", "master_link_status").as_deref() == Some("up")
     }
 
+    /// Whether so many replicas say that they have what was written last. Some time passes from
+    /// when one follows until it is asked.
+    pub(crate) fn is_followed_by(&self, replicas: usize) -> bool {
+        let (mut connection, mut both) = (self.connect(), redis::pipe());
+        both.cmd("SET").arg("asked").arg(1).arg("PX").arg(1).ignore();
+        let (have_it,): (usize,) = both.cmd("WAIT").arg(replicas).arg(100).query(&mut connection).unwrap();
+        have_it >= replicas
+    }
+
     pub(crate) fn connect(&self) -> redis::Connection {
         redis::Client::open(format!("redis://{}127.0.0.1:{}/", self.login, self.port))
             .unwrap()

@@ -22,7 +22,7 @@ impl Pair {
         let master = Node::start(&options);
         let port = master.port().to_string();
         let replica = Node::start(&[&options[..], &["--replicaof", "127.0.0.1", &port]].concat());
-        wait_until("the replica never follows", || replica.follows());
+        wait_until("the replica never follows", || replica.follows() && master.is_followed_by(1));
         Self { master, replica }
     }
 
@@ -90,6 +90,7 @@ fn a_grant_that_too_few_replicas_have_is_not_given_out() {
     plain.try_lock("wide/narrow").map(drop).unwrap_err();
 
     pair.replica.signal("-CONT");
+    wait_until("the replica never comes back", || store.try_lock("back").is_ok());
     all_is_given();
     shared.try_upgrade().unwrap();
     let wide = narrow.try_widen("wide").unwrap();

@@ -120,7 +120,7 @@ impl Replicated {
     pub(crate) fn wait_for_replicas(&self) {
         let master = self.master();
         wait_until("the replicas never follow", || {
-            (0..3).filter(|&at| at != master).all(|at| self.nodes[at].follows())
+            (0..3).filter(|&at| at != master).all(|at| self.nodes[at].follows()) && self.nodes[master].is_followed_by(2)
         });
     }
 }
