@@ -241,6 +241,10 @@ impl Tree {
             end
             for _, token in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
               redis.call('ZINCRBY', KEYS[2], ARGV[1], token)
+            end
+            local server, grace = string.match(redis.call('HGET', KEYS[1], 'server') or '', '(.*),(.*)')
+            if grace then
+              redis.call('HSET', KEYS[1], 'server', string.format('%s,%.0f', server, grace + ARGV[1]))
             end";
         let script = Script::new(text);
         () = script.key(self.key("n")).key(self.key("e")).arg(by).invoke(&mut self.server).unwrap();

@@ -21,6 +21,9 @@ length = tonumber(length)
 read_clock()
 local function greet(till)
   grace = math.max(grace, till)
+  if grace > now and tick < now then
+    raise_tick(now) -- as in `set_end`
+  end
   call('HSET', NODES, 'server', mine .. (grace > now and digits(',%.0f', grace) or ''), 'history', replication .. node)
 end
 

@@ -141,6 +141,19 @@ fn nothing_new_is_granted_until_it_is_over() {
     assert_eq!(int(&tree.acquire(&ask("three.1", 1, "\x01c"))[0]), 1);
 }
 
+/// The server has lost its data, so that the tree has no time yet; or the data is old.
+#[test]
+fn a_period_has_its_length_when_the_clock_is_set_back() {
+    for is_old in [false, true] {
+        let mut tree = if is_old { greeted() } else { tree() };
+        client(&mut tree, "b");
+        assert_eq!(hello(&mut tree, "i", "0", "", 0, true), LEASE);
+        tree.clock_was_ahead(HOUR);
+        let left = hello(&mut tree, "i", "0", "", 0, true);
+        assert!((LEASE - SECOND..=LEASE).contains(&left), "{left}");
+    }
+}
+
 #[test]
 fn what_was_forgotten_is_put_back_while_it_lasts() {
     let mut tree = with_a_period();

@@ -54,6 +54,12 @@ pub(super) const FAULTS: &[Fault] = &[
         fails: &["scripts::grace::nothing_new_is_granted_until_it_is_over"],
     },
     Fault {
+        what: "a grace period grows by what the clock is set back",
+        edits: &[(HELLO_LUA, "    raise_tick(now) -- as in `set_end`\n", "")],
+        runner: Servers,
+        fails: &["scripts::grace::a_period_has_its_length_when_the_clock_is_set_back"],
+    },
+    Fault {
         what: "a lock is handed over in a grace period",
         edits: &[(TURNS_LUA, "  if grace > 0 then\n    return false", "  if false then\n    return false")],
         runner: Servers,
