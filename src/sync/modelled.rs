@@ -118,13 +118,15 @@ impl Deadline {
         }
     }
 
-    /// The end of a lease: not modelled, so it never comes.
-    pub(crate) fn at(_: std::time::Instant) -> Self {
-        Self::new()
+    /// The end of a lease: it has come, or never does.
+    pub(crate) fn at(instant: std::time::Instant) -> Self {
+        let passed = instant <= super::now();
+        Self(PlainArc::new(Mutex::new(DeadlineState { passed, parked: None })))
     }
 
-    pub(crate) fn earlier<'a>(one: Option<&'a Self>, _: Option<&'a Self>) -> Option<&'a Self> {
-        one
+    /// `lease` if it has passed, as it never does later.
+    pub(crate) fn earlier<'a>(one: Option<&'a Self>, lease: Option<&'a Self>) -> Option<&'a Self> {
+        lease.filter(|lease| lease.has_passed()).or(one)
     }
 
     /// Models make their own deadlines.

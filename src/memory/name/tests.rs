@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use crate::memory::name::LEASES;
 use crate::memory::node::Node;
 use crate::memory::word::{BARRED, CLEAR, ENROLLED, KIDS, name_in};
 use crate::sync::{Ordering, PlainArc};
 use crate::{Backend, Kind, LockError, LockStore, MemoryStore, Mode, Request, ToTreePath, TreeMutex, Wait};
+
+mod leases;
 
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -19,7 +22,10 @@ fn word(store: &MemoryStore, path: &str) -> u64 {
 
 /// A handle that was used before, so that its locks are named.
 fn used(store: &MemoryStore, path: &str, owner: &str) -> TreeMutex {
-    let mutex = store.mutex(path).unwrap().owner(owner);
+    used_mutex(store.mutex(path).unwrap().owner(owner))
+}
+
+fn used_mutex(mutex: TreeMutex) -> TreeMutex {
     (0..2).for_each(|_| drop(mutex.lock().unwrap()));
     mutex
 }
@@ -167,9 +173,13 @@ fn a_named_lock_can_do_what_others_can() {
 #[test]
 fn kinds_and_leases_that_have_no_name_are_on_record() {
     let store = MemoryStore::new();
-    for mutex in
-        [used(&store, "a", "me").shared(), used(&store, "a", "me").node_only(), used(&store, "a", "me").lease(LONG)]
-    {
+    let short = *LEASES.start() - Duration::from_millis(1);
+    let mutexes = [
+        used(&store, "a", "me").shared(),
+        used(&store, "a", "me").node_only(),
+        used_mutex(store.mutex("a").unwrap().owner("me").lease(short)),
+    ];
+    for mutex in mutexes {
         let _guard = mutex.lock().unwrap();
         assert_eq!(name_in(word(&store, "a")), None);
         assert_eq!(store.locks().unwrap()[0].owner.as_ref().unwrap().as_str(), "me");
