@@ -1,5 +1,9 @@
 //! Locks with an owner, through the public names, and how they stand in the word.
 
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake};
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crate::memory::name::LEASES;
@@ -28,6 +32,23 @@ fn used(store: &MemoryStore, path: &str, owner: &str) -> TreeMutex {
 fn used_mutex(mutex: TreeMutex) -> TreeMutex {
     (0..2).for_each(|_| drop(mutex.lock().unwrap()));
     mutex
+}
+
+/// What the future answers. It is polled when it is woken.
+fn wait_as_a_task<T>(future: impl Future<Output = T>) -> T {
+    struct Unparks(Thread);
+    impl Wake for Unparks {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let (mut future, waker) = (pin!(future), Arc::new(Unparks(thread::current())).into());
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(answer) => return answer,
+            Poll::Pending => thread::park(),
+        }
+    }
 }
 
 #[track_caller]

@@ -77,7 +77,7 @@ fn whoever_waits_gets_through() {
         for path in ["a", "a/b", "a/b/c"] {
             scope.spawn(move || assert_gets_through(|store| drop(store.lock(path).unwrap())));
             scope.spawn(move || {
-                assert_gets_through(|store| drop(futures_lite::future::block_on(store.lock_async(path)).unwrap()));
+                assert_gets_through(|store| drop(wait_as_a_task(store.lock_async(path)).unwrap()));
             });
             scope.spawn(move || {
                 assert_gets_through(|store| {
