@@ -102,8 +102,9 @@ struct DeadlineState {
 }
 
 impl Deadline {
+    #[cfg(test)]
     pub(crate) fn new() -> Self {
-        Self(PlainArc::new(Mutex::new(DeadlineState { passed: false, parked: None })))
+        Self::that_has(false)
     }
 
     /// Lets the deadline pass.
@@ -120,7 +121,10 @@ impl Deadline {
 
     /// The end of a lease: it has come, or never does.
     pub(crate) fn at(instant: std::time::Instant) -> Self {
-        let passed = instant <= super::now();
+        Self::that_has(instant <= super::now())
+    }
+
+    fn that_has(passed: bool) -> Self {
         Self(PlainArc::new(Mutex::new(DeadlineState { passed, parked: None })))
     }
 
