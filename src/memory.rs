@@ -14,7 +14,7 @@
 //! * `acquire.rs` an acquisition that may have to wait, step by step, for threads and for tasks
 //! * `grant.rs` from a request to a grant or an error
 //! * `set.rs` several nodes claimed as one lock
-//! * `record.rs` owners and leases; `name.rs` owners in the word
+//! * `record.rs` owners and leases; `name.rs` those of a handle in the word
 //! * `detached.rs` locks that outlive their guards
 //! * `change.rs` a holder that waits while its lock changes
 //! * `narrow.rs` to nodes below; `widen.rs` to one above; `upgrade.rs` from shared to exclusive
@@ -221,7 +221,7 @@ impl Backend for MemoryStore {
         if request.lease.is_none() && request.owner.is_none() {
             node.0.claim_fast(kind).then(|| MemoryGrant::new(kind))
         } else {
-            grant::claim_named(node, request).map(MemoryGrant::named)
+            grant::claim_named(node, request).map(MemoryGrant::at_once)
         }
     }
 
@@ -328,7 +328,7 @@ impl Backend for MemoryStore {
     }
 
     fn remaining(node: &MemoryNode, grant: &MemoryGrant) -> Option<Duration> {
-        if grant.is_named(&node.0) {
+        if grant.lasts(&node.0) {
             return None;
         }
         grant.recorded(&node.0).and_then(|token| node.0.remaining(token))

@@ -113,6 +113,7 @@ impl<S: Backend> TreeMutex<S> {
     /// ```
     pub fn lease(mut self, lease: Duration) -> Self {
         self.request.lease = Some(lease);
+        self.node = self.node.clone(); // as in `owner`
         self
     }
 

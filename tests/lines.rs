@@ -128,12 +128,17 @@ fn tasks_on_two_nodes_have_no_line_in_common() {
     Touched::by(|user| drop(futures_lite::future::block_on(handles[user].lock_async()).unwrap())).assert_common(0);
 }
 
-/// The name of an owner stands in the word. It counts no references, so one owner may be that of
-/// all.
+/// Whose a lock is, or when its lease ends, stands in the word. It counts no references, so one
+/// owner may be that of all.
 #[test]
-fn locks_with_owners_have_no_line_in_common() {
-    let owner = mutextree::Owner::from("both");
-    for handles in [siblings(|mutex| mutex.owner("one of two")), siblings(|mutex| mutex.owner(owner.clone()))] {
+fn locks_with_owners_and_leases_have_no_line_in_common() {
+    let (owner, minute) = (mutextree::Owner::from("both"), Duration::from_secs(60));
+    for handles in [
+        siblings(|mutex| mutex.owner("one of two")),
+        siblings(|mutex| mutex.owner(owner.clone())),
+        siblings(|mutex| mutex.lease(minute)),
+        siblings(|mutex| mutex.owner(owner.clone()).lease(minute)),
+    ] {
         let touched = lock_and_unlock(&handles);
         touched.assert_common(0);
         assert_eq!(touched.written(), [1, 1], "a lock writes the line of its node, and no other");
@@ -142,8 +147,8 @@ fn locks_with_owners_have_no_line_in_common() {
 
 /// All draw their tokens from one counter.
 #[test]
-fn leases_and_tokens_have_one_line_in_common() {
-    lock_and_unlock(&siblings(|mutex| mutex.lease(Duration::from_secs(60)))).assert_common(1);
+fn shared_leases_and_tokens_have_one_line_in_common() {
+    lock_and_unlock(&siblings(|mutex| mutex.shared().lease(Duration::from_secs(60)))).assert_common(1);
     let handles = siblings(|mutex| mutex);
     let touched = Touched::by(|user| {
         let guard = handles[user].lock().unwrap();
@@ -152,11 +157,11 @@ fn leases_and_tokens_have_one_line_in_common() {
     touched.assert_common(1);
 }
 
-/// With a lease it has a record, which counts the owner's references.
+/// A shared lock has a record, which counts the owner's references.
 #[test]
-fn an_owner_of_two_leased_handles_is_a_second_line_in_common() {
+fn an_owner_of_two_shared_handles_is_a_second_line_in_common() {
     let owner = mutextree::Owner::from("both");
-    lock_and_unlock(&siblings(|mutex| mutex.owner(owner.clone()).lease(Duration::from_secs(60)))).assert_common(2);
+    lock_and_unlock(&siblings(|mutex| mutex.shared().owner(owner.clone()))).assert_common(2);
 }
 
 #[test]

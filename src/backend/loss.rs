@@ -10,7 +10,10 @@ use std::ops::Deref;
 use crossbeam_channel::{Receiver, Sender, never, unbounded};
 
 use super::held::LostLock;
-use crate::sync::{AtomicBool, Mutex, Ordering, PlainArc, PlainWeak};
+use crate::sync::{AtomicBool, Mutex, Ordering, PlainArc, PlainWeak, Tally};
+
+/// The listeners of all stores of this process: to learn that there is none takes one look.
+static ANYWHERE: Tally = Tally::new();
 
 /// The listeners of one store.
 #[derive(Debug)]
@@ -41,6 +44,12 @@ impl Losses {
         self.0.any.load(Ordering::Acquire)
     }
 
+    /// Whether anybody listens to any store. Then [`any`](Self::any) knows about this one.
+    #[inline]
+    pub(crate) fn anywhere() -> bool {
+        ANYWHERE.any()
+    }
+
     /// A new listener, who hears of every loss that is told from now on.
     pub(crate) fn watch(&self) -> LostLocks {
         let (sender, receiver) = unbounded();
@@ -48,6 +57,7 @@ impl Losses {
         listening.last_id += 1;
         let id = listening.last_id;
         listening.senders.push((id, sender));
+        ANYWHERE.add();
         self.0.any.store(true, Ordering::Release);
         drop(listening);
         LostLocks { receiver, place: Some((id, PlainArc::downgrade(&self.0))) }
@@ -125,11 +135,11 @@ impl Deref for LostLocks {
 
 impl Drop for LostLocks {
     fn drop(&mut self) {
-        if let Some((id, listeners)) = &self.place
-            && let Some(listeners) = listeners.upgrade()
-        {
+        let Some((id, listeners)) = &self.place else { return };
+        if let Some(listeners) = listeners.upgrade() {
             listeners.forget(*id);
         }
+        ANYWHERE.remove();
     }
 }
 

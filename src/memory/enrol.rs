@@ -45,7 +45,7 @@
 //! deadlock: no thread waits for a list's lock while it holds the lock of a list further down.
 
 use super::node::{Node, Slow, is_roomy};
-use super::word::{CLEAR, COVERS, ENROLLED, KIDS};
+use super::word::{BARRED, CLEAR, COVERS, ENROLLED, KIDS};
 use crate::sync::{MutexGuard, Ordering, PlainArc, claim_fence};
 
 /// A node's enrolled children.
@@ -68,7 +68,8 @@ impl Kids {
     /// Takes the child at `at` off the list of `parent`, if the child is idle. The last one of the
     /// list moves into its place.
     pub(super) fn dismiss_idle(&mut self, parent: &Node, at: usize) -> Option<PlainArc<Node>> {
-        let idle = |word| (word & !CLEAR == ENROLLED).then_some(0);
+        // `BARRED` stays: it goes with the guard that has strayed.
+        let idle = |word| (word & !(CLEAR | BARRED) == ENROLLED).then_some(word & BARRED);
         self.0[at].word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, idle).ok()?;
         let child = self.0.swap_remove(at);
         if self.is_empty() {

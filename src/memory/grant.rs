@@ -14,11 +14,12 @@ use super::widen;
 use super::word::{Kind, Place};
 use super::{MemoryNode, MemoryStore, not_held};
 use crate::backend::Backend;
+use crate::backend::loss::Losses;
 use crate::deadlock::{Asks, Deadlock};
 use crate::error::{Blocker, InvalidInput, LockError, Unchanged};
 use crate::observe::{Store, Waiting};
 use crate::request::{Request, Wait};
-use crate::sync::{AtomicU64, Deadline, Ordering, PlainArc, ticks};
+use crate::sync::{AtomicU64, Deadline, Ordering, PlainArc};
 
 /// A held lock of a [`MemoryStore`].
 #[derive(Debug)]
@@ -40,27 +41,39 @@ impl MemoryGrant {
     }
 
     #[inline]
-    pub(super) fn named(token: NonZeroU64) -> Self {
+    pub(super) fn at_once(token: NonZeroU64) -> Self {
         Self { kind: Kind::Xs, token: AtomicU64::new(token.get()) }
     }
 }
 
-/// A lock with an owner and no more, for the handle whose owner it is, if it can be had in one
-/// step: what its grant has in place of a token. It comes in a register.
+/// A lock with an owner or a lease, for the handle whose these are, if it can be had in one step:
+/// what its grant has in place of a token. It comes in a register.
 #[inline(never)]
 pub(super) fn claim_named(node: &MemoryNode, request: &Request) -> Option<NonZeroU64> {
-    let owner = request.owner.as_ref().filter(|_| Kind::of(request) == Kind::Xs && request.lease.is_none())?;
+    if Kind::of(request) != Kind::Xs {
+        return None;
+    }
     let slot = match node.1.slot() {
         Some(slot) => slot,
+        None if request.lease.is_some_and(|lease| !name::LEASES.contains(&lease)) => return None,
         // In a tree that looks for deadlocks each lock has a record.
         None if node.0.shared().detects() => return None,
         None => {
-            node.1.note(&node.0, owner);
+            node.1.note(&node.0, request);
             node.1.slot()?
         }
     };
-    let name = name::name(slot, ticks())?;
-    if node.0.claim_named(name) { NonZeroU64::new(name | NAMED_GRANT) } else { None }
+    let name = match request.lease {
+        None => name::taken_now(slot),
+        // A handle that has a slot asks with the lease that it has registered (N5).
+        Some(lease) => name::leased_now(slot, lease),
+    }?;
+    if !node.0.claim_named(name) {
+        return None;
+    }
+    // After the claim: see `name.rs`.
+    let is_watched = request.lease.is_some() && Losses::anywhere() && node.0.shared().losses.any();
+    NonZeroU64::new(if is_watched { node.0.settle_watched(name) | RECORDED } else { name | NAMED_GRANT })
 }
 
 /// The end of a lock that has a name or a record; `token` is what its grant has.
@@ -69,7 +82,8 @@ pub(super) fn release(node: &PlainArc<Node>, token: u64) -> Result<(), LockError
     if token & NAMED_GRANT == 0 {
         return release_recorded(node, token & !RECORDED);
     }
-    if node.release_named(token & !NAMED_GRANT) {
+    let name = token & !NAMED_GRANT;
+    if !name::has_ended(name) && node.release_named(name) {
         return Ok(());
     }
     let grant = MemoryGrant { kind: Kind::Xs, token: AtomicU64::new(token) };

@@ -2,6 +2,7 @@
 
 use super::tree::Tree;
 use crate::backend::LostLocks;
+use crate::sync::Ordering;
 
 impl Tree {
     /// A channel that hears of every loss from now on.
@@ -10,8 +11,13 @@ impl Tree {
         // For the leases that run already. Later ones look for listeners when they begin.
         let mut nodes = vec![self.root.clone()];
         self.index.for_each(|entry| nodes.push(entry.0.clone()));
-        for node in nodes.iter().filter(|node| node.cold_if_any().is_some()) {
-            node.stir();
+        for node in nodes {
+            // A claim came before this, and is seen; or it comes after, and sees the listener
+            // (`name.rs`).
+            node.word.fetch_or(0, Ordering::AcqRel);
+            if node.cold_if_any().is_some() {
+                node.stir();
+            }
         }
         listener
     }

@@ -1,51 +1,71 @@
-//! Names: an exclusive claim on a subtree says in the word itself whose it is and since when. So a
-//! lock with an owner costs one compare-and-swap to claim, one to release, and a look at the clock.
+//! Names: an exclusive claim on a subtree says in the word itself whose it is, and since when or
+//! until when. So a lock with an owner costs one compare-and-swap to claim, one to release, and a
+//! look at the clock; with a lease, a second look.
 //!
-//! A handle that is locked again and again *registers* its owner with its node, under the slow
-//! lock, and gets a slot for it. No count is written at a lock: the node keeps the owner for as
-//! long as the handle lives. A name is a slot and the time of the lock, in units of some
-//! milliseconds ([`ticks`](crate::sync::ticks)).
+//! A handle that is locked again and again *registers* its terms, owner and lease, with its node,
+//! under the slow lock, and gets a slot for them. No count is written at a lock: the node keeps the
+//! terms for as long as the handle lives. A name is a slot and a time: when the lock was taken, or
+//! when its lease ends (`bits.rs`).
 //!
 //! | the lock | its word | its record |
 //! |---|---|---|
 //! | named | `XS`, `NAMED` and the name | none |
 //! | on record | `XS` | one, with the name, until its guard has *settled*: then it has its token alone |
-//! | strayed: broken, and its guard has not settled | `BARRED` | none; its token stands in [`Names`] |
+//! | strayed: broken or revoked, and its guard has not settled | `BARRED` | none; its token stands in [`Names`] |
 //!
-//! All that asks more of the lock than its owner *puts it on record* first: a look, a refresh, a
-//! fencing token. One compare-and-swap takes the name off the word, and leaves the claim. From
-//! then on `record.rs` is all there is to it. The guard finds out when it comes by, and settles: it
-//! takes its token from the record.
+//! All that asks more of the lock than its owner or its end *puts it on record* first: a look, a
+//! refresh, a fencing token, a timer for its lease, its revocation. One compare-and-swap takes the
+//! name off the word, and leaves the claim. From then on `record.rs` is all there is to it. The
+//! guard finds out when it comes by, and settles: it takes its token from the record.
 //!
 //! # Invariants
 //! * **N1.** `NAMED` is set only together with `XS`, by the claim. It goes by the release, or under
 //!   the slow lock when the lock is put on record. So a lock is named, or has a record, and never
 //!   both, nor two records.
-//! * **N2.** The owner in the slot of the word's name is registered. When the handle goes before
+//! * **N2.** The terms in the slot of the word's name are registered. When the handle goes before
 //!   its guard does, it first puts the lock on record; only then is the slot free for another.
 //! * **N3.** `BARRED` is set if and only if a lock has strayed. Both change under the slow lock.
 //! * **N4.** While a guard with a name is unsettled, only its own lock is named.
-//! * **N5.** A handle that has a slot asks for its locks with the owner that it has registered.
+//! * **N5.** A handle that has a slot asks for its locks with the terms that it has registered.
+//! * **N6.** While a waiter sleeps at a node, no claim with a name is made there: it expects a word
+//!   without `PARKED`.
+//! * **N7.** While there is a listener for losses, no named lock has a lease, but for the time that
+//!   its claimant, or the listener that has just come, takes to put it on record.
 //!
 //! # Why a release ends no other lock
 //! The guard's release is a compare-and-swap that expects its name. Two locks may have one name, as
 //! slots are given out again, and a millisecond is long. But there is one named lock at a time: a
 //! name claims exclusively. So the guard could only meet another's if its own lock ended before.
-//! Nobody ends a lock but its guard, and who breaks it. To break it takes its token, so it was put
-//! on record before. In the step that takes the record off, `BARRED` is set; then the claim goes.
-//! A claim with a name expects a word without `BARRED`, so there is none until the guard has
-//! settled. Then the guard has a token in place of the name. Hence N4.
+//! Nobody ends a lock but its guard, who breaks it, and who revokes it. These two take its record,
+//! so it was put on record before. In the step that takes the record off, `BARRED` is set; then the
+//! claim goes. A claim with a name expects a word without `BARRED`, so there is none until the
+//! guard has settled. Then the guard has a token in place of the name. Hence N4.
 //!
 //! # Why the guard finds its record
 //! It looks under the slow lock, after it has seen its name gone. The name went under that lock
 //! together with the record's coming (N1). If somebody broke the lock meanwhile, its token is
 //! there. No second lock can have strayed: that one was named, so the first was settled.
 //!
-//! # Why the owner is the right one
+//! # Why the terms are the right ones
 //! A slot belongs to one [`MemoryNode`](super::MemoryNode), which is no clone of another. It is
 //! used by [`Backend::acquire_at_once`](crate::Backend) alone, for a handle whose request stays
-//! as it is. A handle that is given another owner gets a node without a slot (N5). Who calls the
-//! backend with requests of his own has records.
+//! as it is. A handle that is given another owner, or another lease, gets a node without a slot
+//! (N5). Who calls the backend with requests of his own has records.
+//!
+//! # Why the end of a lease is seen
+//! The name itself has the end, rounded up to the next tick. Four ask for it:
+//!
+//! * **Who is refused, or about to sleep**, revokes what has ended, and tries again.
+//! * **A thread that sleeps** does so until the first end at the node. It looks for that when it is
+//!   in the queue. A named lock that is held by then is seen. One that is not cannot come (N6), and
+//!   locks that have records wake the sleeper (`record.rs`).
+//! * **A task that sleeps, or a listener** needs the timer, which goes by records. So the lock is
+//!   put on record. The task sees to that in the queue, and N6 holds for it, too. The listener is
+//!   on the list first, and then makes a read-modify-write of each word. So does a claim, which
+//!   looks for listeners afterwards. If the claim's comes first, the listener sees the name.
+//!   Otherwise the claimant has acquired what the listener released, and sees it. Hence N7.
+//! * **The guard** looks at the clock before it releases. If the lease has ended, it settles, and
+//!   learns from the record that the lock was lost.
 //!
 //! # Why it excludes, and nobody sleeps for ever
 //! To others a name is an exclusive claim on the subtree. Every mask that has a count of shared
@@ -53,41 +73,35 @@
 //! claim with a name expects `CLEAR` and nothing else, so it is granted as soon as it is made. Its
 //! end is one read-modify-write of the word, as each claim's is, and looks for `PARKED`.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::grant::{MemoryGrant, NAMED_GRANT, RECORDED};
 use super::node::{Node, Slow, is_roomy};
-use super::word::{BARRED, CLEAR, ENROLLED, NAME_BITS, PARKED, name_in, named_claim, unnamed};
-use crate::request::Owner;
-use crate::sync::{AtomicUsize, Ordering, PlainArc, instant_at};
+use super::record::Record;
+use super::word::{BARRED, CLEAR, ENROLLED, PARKED, name_in, named_claim, unnamed};
+use crate::request::{Owner, Request};
+use crate::sync::{AtomicUsize, Ordering, PlainArc};
 
-/// The bits of a name that are the time. They last for two years; a process that is older than that
-/// has no names.
-const TIME_BITS: u32 = 34;
+#[cfg(all(test, mutextree_loom))]
+pub(super) use self::bits::leased_in_model;
+pub(super) use self::bits::{LEASES, ends, has_ended, leased_now, since, taken_now};
 
-/// How many slots a node has. Handles for which there is none have no names.
-const SLOTS: usize = 1 << (NAME_BITS - TIME_BITS);
+use self::bits::{SLOTS, slot_of};
 
-/// The name of a lock that is taken now.
-#[inline]
-pub(super) fn name(slot: usize, ticks: u64) -> Option<u64> {
-    (ticks >> TIME_BITS == 0).then_some((slot as u64) << TIME_BITS | ticks)
+mod bits;
+
+/// What a handle registers: whose its locks are, and for how long.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Terms {
+    pub(super) owner: Option<Owner>,
+    pub(super) lease: Option<Duration>,
 }
 
-fn slot_of(name: u64) -> usize {
-    (name >> TIME_BITS) as usize
-}
-
-/// When the lock with this name was taken, to within a tick.
-fn since(name: u64) -> Instant {
-    instant_at(name & ((1 << TIME_BITS) - 1))
-}
-
-/// The owners that handles of a node have registered.
+/// The owners and leases that handles of a node have registered.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     /// By slot. The last one is there.
-    registered: Vec<Option<Owner>>,
+    registered: Vec<Option<Terms>>,
     /// The name and the token of the lock that has strayed.
     strayed: Option<(u64, u64)>,
 }
@@ -95,10 +109,14 @@ pub(super) struct Names {
 impl Names {
     /// Whose lock has this name.
     pub(super) fn owner(&self, name: u64) -> Option<&Owner> {
+        self.terms(name)?.owner.as_ref()
+    }
+
+    fn terms(&self, name: u64) -> Option<&Terms> {
         self.registered.get(slot_of(name))?.as_ref()
     }
 
-    fn register(&mut self, owner: Owner) -> Option<usize> {
+    fn register(&mut self, terms: Terms) -> Option<usize> {
         let free = self.registered.iter().position(Option::is_none).unwrap_or(self.registered.len());
         if free == self.registered.len() {
             if free == SLOTS {
@@ -106,11 +124,11 @@ impl Names {
             }
             self.registered.push(None);
         }
-        self.registered[free] = Some(owner);
+        self.registered[free] = Some(terms);
         Some(free)
     }
 
-    fn forget(&mut self, slot: usize) -> Option<Owner> {
+    fn forget(&mut self, slot: usize) -> Option<Terms> {
         let gone = self.registered.get_mut(slot)?.take();
         while self.registered.pop_if(|last| last.is_none()).is_some() {}
         if is_roomy(self.registered.len(), self.registered.capacity()) {
@@ -142,17 +160,17 @@ impl Registered {
         self.0.load(Ordering::Acquire).checked_sub(FIRST)
     }
 
-    /// A lock with this owner is asked for. The second time the owner is registered, as handles
-    /// that are used once would only pay for it.
+    /// A lock with an owner or a lease is asked for. The second time these are registered, as
+    /// handles that are used once would only pay for it.
     #[cold]
-    pub(super) fn note(&self, node: &Node, owner: &Owner) {
+    pub(super) fn note(&self, node: &Node, request: &Request) {
         if self.0.compare_exchange(0, ONCE, Ordering::Relaxed, Ordering::Relaxed) != Err(ONCE) {
             return;
         }
         let names = &mut node.cold().slow.lock().names;
         // Under the slow lock, so one thread registers.
         if self.0.load(Ordering::Relaxed) == ONCE {
-            let slot = names.register(owner.clone());
+            let slot = names.register(Terms { owner: request.owner.clone(), lease: request.lease });
             self.0.store(slot.map_or(NONE_FREE, |slot| FIRST + slot), Ordering::Release);
         }
     }
@@ -208,7 +226,9 @@ impl Node {
                 Ok(_) => {
                     // Drawn while the lock is held: its guard waits for the slow lock.
                     let token = self.shared().next_token();
-                    return slow.records.add_named(token, name, since(name), slow.names.owner(name).cloned());
+                    // What is registered is there (N2).
+                    let terms = slow.names.terms(name).cloned().unwrap_or_default();
+                    return slow.records.add_named(token, name, &terms);
                 }
                 Err(now) => word = now,
             }
@@ -227,10 +247,38 @@ impl Node {
         drop(gone);
     }
 
-    /// A lock was broken before its guard had settled. Its claim ends after this.
-    pub(super) fn stray(&self, slow: &mut Slow, name: u64, token: u64) {
-        slow.names.strayed = Some((name, token));
-        self.word.fetch_or(BARRED, Ordering::AcqRel);
+    /// A lock was broken or revoked, and its record taken off. Its claim ends after this. If its
+    /// guard has not settled, it has strayed.
+    pub(super) fn stray(&self, slow: &mut Slow, record: &Record) {
+        if let Some((name, token)) = record.unsettled() {
+            slow.names.strayed = Some((name, token));
+            self.word.fetch_or(BARRED, Ordering::AcqRel);
+        }
+    }
+
+    /// When the lease of the lock here ends, if it is a named one and has a lease.
+    pub(super) fn end_of_named(&self) -> Option<Instant> {
+        name_in(self.word.load(Ordering::Acquire)).and_then(ends)
+    }
+
+    /// Whether the lock here is a named one whose lease has ended.
+    pub(super) fn named_has_ended(&self) -> bool {
+        name_in(self.word.load(Ordering::Acquire)).is_some_and(has_ended)
+    }
+
+    /// Whether the lock here is a named one with a lease.
+    pub(super) fn is_leased_by_name(&self) -> bool {
+        self.end_of_named().is_some()
+    }
+
+    /// The token of a lock with this name that was taken a moment ago, for a grant: from now on it
+    /// is on record, and the timer watches it.
+    #[cold]
+    pub(super) fn settle_watched(self: &PlainArc<Self>, name: u64) -> u64 {
+        let mut slow = self.cold().slow.lock();
+        let token = self.settle(&mut slow, name);
+        slow.watch_leases(self);
+        token
     }
 
     /// The token of a lock with this name, which is on record or has strayed.
@@ -275,10 +323,21 @@ impl MemoryGrant {
         token
     }
 
+    /// Its name, if it has one, and its lock is neither on record nor lost.
+    fn name(&self, node: &Node) -> Option<u64> {
+        let token = self.token.load(Ordering::Acquire);
+        let name = token & !NAMED_GRANT;
+        (token & NAMED_GRANT != 0 && node.has_name(name) && !has_ended(name)).then_some(name)
+    }
+
     /// Whether it is named, and its lock is neither on record nor lost.
     pub(super) fn is_named(&self, node: &Node) -> bool {
-        let token = self.token.load(Ordering::Acquire);
-        token & NAMED_GRANT != 0 && node.has_name(token & !NAMED_GRANT)
+        self.name(node).is_some()
+    }
+
+    /// Whether that is so, and it has no lease.
+    pub(super) fn lasts(&self, node: &Node) -> bool {
+        self.name(node).is_some_and(|name| ends(name).is_none())
     }
 }
 

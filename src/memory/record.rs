@@ -6,12 +6,9 @@
 //! under the slow lock, decides who ends the claim: the guard, a thread that finds the lease
 //! expired and *revokes* the lock, or one that breaks it.
 //!
-//! An expired lease is noticed by the waiters that it blocks; nothing polls. A waiting thread
-//! sleeps no longer than the earliest lease on the node. For waiting tasks, for listeners, and for
-//! locks without a guard, one timeout a node does the same. It holds only a weak reference, and is
-//! taken back when no lease is left here.
-//!
-//! `changing.rs` has what becomes of the record of a lock that changes.
+//! * `leases.rs` the ends of leases, and who is there to see them
+//! * `own.rs` a lock as a listing shows it; whose it is, where deadlocks are looked for
+//! * `changing.rs` what becomes of the record of a lock that changes
 //!
 //! A *detached* lock has no guard that keeps its node. The tree keeps the node, by the lock's
 //! fencing token, for as long as the record is on the list. The timer ends its lease, as no
@@ -19,7 +16,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::node::{Node, Slow, is_roomy};
+use super::name::{self, Terms};
+use super::node::{Node, is_roomy};
 use super::sleeper::{Sleeper, unpark};
 use super::word::Kind;
 use crate::backend::LostLock;
@@ -27,13 +25,14 @@ use crate::deadlock::Asks;
 use crate::observe::{self, Store};
 use crate::path::TreePath;
 use crate::request::Owner;
-use crate::sync::{Deadline, PlainArc, Timeout, later, now};
+use crate::sync::{PlainArc, Timeout, now};
 
 pub(super) use self::own::{Expired, Own};
 
 use self::own::By;
 
 mod changing;
+mod leases;
 mod own;
 
 /// What is known of one claim.
@@ -85,6 +84,11 @@ impl Record {
         self.kind.unit() + pending
     }
 
+    /// Its name and its token, if its guard has not settled.
+    pub(super) fn unsettled(&self) -> Option<(u64, u64)> {
+        self.name.map(|name| (name, self.token))
+    }
+
     fn has_expired(&self) -> bool {
         self.expires.is_some_and(|expires| expires <= now())
     }
@@ -113,9 +117,13 @@ impl Records {
     }
 
     /// A named lock is on record from now on.
-    pub(super) fn add_named(&mut self, token: u64, name: u64, since: Instant, owner: Option<Owner>) {
-        let record = Record::new(token, Kind::Xs);
-        self.list.push(Record { owner, since: Some(since), name: Some(name), ..record });
+    pub(super) fn add_named(&mut self, token: u64, name: u64, terms: &Terms) {
+        let (owner, length) = (terms.owner.clone(), terms.lease);
+        // The end in the name is late by up to a tick. Its lease is not to seem longer than it was.
+        let most = length.and_then(|lease| now().checked_add(lease));
+        let expires = name::ends(name).into_iter().chain(most).min();
+        let since = Some(name::since(name, length));
+        self.list.push(Record { owner, length, since, expires, name: Some(name), ..Record::new(token, Kind::Xs) });
     }
 
     /// The guard of the lock with this name gets its token.
@@ -154,34 +162,14 @@ impl Records {
         }
     }
 
+    #[cfg(all(test, mutextree_loom))]
+    pub(super) fn is_watched(&self) -> bool {
+        self.watched.is_some()
+    }
+
     #[cfg(all(test, not(any(mutextree_loom, mutextree_shuttle))))]
     pub(super) fn capacity(&self) -> usize {
         self.list.capacity()
-    }
-}
-
-impl Slow {
-    /// Has the timer come by when the first lease expires. It need not if no task sleeps here,
-    /// there is no listener for losses, and every lock with a lease has its guard.
-    pub(super) fn watch_leases(&mut self, node: &PlainArc<Node>) {
-        let expiry = self.records.first_expiry().filter(|_| {
-            node.shared().losses.any()
-                || self.records.list.iter().any(|record| record.detached && record.expires.is_some())
-                || self.queue.has_task()
-        });
-        let Some(expiry) = expiry else {
-            self.records.watched = None;
-            return;
-        };
-        // A timeout that comes too early sees to the next one.
-        if !self.records.watched.as_ref().is_some_and(|timeout| timeout.comes_by(expiry)) {
-            let node = PlainArc::downgrade(node);
-            self.records.watched = Some(later(expiry, move || {
-                if let Some(node) = node.upgrade() {
-                    node.come_by_for_leases();
-                }
-            }));
-        }
     }
 }
 
@@ -209,10 +197,11 @@ impl Node {
 
     fn put(self: &PlainArc<Self>, record: Record) {
         let expires = record.expires;
-        self.cold().slow.lock().records.list.push(record);
+        let mut slow = self.cold().slow.lock();
+        slow.records.list.push(record);
         // A waiter that fell asleep before the record was here would sleep for too long.
         if expires.is_some() {
-            self.stir();
+            self.stir_under(slow);
         }
     }
 
@@ -259,42 +248,12 @@ impl Node {
         Ok(())
     }
 
-    /// Starts the lease of a recorded lock anew, with its full length or the one given.
-    pub(super) fn refresh_recorded(self: &PlainArc<Self>, token: u64, lease: Option<Duration>) -> Result<(), Lost> {
-        let mut slow = self.cold().slow.lock();
-        let record = slow.records.held(token)?;
-        if let Some(lease) = lease.or(record.length) {
-            record.expires = now().checked_add(lease);
-        }
-        drop(slow);
-        self.stir(); // it may expire sooner than the waiters here thought
-        Ok(())
-    }
-
-    /// The time until the lease of a recorded lock ends: zero once it has, `None` if it has none.
-    pub(super) fn remaining(&self, token: u64) -> Option<Duration> {
-        match self.cold_if_any()?.slow.lock().records.held(token) {
-            Ok(record) => record.expires.map(|expires| expires.saturating_duration_since(now())),
-            Err(Lost) => Some(Duration::ZERO),
-        }
-    }
-
-    /// Revokes the locks here whose lease has expired. Whether there were any.
-    pub(super) fn revoke_expired(self: &PlainArc<Self>) -> bool {
-        let Some(cold) = self.cold_if_any() else { return false };
-        let expired = cold.slow.lock().records.take_expired();
-        expired.iter().for_each(|record| self.take_away(record));
-        !expired.is_empty()
-    }
-
     /// Ends a recorded lock on behalf of somebody else. Whether there was one.
     pub(super) fn break_recorded(self: &PlainArc<Self>, token: u64) -> bool {
         let Some(cold) = self.cold_if_any() else { return false };
         let mut slow = cold.slow.lock();
         let Some(record) = slow.records.take(token) else { return false };
-        if let Some(name) = record.name {
-            self.stray(&mut slow, name, token);
-        }
+        self.stray(&mut slow, &record);
         drop(slow);
         let was_held = !record.has_expired();
         self.take_away(&record);
@@ -353,28 +312,5 @@ impl Node {
     pub(super) fn detached_kind(&self, token: u64) -> Option<Kind> {
         let records = &mut self.cold_if_any()?.slow.lock().records;
         records.held(token).ok().filter(|record| record.detached).map(|record| record.kind)
-    }
-
-    /// What the timer does here: revokes expired leases, which wakes the waiters they blocked, and
-    /// comes again when the next one expires.
-    fn come_by_for_leases(self: &PlainArc<Self>) {
-        self.cold().slow.lock().records.watched = None;
-        self.revoke_expired();
-        self.cold().slow.lock().watch_leases(self);
-    }
-
-    /// After a lease has begun or moved: every thread that sleeps here wakes, looks again how long
-    /// it may sleep, and sleeps on. For tasks the timer is set anew.
-    pub(super) fn stir(self: &PlainArc<Self>) {
-        let mut slow = self.cold().slow.lock();
-        slow.watch_leases(self);
-        let threads = slow.queue.threads();
-        drop(slow);
-        unpark(threads);
-    }
-
-    /// When the first lease here expires.
-    pub(super) fn earliest_expiry(&self) -> Option<Deadline> {
-        self.cold_if_any()?.slow.lock().records.first_expiry().map(Deadline::at)
     }
 }

@@ -102,8 +102,9 @@ struct DeadlineState {
 }
 
 impl Deadline {
+    #[cfg(test)]
     pub(crate) fn new() -> Self {
-        Self(PlainArc::new(Mutex::new(DeadlineState { passed: false, parked: None })))
+        Self::that_has(false)
     }
 
     /// Lets the deadline pass.
@@ -118,13 +119,18 @@ impl Deadline {
         }
     }
 
-    /// The end of a lease: not modelled, so it never comes.
-    pub(crate) fn at(_: std::time::Instant) -> Self {
-        Self::new()
+    /// The end of a lease: it has come, or never does.
+    pub(crate) fn at(instant: std::time::Instant) -> Self {
+        Self::that_has(instant <= super::now())
     }
 
-    pub(crate) fn earlier<'a>(one: Option<&'a Self>, _: Option<&'a Self>) -> Option<&'a Self> {
-        one
+    fn that_has(passed: bool) -> Self {
+        Self(PlainArc::new(Mutex::new(DeadlineState { passed, parked: None })))
+    }
+
+    /// `lease` if it has passed, as it never does later.
+    pub(crate) fn earlier<'a>(one: Option<&'a Self>, lease: Option<&'a Self>) -> Option<&'a Self> {
+        lease.filter(|lease| lease.has_passed()).or(one)
     }
 
     /// Models make their own deadlines.

@@ -60,9 +60,10 @@ pub(crate) struct Stamp(NonZeroU64);
 static FIRST_STAMP: OnceLock<Instant> = OnceLock::new();
 
 impl Stamp {
+    #[inline]
     pub(crate) fn now() -> Self {
-        let since = FIRST_STAMP.get_or_init(Instant::now).elapsed();
-        Self(NonZeroU64::MIN.saturating_add(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)))
+        let since = since_first_stamp().as_nanos();
+        Self(NonZeroU64::MIN.saturating_add(u64::try_from(since).unwrap_or(u64::MAX)))
     }
 
     /// How long ago that was.
@@ -76,18 +77,39 @@ impl Stamp {
     }
 }
 
-/// A tick of the clock is so many nanoseconds, to the power of two: four milliseconds.
-const TICK: u32 = 22;
+/// A tick of the clock is so many nanoseconds, to the power of two: a millisecond. Each second
+/// begins with one, so that no 64 bits are multiplied or divided: the clock is read at each lock
+/// with an owner.
+const TICK: u32 = 20;
+/// More than the ticks of a second, to the power of two.
+const TICKS: u32 = 10;
+
+#[inline]
+fn since_first_stamp() -> Duration {
+    FIRST_STAMP.get_or_init(Instant::now).elapsed()
+}
+
+#[inline]
+fn ticks_of(time: Duration) -> u64 {
+    time.as_secs() << TICKS | u64::from(time.subsec_nanos() >> TICK)
+}
 
 /// How many ticks have passed since the first stamp: the time, for where there is little room.
 #[inline]
 pub(crate) fn ticks() -> u64 {
-    Stamp::now().0.get() >> TICK
+    ticks_of(since_first_stamp())
+}
+
+/// The first tick that begins after so long, which is no more than some years.
+#[inline]
+pub(crate) fn tick_after(time: Duration) -> u64 {
+    ticks_of(since_first_stamp() + time) + 1
 }
 
 /// When that tick began.
 pub(crate) fn instant_at(tick: u64) -> Instant {
-    *FIRST_STAMP.get_or_init(Instant::now) + Duration::from_nanos(tick << TICK)
+    let nanos = u32::try_from(tick & ((1 << TICKS) - 1)).expect("so few bits are left") << TICK;
+    *FIRST_STAMP.get_or_init(Instant::now) + Duration::new(tick >> TICKS, nanos)
 }
 
 /// Rounds of looking again before a waiter goes to sleep. First a few pauses; then a thread lets
@@ -121,6 +143,29 @@ impl Spin {
             std::thread::yield_now();
         }
         true
+    }
+}
+
+/// How many there are of something in this process: a hint that saves a closer look.
+#[derive(Debug)]
+pub(crate) struct Tally(AtomicUsize);
+
+impl Tally {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicUsize::new(0))
+    }
+
+    pub(crate) fn add(&self) {
+        self.0.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn remove(&self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    #[inline]
+    pub(crate) fn any(&self) -> bool {
+        self.0.load(Ordering::Acquire) != 0
     }
 }
 

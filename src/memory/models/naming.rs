@@ -1,19 +1,36 @@
 //! Names in the word, against those who put the lock on record.
 
-use super::*;
-use crate::memory::grant::{self, NAMED_GRANT};
-use crate::memory::name::{Registered, name};
-use crate::sync::ticks;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
-/// What a handle of this owner knows that was used before.
-fn registered(node: &Node, owner: &str) -> Registered {
-    let handle = Registered::none();
-    (0..2).for_each(|_| handle.note(node, &owner.into()));
+use super::*;
+use crate::memory::grant::{self, NAMED_GRANT, RECORDED};
+use crate::memory::name::{Registered, leased_in_model, taken_now};
+use crate::memory::{MemoryGrant, MemoryNode};
+use crate::request::Request;
+
+fn request(owner: &str, lease: Option<Duration>) -> Request {
+    let mut request = Request::new(crate::Kind::default());
+    (request.owner, request.lease) = (Some(owner.into()), lease);
+    request
+}
+
+/// What a handle with these terms knows that was used before.
+fn registered(node: &Node, owner: &str, lease: Option<Duration>) -> Registered {
+    let (handle, request) = (Registered::none(), request(owner, lease));
+    (0..2).for_each(|_| handle.note(node, &request));
     handle
 }
 
 fn name_of(handle: &Registered) -> u64 {
-    name(handle.slot().unwrap(), ticks()).unwrap()
+    taken_now(handle.slot().unwrap()).unwrap()
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// The name of a lock of a handle with a lease, which has ended, or never does.
+fn leased(node: &Node, has_ended: bool) -> u64 {
+    leased_in_model(registered(node, "me", Some(HOUR)).slot().unwrap(), has_ended)
 }
 
 /// A named lock is released during a look at its node, and another lock is taken: a record that is
@@ -24,7 +41,7 @@ fn a_named_lock_against_a_look() {
     explore("a_named_lock_against_a_look", || {
         let world = World::new(ENDLESS, &["a"]);
         let node = world.used("a");
-        let name = name_of(&registered(&node, "me"));
+        let name = name_of(&registered(&node, "me", None));
         assert!(node.claim_named(name));
         run([
             threaded!(world, node => {
@@ -51,7 +68,7 @@ fn a_broken_named_lock() {
     explore("a_broken_named_lock", || {
         let world = World::new(ENDLESS, &["a"]);
         let node = world.used("a");
-        let name = name_of(&registered(&node, "me"));
+        let name = name_of(&registered(&node, "me", None));
         assert!(node.claim_named(name));
         run([
             threaded!(world, node => _ = grant::release(&node, NAMED_GRANT | name)),
@@ -79,13 +96,13 @@ fn a_handle_goes_before_its_guard() {
     explore("a_handle_goes_before_its_guard", || {
         let world = World::new(ENDLESS, &["a"]);
         let node = world.used("a");
-        let handle = registered(&node, "me");
+        let handle = registered(&node, "me", None);
         let name = name_of(&handle);
         assert!(node.claim_named(name));
         run([
             threaded!(world, node => {
                 handle.end(&node);
-                assert!(registered(&node, "you").slot().is_some());
+                assert!(registered(&node, "you", None).slot().is_some());
             }),
             threaded!(world, node => {
                 for (_, lock) in node.look().recorded {
@@ -96,6 +113,96 @@ fn a_handle_goes_before_its_guard() {
         ]);
         assert!(node.look().recorded.is_empty(), "every lock has ended");
         drop(node);
+        world.assert_as_new();
+    });
+}
+
+/// A named lock whose lease has ended is revoked, and another one is taken, while the guard of the
+/// first is released: by name, as it looked at the clock in time; or it asks for its token, which
+/// is the smaller one. Fails if a lock that is revoked does not stray.
+#[test]
+fn an_ended_lease_in_the_word() {
+    explore("an_ended_lease_in_the_word", || {
+        let world = World::new(ENDLESS, &["a"]);
+        let node = world.used("a");
+        let name = leased(&node, true);
+        assert!(node.claim_named(name));
+        let tokens = PlainArc::new([AtomicU64::new(0), AtomicU64::new(u64::MAX)]);
+        run([
+            threaded!(world, node, tokens => {
+                if !node.release_named(name) {
+                    let token = MemoryGrant::at_once((NAMED_GRANT | name).try_into().unwrap()).settle(&node);
+                    tokens[0].store(token, Plain::Relaxed);
+                    _ = grant::release(&node, RECORDED | token);
+                }
+            }),
+            threaded!(world, node, tokens => {
+                node.revoke_expired();
+                if node.claim_fast(Kind::Xs) || node.claim_looking(Kind::Xs) {
+                    world.touch(&node, Kind::Xs);
+                    tokens[1].store(node.shared().next_token(), Plain::Relaxed);
+                    node.drop_claim(Kind::Xs);
+                }
+            }),
+            threaded!(world, node => world.lock(&node, Kind::Xs)),
+        ]);
+        let [first, second] = [0, 1].map(|at| tokens[at].load(Plain::Relaxed));
+        assert!(first < second, "{first} of the lock that was lost, {second} of the next one");
+        assert!(node.look().recorded.is_empty(), "every lock has ended");
+        drop(node);
+        world.assert_as_new();
+    });
+}
+
+/// A lock with a lease is taken by name while a thread waits for another, and its guard hangs: the
+/// waiter gets through when the lease has ended. Fails if a sleeper does not see the end of a lease
+/// in the word.
+#[test]
+fn a_waiter_outlives_a_lease_in_the_word() {
+    explore("a_waiter_outlives_a_lease_in_the_word", || {
+        let world = World::new(ENDLESS, &["a"]);
+        let node = world.used("a");
+        let name = leased(&node, true);
+        take(&node, Kind::Xs);
+        let hung = PlainArc::new(AtomicBool::new(false));
+        run([
+            threaded!(world, node => world.lock_slowly(&node, Kind::Xs)),
+            threaded!(world, node, hung => {
+                node.drop_claim(Kind::Xs);
+                hung.store(node.claim_named(name), Plain::Relaxed);
+            }),
+        ]);
+        if hung.load(Plain::Relaxed) {
+            assert!(grant::release(&node, NAMED_GRANT | name).is_err(), "it was revoked");
+        }
+        assert!(node.look().recorded.is_empty(), "every lock has ended");
+        drop(node);
+        world.assert_as_new();
+    });
+}
+
+/// Somebody begins to listen for losses while a lock with a lease is taken by name: the timer
+/// watches it. Fails if a claim with a name does not look for listeners. Also if a listener does
+/// not write the words that it looks at.
+#[test]
+fn a_listener_against_a_lease_in_the_word() {
+    explore("a_listener_against_a_lease_in_the_word", || {
+        let world = World::new(ENDLESS, &["a"]);
+        let node = world.used("a");
+        let handle = PlainArc::new(MemoryNode(node.clone(), registered(&node, "me", Some(HOUR))));
+        let request = request("me", Some(HOUR));
+        let (token, listener) = (PlainArc::new(AtomicU64::new(0)), PlainArc::new(Mutex::new(None)));
+        run([
+            threaded!(world, listener => *listener.lock().unwrap() = Some(world.tree.lost_locks())),
+            threaded!(world, handle, token => {
+                let claimed = grant::claim_named(&handle, &request).expect("it is free");
+                token.store(claimed.get(), Plain::Relaxed);
+            }),
+        ]);
+        assert!(node.cold().slow.lock().records.is_watched(), "the timer comes by");
+        grant::release(&node, token.load(Plain::Relaxed)).unwrap();
+        assert!(node.look().recorded.is_empty(), "every lock has ended");
+        drop((handle, node));
         world.assert_as_new();
     });
 }

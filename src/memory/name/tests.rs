@@ -1,11 +1,18 @@
 //! Locks with an owner, through the public names, and how they stand in the word.
 
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake};
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use crate::memory::name::LEASES;
 use crate::memory::node::Node;
 use crate::memory::word::{BARRED, CLEAR, ENROLLED, KIDS, name_in};
 use crate::sync::{Ordering, PlainArc};
 use crate::{Backend, Kind, LockError, LockStore, MemoryStore, Mode, Request, ToTreePath, TreeMutex, Wait};
+
+mod leases;
 
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -19,9 +26,29 @@ fn word(store: &MemoryStore, path: &str) -> u64 {
 
 /// A handle that was used before, so that its locks are named.
 fn used(store: &MemoryStore, path: &str, owner: &str) -> TreeMutex {
-    let mutex = store.mutex(path).unwrap().owner(owner);
+    used_mutex(store.mutex(path).unwrap().owner(owner))
+}
+
+fn used_mutex(mutex: TreeMutex) -> TreeMutex {
     (0..2).for_each(|_| drop(mutex.lock().unwrap()));
     mutex
+}
+
+/// What the future answers. It is polled when it is woken.
+fn wait_as_a_task<T>(future: impl Future<Output = T>) -> T {
+    struct Unparks(Thread);
+    impl Wake for Unparks {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let (mut future, waker) = (pin!(future), Arc::new(Unparks(thread::current())).into());
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(answer) => return answer,
+            Poll::Pending => thread::park(),
+        }
+    }
 }
 
 #[track_caller]
@@ -167,9 +194,13 @@ fn a_named_lock_can_do_what_others_can() {
 #[test]
 fn kinds_and_leases_that_have_no_name_are_on_record() {
     let store = MemoryStore::new();
-    for mutex in
-        [used(&store, "a", "me").shared(), used(&store, "a", "me").node_only(), used(&store, "a", "me").lease(LONG)]
-    {
+    let short = *LEASES.start() - Duration::from_millis(1);
+    let mutexes = [
+        used(&store, "a", "me").shared(),
+        used(&store, "a", "me").node_only(),
+        used_mutex(store.mutex("a").unwrap().owner("me").lease(short)),
+    ];
+    for mutex in mutexes {
         let _guard = mutex.lock().unwrap();
         assert_eq!(name_in(word(&store, "a")), None);
         assert_eq!(store.locks().unwrap()[0].owner.as_ref().unwrap().as_str(), "me");

@@ -120,7 +120,7 @@ impl Node {
     pub(in crate::memory) fn owner_unless_expired(&self, kind: Kind, place: Place) -> Result<Option<Owner>, Expired> {
         let Some(cold) = self.cold_if_any() else { return Ok(None) };
         let slow = cold.slow.lock();
-        if slow.records.list.iter().any(Record::has_expired) {
+        if slow.records.list.iter().any(Record::has_expired) || self.named_has_ended() {
             return Err(Expired);
         }
         Ok(self.owner_of_conflict(&slow, kind, place, None))

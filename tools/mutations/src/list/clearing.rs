@@ -61,7 +61,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         what: "CLEAR outlives ENROLLED",
         edits: &[(
             ENROL,
-            "(word & !CLEAR == ENROLLED).then_some(0)",
+            "(word & !(CLEAR | BARRED) == ENROLLED).then_some(word & BARRED)",
             "(word & !CLEAR == ENROLLED).then_some(word & CLEAR)",
         )],
         fails: &["tries_below_a_held_root"],

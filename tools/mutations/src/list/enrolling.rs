@@ -22,14 +22,18 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         what: "a node with children is un-enrolled",
         edits: &[(
             ENROL,
-            "(word & !CLEAR == ENROLLED).then_some(0)",
+            "(word & !(CLEAR | BARRED) == ENROLLED).then_some(word & BARRED)",
             "(word & !(CLEAR | ENROLLED | KIDS) == 0).then_some(word & KIDS)",
         )],
         fails: &["first_lock_against_walk"],
     },
     Mutation {
         what: "a claimed node is un-enrolled",
-        edits: &[(ENROL, "(word & !CLEAR == ENROLLED).then_some(0)", "Some(word & !(CLEAR | ENROLLED))")],
+        edits: &[(
+            ENROL,
+            "(word & !(CLEAR | BARRED) == ENROLLED).then_some(word & BARRED)",
+            "Some(word & !(CLEAR | ENROLLED))",
+        )],
         fails: &["asking_against_a_lock"],
     },
     Mutation {
@@ -98,7 +102,11 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         what: "a sweep un-enrols without looking whether the node is idle",
         edits: &[
-            (ENROL, "(word & !CLEAR == ENROLLED).then_some(0)", "Some(word & !(CLEAR | ENROLLED))"),
+            (
+                ENROL,
+                "(word & !(CLEAR | BARRED) == ENROLLED).then_some(word & BARRED)",
+                "Some(word & !(CLEAR | ENROLLED))",
+            ),
             (RECLAIM, "if PlainArc::strong_count(slow.kids.get(at)) == 2 {", "{"),
         ],
         fails: &["sweep_against_holder"],

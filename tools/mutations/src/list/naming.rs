@@ -1,6 +1,6 @@
 //! Names in the word.
 
-use super::{Mutation, NAME, RECORD};
+use super::{GRANT, LEASES, LOSS, Mutation, NAME, RECORD};
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
@@ -17,8 +17,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         what: "names are barred only after the claim of the broken lock has ended",
         edits: &[(
             RECORD,
-            "        if let Some(name) = record.name {\n            self.stray(&mut slow, name, token);\n        }\n        drop(slow);\n        let was_held = !record.has_expired();\n        self.take_away(&record);",
-            "        drop(slow);\n        let was_held = !record.has_expired();\n        self.take_away(&record);\n        if let Some(name) = record.name {\n            self.stray(&mut self.cold().slow.lock(), name, token);\n        }",
+            "        self.stray(&mut slow, &record);\n        drop(slow);\n        let was_held = !record.has_expired();\n        self.take_away(&record);",
+            "        drop(slow);\n        let was_held = !record.has_expired();\n        self.take_away(&record);\n        self.stray(&mut self.cold().slow.lock(), &record);",
         )],
         fails: &["a_broken_named_lock"],
     },
@@ -30,5 +30,29 @@ pub(super) const MUTATIONS: &[Mutation] = &[
             "map(slot_of) == Some(slot) {\n",
         )],
         fails: &["a_handle_goes_before_its_guard"],
+    },
+    Mutation {
+        what: "a lock that is revoked does not stray",
+        edits: &[(LEASES, "expired.iter().for_each(|record| self.stray(&mut slow, record));", "")],
+        fails: &["an_ended_lease_in_the_word"],
+    },
+    Mutation {
+        what: "a sleeper does not see the end of a lease in the word",
+        edits: &[(
+            LEASES,
+            "self.end_of_named().into_iter().chain(slow.records.first_expiry()).min()",
+            "slow.records.first_expiry()",
+        )],
+        fails: &["a_waiter_outlives_a_lease_in_the_word"],
+    },
+    Mutation {
+        what: "a claim with a name does not look for listeners",
+        edits: &[(GRANT, "request.lease.is_some() && Losses::anywhere()", "false && Losses::anywhere()")],
+        fails: &["a_listener_against_a_lease_in_the_word"],
+    },
+    Mutation {
+        what: "a listener does not write the words that it looks at",
+        edits: &[(LOSS, "node.word.fetch_or(0, Ordering::AcqRel);", "node.word.load(Ordering::Acquire);")],
+        fails: &["a_listener_against_a_lease_in_the_word"],
     },
 ];
