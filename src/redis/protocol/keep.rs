@@ -24,7 +24,8 @@
 //! * **K1, a cover is a lock.** Whoever uses one holds what the server granted to this process, and
 //!   has not been given back. So the server's I3 (exclusion) says all about other processes, and
 //!   "one user or none" all about this one. A cover is kept and lent by its own deadline (P1), with
-//!   at least a quarter of its lease left; only one in use is renewed.
+//!   at least a quarter of its lease left. Only one that has a user is renewed, or had one since
+//!   its renewal was due.
 //! * **K2, whoever waits has recalled it.** A cover is kept only if it was granted without having
 //!   waited, no request of it is in doubt, nothing has changed it since, and no recall came since
 //!   its present user has it that is in conflict with it. *Granted at once* means that nobody in
@@ -55,6 +56,14 @@
 //!   server answers "ask again", and sends the recall. The client that keeps it gives it back, or
 //!   says that it is in use (`in_use`), and from then on it is in the way like any lock. A client
 //!   that does not answer in time counts as a holder: its process may be stopped, or cut off.
+//!
+//! * **K13, whoever is lent a cover has it renewed.** The agenda knows a cover from its grant until
+//!   it goes back, so that to let go and to take again change nothing there. A renewal that is due
+//!   while nobody uses the cover is *left*: that is one step with the look whether it has a user,
+//!   under the mutex of the lock, and so is lending. *If it is lent first*, it has a user, and is
+//!   renewed. *If its renewal is left first*, its next user finds that, and tells the agenda. To
+//!   lose it and to let go of it are such steps as well. So what is kept was not lost before, and
+//!   if it is lost after that nobody is told.
 //!
 //! # Nobody waits in a circle
 //!
@@ -211,10 +220,9 @@ impl Keep {
 
     /// Its user has let go. `false`, and nothing has changed, if it is not to be kept.
     pub(in crate::redis) fn keep(&mut self, lock: &Arc<Lock>, target: &Target, kind: Kind, now: u64) -> bool {
-        if !self.may_keep(lock, target, kind, now) {
+        if !self.may_keep(lock, target, kind, now) || !lock.let_go(now) {
             return false;
         }
-        lock.let_go(now);
         let kept = Kept { lock: lock.clone(), kind, since: now, guests: Vec::new() };
         match self.kept.get_mut(target.text()) {
             Some(all) => all.push(kept),
@@ -277,6 +285,11 @@ impl Keep {
         let is_over = |it: &Kept| it.since.saturating_add(idle) <= now || it.lock.deadline() <= now;
         let all = self.drain_all(|it| it.guests.is_empty() && is_over(it));
         self.go_back(all)
+    }
+
+    /// When what is let go of now will have been kept for long enough, if nobody takes it.
+    pub(in crate::redis) fn due(&self, now: u64) -> u64 {
+        now.saturating_add(self.idle)
     }
 
     /// When something will have been kept for long enough, if nobody takes it.

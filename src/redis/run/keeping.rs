@@ -264,8 +264,8 @@ pub(in crate::redis) fn take(
                 if let Some(agents) = &client.agents {
                     agents.asks(&lock, [request], &asks());
                 }
-                if !lock.is_guest() {
-                    client.agenda(|agenda| agenda.held(&lock));
+                if lock.was_left() {
+                    client.agenda(|agenda| agenda.lent(&lock));
                 }
                 count(&keeping.counts.hits, 1);
                 meters::kept(true);
@@ -291,21 +291,13 @@ pub(in crate::redis) fn take(
 /// Keeps a lock whose user lets go of it. `false` if it is to be released.
 pub(in crate::redis) fn keep(client: &Client, lock: &Arc<Lock>, target: &Target, kind: Kind) -> bool {
     let Some(keeping) = &client.keeping else { return false };
-    if !keeping.state.lock().keep.may_keep(lock, target, kind, clock()) {
+    let (mut state, now) = (keeping.state.lock(), clock());
+    if !state.keep.keep(lock, target, kind, now) {
         return false;
     }
-    // Nobody renews it from now on. Whoever has taken it off the agenda before tells of its loss.
-    if !client.agenda(|agenda| agenda.forget(lock)) {
-        return false;
-    }
-    let mut state = keeping.state.lock();
-    if state.keep.keep(lock, target, kind, clock()) {
-        keeping.look_soon(client, &mut state);
-        return true;
-    }
-    drop(state);
-    client.agenda(|agenda| agenda.held(lock)); // as it was
-    false
+    let due = state.keep.due(now);
+    state.entry.bring_forward(&client.sites.schedule, due);
+    true
 }
 
 /// Before a lock becomes something else: the server has it, and draws greater fencing tokens than

@@ -54,8 +54,8 @@ impl World<'_> {
         });
         if let Found::It(lock) = &found {
             self.cover.see("a lock is taken below a kept one");
-            let agenda = self.agenda(process);
-            host.iter().chain([lock]).for_each(|lock| agenda.held(lock));
+            self.agenda(process).held(lock);
+            host.iter().for_each(|host| self.lent(process, host));
             self.check_host(process, lock);
         }
         found
@@ -73,7 +73,6 @@ impl World<'_> {
         let Some(keep) = &mut self.processes[process].keep else { return false };
         let left = keep.leave(&held.lock, &self.targets[&held.place], now);
         if let Some(host) = &left.host {
-            self.agenda(process).forget(host);
             let at = self.when(process, now + self.plan.keep);
             self.schedule(at, Event::Idles { process, incarnation });
             self.check_host(process, host);

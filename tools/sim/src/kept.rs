@@ -45,8 +45,8 @@ impl World<'_> {
             Found::It(lock) => {
                 if !lock.is_guest() {
                     self.cover.see("a kept lock is lent");
-                    self.agenda(process).held(&lock);
                 }
+                self.lent(process, &lock);
                 let sent = self.rests_on(process, &lock);
                 self.granted(process, caller, lock, (place, kind), sent);
                 true
@@ -57,6 +57,14 @@ impl World<'_> {
                 false
             }
             Found::Soon | Found::Nothing => false,
+        }
+    }
+
+    /// What is kept has a user again.
+    pub(super) fn lent(&mut self, process: usize, lock: &Lock) {
+        if lock.was_left() {
+            self.cover.see("a kept lock whose renewal was due is lent");
+            self.agenda(process).lent(lock);
         }
     }
 
@@ -76,12 +84,9 @@ impl World<'_> {
     pub(super) fn keep_held(&mut self, process: usize, held: &Held) -> bool {
         let (now, incarnation) = (self.clock(process), self.processes[process].incarnation);
         let it = &mut self.processes[process];
-        let (Some(keep), Some(agenda)) = (&mut it.keep, &mut it.agenda) else { return false };
+        let Some(keep) = &mut it.keep else { return false };
         let target = &self.targets[&held.place];
-        if held.is_detached || held.may_end || !keep.may_keep(&held.lock, target, held.kind, now) {
-            return false;
-        }
-        if !agenda.forget(&held.lock) || !keep.keep(&held.lock, target, held.kind, now) {
+        if held.is_detached || held.may_end || !keep.keep(&held.lock, target, held.kind, now) {
             return false;
         }
         self.cover.see("a lock is kept");
@@ -151,6 +156,8 @@ impl World<'_> {
     }
 
     pub(super) fn give_back_kept(&mut self, process: usize, locks: Vec<Arc<Lock>>) {
+        let agenda = self.agenda(process);
+        locks.iter().for_each(|lock| _ = agenda.forget(lock));
         let Some(release) = Release::of_many(locks, false) else { return };
         let call = release.call(&self.plan.timing);
         self.send_kept(process, call, Purpose::Kept(release));

@@ -24,10 +24,11 @@
 //!   its host, within the bounds of K5. So of two users below a host the later one has the greater
 //!   token. `exchange` raises the tick to the last of them before anybody is granted anything, and
 //!   guests keep theirs. A host without guests is given back as K5 says.
-//! * **K9, no guest outlives its host.** The agenda renews a host while it has guests. A guest has
-//!   a deadline that its host has had. When that passes the guest has its host's deadline of then,
-//!   if the host is held; else it is lost for good (P2). Whoever finds the host lost before its
-//!   deadline takes it away, and makes all guests lost.
+//! * **K9, no guest outlives its host.** The agenda renews a host while it has guests: the first of
+//!   them is to it what a user is to a cover (K13). A guest has a deadline that its host has had.
+//!   When that passes the guest has its host's deadline of then, if the host is held; else it is
+//!   lost for good (P2). Whoever finds the host lost before its deadline takes it away, and makes
+//!   all guests lost.
 //! * **K10, the exchange forgets nobody.** It begins in one step: the host has no further guest, is
 //!   renewed no more, and each guest has the host's deadline as its own. The server's end of the
 //!   host is no earlier (P1), and the guests' locks have that end. So what is believed is true
@@ -105,7 +106,7 @@ pub(super) struct Exchanged {
 pub(in crate::redis) struct Left {
     /// Whether that is all. Else it is a lock of its own, or was lost.
     pub(in crate::redis) is_all: bool,
-    /// The lock above, if that was its last guest: nobody renews it any more.
+    /// The lock above, if that was its last guest.
     pub(in crate::redis) host: Option<Arc<Lock>>,
 }
 
@@ -139,8 +140,7 @@ fn ends(text: &[u8]) -> impl Iterator<Item = usize> {
 
 impl Keep {
     /// A lock below a kept one, if there is one that covers it and nobody there is in conflict.
-    /// `new` makes the lock. And the lock above, if this is its first guest: it renews itself from
-    /// now on.
+    /// `new` makes the lock. And the lock above, if this is its first guest.
     pub(in crate::redis) fn take_below(
         &mut self,
         target: &Target,
@@ -201,6 +201,7 @@ impl Keep {
         let host = is_last.then(|| it.lock.clone());
         if is_last {
             it.since = now;
+            it.lock.was_host();
             self.hosts -= 1;
         }
         Left { is_all: is_held, host }
@@ -301,7 +302,8 @@ impl Keep {
 
     /// A host was lost, and with it its guests (K9).
     pub(in crate::redis) fn lost(&mut self, host: &Lock) {
-        self.drain_all(|it| it.lock.number == host.number).iter().for_each(Kept::lose);
+        let node = keys::encode(&host.path);
+        self.drain(&node, |it| it.lock.number == host.number).iter().for_each(Kept::lose);
     }
 }
 

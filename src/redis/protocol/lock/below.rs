@@ -65,12 +65,18 @@ impl Lock {
 
     /// Draws a fencing token for a guest, within the same bounds as for a user (K8).
     pub(in crate::redis::protocol) fn draw(&self, most: u64, now: u64) -> Lend {
-        let state = self.state.lock();
+        let mut state = self.state.lock();
         let (lend, next) = state.keeping.next(self.fencing_token(), most, now);
         if lend == Lend::Yes {
             self.fencing_token.store(next, Ordering::Relaxed);
+            state.keeping.is_host = true;
         }
         lend
+    }
+
+    /// The last lock below it is gone.
+    pub(in crate::redis::protocol) fn was_host(&self) {
+        self.state.lock().keeping.is_host = false;
     }
 
     /// Whether nobody has it as a lock of his own: it is kept, or a host.

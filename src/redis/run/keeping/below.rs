@@ -1,8 +1,8 @@
 //! Locks below kept ones, for threads and tasks. The protocol, and why all of it is right, is in
 //! `protocol/keep/below.rs` (K7 to K12).
 //!
-//! What begins and ends the renewals of a host is done under the mutex of what is kept, and so in
-//! the order of the steps there. That mutex is taken before the agenda's, and never after it.
+//! What a guest is to the agenda begins and ends under the mutex of what is kept, and so in the
+//! order of the steps there. That mutex is taken before the agenda's, and never after it.
 
 use super::{Keeping, State, count, give_back};
 use crate::error::LockError;
@@ -24,7 +24,10 @@ pub(super) fn take(client: &Client, state: &mut State, target: &Target, request:
     let new = || client.new_below(target, request);
     let (found, host) = state.keep.take_below(target, request.kind, &client.timing, clock(), new);
     if let Found::It(lock) = &found {
-        client.agenda(|agenda| host.iter().chain([lock]).for_each(|lock| agenda.held(lock)));
+        client.agenda(|agenda| {
+            agenda.held(lock);
+            host.iter().filter(|host| host.was_left()).for_each(|host| agenda.lent(host));
+        });
     }
     found
 }
@@ -35,14 +38,12 @@ pub(in crate::redis) fn leave(client: &Client, lock: &Lock, target: &Target) -> 
     let Some(keeping) = client.keeping.as_ref().filter(|_| lock.is_guest()) else { return false };
     let mut state = keeping.state.lock();
     let left = state.keep.leave(lock, target, clock());
-    client.agenda(|agenda| {
-        left.host.iter().for_each(|host| _ = agenda.forget(host));
-        if left.is_all {
-            agenda.forget(lock);
-        }
-    });
+    if left.is_all {
+        client.agenda(|agenda| agenda.forget(lock));
+    }
     if left.host.is_some() {
-        keeping.look_soon(client, &mut state);
+        let due = state.keep.due(clock());
+        state.entry.bring_forward(&client.sites.schedule, due);
     }
     left.is_all
 }

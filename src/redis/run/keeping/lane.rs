@@ -45,6 +45,7 @@ pub(super) fn give_back(
     batch: &[Arc<Lock>],
     send: impl FnOnce(&Release) -> Result<Released, Failure>,
 ) -> bool {
+    client.agenda(|agenda| batch.iter().for_each(|lock| _ = agenda.forget(lock)));
     let Some(mut release) = Release::of_many(batch.to_vec(), false) else { return true };
     let answer = send(&release);
     let is_done = match release.answered(answer.as_ref().map_err(Failure::clone), true) {

@@ -45,7 +45,6 @@ const EXCHANGE: &str = "redis/protocol/exchange.rs";
 const KEEP: &str = "redis/protocol/keep.rs";
 const KEEP_BELOW: &str = "redis/protocol/keep/below.rs";
 const LOCK_BELOW: &str = "redis/protocol/lock/below.rs";
-const RUN_BELOW: &str = "redis/run/keeping/below.rs";
 const LENT: &str = "redis/protocol/lock/lent.rs";
 const LOCK: &str = "redis/protocol/lock.rs";
 const TIMING: &str = "redis/protocol/timing.rs";

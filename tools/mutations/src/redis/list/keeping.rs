@@ -62,6 +62,18 @@ pub(super) const FAULTS: &[Fault] = &[
         fails: &["redis::protocol::keep::tests::what_is_nearly_over_is_not_lent"],
     },
     Fault {
+        what: "a kept lock whose renewal was due has a user again, and nobody renews it",
+        edits: &[(LENT, "        self.is_left.load(Ordering::Relaxed) &&", "        false &&")],
+        runner: Unit,
+        fails: &["redis::protocol::agenda::tests::unused::what_nobody_uses_is_renewed_once_it_has_a_user_again"],
+    },
+    Fault {
+        what: "what was lost is kept when its user lets go",
+        edits: &[(LENT, "        if self.deadline() == 0 {\n            return false;\n        }\n", "")],
+        runner: Unit,
+        fails: &["redis::protocol::agenda::tests::unused::what_was_lost_is_not_let_go_of"],
+    },
+    Fault {
         what: "the next user of a kept lock has the token of the one before",
         edits: &[(LENT, "            self.fencing_token.store(next, Ordering::Relaxed);\n", "")],
         runner: Unit,

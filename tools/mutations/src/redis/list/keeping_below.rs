@@ -1,6 +1,6 @@
 //! What is held below a kept lock is in somebody's way for ever, or is forgotten; or two have it.
 
-use super::{EXCHANGE, EXCHANGE_LUA, Fault, KEEP, KEEP_BELOW, LOCK_BELOW, RUN_BELOW};
+use super::{EXCHANGE, EXCHANGE_LUA, Fault, KEEP, KEEP_BELOW, LOCK_BELOW};
 use crate::redis::runner::Runner::{Servers, Unit};
 
 const EXCHANGED: &str = "redis::protocol::keep::below::tests::a_recall_has_a_host_exchanged_for_its_guests";
@@ -68,8 +68,8 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "nobody renews a kept lock for those below it",
-        edits: &[(RUN_BELOW, "host.iter().chain([lock]).for_each(", "[lock].into_iter().for_each(")],
-        runner: Servers,
-        fails: &["keeping::below::what_is_held_below_outlives_leases_and_the_store"],
+        edits: &[(LOCK_BELOW, "            state.keeping.is_host = true;\n", "")],
+        runner: Unit,
+        fails: &["redis::protocol::agenda::tests::unused::what_nobody_uses_is_renewed_for_those_below_it"],
     },
 ];
