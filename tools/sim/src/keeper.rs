@@ -58,7 +58,7 @@ impl World<'_> {
             lock.lose();
             if lock.is_unused() {
                 self.cover.see("a kept lock is lost");
-                self.processes[process].keep.iter_mut().for_each(|keep| keep.lost(&lock));
+                self.processes[process].keep.iter().for_each(|keep| keep.lost(&lock));
                 self.agenda(process).look_now();
             } else {
                 self.loss_told(process, &lock);

@@ -11,8 +11,9 @@
 //! | with guests | lost, and its guests with it | its deadline; a renewal that finds that it is gone; news of a `break` |
 //! | being exchanged | none: its guests are locks of their own, or lost | the answer to `exchange`, which is sent until then; the end of its lease |
 //!
-//! As in `keep.rs` each is a step under the one mutex, but for the last two. A loss is seen by each
-//! guest on its own, by its deadline. What the answers to `exchange` do is a step as well.
+//! As in `keep.rs` each is a step of the part that the host's node belongs to, but for the last
+//! two. A loss is seen by each guest on its own, by its deadline. What the answers to `exchange` do
+//! is a step as well.
 //!
 //! # Invariants
 //!
@@ -72,7 +73,7 @@
 //! node below asks the server, and queues behind who was there. A process whose own threads meet
 //! below a host pays an exchange, and goes on as without this.
 
-use super::{Found, Keep, Kept, Lend, lasts, most};
+use super::{Found, Kept, Lend, Part, lasts, most};
 use crate::path::TreePath;
 use crate::redis::primitives::Arc;
 use crate::redis::protocol::exchange::Exchange;
@@ -132,70 +133,69 @@ impl Kept {
 }
 
 /// Where the texts of a node and of those above it end, from the root down.
-fn ends(text: &[u8]) -> impl Iterator<Item = usize> {
+pub(super) fn ends(text: &[u8]) -> impl Iterator<Item = usize> {
     let cuts = text.iter().enumerate().skip(1).filter(|(_, byte)| **byte == 1).map(|(at, _)| at);
     let itself = (!text.is_empty()).then_some(text.len());
     std::iter::once(0).chain(cuts).chain(itself)
 }
 
-impl Keep {
-    /// A lock below a kept one, if there is one that covers it and nobody there is in conflict.
-    /// `new` makes the lock. And the lock above, if this is its first guest.
-    pub(in crate::redis) fn take_below(
+impl Part {
+    /// A lock below the one that is kept on this node, if that covers it and nobody there is in
+    /// conflict. `new` makes the lock. And the lock above, if this is its first guest. `None` if
+    /// none is kept there that can be a host.
+    pub(super) fn take_below(
         &mut self,
-        target: &Target,
-        kind: Kind,
+        node: &[u8],
+        (target, kind): (&Target, Kind),
         timing: &Timing,
         now: u64,
         new: impl FnOnce() -> Lock,
-    ) -> (Found, Option<Arc<Lock>>) {
-        if self.kept.is_empty() {
-            return (Found::Nothing, None);
+    ) -> Option<(Found, Option<Arc<Lock>>)> {
+        let all = self.kept.get_mut(node)?;
+        let at = all.iter().position(|it| it.kind == HOST)?;
+        let it = &mut all[at];
+        let is_host = !it.guests.is_empty();
+        if it.guests.len() >= MOST_GUESTS || it.is_in_conflict(target, kind) {
+            return Some((Found::Nothing, None));
         }
-        let text = target.text();
-        // Of those there is one at the most, as they are in conflict with each other.
-        for end in ends(text) {
-            let Some(all) = self.kept.get_mut(&text[..end]) else { continue };
-            let Some(at) = all.iter().position(|it| it.kind == HOST) else { continue };
-            let it = &mut all[at];
-            let is_host = !it.guests.is_empty();
-            if it.guests.len() >= MOST_GUESTS || it.is_in_conflict(target, kind) {
-                return (Found::Nothing, None);
+        let lend = if lasts(&it.lock, now) { it.lock.draw(most(&it.lock, timing), now) } else { Lend::Never };
+        let found = match lend {
+            Lend::Yes => {
+                let lock = Arc::new(new().below(&it.lock, keys::number(kind)));
+                it.guests.push(Guest { lock: lock.clone(), kind });
+                self.hosts += usize::from(!is_host);
+                self.hits += 1;
+                return Some((Found::It(lock), (!is_host).then(|| it.lock.clone())));
             }
-            let lend = if lasts(&it.lock, now) { it.lock.draw(most(&it.lock, timing), now) } else { Lend::Never };
-            let found = match lend {
-                Lend::Yes => {
-                    let lock = Arc::new(new().below(&it.lock, keys::number(kind)));
-                    it.guests.push(Guest { lock: lock.clone(), kind });
-                    self.hosts += usize::from(!is_host);
-                    return (Found::It(lock), (!is_host).then(|| it.lock.clone()));
+            Lend::Soon => Found::Soon,
+            Lend::Never if is_host => Found::Nothing,
+            Lend::Never => {
+                let lock = all.swap_remove(at).lock;
+                self.count -= 1;
+                if all.is_empty() {
+                    self.kept.remove(node);
                 }
-                Lend::Soon => Found::Soon,
-                Lend::Never if is_host => Found::Nothing,
-                Lend::Never => {
-                    let lock = all.swap_remove(at).lock;
-                    self.count -= 1;
-                    if all.is_empty() {
-                        self.kept.remove(&text[..end]);
-                    }
-                    Found::Spent(lock)
-                }
-            };
-            return (found, None);
-        }
-        (Found::Nothing, None)
+                Found::Spent(lock)
+            }
+        };
+        Some((found, None))
     }
 
-    /// The user of a guest lets go.
-    pub(in crate::redis) fn leave(&mut self, lock: &Lock, target: &Target, now: u64) -> Left {
-        let is_held = lock.is_held(now);
-        for it in &mut self.exchanged {
-            if it.guests.iter().any(|guest| guest.lock.number == lock.number) {
-                it.gone.push(lock.number);
-                return Left { is_all: is_held, host: None };
-            }
+    /// The user of a guest lets go, whose exchange has begun. `None` if it has not.
+    pub(super) fn leave_exchanged(&mut self, lock: &Lock, now: u64) -> Option<Left> {
+        let number = |guest: &Guest| guest.lock.number == lock.number;
+        let it = self.exchanged.iter_mut().find(|it| it.guests.iter().any(number))?;
+        it.gone.push(lock.number);
+        Some(Left { is_all: lock.is_held(now), host: None })
+    }
+
+    /// The user of a guest lets go, whose host is on this node.
+    pub(super) fn leave(&mut self, node: &[u8], lock: &Lock, now: u64) -> Left {
+        if let Some(left) = self.leave_exchanged(lock, now) {
+            return left;
         }
-        let Some((it, at)) = self.find(lock, target) else { return Left { is_all: false, host: None } };
+        let is_held = lock.is_held(now);
+        let Some((it, at)) = self.find(node, lock) else { return Left { is_all: false, host: None } };
         it.guests.swap_remove(at);
         let is_last = it.guests.is_empty();
         let host = is_last.then(|| it.lock.clone());
@@ -208,30 +208,26 @@ impl Keep {
     }
 
     /// The host of a guest, and which of its guests that is.
-    fn find(&mut self, lock: &Lock, target: &Target) -> Option<(&mut Kept, usize)> {
-        let text = target.text();
+    fn find(&mut self, node: &[u8], lock: &Lock) -> Option<(&mut Kept, usize)> {
         let number = |it: &Guest| it.lock.number == lock.number;
-        let end = ends(text).find(|&end| {
-            self.kept.get(&text[..end]).is_some_and(|all| all.iter().flat_map(|it| &it.guests).any(number))
-        })?;
-        let mut all = self.kept.get_mut(&text[..end])?.iter_mut();
+        let mut all = self.kept.get_mut(node)?.iter_mut();
         all.find_map(|it| it.guests.iter().position(number).map(|at| (it, at)))
     }
 
-    /// A guest is to be more than that (K12). Whether its exchange is under way: then to be asked
-    /// again.
-    pub(in crate::redis) fn exchange(&mut self, lock: &Lock) -> bool {
-        let number = |it: &Guest| it.lock.number == lock.number;
-        if lock.is_below() {
-            let hosts = self.drain_all(|it| it.guests.iter().any(number));
-            self.go_back(hosts);
-        }
-        self.exchanged.iter().any(|it| it.guests.iter().any(number))
+    /// A guest is to be more than that (K12): if its host is on this node, it is exchanged.
+    pub(super) fn exchange(&mut self, node: &[u8], lock: &Lock) {
+        let hosts = self.drain(node, |it| it.guests.iter().any(|it| it.lock.number == lock.number));
+        self.go_back(hosts);
+    }
+
+    /// Whether a guest is on its way to become more than that.
+    pub(super) fn is_exchanged(&self, lock: &Lock) -> bool {
+        self.exchanged.iter().any(|it| it.guests.iter().any(|it| it.lock.number == lock.number))
     }
 
     /// What is held at a node, above it and below it is to be shown (K12). Returns the numbers of
     /// the locks there that are being exchanged.
-    pub(in crate::redis) fn exchange_around(&mut self, target: &Target) -> Vec<u64> {
+    pub(super) fn exchange_around(&mut self, target: &Target) -> Vec<u64> {
         let is_near = |lock: &Lock| lock.path.starts_with(&target.path) || target.path.starts_with(&lock.path);
         if self.hosts > 0 {
             let hosts = self.drain_all(|it| !it.guests.is_empty() && is_near(&it.lock));
@@ -241,12 +237,12 @@ impl Keep {
     }
 
     /// Whether one of these is being exchanged.
-    pub(in crate::redis) fn is_exchanging(&self, hosts: &[u64]) -> bool {
+    pub(super) fn is_exchanging(&self, hosts: &[u64]) -> bool {
         self.exchanged.iter().any(|it| hosts.contains(&it.host.number))
     }
 
     /// Whether the lock with this token has others below it, or had, and is being exchanged.
-    pub(in crate::redis) fn is_host(&self, token: &str, path: &TreePath) -> bool {
+    pub(super) fn is_host(&self, token: &str, path: &TreePath) -> bool {
         let all = self.kept.get(&*keys::encode(path));
         all.is_some_and(|all| all.iter().any(|it| it.lock.token == token && !it.guests.is_empty()))
             || self.exchanged.iter().any(|it| it.host.token == token)
@@ -268,18 +264,18 @@ impl Keep {
     }
 
     /// How many exchanges have begun, and have not been answered.
-    pub(in crate::redis) fn exchanging(&self) -> usize {
+    pub(super) fn exchanging(&self) -> usize {
         self.exchanged.len()
     }
 
     /// Exchanges that have begun, to be sent until they are answered. From now on nobody renews
     /// the locks that they end.
-    pub(in crate::redis) fn begun(&mut self) -> Vec<Exchange> {
+    pub(super) fn begun(&mut self) -> Vec<Exchange> {
         std::mem::take(&mut self.begun)
     }
 
     /// An exchange was answered: which of its locks the server has now; none if it never was.
-    pub(in crate::redis) fn exchanged(&mut self, exchange: &Exchange, found: &[bool], now: u64) -> Exchanges {
+    pub(super) fn exchanged(&mut self, exchange: &Exchange, found: &[bool], now: u64) -> Exchanges {
         let mut result = Exchanges::default();
         let Some(at) = self.exchanged.iter().position(|it| it.host.number == exchange.host.number) else {
             return result;
@@ -301,7 +297,7 @@ impl Keep {
     }
 
     /// A host was lost, and with it its guests (K9).
-    pub(in crate::redis) fn lost(&mut self, host: &Lock) {
+    pub(super) fn lost(&mut self, host: &Lock) {
         let node = keys::encode(&host.path);
         self.drain(&node, |it| it.lock.number == host.number).iter().for_each(Kept::lose);
     }

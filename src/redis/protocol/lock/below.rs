@@ -34,6 +34,11 @@ impl Lock {
         self.is_guest && self.state.lock().host.is_some()
     }
 
+    /// How many components the path of the lock has that it is below, while it is.
+    pub(in crate::redis::protocol) fn depth_of_host(&self) -> Option<usize> {
+        self.state.lock().host.as_ref().map(|host| host.path.depth())
+    }
+
     /// Until when it is held, as far as is known; its own deadline may be an earlier one of the
     /// lock above (K9).
     pub(in crate::redis) fn latest_deadline(&self) -> u64 {

@@ -1,8 +1,11 @@
 //! Locks below kept ones, for threads and tasks. The protocol, and why all of it is right, is in
 //! `protocol/keep/below.rs` (K7 to K12).
 //!
-//! What a guest is to the agenda begins and ends under the mutex of what is kept, and so in the
+//! What a guest is to the agenda begins and ends under the mutex of its host's part, and so in the
 //! order of the steps there. That mutex is taken before the agenda's, and never after it.
+//!
+//! **Nobody waits for an exchange that was answered.** Whoever waits has read how many were, then
+//! found that his is under way, and sleeps only while the count is the same.
 
 use super::{Keeping, State, count, give_back};
 use crate::error::LockError;
@@ -12,40 +15,39 @@ use crate::redis::error::Failure;
 use crate::redis::primitives::Arc;
 use crate::redis::protocol::calls::Released;
 use crate::redis::protocol::exchange::{Exchange, Outcome};
-use crate::redis::protocol::keep::Found;
+use crate::redis::protocol::keep::{Found, Keep};
 use crate::redis::protocol::keys::Target;
 use crate::redis::protocol::lock::Lock;
 use crate::redis::protocol::script::Call;
 use crate::redis::run::client::{Client, store_error};
 use crate::request::Request;
 
-/// Takes a lock below a kept one, under the mutex of what is kept.
-pub(super) fn take(client: &Client, state: &mut State, target: &Target, request: &Request) -> Found {
+/// Takes a lock below a kept one.
+pub(super) fn take(client: &Client, keep: &Keep, target: &Target, request: &Request) -> Found {
     let new = || client.new_below(target, request);
-    let (found, host) = state.keep.take_below(target, request.kind, &client.timing, clock(), new);
-    if let Found::It(lock) = &found {
+    keep.take_below((target, request.kind), &client.timing, clock(), new, |lock, host| {
         client.agenda(|agenda| {
             agenda.held(lock);
-            host.iter().filter(|host| host.was_left()).for_each(|host| agenda.lent(host));
+            host.filter(|host| host.was_left()).into_iter().for_each(|host| agenda.lent(host));
         });
-    }
-    found
+    })
 }
 
 /// The user of a lock that was taken below a kept one lets go. `false` if it is a lock of its own,
 /// or was lost: then it is to be released.
 pub(in crate::redis) fn leave(client: &Client, lock: &Lock, target: &Target) -> bool {
     let Some(keeping) = client.keeping.as_ref().filter(|_| lock.is_guest()) else { return false };
-    let mut state = keeping.state.lock();
-    let left = state.keep.leave(lock, target, clock());
-    if left.is_all {
-        client.agenda(|agenda| agenda.forget(lock));
+    let now = clock();
+    let (is_all, is_last) = keeping.keep.leave(lock, target, now, |left| {
+        if left.is_all {
+            client.agenda(|agenda| agenda.forget(lock));
+        }
+        (left.is_all, left.host.is_some())
+    });
+    if is_last {
+        keeping.was_kept(client, now);
     }
-    if left.host.is_some() {
-        let due = state.keep.due(clock());
-        state.entry.bring_forward(&client.sites.schedule, due);
-    }
-    left.is_all
+    is_all
 }
 
 /// Before anything is done with a lock but to release it: it becomes one of its own (K12).
@@ -54,7 +56,7 @@ pub(in crate::redis) fn leave(client: &Client, lock: &Lock, target: &Target) -> 
 /// If the server does not answer in time. Then it is held as before.
 pub(in crate::redis) fn own(client: &Arc<Client>, lock: &Lock) -> Result<(), LockError> {
     let Some(keeping) = client.keeping.as_ref().filter(|_| lock.is_guest()) else { return Ok(()) };
-    keeping.exchange(client, |state| state.keep.exchange(lock))
+    keeping.exchange(client, |keep| keep.exchange(lock))
 }
 
 /// Before what is held at a node, above it and below it is listed: it is known to the server (K12).
@@ -65,41 +67,40 @@ pub(in crate::redis) fn show(client: &Arc<Client>, target: &Target) -> Result<()
     let Some(keeping) = &client.keeping else { return Ok(()) };
     // What comes there from now on is not waited for.
     let mut hosts = None;
-    keeping.exchange(client, |state| {
-        let hosts = hosts.get_or_insert_with(|| state.keep.exchange_around(target));
-        state.keep.is_exchanging(hosts)
+    keeping.exchange(client, |keep| {
+        let hosts = hosts.get_or_insert_with(|| keep.exchange_around(target));
+        keep.is_exchanging(hosts)
     })
 }
 
 /// A lock is over that nobody had as his own, and so what was below it is.
 pub(in crate::redis) fn lost(client: &Client, host: &Lock) {
     if let Some(keeping) = &client.keeping {
-        keeping.state.lock().keep.lost(host);
+        keeping.keep.lost(host);
         client.agenda(|agenda| agenda.look_now());
     }
 }
 
 impl Keeping {
     /// Waits until exchanges are done. `is_under_way` begins them, and says whether they are not.
-    fn exchange(
-        &self,
-        client: &Arc<Client>,
-        mut is_under_way: impl FnMut(&mut State) -> bool,
-    ) -> Result<(), LockError> {
+    fn exchange(&self, client: &Arc<Client>, mut is_under_way: impl FnMut(&Keep) -> bool) -> Result<(), LockError> {
         let deadline = client.timing.call_deadline(clock());
-        let mut state = self.state.lock();
-        while is_under_way(&mut state) {
-            if until(deadline).is_zero() {
-                return Err(store_error(Failure::Unsure(client.wire.too_late())));
+        loop {
+            let answered = self.state.lock().answered;
+            if !is_under_way(&self.keep) {
+                return Ok(());
             }
-            if state.needs_a_lane(client) {
+            let begun = self.keep.begun();
+            let mut state = self.state.lock();
+            begin(client, &mut state, begun);
+            if state.needs_a_lane() {
                 self.call(client, state);
-                state = self.state.lock(); // it may have been answered meanwhile
-            } else {
+            } else if until(deadline).is_zero() {
+                return Err(store_error(Failure::Unsure(client.wire.too_late())));
+            } else if state.answered == answered {
                 self.exchanged.wait_for(&mut state, until(deadline));
             }
         }
-        Ok(())
     }
 
     /// Sends an exchange once, and does what the answer says. One without an answer is sent again
@@ -120,7 +121,7 @@ impl Keeping {
             Outcome::Again(at) => {
                 let mut state = self.state.lock();
                 state.exchanges.push((at, exchange));
-                self.look_soon(client, &mut state);
+                self.look_by(client, &mut state, at);
                 return Vec::new();
             }
             Outcome::Done(found) => found,
@@ -129,24 +130,25 @@ impl Keeping {
                 Vec::new()
             }
         };
-        let mut state = self.state.lock();
         let now = clock();
-        let exchanges = state.keep.exchanged(&exchange, &found, now);
-        client.agenda(|agenda| {
-            exchanges.own.iter().for_each(|lock| agenda.became_own(lock, now));
-            agenda.look_now();
+        let back = self.keep.exchanged(&exchange, &found, now, |exchanges| {
+            client.agenda(|agenda| {
+                exchanges.own.iter().for_each(|lock| agenda.became_own(lock, now));
+                agenda.look_now();
+            });
+            exchanges.back
         });
-        drop(state);
+        self.state.lock().answered += 1;
         count(&self.counts.exchanges, 1);
         meters::exchanged();
         self.exchanged.notify_all();
-        exchanges.back
+        back
     }
 }
 
 /// Exchanges that have begun are to be sent. From now on nobody renews the locks that they end.
-pub(super) fn begin(client: &Client, state: &mut State) {
-    for exchange in state.keep.begun() {
+pub(super) fn begin(client: &Client, state: &mut State, begun: Vec<Exchange>) {
+    for exchange in begun {
         client.agenda(|agenda| agenda.forget(exchange.host()));
         state.exchanges.push((0, exchange));
     }

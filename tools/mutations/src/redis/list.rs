@@ -44,6 +44,7 @@ const HELD: &str = "redis/protocol/held.rs";
 const EXCHANGE: &str = "redis/protocol/exchange.rs";
 const KEEP: &str = "redis/protocol/keep.rs";
 const KEEP_BELOW: &str = "redis/protocol/keep/below.rs";
+const KEEP_PARTS: &str = "redis/protocol/keep/parts.rs";
 const LOCK_BELOW: &str = "redis/protocol/lock/below.rs";
 const LENT: &str = "redis/protocol/lock/lent.rs";
 const LOCK: &str = "redis/protocol/lock.rs";

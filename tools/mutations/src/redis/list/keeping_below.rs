@@ -1,7 +1,7 @@
 //! What is held below a kept lock is in somebody's way for ever, or is forgotten; or two have it.
 
 use super::{EXCHANGE, EXCHANGE_LUA, Fault, KEEP, KEEP_BELOW, LOCK_BELOW};
-use crate::redis::runner::Runner::{Servers, Unit};
+use crate::redis::runner::Runner::{Servers, Shuttle, Unit};
 
 const EXCHANGED: &str = "redis::protocol::keep::below::tests::a_recall_has_a_host_exchanged_for_its_guests";
 
@@ -39,6 +39,16 @@ pub(super) const FAULTS: &[Fault] = &[
         edits: &[(KEEP_BELOW, "(true, false) => result.back.push(lock.clone()),", "(true, false) => {}")],
         runner: Unit,
         fails: &["redis::protocol::keep::below::tests::who_leaves_during_the_exchange_is_given_back_after_it"],
+    },
+    Fault {
+        what: "who lets go just as the exchange begins is given back before it",
+        edits: &[(
+            KEEP_BELOW,
+            "        if let Some(left) = self.leave_exchanged(lock, now) {\n            return left;\n        }\n",
+            "",
+        )],
+        runner: Shuttle,
+        fails: &["redis::protocol::keep::tests::models::an_exchange_forgets_nobody"],
     },
     Fault {
         what: "the loss of a kept lock is none of those below it",
