@@ -20,7 +20,7 @@ pub(crate) struct File {
 impl File {
     /// Whether it holds unit tests.
     pub(crate) fn is_tests(&self) -> bool {
-        self.name.ends_with("tests.rs")
+        self.name.ends_with("tests.rs") || self.name.contains("/tests/")
     }
 }
 

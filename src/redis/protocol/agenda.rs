@@ -9,6 +9,7 @@
 //! | asks, its first request is under way | never | | |
 //! | waits in the server's queue | after a heartbeat, or when the lease in its way ends | a heartbeat | after half a heartbeat, if there is no answer by then |
 //! | held, and renews itself | after a third of the lease | a renewal | after a quarter of what is left, if there is no answer by then (P6) |
+//! | held, and nobody uses it | the same | nothing: its next user tells, and then a renewal is due | |
 //! | held | at its deadline | its loss is told | |
 //! | given up, and the server may not know | at once | a release | after a pause that doubles, up to a second (P4) |
 //!
@@ -30,8 +31,10 @@ use crate::redis::primitives::Arc;
 use crate::request::{Kind, conflicts};
 
 mod left;
+mod stage;
 mod work;
 
+use stage::{Kept, Stage};
 pub(in crate::redis) use work::{GivenUp, Renewal, Room, Work, heartbeat_call, renewal_call};
 use work::{batches, due, take_found};
 
@@ -55,34 +58,6 @@ pub(in crate::redis) struct Agenda<W> {
     tidied: u64,
     /// No later than the first thing that is due.
     next: u64,
-}
-
-struct Kept<W> {
-    lock: Arc<Lock>,
-    stage: Stage<W>,
-    due: u64,
-}
-
-impl<W> Kept<W> {
-    fn waits(&self) -> bool {
-        matches!(self.stage, Stage::Waits { .. })
-    }
-}
-
-enum Stage<W> {
-    Asks {
-        waiter: W,
-    },
-    Waits {
-        waiter: W,
-        /// When the first heartbeat was taken that has no answer yet, if that is later than the
-        /// last answer.
-        beat: u64,
-    },
-    Held {
-        /// Whether a renewal was taken that has no answer yet.
-        renewing: bool,
-    },
 }
 
 impl<W: Clone> Agenda<W> {
@@ -127,14 +102,25 @@ impl<W: Clone> Agenda<W> {
     }
 
     pub(in crate::redis) fn held(&mut self, lock: &Arc<Lock>) {
-        self.keep(lock, Stage::Held { renewing: false }, due(lock));
+        self.keep(lock, Stage::HELD, due(lock));
+    }
+
+    /// What was [left](Lock::leave) has a user again.
+    pub(in crate::redis) fn lent(&mut self, lock: &Lock) {
+        if let Some(kept) = self.kept.get_mut(&lock.number)
+            && let Stage::Held { is_used, .. } = &mut kept.stage
+        {
+            *is_used = true;
+            kept.due = due(lock);
+            self.next = self.next.min(kept.due);
+        }
     }
 
     /// It is held until its first deadline, and by no more than the word of a message: the renewal
     /// that turns its claim window into a lease is due soon.
     pub(super) fn handed_over(&mut self, lock: &Arc<Lock>, now: u64) {
         let due = now + lock.deadline().saturating_sub(now) / 2;
-        self.keep(lock, Stage::Held { renewing: false }, due);
+        self.keep(lock, Stage::HELD, due);
     }
 
     /// It was below a kept lock, and is one of its own: it is renewed at once.
@@ -211,6 +197,8 @@ impl<W: Clone> Agenda<W> {
     /// What is held in the way of a lock of this kind, by users, and known to the server.
     pub(in crate::redis) fn in_the_way(&self, path: &TreePath, kind: Kind) -> Vec<Arc<Lock>> {
         let held = self.kept.values().filter(|kept| matches!(kept.stage, Stage::Held { .. })).map(|kept| &kept.lock);
+        // Most that are held are elsewhere, and most of those nobody uses.
+        let held = held.filter(|lock| lock.path.starts_with(path) || path.starts_with(&lock.path));
         let is_in_the_way = |lock: &&Arc<Lock>| {
             let is_below = lock.is_guest() && !lock.renews();
             let of_user = !is_below && !lock.is_unused();
@@ -274,7 +262,7 @@ impl<W: Clone> Agenda<W> {
                         next = next.min(kept.due);
                     }
                 }
-                Stage::Held { renewing } => {
+                Stage::Held { renewing, is_used } => {
                     if !lock.is_held(now) {
                         lost.push(lock.clone());
                         return false;
@@ -284,12 +272,16 @@ impl<W: Clone> Agenda<W> {
                     if lock.is_guest() && !lock.renews() {
                         kept.due = deadline; // which may be a later one of the lock above
                     }
-                    if lock.renews() && room.renewals {
+                    if room.renewals && kept.due < deadline && lock.renews() {
                         let soon = if *renewing || !renews { 0 } else { lock.lease / 12 };
                         if kept.due <= now.saturating_add(soon) {
-                            renewals.push(Renewal { lock: lock.clone(), epoch: lock.epoch() });
-                            *renewing = true;
-                            kept.due = renewal_retry(now, deadline);
+                            if !*is_used && lock.leave() {
+                                kept.due = NEVER;
+                            } else {
+                                renewals.push(Renewal { lock: lock.clone(), epoch: lock.epoch() });
+                                (*renewing, *is_used) = (true, false);
+                                kept.due = renewal_retry(now, deadline);
+                            }
                         }
                         next = next.min(kept.due);
                     }
@@ -332,7 +324,7 @@ impl<W: Clone> Agenda<W> {
                 }
             };
             if let Some(kept) = self.kept.get_mut(&lock.number)
-                && let Stage::Held { renewing } = &mut kept.stage
+                && let Stage::Held { renewing, .. } = &mut kept.stage
             {
                 *renewing = false;
                 kept.due = due;

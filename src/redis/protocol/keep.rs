@@ -15,28 +15,30 @@
 //! | in use or kept | lost | its deadline; a renewal that finds that it is gone; news of a `break` |
 //! | on its way back | none | `give_back`, sent until it is answered (P4) |
 //!
-//! All but the first and the last two are steps of this state machine, under one mutex, which is
-//! held for arithmetic only. So they come one after the other, and there is nothing else for two
-//! threads to race for.
+//! All but the first and the last two are steps of this state machine, of the part that the node
+//! of the cover belongs to, under the mutex of that part. It is held for arithmetic only. So the
+//! steps of one cover come one after the other, and there is nothing else for two threads to race
+//! for. Why a step in each part is as good as one in all: `parts.rs`.
 //!
 //! # Invariants
 //!
 //! * **K1, a cover is a lock.** Whoever uses one holds what the server granted to this process, and
 //!   has not been given back. So the server's I3 (exclusion) says all about other processes, and
 //!   "one user or none" all about this one. A cover is kept and lent by its own deadline (P1), with
-//!   at least a quarter of its lease left; only one in use is renewed.
+//!   at least a quarter of its lease left. Only one that has a user is renewed, or had one since
+//!   its renewal was due.
 //! * **K2, whoever waits has recalled it.** A cover is kept only if it was granted without having
 //!   waited, no request of it is in doubt, nothing has changed it since, and no recall came since
 //!   its present user has it that is in conflict with it. *Granted at once* means that nobody in
 //!   conflict waited at that time (I4). So whoever waits for it now has queued later, and the
 //!   script that queued it saw the cover among the holders and sent the recall.
 //! * **K3, no recall is lost.** A recall is counted, and then looked for among what is kept, in one
-//!   step. *If that step comes before the cover is let go of*, the cover is given back: the count
-//!   that its user began with is older than the recall. *If it comes after*, the cover is among
-//!   what is kept, and goes back now. A recall that comes before the answer that grants is counted
-//!   as well, as the count is taken before the request is sent. The message itself is a hint: it
-//!   is sent again with each heartbeat of the waiter, and a listener that had to connect anew
-//!   counts as a recall of everything.
+//!   step of each part. *If that of its part comes before the cover is let go of*, the cover is
+//!   given back: the count that its user began with is older than the recall. *If it comes after*,
+//!   the cover is among what is kept, and goes back now. A recall that comes before the answer that
+//!   grants is counted as well, as the count is taken before the request is sent. The message
+//!   itself is a hint: it is sent again with each heartbeat of the waiter, and a listener that had
+//!   to connect anew counts as a recall of everything.
 //! * **K4, nobody overtakes for ever.** A recalled cover has no further user. What comes in between
 //!   the waiter's queueing and the recall lasts as long as the message takes. A node that was
 //!   recalled is not kept for a while, which doubles with each recall: two processes that want one
@@ -54,9 +56,18 @@
 //! * **K6, a try is not refused by what nobody uses.** If all that is in its way may be kept, the
 //!   server answers "ask again", and sends the recall. The client that keeps it gives it back, or
 //!   says that it is in use (`in_use`), and from then on it is in the way like any lock. So it must
-//!   not be kept again: what is in use is looked for in the step that counts the recall, and the
-//!   count that its user began with is older (K2). A client that does not answer in time counts as
-//!   a holder: its process may be stopped, or cut off.
+//!   not be kept again. It is marked before that is said, in a step of its own. *If its user lets
+//!   go after that step*, it is released. *If he did before*, it is kept, and goes back in that
+//!   step. A client that does not answer in time counts as a holder: its process may be stopped, or
+//!   cut off.
+//!
+//! * **K13, whoever is lent a cover has it renewed.** The agenda knows a cover from its grant until
+//!   it goes back, so that to let go and to take again change nothing there. A renewal that is due
+//!   while nobody uses the cover is *left*: that is one step with the look whether it has a user,
+//!   under the mutex of the lock, and so is lending. *If it is lent first*, it has a user, and is
+//!   renewed. *If its renewal is left first*, its next user finds that, and tells the agenda. To
+//!   lose it and to let go of it are such steps as well. So what is kept was not lost before, and
+//!   if it is lost after that nobody is told.
 //!
 //! # Nobody waits in a circle
 //!
@@ -64,7 +75,7 @@
 //! edges of the wait-for graph are the server's: waiter to holder, waiter to earlier waiter. Those
 //! that a kept cover adds end at the cover. It has no user, so nobody behind it waits for anything:
 //! it goes back when the recall comes, and that waits for no lock. The listener's thread takes the
-//! mutex of this machine and of the agenda, which no one holds while it waits. The thread that
+//! mutexes of the parts and of the agenda, which no one holds while it waits. The thread that
 //! gives back has a connection of its own, and no work but this. If that fails, the agenda goes on
 //! with it. A cover is exactly what its user asked for, so one in use is in nobody's way who would
 //! not have been in conflict with the user.
@@ -79,19 +90,20 @@ use crate::path::TreePath;
 use crate::redis::primitives::Arc;
 use crate::request::{Kind, Mode, Owner, conflicts};
 
-/// As many recalls are remembered. A cover whose user has it since an earlier one is not kept.
-const REMEMBERED: usize = 256;
+/// As many recalls are remembered, by each part. A cover whose user has it since an earlier one is
+/// not kept.
+const REMEMBERED: usize = 128;
 /// As many locks are kept at the most.
 const MOST: usize = 65_536;
 /// As many recalled nodes are remembered.
-const MOST_HOT: usize = 1024;
+const MOST_HOT: usize = 2048;
 /// For how long a recalled node is not kept, at first and at the most.
 const COOLS: u64 = 1_000_000;
 const LONGEST_COOLS: u64 = 60_000_000;
 
-/// What a process keeps.
+/// What a process keeps on the nodes of one part.
 #[derive(Debug)]
-pub(in crate::redis) struct Keep {
+struct Part {
     /// How long a lock is kept without a user.
     idle: u64,
     /// By path, as the scripts write it: so what is below a node lies in one range.
@@ -106,6 +118,8 @@ pub(in crate::redis) struct Keep {
     /// The latest recalls, and how many there have been.
     recalls: VecDeque<(TreePath, Kind)>,
     recalled: u64,
+    /// How often one of these was lent, or was taken below.
+    hits: u64,
     /// Nodes that were recalled: until when they are not kept, and how long that is.
     hot: BTreeMap<Box<[u8]>, (u64, u64)>,
     /// The store is gone: nothing is kept any more.
@@ -134,8 +148,8 @@ pub(in crate::redis) enum Found {
     Nothing,
 }
 
-impl Keep {
-    pub(in crate::redis) fn new(idle: u64) -> Self {
+impl Part {
+    fn new(idle: u64) -> Self {
         Self {
             idle,
             kept: BTreeMap::new(),
@@ -145,36 +159,25 @@ impl Keep {
             begun: Vec::new(),
             recalls: VecDeque::new(),
             recalled: 0,
+            hits: 0,
             hot: BTreeMap::new(),
             is_over: false,
         }
     }
 
     /// How many locks are kept, and not hosts.
-    pub(in crate::redis) fn count(&self) -> usize {
+    fn count(&self) -> usize {
         self.count - self.hosts
     }
 
     /// Whether the lock with this token is kept, and not a host.
-    pub(in crate::redis) fn has(&self, token: &str, path: &TreePath) -> bool {
+    fn has(&self, token: &str, path: &TreePath) -> bool {
         let all = self.kept.get(&*keys::encode(path));
         all.is_some_and(|all| all.iter().any(|kept| kept.lock.token == token && kept.guests.is_empty()))
     }
 
-    /// How many recalls there have been: noted by whoever is about to ask for a lock.
-    pub(in crate::redis) fn recalled(&self) -> u64 {
-        self.recalled
-    }
-
     /// Lends a kept lock, if there is the very one.
-    pub(in crate::redis) fn take(
-        &mut self,
-        target: &Target,
-        kind: Kind,
-        owner: Option<&Owner>,
-        timing: &Timing,
-        now: u64,
-    ) -> Found {
+    fn take(&mut self, target: &Target, kind: Kind, owner: Option<&Owner>, timing: &Timing, now: u64) -> Found {
         let Some(all) = self.kept.get_mut(target.text()) else { return Found::Nothing };
         let is_it = |it: &Kept| it.kind == kind && it.lock.owner.as_ref() == owner && it.guests.is_empty();
         let Some(at) = all.iter().position(is_it) else { return Found::Nothing };
@@ -191,12 +194,16 @@ impl Keep {
         if all.is_empty() {
             self.kept.remove(target.text());
         }
-        if lend == Lend::Yes { Found::It(lock) } else { Found::Spent(lock) }
+        if lend != Lend::Yes {
+            return Found::Spent(lock);
+        }
+        self.hits += 1;
+        Found::It(lock)
     }
 
     /// Whether a lock whose user is about to let go will be kept (K2).
-    pub(in crate::redis) fn may_keep(&mut self, lock: &Lock, target: &Target, kind: Kind, now: u64) -> bool {
-        if self.is_over || self.count >= MOST || !lock.may_be_kept(keys::number(kind)) || !lock.is_held(now) {
+    fn may_keep(&mut self, lock: &Lock, target: &Target, kind: Kind, now: u64) -> bool {
+        if self.is_over || self.count >= MOST / PARTS || !lock.may_be_kept(keys::number(kind)) || !lock.is_held(now) {
             return false;
         }
         let since = lock.counted_from();
@@ -212,11 +219,10 @@ impl Keep {
     }
 
     /// Its user has let go. `false`, and nothing has changed, if it is not to be kept.
-    pub(in crate::redis) fn keep(&mut self, lock: &Arc<Lock>, target: &Target, kind: Kind, now: u64) -> bool {
-        if !self.may_keep(lock, target, kind, now) {
+    fn keep(&mut self, lock: &Arc<Lock>, target: &Target, kind: Kind, now: u64) -> bool {
+        if !self.may_keep(lock, target, kind, now) || !lock.let_go(now) {
             return false;
         }
-        lock.let_go(now);
         let kept = Kept { lock: lock.clone(), kind, since: now, guests: Vec::new() };
         match self.kept.get_mut(target.text()) {
             Some(all) => all.push(kept),
@@ -227,11 +233,14 @@ impl Keep {
     }
 
     /// Somebody wants this (K3). Returns what is kept in its way, which is to be given back.
-    pub(in crate::redis) fn recall(&mut self, path: &TreePath, kind: Kind, now: u64) -> Vec<Arc<Lock>> {
+    fn recall(&mut self, path: &TreePath, kind: Kind, now: u64) -> Vec<Arc<Lock>> {
         self.recalled += 1;
         self.recalls.push_back((path.clone(), kind));
         if self.recalls.len() > REMEMBERED {
             self.recalls.pop_front();
+        }
+        if self.kept.is_empty() {
+            return Vec::new();
         }
         let text = keys::encode(path);
         let mut nodes: Vec<Box<[u8]>> = Vec::new();
@@ -256,8 +265,19 @@ impl Keep {
         self.go_back(back)
     }
 
+    /// Whether a lock is in use: then it will not be kept. Else it is kept, and goes `back`.
+    fn is_in_use(&mut self, node: &[u8], lock: &Lock, back: &mut Vec<Arc<Lock>>) -> bool {
+        let kept = self.drain(node, |it| it.lock.number == lock.number);
+        let is_in_use = kept.is_empty();
+        if is_in_use {
+            lock.never_keep();
+        }
+        back.extend(self.go_back(kept));
+        is_in_use
+    }
+
     /// Messages may have been lost: all that is kept goes back, and nothing that is in use is kept.
-    pub(in crate::redis) fn recall_all(&mut self) -> Vec<Arc<Lock>> {
+    fn recall_all(&mut self) -> Vec<Arc<Lock>> {
         self.recalled += 1 + REMEMBERED as u64;
         self.recalls.clear();
         let all = self.drain_all(|_| true);
@@ -266,14 +286,14 @@ impl Keep {
 
     /// Somebody has ended the lock with this number, if it was granted with this fencing token or
     /// lent with it.
-    pub(in crate::redis) fn broken(&mut self, number: u64, fencing_token: u64) {
+    fn broken(&mut self, number: u64, fencing_token: u64) {
         for kept in self.drain_all(|it| it.lock.number == number && it.lock.has_had(fencing_token)) {
             kept.lose();
         }
     }
 
     /// What has been kept for long enough.
-    pub(in crate::redis) fn idle(&mut self, now: u64) -> Vec<Arc<Lock>> {
+    fn idle(&mut self, now: u64) -> Vec<Arc<Lock>> {
         let idle = self.idle;
         self.hot.retain(|_, (until, length)| *until + 8 * *length > now);
         let is_over = |it: &Kept| it.since.saturating_add(idle) <= now || it.lock.deadline() <= now;
@@ -282,13 +302,13 @@ impl Keep {
     }
 
     /// When something will have been kept for long enough, if nobody takes it.
-    pub(in crate::redis) fn next(&self) -> Option<u64> {
+    fn next(&self) -> Option<u64> {
         let due = |it: &Kept| it.since.saturating_add(self.idle).min(it.lock.deadline());
         self.kept.values().flatten().filter(|it| it.guests.is_empty()).map(due).min()
     }
 
     /// The store is gone.
-    pub(in crate::redis) fn end(&mut self) -> Vec<Arc<Lock>> {
+    fn end(&mut self) -> Vec<Arc<Lock>> {
         self.is_over = true;
         let all = self.drain_all(|_| true);
         self.go_back(all)
@@ -326,7 +346,7 @@ impl Keep {
             Some(&(_, length)) => (2 * length).min(LONGEST_COOLS),
             None => COOLS,
         };
-        if self.hot.len() >= MOST_HOT && !self.hot.contains_key(node) {
+        if self.hot.len() >= MOST_HOT / PARTS && !self.hot.contains_key(node) {
             self.hot.pop_first();
         }
         self.hot.insert(node.into(), (now.saturating_add(length), length));
@@ -345,7 +365,10 @@ fn most(lock: &Lock, timing: &Timing) -> u64 {
 }
 
 mod below;
+mod parts;
 #[cfg(test)]
 mod tests;
 
 use below::{Exchanged, Guest};
+use parts::PARTS;
+pub(in crate::redis) use parts::{Keep, Recalled};

@@ -16,7 +16,7 @@
 //! | the deadline passes, or the server does not know it | 0, for good | | |
 
 use crate::path::TreePath;
-use crate::redis::primitives::{Arc, AtomicU64, Mutex, Ordering};
+use crate::redis::primitives::{Arc, AtomicBool, AtomicU64, Mutex, Ordering};
 use crate::request::Owner;
 
 /// Whether text looks like a token: then no script takes it for a path or for a name of its own.
@@ -47,6 +47,8 @@ pub(in crate::redis) struct Lock {
     /// `state`.
     deadline: AtomicU64,
     fencing_token: AtomicU64,
+    /// Whether its renewal was due while nobody used it (`keep.rs`). Set only under `state`.
+    is_left: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -147,6 +149,7 @@ impl Lock {
             is_guest: false,
             deadline: AtomicU64::new(0),
             fencing_token: AtomicU64::new(0),
+            is_left: AtomicBool::new(false),
             state: Mutex::new(state),
         }
     }

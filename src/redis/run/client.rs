@@ -143,7 +143,7 @@ impl Client {
         let lease = request.lease.map_or(self.timing.lease, micros);
         let number = self.last_number.fetch_add(1, Ordering::Relaxed) + 1;
         let lock = Lock::new(number, &self.name, target.path.clone(), request.owner.clone(), lease);
-        lock.with_recalls(self.keeping.as_ref().map_or(0, Keeping::recalls))
+        lock.with_recalls(self.keeping.as_ref().map_or(0, |keeping| keeping.recalls(target)))
     }
 
     /// Whether a lease may be so long: no longer than a grace period, if there are any.

@@ -108,8 +108,9 @@ impl Bench {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["test", "--features", "redis"]).args(fault.runner.target());
         cargo.args(["--config", "profile.dev.debug=0", "--config", "profile.dev.incremental=true"]);
-        cargo.current_dir(self.copy()).env("CARGO_TARGET_DIR", self.folder.join("build"));
-        cargo.env("RUSTFLAGS", "-A warnings").env_remove("CARGO_INCREMENTAL");
+        let (flags, folder) = fault.runner.build();
+        cargo.current_dir(self.copy()).env("CARGO_TARGET_DIR", self.folder.join(folder));
+        cargo.env("RUSTFLAGS", flags).env_remove("CARGO_INCREMENTAL");
         Program::build(&mut cargo)
     }
 

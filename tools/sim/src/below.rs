@@ -10,7 +10,7 @@ use crate::redis::error::Failure;
 use crate::redis::primitives::Arc;
 use crate::redis::protocol::calls::{Released, Reply};
 use crate::redis::protocol::exchange::{Exchange, Outcome};
-use crate::redis::protocol::keep::Found;
+use crate::redis::protocol::keep::{Found, Keep};
 use crate::redis::protocol::lock::Lock;
 use crate::request::Kind;
 
@@ -45,17 +45,19 @@ impl World<'_> {
     pub(super) fn take_below(&mut self, process: usize, place: Place, kind: Kind) -> Found {
         let (now, timing) = (self.clock(process), self.plan.timing);
         let it = &mut self.processes[process];
-        let Some(keep) = &mut it.keep else { return Found::Nothing };
+        let Some(keep) = &it.keep else { return Found::Nothing };
         let target = &self.targets[&place];
         let (numbers, name) = (&mut it.numbers, &it.name);
-        let (found, host) = keep.take_below(target, kind, &timing, now, || {
+        let new = || {
             *numbers += 1;
             Lock::new(*numbers, name, target.path.clone(), None, timing.lease)
-        });
+        };
+        let mut above = None;
+        let found = keep.take_below((target, kind), &timing, now, new, |_, host| above = host.cloned());
         if let Found::It(lock) = &found {
             self.cover.see("a lock is taken below a kept one");
-            let agenda = self.agenda(process);
-            host.iter().chain([lock]).for_each(|lock| agenda.held(lock));
+            self.agenda(process).held(lock);
+            above.iter().for_each(|host| self.lent(process, host));
             self.check_host(process, lock);
         }
         found
@@ -70,10 +72,9 @@ impl World<'_> {
     /// A caller lets go of a lock below a kept one. Whether that is all.
     pub(super) fn leave_below(&mut self, process: usize, held: &Held) -> bool {
         let (now, incarnation) = (self.clock(process), self.processes[process].incarnation);
-        let Some(keep) = &mut self.processes[process].keep else { return false };
-        let left = keep.leave(&held.lock, &self.targets[&held.place], now);
+        let Some(keep) = &self.processes[process].keep else { return false };
+        let left = keep.leave(&held.lock, &self.targets[&held.place], true, now, |left| left);
         if let Some(host) = &left.host {
-            self.agenda(process).forget(host);
             let at = self.when(process, now + self.plan.keep);
             self.schedule(at, Event::Idles { process, incarnation });
             self.check_host(process, host);
@@ -88,13 +89,13 @@ impl World<'_> {
     /// A lock below a kept one is to be more. Whether it is a lock of its own, or lost; else it is
     /// on the way there.
     pub(super) fn is_own(&mut self, process: usize, lock: &Lock) -> bool {
-        let is_under_way = self.processes[process].keep.as_mut().is_some_and(|keep| keep.exchange(lock));
+        let is_under_way = self.processes[process].keep.as_ref().is_some_and(|keep| keep.exchange(lock));
         self.begin_exchanges(process);
         !is_under_way
     }
 
     pub(super) fn begin_exchanges(&mut self, process: usize) {
-        let begun = self.processes[process].keep.as_mut().map(|keep| keep.begun()).unwrap_or_default();
+        let begun = self.processes[process].keep.as_ref().map(Keep::begun).unwrap_or_default();
         for exchange in begun {
             self.cover.see("an exchange begins");
             self.agenda(process).forget(exchange.host());
@@ -138,8 +139,8 @@ impl World<'_> {
 
     fn exchanged(&mut self, process: usize, exchange: &Exchange, found: &[bool]) {
         let now = self.clock(process);
-        let Some(keep) = &mut self.processes[process].keep else { return };
-        let exchanges = keep.exchanged(exchange, found, now);
+        let Some(keep) = &self.processes[process].keep else { return };
+        let exchanges = keep.exchanged(exchange, found, now, |exchanges| exchanges);
         for lock in exchanges.own {
             self.cover.see("a lock below a kept one becomes one of its own");
             self.agenda(process).became_own(&lock, now);

@@ -14,7 +14,6 @@ use crate::redis::primitives::Arc;
 use crate::redis::protocol::acquisition::{Acquisition, MayWait, Step};
 use crate::redis::protocol::agenda::Agenda;
 use crate::redis::protocol::calls::Reply;
-use crate::redis::protocol::keep::Keep;
 use crate::redis::protocol::lock::Lock;
 use crate::redis::protocol::message::News;
 use crate::redis::protocol::timing::{NEVER, micros};
@@ -171,11 +170,11 @@ impl World<'_> {
             return;
         }
         let it = &mut self.processes[process];
-        let (recalls, own) = (it.keep.as_ref().map_or(0, Keep::recalled), request.lease.map(micros));
+        let own = request.lease.map(micros);
         let mut locks = members.iter().map(|(target, _)| {
             it.numbers += 1;
             Lock::new(it.numbers, &it.name, target.path.clone(), None, own.unwrap_or(timing.lease))
-                .with_recalls(recalls)
+                .with_recalls(it.keep.as_ref().map_or(0, |keep| keep.recalled(target)))
         });
         let first = locks.next().expect("it wants something");
         let lock = Arc::new(first.with_others(locks.map(Arc::new).collect()));

@@ -11,11 +11,12 @@ use crate::redis::value::Value;
 
 /// What has to happen in some thousand histories, beside every kind of fault: each answer of a
 /// script, and each way on in the protocol.
-const ALL: [&str; 83] = [
+const ALL: [&str; 84] = [
     "a forgotten lock is put back",
     "a grant is over before its answer comes",
     "a grace period is open",
     "a kept lock is lent",
+    "a kept lock whose renewal was due is lent",
     "a kept lock is nearly over",
     "a kept lock is recalled",
     "a kept lock was idle for long",
@@ -24,7 +25,7 @@ const ALL: [&str; 83] = [
     "a lock in use is recalled",
     "a lock is given back after its exchange",
     "a lock is taken below a kept one",
-    "a lock with others below is lost",
+    "a kept lock is lost",
     "an exchange begins",
     "an exchange is given up",
     "an exchange is sent again",

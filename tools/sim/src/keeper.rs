@@ -57,8 +57,8 @@ impl World<'_> {
         for lock in work.lost {
             lock.lose();
             if lock.is_unused() {
-                self.cover.see("a lock with others below is lost");
-                self.processes[process].keep.iter_mut().for_each(|keep| keep.lost(&lock));
+                self.cover.see("a kept lock is lost");
+                self.processes[process].keep.iter().for_each(|keep| keep.lost(&lock));
                 self.agenda(process).look_now();
             } else {
                 self.loss_told(process, &lock);

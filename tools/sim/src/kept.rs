@@ -10,7 +10,7 @@ use crate::path::TreePath;
 use crate::redis::error::Failure;
 use crate::redis::primitives::Arc;
 use crate::redis::protocol::calls::{self, Answered, Released, Reply};
-use crate::redis::protocol::keep::Found;
+use crate::redis::protocol::keep::{Found, Keep};
 use crate::redis::protocol::lock::Lock;
 use crate::redis::protocol::release::{Outcome, Release};
 use crate::request::{Kind, Request};
@@ -36,7 +36,7 @@ impl World<'_> {
         if request.lease.is_some() || !it.callers[caller].also.is_empty() {
             return false;
         }
-        let Some(keep) = &mut it.keep else { return false };
+        let Some(keep) = &it.keep else { return false };
         let found = match keep.take(&self.targets[&place], kind, None, &timing, now) {
             Found::Nothing => self.take_below(process, place, kind),
             found => found,
@@ -45,8 +45,8 @@ impl World<'_> {
             Found::It(lock) => {
                 if !lock.is_guest() {
                     self.cover.see("a kept lock is lent");
-                    self.agenda(process).held(&lock);
                 }
+                self.lent(process, &lock);
                 let sent = self.rests_on(process, &lock);
                 self.granted(process, caller, lock, (place, kind), sent);
                 true
@@ -57,6 +57,14 @@ impl World<'_> {
                 false
             }
             Found::Soon | Found::Nothing => false,
+        }
+    }
+
+    /// What is kept has a user again.
+    pub(super) fn lent(&mut self, process: usize, lock: &Lock) {
+        if lock.was_left() {
+            self.cover.see("a kept lock whose renewal was due is lent");
+            self.agenda(process).lent(lock);
         }
     }
 
@@ -76,12 +84,9 @@ impl World<'_> {
     pub(super) fn keep_held(&mut self, process: usize, held: &Held) -> bool {
         let (now, incarnation) = (self.clock(process), self.processes[process].incarnation);
         let it = &mut self.processes[process];
-        let (Some(keep), Some(agenda)) = (&mut it.keep, &mut it.agenda) else { return false };
+        let Some(keep) = &it.keep else { return false };
         let target = &self.targets[&held.place];
-        if held.is_detached || held.may_end || !keep.may_keep(&held.lock, target, held.kind, now) {
-            return false;
-        }
-        if !agenda.forget(&held.lock) || !keep.keep(&held.lock, target, held.kind, now) {
+        if held.is_detached || held.may_end || !keep.keep(&held.lock, target, held.kind, now) {
             return false;
         }
         self.cover.see("a lock is kept");
@@ -97,7 +102,7 @@ impl World<'_> {
         if it.incarnation != incarnation {
             return;
         }
-        let back = it.keep.as_mut().map(|keep| keep.idle(now)).unwrap_or_default();
+        let back = it.keep.as_ref().map(|keep| keep.idle(now)).unwrap_or_default();
         if !back.is_empty() {
             self.check_recalled(process, &back);
             self.cover.see("a kept lock was idle for long");
@@ -127,10 +132,11 @@ impl World<'_> {
     pub(super) fn recalled(&mut self, process: usize, path: &TreePath, kind: Kind) {
         let now = self.clock(process);
         let it = &mut self.processes[process];
-        let (Some(keep), Some(agenda)) = (&mut it.keep, &it.agenda) else {
+        let (Some(keep), Some(agenda)) = (&it.keep, &it.agenda) else {
             return self.violate("a recall for one that keeps nothing".into());
         };
-        let (back, in_use) = (keep.recall(path, kind, now), agenda.in_the_way(path, kind));
+        let mut back = keep.recall(path, kind, now).back;
+        let in_use = keep.in_use(agenda.in_the_way(path, kind), &mut back);
         self.begin_exchanges(process);
         if !back.is_empty() {
             self.cover.see("a kept lock is recalled");
@@ -145,12 +151,14 @@ impl World<'_> {
 
     /// Recalls may have been lost.
     pub(super) fn recall_all(&mut self, process: usize) {
-        let back = self.processes[process].keep.as_mut().map(|keep| keep.recall_all()).unwrap_or_default();
+        let back = self.processes[process].keep.as_ref().map(Keep::recall_all).unwrap_or_default();
         self.begin_exchanges(process);
         self.give_back_kept(process, back);
     }
 
     pub(super) fn give_back_kept(&mut self, process: usize, locks: Vec<Arc<Lock>>) {
+        let agenda = self.agenda(process);
+        locks.iter().for_each(|lock| _ = agenda.forget(lock));
         let Some(release) = Release::of_many(locks, false) else { return };
         let call = release.call(&self.plan.timing);
         self.send_kept(process, call, Purpose::Kept(release));

@@ -3,6 +3,8 @@ use super::super::samples::{MS, Name, ROOM, TIMING, acquisition, agenda, down, f
 use super::*;
 use std::slice;
 
+mod unused;
+
 const LEASE: u64 = TIMING.lease;
 
 /// A lock that holds, on an agenda.

@@ -11,8 +11,9 @@
 //! | with guests | lost, and its guests with it | its deadline; a renewal that finds that it is gone; news of a `break` |
 //! | being exchanged | none: its guests are locks of their own, or lost | the answer to `exchange`, which is sent until then; the end of its lease |
 //!
-//! As in `keep.rs` each is a step under the one mutex, but for the last two. A loss is seen by each
-//! guest on its own, by its deadline. What the answers to `exchange` do is a step as well.
+//! As in `keep.rs` each is a step of the part that the host's node belongs to, but for the last
+//! two. A loss is seen by each guest on its own, by its deadline. What the answers to `exchange` do
+//! is a step as well.
 //!
 //! # Invariants
 //!
@@ -24,10 +25,11 @@
 //!   its host, within the bounds of K5. So of two users below a host the later one has the greater
 //!   token. `exchange` raises the tick to the last of them before anybody is granted anything, and
 //!   guests keep theirs. A host without guests is given back as K5 says.
-//! * **K9, no guest outlives its host.** The agenda renews a host while it has guests. A guest has
-//!   a deadline that its host has had. When that passes the guest has its host's deadline of then,
-//!   if the host is held; else it is lost for good (P2). Whoever finds the host lost before its
-//!   deadline takes it away, and makes all guests lost.
+//! * **K9, no guest outlives its host.** The agenda renews a host while it has guests: the first of
+//!   them is to it what a user is to a cover (K13). A guest has a deadline that its host has had.
+//!   When that passes the guest has its host's deadline of then, if the host is held; else it is
+//!   lost for good (P2). Whoever finds the host lost before its deadline takes it away, and makes
+//!   all guests lost.
 //! * **K10, the exchange forgets nobody.** It begins in one step: the host has no further guest, is
 //!   renewed no more, and each guest has the host's deadline as its own. The server's end of the
 //!   host is no earlier (P1), and the guests' locks have that end. So what is believed is true
@@ -74,7 +76,7 @@
 //! node below asks the server, and queues behind who was there. A process whose own threads meet
 //! below a host pays an exchange, and goes on as without this.
 
-use super::{Found, Keep, Kept, Lend, lasts, most};
+use super::{Found, Kept, Lend, Part, lasts, most};
 use crate::path::TreePath;
 use crate::redis::primitives::Arc;
 use crate::redis::protocol::exchange::Exchange;
@@ -114,9 +116,9 @@ impl Exchanged {
 pub(in crate::redis) struct Left {
     /// Whether that is all. Else it is a lock of its own, or was lost.
     pub(in crate::redis) is_all: bool,
-    /// Whether it is given back after its exchange, and not yet.
-    pub(in crate::redis) is_owed: bool,
-    /// The lock above, if that was its last guest: nobody renews it any more.
+    /// Whether it is being exchanged: it is given back after that, or its user asks again.
+    pub(in crate::redis) is_exchanged: bool,
+    /// The lock above, if that was its last guest.
     pub(in crate::redis) host: Option<Arc<Lock>>,
 }
 
@@ -144,111 +146,103 @@ impl Kept {
 }
 
 /// Where the texts of a node and of those above it end, from the root down.
-fn ends(text: &[u8]) -> impl Iterator<Item = usize> {
+pub(super) fn ends(text: &[u8]) -> impl Iterator<Item = usize> {
     let cuts = text.iter().enumerate().skip(1).filter(|(_, byte)| **byte == 1).map(|(at, _)| at);
     let itself = (!text.is_empty()).then_some(text.len());
     std::iter::once(0).chain(cuts).chain(itself)
 }
 
-impl Keep {
-    /// A lock below a kept one, if there is one that covers it and nobody there is in conflict.
-    /// `new` makes the lock. And the lock above, if this is its first guest: it renews itself from
-    /// now on.
-    pub(in crate::redis) fn take_below(
+impl Part {
+    /// A lock below the one that is kept on this node, if that covers it and nobody there is in
+    /// conflict. `new` makes the lock. And the lock above, if this is its first guest. `None` if
+    /// none is kept there that can be a host.
+    pub(super) fn take_below(
         &mut self,
-        target: &Target,
-        kind: Kind,
+        node: &[u8],
+        (target, kind): (&Target, Kind),
         timing: &Timing,
         now: u64,
         new: impl FnOnce() -> Lock,
-    ) -> (Found, Option<Arc<Lock>>) {
-        if self.kept.is_empty() {
-            return (Found::Nothing, None);
+    ) -> Option<(Found, Option<Arc<Lock>>)> {
+        let all = self.kept.get_mut(node)?;
+        let at = all.iter().position(|it| it.kind == HOST)?;
+        let it = &mut all[at];
+        let is_host = !it.guests.is_empty();
+        if it.guests.len() >= MOST_GUESTS || it.is_in_conflict(target, kind) {
+            return Some((Found::Nothing, None));
         }
-        let text = target.text();
-        // Of those there is one at the most, as they are in conflict with each other.
-        for end in ends(text) {
-            let Some(all) = self.kept.get_mut(&text[..end]) else { continue };
-            let Some(at) = all.iter().position(|it| it.kind == HOST) else { continue };
-            let it = &mut all[at];
-            let is_host = !it.guests.is_empty();
-            if it.guests.len() >= MOST_GUESTS || it.is_in_conflict(target, kind) {
-                return (Found::Nothing, None);
+        let lend = if lasts(&it.lock, now) { it.lock.draw(most(&it.lock, timing), now) } else { Lend::Never };
+        let found = match lend {
+            Lend::Yes => {
+                let lock = Arc::new(new().below(&it.lock, keys::number(kind)));
+                it.guests.push(Guest { lock: lock.clone(), kind });
+                self.hosts += usize::from(!is_host);
+                self.hits += 1;
+                return Some((Found::It(lock), (!is_host).then(|| it.lock.clone())));
             }
-            let lend = if lasts(&it.lock, now) { it.lock.draw(most(&it.lock, timing), now) } else { Lend::Never };
-            let found = match lend {
-                Lend::Yes => {
-                    let lock = Arc::new(new().below(&it.lock, keys::number(kind)));
-                    it.guests.push(Guest { lock: lock.clone(), kind });
-                    self.hosts += usize::from(!is_host);
-                    return (Found::It(lock), (!is_host).then(|| it.lock.clone()));
+            Lend::Soon => Found::Soon,
+            Lend::Never if is_host => Found::Nothing,
+            Lend::Never => {
+                let lock = all.swap_remove(at).lock;
+                self.count -= 1;
+                if all.is_empty() {
+                    self.kept.remove(node);
                 }
-                Lend::Soon => Found::Soon,
-                Lend::Never if is_host => Found::Nothing,
-                Lend::Never => {
-                    let lock = all.swap_remove(at).lock;
-                    self.count -= 1;
-                    if all.is_empty() {
-                        self.kept.remove(&text[..end]);
-                    }
-                    Found::Spent(lock)
-                }
-            };
-            return (found, None);
-        }
-        (Found::Nothing, None)
+                Found::Spent(lock)
+            }
+        };
+        Some((found, None))
     }
 
-    /// The user of a guest lets go.
-    pub(in crate::redis) fn leave(&mut self, lock: &Lock, target: &Target, now: u64) -> Left {
-        let is_held = lock.is_held(now);
-        for it in &mut self.exchanged {
-            if it.has(lock) {
-                it.gone.push(lock.number);
-                return Left { is_all: is_held, is_owed: true, host: None };
-            }
+    /// The user of a guest lets go, whose exchange has begun. `None` if it has not. Nothing has
+    /// changed, unless it `may_owe`.
+    pub(super) fn leave_exchanged(&mut self, lock: &Lock, may_owe: bool, now: u64) -> Option<Left> {
+        let it = self.exchanged.iter_mut().find(|it| it.has(lock))?;
+        if may_owe {
+            it.gone.push(lock.number);
         }
-        let Some((it, at)) = self.find(lock, target) else { return Left::default() };
+        Some(Left { is_all: may_owe && lock.is_held(now), is_exchanged: true, host: None })
+    }
+
+    /// The user of a guest lets go, whose host is on this node.
+    pub(super) fn leave(&mut self, node: &[u8], lock: &Lock, may_owe: bool, now: u64) -> Left {
+        if let Some(left) = self.leave_exchanged(lock, may_owe, now) {
+            return left;
+        }
+        let is_held = lock.is_held(now);
+        let Some((it, at)) = self.find(node, lock) else { return Left::default() };
         it.guests.swap_remove(at);
         let is_last = it.guests.is_empty();
         let host = is_last.then(|| it.lock.clone());
         if is_last {
             it.since = now;
+            it.lock.was_host();
             self.hosts -= 1;
         }
-        Left { is_all: is_held, is_owed: false, host }
+        Left { is_all: is_held, is_exchanged: false, host }
     }
 
     /// Whether a guest is to become a lock of its own, and the server has not said yet that it is.
-    pub(in crate::redis) fn is_exchanged(&self, lock: &Lock) -> bool {
+    pub(super) fn is_exchanged(&self, lock: &Lock) -> bool {
         self.exchanged.iter().any(|it| it.has(lock))
     }
 
     /// The host of a guest, and which of its guests that is.
-    fn find(&mut self, lock: &Lock, target: &Target) -> Option<(&mut Kept, usize)> {
-        let text = target.text();
+    fn find(&mut self, node: &[u8], lock: &Lock) -> Option<(&mut Kept, usize)> {
         let number = |it: &Guest| it.lock.number == lock.number;
-        let end = ends(text).find(|&end| {
-            self.kept.get(&text[..end]).is_some_and(|all| all.iter().flat_map(|it| &it.guests).any(number))
-        })?;
-        let mut all = self.kept.get_mut(&text[..end])?.iter_mut();
+        let mut all = self.kept.get_mut(node)?.iter_mut();
         all.find_map(|it| it.guests.iter().position(number).map(|at| (it, at)))
     }
 
-    /// A guest is to be more than that (K12). Whether its exchange is under way: then to be asked
-    /// again.
-    pub(in crate::redis) fn exchange(&mut self, lock: &Lock) -> bool {
-        let number = |it: &Guest| it.lock.number == lock.number;
-        if lock.is_below() {
-            let hosts = self.drain_all(|it| it.guests.iter().any(number));
-            self.go_back(hosts);
-        }
-        self.is_exchanged(lock)
+    /// A guest is to be more than that (K12): if its host is on this node, it is exchanged.
+    pub(super) fn exchange(&mut self, node: &[u8], lock: &Lock) {
+        let hosts = self.drain(node, |it| it.guests.iter().any(|it| it.lock.number == lock.number));
+        self.go_back(hosts);
     }
 
     /// What is held at a node, above it and below it is to be shown (K12). Returns the numbers of
     /// the locks there that are being exchanged.
-    pub(in crate::redis) fn exchange_around(&mut self, target: &Target) -> Vec<u64> {
+    pub(super) fn exchange_around(&mut self, target: &Target) -> Vec<u64> {
         let is_near = |lock: &Lock| lock.path.starts_with(&target.path) || target.path.starts_with(&lock.path);
         if self.hosts > 0 {
             let hosts = self.drain_all(|it| !it.guests.is_empty() && is_near(&it.lock));
@@ -258,12 +252,12 @@ impl Keep {
     }
 
     /// Whether one of these is being exchanged.
-    pub(in crate::redis) fn is_exchanging(&self, hosts: &[u64]) -> bool {
+    pub(super) fn is_exchanging(&self, hosts: &[u64]) -> bool {
         self.exchanged.iter().any(|it| hosts.contains(&it.host.number))
     }
 
     /// Whether the lock with this token has others below it, or had, and is being exchanged.
-    pub(in crate::redis) fn is_host(&self, token: &str, path: &TreePath) -> bool {
+    pub(super) fn is_host(&self, token: &str, path: &TreePath) -> bool {
         let all = self.kept.get(&*keys::encode(path));
         all.is_some_and(|all| all.iter().any(|it| it.lock.token == token && !it.guests.is_empty()))
             || self.exchanged.iter().any(|it| it.host.token == token)
@@ -285,18 +279,18 @@ impl Keep {
     }
 
     /// How many exchanges have begun, and have not been answered.
-    pub(in crate::redis) fn exchanging(&self) -> usize {
+    pub(super) fn exchanging(&self) -> usize {
         self.exchanged.len()
     }
 
     /// Exchanges that have begun, to be sent until they are answered. From now on nobody renews
     /// the locks that they end.
-    pub(in crate::redis) fn begun(&mut self) -> Vec<Exchange> {
+    pub(super) fn begun(&mut self) -> Vec<Exchange> {
         std::mem::take(&mut self.begun)
     }
 
     /// An exchange was answered: which of its locks the server has now; none if it never was.
-    pub(in crate::redis) fn exchanged(&mut self, exchange: &Exchange, found: &[bool], now: u64) -> Exchanges {
+    pub(super) fn exchanged(&mut self, exchange: &Exchange, found: &[bool], now: u64) -> Exchanges {
         let mut result = Exchanges::default();
         let Some(at) = self.exchanged.iter().position(|it| it.host.number == exchange.host.number) else {
             return result;
@@ -319,8 +313,9 @@ impl Keep {
     }
 
     /// A host was lost, and with it its guests (K9).
-    pub(in crate::redis) fn lost(&mut self, host: &Lock) {
-        self.drain_all(|it| it.lock.number == host.number).iter().for_each(Kept::lose);
+    pub(super) fn lost(&mut self, host: &Lock) {
+        let node = keys::encode(&host.path);
+        self.drain(&node, |it| it.lock.number == host.number).iter().for_each(Kept::lose);
     }
 }
 

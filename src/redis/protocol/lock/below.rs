@@ -34,6 +34,11 @@ impl Lock {
         self.is_guest && self.state.lock().host.is_some()
     }
 
+    /// How many components the path of the lock has that it is below, while it is.
+    pub(in crate::redis::protocol) fn depth_of_host(&self) -> Option<usize> {
+        self.state.lock().host.as_ref().map(|host| host.path.depth())
+    }
+
     /// Until when it is held, as far as is known; its own deadline may be an earlier one of the
     /// lock above (K9).
     pub(in crate::redis) fn latest_deadline(&self) -> u64 {
@@ -65,12 +70,18 @@ impl Lock {
 
     /// Draws a fencing token for a guest, within the same bounds as for a user (K8).
     pub(in crate::redis::protocol) fn draw(&self, most: u64, now: u64) -> Lend {
-        let state = self.state.lock();
+        let mut state = self.state.lock();
         let (lend, next) = state.keeping.next(self.fencing_token(), most, now);
         if lend == Lend::Yes {
             self.fencing_token.store(next, Ordering::Relaxed);
+            state.keeping.is_host = true;
         }
         lend
+    }
+
+    /// The last lock below it is gone.
+    pub(in crate::redis::protocol) fn was_host(&self) {
+        self.state.lock().keeping.is_host = false;
     }
 
     /// Whether nobody has it as a lock of his own: it is kept, or a host.

@@ -17,6 +17,8 @@ pub(super) struct Keeping {
     since: u64,
     /// Whether it was let go of, and has not been lent since.
     pub(super) is_unused: bool,
+    /// Whether others are below it.
+    pub(super) is_host: bool,
 }
 
 impl Keeping {
@@ -81,13 +83,37 @@ impl Lock {
             && self.deadline() > 0
     }
 
-    /// Its user lets go, and nobody has it until it is lent.
-    pub(in crate::redis::protocol) fn let_go(&self, now: u64) {
-        let keeping = &mut self.state.lock().keeping;
+    /// Its user lets go, and nobody has it until it is lent. `false`, and nothing has changed, if
+    /// it was lost.
+    pub(in crate::redis::protocol) fn let_go(&self, now: u64) -> bool {
+        let mut state = self.state.lock();
+        if self.deadline() == 0 {
+            return false;
+        }
+        let keeping = &mut state.keeping;
         if keeping.let_go_at == 0 {
             keeping.let_go_at = now;
         }
         keeping.is_unused = true;
+        true
+    }
+
+    /// Its renewal is due: whether that is left until it has a user, as neither it nor anything
+    /// below it has one. Its next user finds [that](Self::was_left), and tells the agenda.
+    pub(in crate::redis::protocol) fn leave(&self) -> bool {
+        let state = self.state.lock();
+        let is_left = state.keeping.is_unused && !state.keeping.is_host;
+        if is_left {
+            self.is_left.store(true, Ordering::Relaxed);
+        }
+        is_left
+    }
+
+    /// Asked by its new user: whether the agenda is to be told of that, since its renewal was due
+    /// before.
+    pub(in crate::redis) fn was_left(&self) -> bool {
+        // Relaxed: the steps of `leave` and of `lend` are under one mutex.
+        self.is_left.load(Ordering::Relaxed) && self.is_left.swap(false, Ordering::Relaxed)
     }
 
     /// Has a new user. An exclusive one gets the next fencing token (K5). Users of a shared lock

@@ -1,32 +1,36 @@
 //! Locks below kept ones, for threads and tasks. The protocol, and why all of it is right, is in
 //! `protocol/keep/below.rs` (K7 to K12).
 //!
-//! What begins and ends the renewals of a host is done under the mutex of what is kept, and so in
-//! the order of the steps there. That mutex is taken before the agenda's, and never after it.
+//! What a guest is to the agenda begins and ends under the mutex of its host's part, and so in the
+//! order of the steps there. That mutex is taken before the agenda's, and never after it.
+//!
+//! **Nobody waits for an exchange that was answered.** Whoever waits has read how many were, then
+//! found that his is under way, and sleeps only while the count is the same.
 
 use super::{Keeping, State, count, give_back};
 use crate::error::LockError;
 use crate::observe::meters;
 use crate::redis::clock::{clock, until};
 use crate::redis::error::Failure;
-use crate::redis::primitives::{Arc, MutexGuard, Ordering};
+use crate::redis::primitives::{Arc, Ordering};
 use crate::redis::protocol::calls::Released;
 use crate::redis::protocol::exchange::{Exchange, Outcome};
-use crate::redis::protocol::keep::Found;
+use crate::redis::protocol::keep::{Found, Keep};
 use crate::redis::protocol::keys::Target;
 use crate::redis::protocol::lock::Lock;
 use crate::redis::protocol::script::Call;
 use crate::redis::run::client::{Client, store_error};
 use crate::request::Request;
 
-/// Takes a lock below a kept one, under the mutex of what is kept.
-pub(super) fn take(client: &Client, state: &mut State, target: &Target, request: &Request) -> Found {
+/// Takes a lock below a kept one.
+pub(super) fn take(client: &Client, keep: &Keep, target: &Target, request: &Request) -> Found {
     let new = || client.new_below(target, request);
-    let (found, host) = state.keep.take_below(target, request.kind, &client.timing, clock(), new);
-    if let Found::It(lock) = &found {
-        client.agenda(|agenda| host.iter().chain([lock]).for_each(|lock| agenda.held(lock)));
-    }
-    found
+    keep.take_below((target, request.kind), &client.timing, clock(), new, |lock, host| {
+        client.agenda(|agenda| {
+            agenda.held(lock);
+            host.filter(|host| host.was_left()).into_iter().for_each(|host| agenda.lent(host));
+        });
+    })
 }
 
 /// The user of a lock that was taken below a kept one lets go. `false` if it is a lock of its own,
@@ -42,29 +46,29 @@ pub(in crate::redis) fn leave(
     of_task: bool,
 ) -> Result<bool, LockError> {
     let Some(keeping) = client.keeping.as_ref().filter(|_| lock.is_guest()) else { return Ok(false) };
-    let waited = match of_task {
-        true => Ok(keeping.state.lock()),
-        false => keeping.exchange(client, |state| state.keep.is_exchanged(lock)),
-    };
-    let (mut state, error) = match waited {
-        Ok(state) => (state, None),
-        Err(error) => (keeping.state.lock(), Some(error)),
-    };
-    let left = state.keep.leave(lock, target, clock());
-    if left.is_owed {
-        state.owed += 1;
-        client.owed.fetch_add(1, Ordering::Relaxed);
-    }
-    client.agenda(|agenda| {
-        left.host.iter().for_each(|host| _ = agenda.forget(host));
-        if left.is_all {
-            agenda.forget(lock);
+    let mut waited = Ok(());
+    loop {
+        let (now, may_owe) = (clock(), of_task || waited.is_err());
+        let left = keeping.keep.leave(lock, target, may_owe, now, |left| {
+            if left.is_exchanged && may_owe {
+                keeping.owes(client);
+            }
+            if left.is_all {
+                client.agenda(|agenda| agenda.forget(lock));
+            }
+            left
+        });
+        if left.host.is_some() {
+            keeping.was_kept(client, now);
         }
-    });
-    if left.host.is_some() {
-        keeping.look_soon(client, &mut state);
+        if !left.is_exchanged {
+            return Ok(left.is_all);
+        }
+        if may_owe {
+            return waited.map(|()| left.is_all);
+        }
+        waited = keeping.exchange(client, |keep| keep.is_exchanged(lock));
     }
-    error.map_or(Ok(left.is_all), Err)
 }
 
 /// Before anything is done with a lock but to release it: it becomes one of its own (K12).
@@ -73,7 +77,7 @@ pub(in crate::redis) fn leave(
 /// If the server does not answer in time. Then it is held as before.
 pub(in crate::redis) fn own(client: &Arc<Client>, lock: &Lock) -> Result<(), LockError> {
     let Some(keeping) = client.keeping.as_ref().filter(|_| lock.is_guest()) else { return Ok(()) };
-    keeping.exchange(client, |state| state.keep.exchange(lock)).map(drop)
+    keeping.exchange(client, |keep| keep.exchange(lock))
 }
 
 /// Before what is held at a node, above it and below it is listed: it is known to the server (K12).
@@ -84,11 +88,10 @@ pub(in crate::redis) fn show(client: &Arc<Client>, target: &Target) -> Result<()
     let Some(keeping) = &client.keeping else { return Ok(()) };
     // What comes there from now on is not waited for.
     let mut hosts = None;
-    let shown = keeping.exchange(client, |state| {
-        let hosts = hosts.get_or_insert_with(|| state.keep.exchange_around(target));
-        state.keep.is_exchanging(hosts)
-    });
-    shown.map(drop)
+    keeping.exchange(client, |keep| {
+        let hosts = hosts.get_or_insert_with(|| keep.exchange_around(target));
+        keep.is_exchanging(hosts)
+    })
 }
 
 /// Waits until what was let go while it was exchanged has been given back, or cannot be, or for as
@@ -104,35 +107,40 @@ pub(in crate::redis) fn settle(client: &Client, deadline: u64) {
 /// A lock is over that nobody had as his own, and so what was below it is.
 pub(in crate::redis) fn lost(client: &Client, host: &Lock) {
     if let Some(keeping) = &client.keeping {
-        keeping.state.lock().keep.lost(host);
+        keeping.keep.lost(host);
         client.agenda(|agenda| agenda.look_now());
     }
 }
 
 impl Keeping {
     /// Waits until exchanges are done. `is_under_way` begins them, and says whether they are not.
-    fn exchange<'a>(
-        &'a self,
-        client: &Arc<Client>,
-        mut is_under_way: impl FnMut(&mut State) -> bool,
-    ) -> Result<MutexGuard<'a, State>, LockError> {
+    fn exchange(&self, client: &Arc<Client>, mut is_under_way: impl FnMut(&Keep) -> bool) -> Result<(), LockError> {
         let deadline = client.timing.call_deadline(clock());
-        let mut state = self.state.lock();
-        while is_under_way(&mut state) {
-            if until(deadline).is_zero() {
-                return Err(store_error(Failure::Unsure(client.wire.too_late())));
+        loop {
+            let answered = self.state.lock().answered;
+            if !is_under_way(&self.keep) {
+                return Ok(());
             }
-            if state.needs_a_lane(client) {
+            let begun = self.keep.begun();
+            let mut state = self.state.lock();
+            begin(client, &mut state, begun);
+            if state.needs_a_lane() {
                 self.call(client, state);
-                state = self.state.lock(); // it may have been answered meanwhile
-            } else {
+            } else if until(deadline).is_zero() {
+                return Err(store_error(Failure::Unsure(client.wire.too_late())));
+            } else if state.answered == answered {
                 self.exchanged.wait_for(&mut state, until(deadline));
             }
         }
-        Ok(state)
     }
 
-    /// What was owed after exchanges has been given back, or the agenda goes on with it.
+    /// Something was let go while it is exchanged, and is to be given back after that.
+    fn owes(&self, client: &Client) {
+        self.state.lock().owed += 1;
+        client.owed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What was owed has been given back, or the agenda goes on with it.
     pub(super) fn paid(&self, client: &Client, count: usize) {
         if count > 0 {
             self.state.lock().owed -= count;
@@ -159,7 +167,7 @@ impl Keeping {
             Outcome::Again(at) => {
                 let mut state = self.state.lock();
                 state.exchanges.push((at, exchange));
-                self.look_soon(client, &mut state);
+                self.look_by(client, &mut state, at);
                 return (Vec::new(), 0);
             }
             Outcome::Done(found) => found,
@@ -168,24 +176,25 @@ impl Keeping {
                 Vec::new()
             }
         };
-        let mut state = self.state.lock();
         let now = clock();
-        let exchanges = state.keep.exchanged(&exchange, &found, now);
-        client.agenda(|agenda| {
-            exchanges.own.iter().for_each(|lock| agenda.became_own(lock, now));
-            agenda.look_now();
+        let back_and_owed = self.keep.exchanged(&exchange, &found, now, |exchanges| {
+            client.agenda(|agenda| {
+                exchanges.own.iter().for_each(|lock| agenda.became_own(lock, now));
+                agenda.look_now();
+            });
+            (exchanges.back, exchanges.gone)
         });
-        drop(state);
+        self.state.lock().answered += 1;
         count(&self.counts.exchanges, 1);
         meters::exchanged();
         self.exchanged.notify_all();
-        (exchanges.back, exchanges.gone)
+        back_and_owed
     }
 }
 
 /// Exchanges that have begun are to be sent. From now on nobody renews the locks that they end.
-pub(super) fn begin(client: &Client, state: &mut State) {
-    for exchange in state.keep.begun() {
+pub(super) fn begin(client: &Client, state: &mut State, begun: Vec<Exchange>) {
+    for exchange in begun {
         client.agenda(|agenda| agenda.forget(exchange.host()));
         state.exchanges.push((0, exchange));
     }

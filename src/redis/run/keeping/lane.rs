@@ -2,7 +2,7 @@
 
 use super::super::client::Client;
 use super::super::own::Own;
-use super::{BATCH, Keeping, State, below};
+use super::{BATCH, Keeping, State};
 use crate::observe::meters::Recall;
 use crate::redis::clock::clock;
 use crate::redis::error::Failure;
@@ -27,10 +27,9 @@ struct Work {
 
 impl Keeping {
     /// All that is to be done now, by a lane that was called for it.
-    fn work(&self, client: &Client) -> Work {
+    fn work(&self) -> Work {
         let mut state = self.state.lock();
         state.called = false;
-        below::begin(client, &mut state);
         let now = clock();
         let exchanges = state.exchanges.extract_if(.., |it| it.0 <= now).map(|it| it.1).collect();
         let State { back, in_use, recalls, .. } = &mut *state;
@@ -45,6 +44,7 @@ pub(super) fn give_back(
     batch: &[Arc<Lock>],
     send: impl FnOnce(&Release) -> Result<Released, Failure>,
 ) -> bool {
+    client.agenda(|agenda| batch.iter().for_each(|lock| _ = agenda.forget(lock)));
     let Some(mut release) = Release::of_many(batch.to_vec(), false) else { return true };
     let answer = send(&release);
     let is_done = match release.answered(answer.as_ref().map_err(Failure::clone), true) {
@@ -63,7 +63,7 @@ pub(super) fn give_back(
 /// A lane has been called: does all there is to do.
 pub(in crate::redis::run) fn give_back_all(own: &mut Own, client: Arc<Client>) {
     let Some(keeping) = &client.keeping else { return };
-    let Work { mut back, in_use, recalls, exchanges } = keeping.work(&client);
+    let Work { mut back, in_use, recalls, exchanges } = keeping.work();
     let (mut failed, mut owed): (Option<Failure>, usize) = (None, 0);
     for exchange in exchanges {
         // After a failure the rest fails with it, and is sent again a little later.

@@ -13,6 +13,8 @@ pub(super) enum Runner {
     Unit,
     /// The tests against real servers.
     Servers,
+    /// Threads in orders that shuttle draws.
+    Shuttle,
 }
 
 impl Runner {
@@ -21,13 +23,14 @@ impl Runner {
         match self {
             Self::Unit => "unit",
             Self::Servers => "servers",
+            Self::Shuttle => "shuttle",
         }
     }
 
     /// What cargo is to build.
     pub(super) fn target(self) -> &'static [&'static str] {
         match self {
-            Self::Unit => &["--lib"],
+            Self::Unit | Self::Shuttle => &["--lib"],
             Self::Servers => &["--test", "redis"],
         }
     }
@@ -35,8 +38,16 @@ impl Runner {
     /// Where its tests are.
     pub(super) fn folder(self) -> &'static str {
         match self {
-            Self::Unit => "src",
+            Self::Unit | Self::Shuttle => "src",
             Self::Servers => "tests",
+        }
+    }
+
+    /// What rustc is told, and the folder for what it makes of that.
+    pub(super) fn build(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Unit | Self::Servers => ("-A warnings", "build"),
+            Self::Shuttle => ("-A warnings --cfg mutextree_shuttle", "build-shuttle"),
         }
     }
 }

@@ -34,8 +34,8 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a lock is first renewed a third of its lease after the answer that granted it",
         edits: &[(
             AGENDA,
-            "self.keep(lock, Stage::Held { renewing: false }, due(lock));",
-            "self.keep(lock, Stage::Held { renewing: false }, due(lock) + 2 * lock.lease / 3);",
+            "self.keep(lock, Stage::HELD, due(lock));",
+            "self.keep(lock, Stage::HELD, due(lock) + 2 * lock.lease / 3);",
         )],
         runner: Unit,
         fails: &["redis::protocol::agenda::tests::a_lock_whose_answer_was_late_is_renewed_at_once"],

@@ -1,7 +1,7 @@
 //! What a process keeps is somebody else's too late, or never; or two have it.
 
-use super::{ACQUIRE_LUA, Fault, GIVE_BACK_LUA, IN_USE_LUA, KEEP, KEPT_LUA, LENT, LISTENER};
-use crate::redis::runner::Runner::{Servers, Unit};
+use super::{ACQUIRE_LUA, Fault, GIVE_BACK_LUA, IN_USE_LUA, KEEP, KEEP_PARTS, KEPT_LUA, LENT, LISTENER};
+use crate::redis::runner::Runner::{Servers, Shuttle, Unit};
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
@@ -60,6 +60,69 @@ pub(super) const FAULTS: &[Fault] = &[
         )],
         runner: Unit,
         fails: &["redis::protocol::keep::tests::what_is_nearly_over_is_not_lent"],
+    },
+    Fault {
+        what: "a kept lock whose renewal was due has a user again, and nobody renews it",
+        edits: &[(LENT, "        self.is_left.load(Ordering::Relaxed) &&", "        false &&")],
+        runner: Unit,
+        fails: &["redis::protocol::agenda::tests::unused::what_nobody_uses_is_renewed_once_it_has_a_user_again"],
+    },
+    Fault {
+        what: "what is said to be in use is kept all the same",
+        edits: &[(KEEP, "        if is_in_use {\n            lock.never_keep();\n        }\n", "")],
+        runner: Shuttle,
+        fails: &["redis::protocol::keep::tests::models::what_is_said_to_be_in_use_is_not_kept"],
+    },
+    Fault {
+        what: "whether it may be kept is one step, and to keep it another",
+        edits: &[
+            (KEEP, "if !self.may_keep(lock, target, kind, now) || !lock.let_go(now) {", "if !lock.let_go(now) {"),
+            (
+                KEEP_PARTS,
+                "        self.of(target.text()).keep(lock, target, kind, now)\n",
+                "        self.of(target.text()).may_keep(lock, target, kind, now)\n            \
+                 && self.of(target.text()).keep(lock, target, kind, now)\n",
+            ),
+        ],
+        runner: Shuttle,
+        fails: &["redis::protocol::keep::tests::models::no_recall_is_lost"],
+    },
+    Fault {
+        what: "a recall is looked for in the first part alone",
+        edits: &[(
+            KEEP_PARTS,
+            "        for mut part in self.each() {\n            let before",
+            "        for mut part in self.each().take(1) {\n            let before",
+        )],
+        runner: Unit,
+        fails: &["redis::protocol::keep::tests::a_recall_takes_what_is_in_conflict_and_nothing_else"],
+    },
+    Fault {
+        what: "whether a kept lock has a user is one step, and to leave its renewal another",
+        edits: &[(
+            LENT,
+            "        if is_left {\n",
+            "        drop(state);\n        let _state = self.state.lock();\n        if is_left {\n",
+        )],
+        runner: Shuttle,
+        fails: &["redis::protocol::keep::tests::models::a_user_has_the_lock_renewed"],
+    },
+    Fault {
+        what: "whether it was lost is one step, and to let go of it another",
+        edits: &[(
+            LENT,
+            "        let mut state = self.state.lock();\n        if self.deadline() == 0 {\n",
+            "        let is_lost = self.deadline() == 0;\n        let mut state = self.state.lock();\n        \
+             if is_lost {\n",
+        )],
+        runner: Shuttle,
+        fails: &["redis::protocol::keep::tests::models::a_loss_is_told_or_the_lock_is_kept"],
+    },
+    Fault {
+        what: "what was lost is kept when its user lets go",
+        edits: &[(LENT, "        if self.deadline() == 0 {\n            return false;\n        }\n", "")],
+        runner: Unit,
+        fails: &["redis::protocol::agenda::tests::unused::what_was_lost_is_not_let_go_of"],
     },
     Fault {
         what: "the next user of a kept lock has the token of the one before",

@@ -1,7 +1,7 @@
 //! What is held below a kept lock is in somebody's way for ever, or is forgotten; or two have it.
 
-use super::{EXCHANGE, EXCHANGE_LUA, Fault, KEEP, KEEP_BELOW, LOCK_BELOW, RUN_BELOW};
-use crate::redis::runner::Runner::{Servers, Unit};
+use super::{EXCHANGE, EXCHANGE_LUA, Fault, KEEP, KEEP_BELOW, LOCK_BELOW};
+use crate::redis::runner::Runner::{Servers, Shuttle, Unit};
 
 const EXCHANGED: &str = "redis::protocol::keep::below::tests::a_recall_has_a_host_exchanged_for_its_guests";
 
@@ -42,7 +42,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "a thread does not wait for the exchange of what it lets go",
-        edits: &[(RUN_BELOW, "let waited = match of_task {", "let waited = match of_task | true {")],
+        edits: &[("redis/run/keeping/below.rs", "(clock(), of_task || waited.is_err())", "(clock(), of_task || true)")],
         runner: Servers,
         fails: &["keeping::below::what_is_let_go_while_it_is_exchanged_is_in_nobodys_way"],
     },
@@ -51,6 +51,16 @@ pub(super) const FAULTS: &[Fault] = &[
         edits: &[("redis/run/driver.rs", "        keeping::below::settle(&self.client, deadline);\n", "")],
         runner: Servers,
         fails: &["keeping::below::what_is_let_go_while_it_is_exchanged_is_in_nobodys_way"],
+    },
+    Fault {
+        what: "who lets go just as the exchange begins is given back before it",
+        edits: &[(
+            KEEP_BELOW,
+            "        if let Some(left) = self.leave_exchanged(lock, may_owe, now) {\n            return left;\n        }\n",
+            "",
+        )],
+        runner: Shuttle,
+        fails: &["redis::protocol::keep::tests::models::an_exchange_forgets_nobody"],
     },
     Fault {
         what: "the loss of a kept lock is none of those below it",
@@ -80,8 +90,8 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "nobody renews a kept lock for those below it",
-        edits: &[(RUN_BELOW, "host.iter().chain([lock]).for_each(", "[lock].into_iter().for_each(")],
-        runner: Servers,
-        fails: &["keeping::below::what_is_held_below_outlives_leases_and_the_store"],
+        edits: &[(LOCK_BELOW, "            state.keeping.is_host = true;\n", "")],
+        runner: Unit,
+        fails: &["redis::protocol::agenda::tests::unused::what_nobody_uses_is_renewed_for_those_below_it"],
     },
 ];
