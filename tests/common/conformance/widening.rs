@@ -108,7 +108,8 @@ pub(crate) fn widen_keeps_lease_and_owner<S: LockStore>(make: impl Fn() -> S) {
     let error = take(&store, "a/x", SHARED).unwrap_err().to_string();
     assert_eq!(error, "`a/x` is blocked by a lock on `a`, held by bob");
     let lost = leased_elsewhere(&store);
-    assert!(matches!(lost.try_widen("/").unwrap_err().error, LockError::NotHeld { .. }));
+    let error = lost.try_widen("/").unwrap_err().error;
+    assert!(matches!(error, LockError::NotHeld { .. }), "{error:?}");
     drop(wide);
     assert_all_free(&store);
 }
