@@ -56,9 +56,9 @@ impl Summary {
         self.cover.iter()
     }
 
-    /// What can happen, and was never seen to.
-    pub fn never_seen(&self) -> Vec<&'static str> {
-        self.cover.missing()
+    /// What can happen, and was never seen to; with what is rare, or without.
+    pub fn never_seen(&self, rare: bool) -> Vec<&'static str> {
+        self.cover.missing(rare)
     }
 }
 
