@@ -148,6 +148,7 @@ impl Widen {
     pub(in crate::redis) fn answered(
         &mut self,
         answer: Result<Changed, Failure>,
+        now: u64,
         hopeless: bool,
     ) -> (Option<Got<Arc<Lock>>>, More) {
         let failure = match answer {
@@ -170,13 +171,9 @@ impl Widen {
             }
             Ok(Changed::NotHeld(more)) => return (Some(Got::NotHeld), more),
             Ok(Changed::Clearing(by)) if !hopeless => return (None, by.more),
-            Ok(Changed::Kept(by)) => {
-                let (blocker, more) = blocker(&self.target, by);
-                return (Some(Got::Kept(blocker)), more);
-            }
+            Ok(Changed::Kept(by)) => return self.refused(by, now, Got::Kept),
             Ok(Changed::Blocked(by) | Changed::Queued(by) | Changed::Clearing(by) | Changed::Upgrading(by)) => {
-                let (blocker, more) = blocker(&self.target, by);
-                return (Some(Got::Blocked(blocker)), more);
+                return self.refused(by, now, Got::Blocked);
             }
         };
         if matches!(failure, Failure::Unsure(_)) {
@@ -185,9 +182,16 @@ impl Widen {
         }
         self.asked_with = self.lock.deadline();
         match self.tries.failed::<()>(failure, hopeless) {
+            Outcome::Failed(_) if !self.lock.is_held(now) => (Some(Got::NotHeld), More::None),
             Outcome::Failed(failure) => (Some(Got::Failed(failure)), More::None),
             _ => (None, More::None),
         }
+    }
+
+    /// The server may have it for a little longer than it is held.
+    fn refused(&self, by: InTheWay, now: u64, got: fn(Blocker) -> Got<Arc<Lock>>) -> (Option<Got<Arc<Lock>>>, More) {
+        let (blocker, more) = blocker(&self.target, by);
+        (Some(if self.lock.is_held(now) { got(blocker) } else { Got::NotHeld }), more)
     }
 }
 

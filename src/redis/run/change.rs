@@ -105,7 +105,7 @@ fn try_widen(engine: &Engine, lock: &Arc<Lock>, target: &Target, kind: Kind) -> 
             &mut widen,
             |widen| widen.call(&client.timing),
             |widen, answer: Result<Changed, Failure>, _, hopeless| {
-                let (got, more) = widen.answered(answer, hopeless);
+                let (got, more) = widen.answered(answer, clock(), hopeless);
                 client.left_over(more);
                 got
             },
@@ -124,8 +124,6 @@ fn try_widen(engine: &Engine, lock: &Arc<Lock>, target: &Target, kind: Kind) -> 
             Ok(moved)
         }
         Got::It(_) | Got::NotHeld => Err(lost(engine, lock)),
-        // The server may have it for a little longer.
-        _ if !lock.is_held(clock()) => Err(lost(engine, lock)),
         Got::Blocked(blocker) | Got::Kept(blocker) | Got::Upgrading(blocker) => Err(LockError::WouldBlock { blocker }),
         Got::Failed(failure) => Err(store_error(failure)),
     }

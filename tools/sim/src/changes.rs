@@ -264,7 +264,7 @@ impl World<'_> {
                 }
             }
             Change::Widen(widen, to) => {
-                let (got, more) = widen.answered(Reply::from_answer(answer), hopeless);
+                let (got, more) = widen.answered(Reply::from_answer(answer), now, hopeless);
                 let to = *to;
                 self.left_over(process, more);
                 match got {

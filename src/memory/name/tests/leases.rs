@@ -117,7 +117,7 @@ fn the_guard_finds_out_by_itself() {
                 thread::yield_now();
             }
         } else {
-            thread::sleep(soon() + Duration::from_millis(2));
+            thread::sleep(soon() + Duration::from_millis(2)); // nobody looks before the end
         }
         assert!(before.elapsed() >= soon());
         assert!(matches!(guard.unlock(), Err(LockError::NotHeld { .. })));

@@ -58,15 +58,28 @@ fn a_widened_lock_is_the_same_on_another_node() {
     let top = Target::new("a".parse().unwrap());
     let mut widen = Widen::new(&old, &top, kind, "c1", &TIMING);
     let granted = Ok(Changed::Granted { fencing_token: 200, more: More::None });
-    let (Some(Got::It(moved)), _) = widen.answered(granted, false) else { panic!("it is done") };
+    let (Some(Got::It(moved)), _) = widen.answered(granted, 400 * MS, false) else { panic!("it is done") };
     assert_eq!((&*moved.token, moved.number, moved.path.to_string()), ("c1.1", 1, "a".into()));
     assert_eq!((moved.fencing_token(), moved.deadline()), (200, 1000 * MS));
     assert!(moved.renews());
     // Without an answer it is what it was, and its release goes the long way.
     let mut widen = Widen::new(&old, &top, kind, "c1", &TIMING);
-    assert!(widen.answered(Err(unsure()), false).0.is_none());
-    assert!(matches!(widen.answered(Err(down()), false).0, Some(Got::Failed(_))));
+    assert!(widen.answered(Err(unsure()), 400 * MS, false).0.is_none());
+    assert!(matches!(widen.answered(Err(down()), 400 * MS, false).0, Some(Got::Failed(_))));
     assert!(old.is_unsure() && old.fencing_token() == 100);
+}
+
+/// The server may have it for a little longer, and say who is in the way.
+#[test]
+fn what_is_over_is_not_blocked() {
+    let old = held(1, 100 * MS);
+    let mut widen = Widen::new(&old, &target(), Kind::default(), "c1", &TIMING);
+    assert!(matches!(widen.answered(Ok(Changed::Blocked(by())), 400 * MS, false).0, Some(Got::Blocked(_))));
+    let end = old.deadline();
+    for refused in [Changed::Blocked(by()), Changed::Kept(by())] {
+        assert!(matches!(widen.answered(Ok(refused), end, false).0, Some(Got::NotHeld)));
+    }
+    assert!(matches!(widen.answered(Err(down()), end, true).0, Some(Got::NotHeld)));
 }
 
 #[test]
@@ -173,9 +186,9 @@ fn a_raise_is_asked_for_again_if_a_renewal_was_answered_since() {
     let lock = held(1, 100 * MS);
     let mut widen = Widen::new(&lock, &Target::new("a".parse().unwrap()), Kind::default(), "c1", &TIMING);
     renew(&lock);
-    assert!(widen.answered(granted(), false).0.is_none());
+    assert!(widen.answered(granted(), 400 * MS, false).0.is_none());
     assert!(lock.is_unsure(), "its release does not say where it is");
-    assert!(matches!(widen.answered(granted(), false).0, Some(Got::It(_))));
+    assert!(matches!(widen.answered(granted(), 400 * MS, false).0, Some(Got::It(_))));
 }
 
 /// A request that was given up without an answer had raised it.
@@ -193,6 +206,6 @@ fn what_the_server_has_drawn_is_said_when_it_asks_again() {
 
     let lock = held(1, 100 * MS);
     let mut widen = Widen::new(&lock, &target(), Kind::default(), "c1", &TIMING);
-    assert!(widen.answered(raised(), false).0.is_none());
+    assert!(widen.answered(raised(), 400 * MS, false).0.is_none());
     assert!(says(&widen.call(&TIMING)));
 }
