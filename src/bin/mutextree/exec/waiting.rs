@@ -81,6 +81,11 @@ impl<'a> Waiting<'a> {
     /// Finds out anew who is in the way, if that does not take long. The request is in the queue.
     pub(super) fn look(&mut self) -> Result<(), Failure> {
         self.ask();
+        self.hear()
+    }
+
+    /// Waits for the answer, if that does not take long.
+    fn hear(&mut self) -> Result<(), Failure> {
         let until = Instant::now() + PATIENCE;
         while self.is_asking && Instant::now() < until {
             self.wait(until)?;
@@ -206,9 +211,7 @@ impl<'a> Waiting<'a> {
 /// store waits for that: so it must not be the thread that asks, which ends with the process.
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let until = Instant::now() + PATIENCE;
-        // A second signal ends it at once.
-        while self.is_asking && Instant::now() < until && self.wait(until).is_ok() {}
+        let _ = self.hear(); // a second signal ends it at once
     }
 }
 
