@@ -256,25 +256,20 @@ fn a_hundred_waiters_send_next_to_nothing() {
     let server = Server::start();
     let (holder, store) = (RedisStore::connect(&server.url()).unwrap(), RedisStore::connect(&server.url()).unwrap());
     let guard = holder.lock("a").unwrap();
-    let commands = || -> u64 {
-        let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut server.connect()).unwrap();
-        let count = |line: &str| line.strip_prefix("cmdstat_eval")?.split(['=', ',']).nth(1)?.parse::<u64>().ok();
-        stats.lines().filter_map(count).sum()
-    };
     let mutex = store.mutex("a").unwrap();
     thread::scope(|scope| {
         for _ in 0..100 {
             scope.spawn(|| mutex.lock().unwrap().unlock().unwrap());
         }
         wait_until("they never all wait", || waiters(&server) == 100);
-        let before = commands();
+        let before = server.calls();
         thread::sleep(Duration::from_secs(4));
-        let sent = commands() - before;
+        let sent = server.calls() - before;
         assert!(sent <= 6, "{sent} commands in four seconds");
-        let before = commands();
+        let before = server.calls();
         guard.unlock().unwrap();
         wait_until("some are forgotten", || waiters(&server) == 0);
-        let sent = commands() - before;
+        let sent = server.calls() - before;
         // A claim and a release each, one release before them, and a heartbeat or two.
         assert!(sent <= 210, "{sent} commands for a hundred hand-overs");
     });

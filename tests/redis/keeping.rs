@@ -38,19 +38,12 @@ fn lock(store: &RedisStore, path: &str) -> OwnedTreeMutexGuard<RedisStore> {
     store.lock(path).unwrap()
 }
 
-/// How many scripts a server has run.
-fn calls(server: &Server) -> u64 {
-    let info: String = redis::cmd("INFO").arg("commandstats").query(&mut server.connect()).unwrap();
-    let line = info.lines().find(|line| line.starts_with("cmdstat_evalsha:"));
-    line.and_then(|line| line.split(['=', ',']).nth(1)?.parse().ok()).unwrap_or(0)
-}
-
 #[test]
 fn to_take_again_what_was_taken_last_costs_no_request() {
     let server = Server::start();
     let store = RedisStore::builder(&server.url()).keep(LONG).connect().unwrap();
     lock(&store, "a/b").unlock().unwrap();
-    let before = calls(&server);
+    let before = server.calls();
     let mut token = 0;
     for _ in 0..1000 {
         let guard = lock(&store, "a/b");
@@ -58,7 +51,7 @@ fn to_take_again_what_was_taken_last_costs_no_request() {
         token = guard.fencing_token();
         guard.unlock().unwrap();
     }
-    assert_eq!(calls(&server), before);
+    assert_eq!(server.calls(), before);
 }
 
 #[test]
@@ -66,9 +59,9 @@ fn without_it_each_lock_is_given_back() {
     let server = Server::start();
     let store = RedisStore::connect(&server.url()).unwrap();
     lock(&store, "a/b").unlock().unwrap();
-    let before = calls(&server);
+    let before = server.calls();
     lock(&store, "a/b").unlock().unwrap();
-    assert_eq!(calls(&server), before + 2);
+    assert_eq!(server.calls(), before + 2);
 }
 
 #[test]

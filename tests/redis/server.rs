@@ -57,6 +57,25 @@ impl Server {
         redis::Client::open(self.url()).unwrap().get_connection_with_timeout(Duration::from_secs(10)).unwrap()
     }
 
+    /// A field of a section of its `INFO`.
+    pub(crate) fn info(&self, section: &str, field: &str) -> String {
+        let info: String = redis::cmd("INFO").arg(section).query(&mut self.connect()).unwrap();
+        let value = info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        value.unwrap_or_else(|| panic!("INFO {section} has no {field}: {info}")).trim().into()
+    }
+
+    /// Clients that wait for the end of a pause, or for a message.
+    pub(crate) fn blocked(&self) -> usize {
+        self.info("clients", "blocked_clients").parse().unwrap()
+    }
+
+    /// How many scripts have been called.
+    pub(crate) fn calls(&self) -> u64 {
+        let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut self.connect()).unwrap();
+        let count = |line: &str| line.strip_prefix("cmdstat_eval")?.split(['=', ',']).nth(1)?.parse::<u64>().ok();
+        stats.lines().filter_map(count).sum()
+    }
+
     /// Kills it as `kill -9` does.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();

@@ -109,16 +109,10 @@ fn a_waiter_leaves_the_queue_of_a_slow_server() {
     let _held = store.lock("a").unwrap();
     let mut waiter = Running::start(exec(&server).args(["a", "--", "echo", "ran"]));
     until("it waits", || snapshot(&server).waiters().len() == 1);
-    let mut connection = server.connect();
-    let mut blocked = || -> u32 {
-        let clients: String = redis::cmd("INFO").arg("clients").query(&mut connection).unwrap();
-        let field = clients.lines().find_map(|line| line.strip_prefix("blocked_clients:"));
-        field.unwrap().parse().unwrap()
-    };
-    until("it listens for messages", || blocked() == 1);
+    until("it listens for messages", || server.blocked() == 1);
     let _: () = redis::cmd("CLIENT").arg("PAUSE").arg(700).arg("WRITE").query(&mut server.connect()).unwrap();
     // It asks who is in its way, and has no answer; on a slow machine it has asked before.
-    for _ in (0..100).take_while(|_| blocked() < 2) {
+    for _ in (0..100).take_while(|_| server.blocked() < 2) {
         sleep(Duration::from_millis(5));
     }
     waiter.signal("-TERM");

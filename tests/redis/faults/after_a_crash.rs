@@ -90,12 +90,8 @@ impl Crash {
 
     /// What the server has computed so far, whatever else the machine has to do.
     fn computed(&self) -> Duration {
-        let info: String = redis::cmd("INFO").arg("cpu").query(&mut self.server.connect()).unwrap();
-        let seconds = |name: &str| -> f64 {
-            let line = info.lines().find_map(|line| line.strip_prefix(name));
-            line.expect("INFO has it").parse().expect("a number of seconds")
-        };
-        Duration::from_secs_f64(seconds("used_cpu_user:") + seconds("used_cpu_sys:"))
+        let seconds = |field| self.server.info("cpu", field).parse::<f64>().unwrap();
+        Duration::from_secs_f64(seconds("used_cpu_user") + seconds("used_cpu_sys"))
     }
 
     fn comes_back_in_time(&self, steps: &[(&str, Duration, Step)]) {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use mutextree::{LockError, LockStore, OwnedTreeMutexGuard, RedisStore};
 
-use super::{LONG, SOON, calls, held, lock, other, pair};
+use super::{LONG, SOON, held, lock, other, pair};
 use crate::proxy::Proxy;
 use crate::server::{Server, new_tree_with, shared, tree_of};
 use crate::{checker, tasks};
@@ -56,7 +56,7 @@ fn to_lock_below_what_is_kept_costs_no_request() {
     let first = lock(&store, "a");
     let mut token = first.fencing_token();
     drop(first);
-    let before = calls(&server);
+    let before = server.calls();
     for _ in 0..100 {
         let exclusive = lock(&store, "a/x");
         let shared: Vec<_> =
@@ -71,7 +71,7 @@ fn to_lock_below_what_is_kept_costs_no_request() {
     }
     assert!(lock(&store, "a").fencing_token() > token);
     drop(tasks::locked(&store, "a/x/y"));
-    assert_eq!(calls(&server), before);
+    assert_eq!(server.calls(), before);
     assert_eq!((store.kept_locks().kept, store.kept_locks().hits), (1, 402));
 }
 

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use mutextree::{LockError, LockStore, RedisStore};
 
-use super::{AT_ONCE, calls, lock, locked, patient, postponed, while_it_pauses};
+use super::{AT_ONCE, lock, locked, patient, while_it_pauses};
 use crate::failures::{assert_empty, wait_until, waiters};
 use crate::proxy::Proxy;
 use crate::server::Server;
@@ -52,9 +52,9 @@ fn a_guard_dropped_while_the_server_is_silent_is_gone_at_once_and_released_when_
 fn before_the_first_poll_nothing_is_sent() {
     let server = Server::start();
     let store = patient(&server.url());
-    let before = calls(&server);
+    let before = server.calls();
     drop(lock(&store, "a"));
-    assert_eq!(calls(&server), before);
+    assert_eq!(server.calls(), before);
 }
 
 /// A request is under way, and others are in the driver's queue.
@@ -67,7 +67,7 @@ fn while_the_request_is_under_way() {
         while_it_pauses(&server, || {
             let mut first = lock(&store, "a/b");
             assert!(first.poll().is_none());
-            wait_until("it is never sent", || postponed(&server) > 0);
+            wait_until("it is never sent", || server.blocked() > 0);
             let mut others = ["a/b", "a", "c"].map(|path| lock(&store, path));
             others.iter_mut().for_each(|other| assert!(other.poll().is_none()));
             drop(others);

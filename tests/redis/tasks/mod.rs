@@ -42,17 +42,3 @@ fn while_it_pauses<T>(server: &Server, so: impl FnOnce() -> T) -> T {
     let _: () = redis::cmd("CLIENT").arg("UNPAUSE").query(&mut connection).unwrap();
     result
 }
-
-/// How many scripts have been called.
-fn calls(server: &Server) -> u64 {
-    let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut server.connect()).unwrap();
-    let count = |line: &str| line.strip_prefix("cmdstat_eval")?.split(['=', ',']).nth(1)?.parse::<u64>().ok();
-    stats.lines().filter_map(count).sum()
-}
-
-/// Clients that wait for the end of a pause, or for a message.
-pub(crate) fn postponed(server: &Server) -> usize {
-    let info: String = redis::cmd("INFO").arg("clients").query(&mut server.connect()).unwrap();
-    let blocked = info.lines().find_map(|line| line.strip_prefix("blocked_clients:")).unwrap();
-    blocked.trim().parse().unwrap()
-}

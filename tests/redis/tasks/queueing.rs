@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use mutextree::{LockStore, RedisStore};
 
-use super::{calls, lock, locked};
+use super::{lock, locked};
 use crate::failures::{assert_empty, wait_until, waiters};
 use crate::server::Server;
 
@@ -62,11 +62,11 @@ fn thousands_wait() {
     let server = Server::start();
     let store = RedisStore::connect(&server.url()).unwrap();
     let guard = locked(&store, "/");
-    let before = calls(&server);
+    let before = server.calls();
     let mut waits: Vec<_> = (0..MANY).map(|at| lock(&store, &format!("a/{}/{at}", at % 10))).collect();
     waits.iter_mut().for_each(|wait| assert!(wait.poll().is_none()));
     wait_until("they never all wait", || waiters(&server) == MANY);
-    let sent = calls(&server) - before;
+    let sent = server.calls() - before;
     assert!(sent < MANY as u64 * 11 / 10, "{sent} commands for {MANY} requests");
     #[cfg(target_os = "linux")]
     {

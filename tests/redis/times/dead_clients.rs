@@ -7,7 +7,6 @@ use crate::failures::{wait_until, waiters};
 use crate::faults::{BOTH, SOON, connect, key, millis, settled, waits};
 use crate::proxy::Proxy;
 use crate::server::Server;
-use crate::tasks::postponed;
 
 /// Nobody has taken it away, and it is over all the same.
 #[test]
@@ -47,7 +46,7 @@ fn a_lock_that_was_handed_to_the_dead_is_handed_on() {
         assert!(wait.poll().is_none());
         settled(&server, &proxy);
         proxy.cut();
-        wait_until("it listens for ever", || postponed(&server) == 0);
+        wait_until("it listens for ever", || server.blocked() == 0);
         guard.unlock().unwrap(); // less than a claim later, which is 1050 ms
         let mut connection = server.connect();
         let mailboxes: Vec<String> = redis::cmd("KEYS").arg(key("mb:*")).query(&mut connection).unwrap();

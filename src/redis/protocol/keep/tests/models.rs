@@ -5,7 +5,7 @@ use super::*;
 use crate::redis::primitives::Mutex;
 use crate::redis::protocol::agenda::{Agenda, Room};
 
-use shuttle::thread::spawn;
+use shuttle::thread::{JoinHandle, spawn};
 
 const LEASE: u64 = TIMING.lease;
 const ROOM: Room = Room { renewals: true, heartbeats: true, releases: true };
@@ -30,6 +30,12 @@ impl World {
         let agenda = Mutex::new(Agenda::new(TIMING));
         agenda.lock().held(&lock);
         Arc::new(Self { keep, agenda, lock })
+    }
+
+    /// What a thread does meanwhile.
+    fn aside<R: Send + 'static>(self: &Arc<Self>, act: impl FnOnce(&Self) -> R + Send + 'static) -> JoinHandle<R> {
+        let world = self.clone();
+        spawn(move || act(&world))
     }
 
     fn lets_go(&self, now: u64) -> bool {
@@ -65,12 +71,11 @@ fn no_recall_is_lost() {
     orders(|| {
         let world = World::new();
         let other = held(&world.keep, 2, "b", EXCLUSIVE, 0);
-        let (one, two) = (world.clone(), world.clone());
-        let user = spawn(move || {
-            let is_kept = one.lets_go(MS);
-            is_kept && (!one.take(2 * MS) || one.lets_go(3 * MS))
+        let user = world.aside(|world| {
+            let is_kept = world.lets_go(MS);
+            is_kept && (!world.take(2 * MS) || world.lets_go(3 * MS))
         });
-        let user_of_b = spawn(move || two.keep.keep(&other, &target("b"), EXCLUSIVE, MS));
+        let user_of_b = world.aside(move |world| world.keep.keep(&other, &target("b"), EXCLUSIVE, MS));
         let back = world.keep.recall(&TreePath::root(), EXCLUSIVE, 3 * MS).back.len();
         let kept = usize::from(user.join().unwrap()) + usize::from(user_of_b.join().unwrap());
         assert_eq!((world.keep.count(), back), (0, kept));
@@ -83,10 +88,7 @@ fn no_recall_is_lost() {
 fn what_is_said_to_be_in_use_is_not_kept() {
     orders(|| {
         let world = World::new();
-        let user = spawn({
-            let world = world.clone();
-            move || world.lets_go(MS)
-        });
+        let user = world.aside(|world| world.lets_go(MS));
         let found = world.agenda.lock().in_the_way(&TreePath::root(), EXCLUSIVE);
         let mut back = Vec::new();
         let in_use = world.keep.in_use(found, &mut back).len();
@@ -102,10 +104,7 @@ fn a_user_has_the_lock_renewed() {
     orders(|| {
         let world = World::new();
         assert!(world.lets_go(MS));
-        let keeper = spawn({
-            let world = world.clone();
-            move || world.renewals(LEASE / 2)
-        });
+        let keeper = world.aside(|world| world.renewals(LEASE / 2));
         assert!(world.take(LEASE / 2));
         let before = keeper.join().unwrap();
         assert!(before + world.renewals(LEASE / 2 + 1) > 0, "nobody renews it");
@@ -117,13 +116,10 @@ fn a_user_has_the_lock_renewed() {
 fn a_loss_is_told_or_the_lock_is_kept() {
     orders(|| {
         let world = World::new();
-        let keeper = spawn({
-            let world = world.clone();
-            move || {
-                let lost = world.agenda.lock().take(LEASE, ROOM).lost;
-                assert_eq!(lost.len(), 1);
-                lost.iter().filter(|lock| !lock.is_unused()).count()
-            }
+        let keeper = world.aside(|world| {
+            let lost = world.agenda.lock().take(LEASE, ROOM).lost;
+            assert_eq!(lost.len(), 1);
+            lost.iter().filter(|lock| !lock.is_unused()).count()
         });
         let is_kept = world.lets_go(LEASE - 1);
         assert_eq!(keeper.join().unwrap() + usize::from(is_kept), 1);
@@ -137,13 +133,10 @@ fn an_exchange_forgets_nobody() {
     orders(|| {
         let world = World::new();
         assert!(world.lets_go(MS));
-        let user = spawn({
-            let world = world.clone();
-            move || {
-                let guest = world.take_below();
-                let leave = |lock: &Arc<Lock>| world.keep.leave(lock, &target("a/x"), true, 3 * MS, |left| left.is_all);
-                guest.map(|lock| (leave(&lock), lock.renews()))
-            }
+        let user = world.aside(|world| {
+            let guest = world.take_below();
+            let leave = |lock: &Arc<Lock>| world.keep.leave(lock, &target("a/x"), true, 3 * MS, |left| left.is_all);
+            guest.map(|lock| (leave(&lock), lock.renews()))
         });
         let recalled = world.keep.recall(&TreePath::root(), EXCLUSIVE, 3 * MS);
         assert_eq!(recalled.back.len() + recalled.exchanged, 1, "it was in the way");

@@ -1,6 +1,6 @@
 //! What is held below a kept lock is in somebody's way for ever, or is forgotten; or two have it.
 
-use super::{EXCHANGE, EXCHANGE_LUA, Fault, KEEP, KEEP_BELOW, LOCK_BELOW};
+use super::{DRIVER, EXCHANGE, EXCHANGE_LUA, Fault, KEEP, KEEP_BELOW, LOCK_BELOW, RUN_BELOW};
 use crate::redis::runner::Runner::{Servers, Shuttle, Unit};
 
 const EXCHANGED: &str = "redis::protocol::keep::below::tests::a_recall_has_a_host_exchanged_for_its_guests";
@@ -42,13 +42,13 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "a thread does not wait for the exchange of what it lets go",
-        edits: &[("redis/run/keeping/below.rs", "(clock(), of_task || waited.is_err())", "(clock(), of_task || true)")],
+        edits: &[(RUN_BELOW, "(clock(), of_task || waited.is_err())", "(clock(), of_task || true)")],
         runner: Servers,
         fails: &["keeping::below::what_is_let_go_while_it_is_exchanged_is_in_nobodys_way"],
     },
     Fault {
         what: "what a task lets go during an exchange is not waited for",
-        edits: &[("redis/run/driver.rs", "        keeping::below::settle(&self.client, deadline);\n", "")],
+        edits: &[(DRIVER, "        keeping::below::settle(&self.client, deadline);\n", "")],
         runner: Servers,
         fails: &["keeping::below::what_is_let_go_while_it_is_exchanged_is_in_nobodys_way"],
     },
