@@ -97,11 +97,12 @@ impl Oracle {
         doing
     }
 
-    /// That those of them stand still who wait for no more than locks.
-    fn stand_still(&self, doing: &[(ThreadId, Doing)]) {
+    /// That those of them stand still who wait for no more than locks. Nothing is known if one of
+    /// them gave up after `begun`: its time was up, or it was told of another cycle.
+    fn stand_still(&self, doing: &[(ThreadId, Doing)], begun: Instant) {
         let all = self.0.lock().unwrap();
-        if doing.iter().any(|(thread, then)| then.is_short || all[thread].gave_up != then.gave_up) {
-            return; // one of them was told, too, or its time was up
+        if doing.iter().any(|(thread, then)| then.is_short || all[thread].gave_up > Some(begun)) {
+            return;
         }
         for (thread, then) in doing {
             assert_eq!(&all[thread], then, "it goes on, so it was in no circle");
@@ -176,7 +177,7 @@ impl Runner<'_> {
                 if deadlock.cycle().iter().all(|wanted| wanted.holds.is_some()) {
                     doing.remove(0);
                     thread::sleep(Duration::from_millis(3));
-                    self.oracle.stand_still(&doing);
+                    self.oracle.stand_still(&doing, begun);
                 }
                 self.oracle.me(Doing::goes_on);
                 self.let_go_of_all();
