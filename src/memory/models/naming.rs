@@ -60,6 +60,27 @@ fn a_named_lock_against_a_look() {
     });
 }
 
+/// A handle with an owner is used again while its lock is held, by its thread and by another one:
+/// neither is let in. Fails if the name of the lock that is held lets its handle in again.
+#[test]
+fn a_named_lock_and_its_own_handle() {
+    explore("a_named_lock_and_its_own_handle", || {
+        let world = World::new(ENDLESS, &["a"]);
+        let node = world.used("a");
+        let name = name_of(&registered(&node, "me", None));
+        let lock_twice = move |world: &World, node: &PlainArc<Node>| {
+            if node.claim_named(name) {
+                world.touch(node, Kind::Xs);
+                assert!(!node.claim_named(name), "it is locked already");
+                grant::release(node, NAMED_GRANT | name).unwrap();
+            }
+        };
+        run([threaded!(world, node => lock_twice(&world, &node)), threaded!(world, node => lock_twice(&world, &node))]);
+        drop(node);
+        world.assert_as_new();
+    });
+}
+
 /// A named lock is broken, and another one of the same handle is taken, while the guard of the
 /// first is dropped: that ends no other lock. Fails if a lock that has strayed does not bar names.
 /// Also if names are barred only after the claim of the broken lock has ended.

@@ -9,6 +9,15 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         fails: &["a_named_lock_against_a_look"],
     },
     Mutation {
+        what: "the name of the lock that is held lets its handle in again",
+        edits: &[(
+            NAME,
+            "free + named_claim(name), Ordering::SeqCst, Ordering::Relaxed).is_ok()",
+            "free + named_claim(name), Ordering::SeqCst, Ordering::Relaxed).is_ok() || self.has_name(name)",
+        )],
+        fails: &["a_named_lock_and_its_own_handle"],
+    },
+    Mutation {
         what: "a lock that has strayed does not bar names",
         edits: &[(NAME, "self.word.fetch_or(BARRED, Ordering::AcqRel);", "self.word.fetch_or(0, Ordering::AcqRel);")],
         fails: &["a_broken_named_lock"],

@@ -1,6 +1,6 @@
 //! Many trees of one client.
 
-use super::{Fault, HUB, PRELUDE_LUA, SUBSCRIBER, WORKERS};
+use super::{Fault, HUB, PRELUDE_LUA, SUBSCRIBER};
 use crate::redis::runner::Runner::Servers;
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -39,11 +39,5 @@ pub(super) const FAULTS: &[Fault] = &[
         edits: &[(HUB, "            workers.stop();\n", "")],
         runner: Servers,
         fails: &["many::a_tree_that_is_dropped_leaves_nothing"],
-    },
-    Fault {
-        what: "who finds no room is not looked at again",
-        edits: &[(WORKERS, "        trees.iter().for_each(|client| self.starved.note(client));\n", "")],
-        runner: Servers,
-        fails: &["many::a_thousand_trees"],
     },
 ];
