@@ -9,10 +9,9 @@ use crate::redis::protocol::message::News;
 use crate::redis::protocol::script::Script;
 use crate::redis::value::Value;
 
-/// What happens once in thousands of histories. For an exchange to be given up the server has to be
-/// silent up to the end of a lease. No grace period is opened if a new client finds a server that
-/// lost its data and was left alone for as long.
-const RARE: [&str; 2] = ["an exchange is given up", "no grace period is opened"];
+/// What happens once in thousands of histories: for an exchange to be given up the server has to be
+/// silent up to the end of a lease.
+const RARE: [&str; 1] = ["an exchange is given up"];
 
 /// What has to happen in some thousand histories, beside every kind of fault: each answer of a
 /// script, and each way on in the protocol.

@@ -113,7 +113,8 @@ impl World<'_> {
     fn restart(&mut self, after: u64) {
         let master = self.master;
         let it = &mut self.servers[master];
-        (it.is_up, it.start, it.since) = (false, it.start + 1, self.now);
+        (it.is_up, it.start) = (false, it.start + 1);
+        (it.since, it.age) = (self.now, 0);
         self.schedule(self.now + after, Event::Recovers { server: master });
         self.cut_listeners(master);
     }
@@ -137,7 +138,7 @@ impl World<'_> {
         // A grace period does not help against a master that goes on. So that one stops at once, as
         // one with `min-replicas-to-write` does before another takes over.
         let after = if grace { 0 } else { after };
-        let mut new = Server { data: it.earlier.get(earlier).cloned().unwrap_or_default(), ..Server::new() };
+        let mut new = Server { data: it.earlier.get(earlier).cloned().unwrap_or_default(), ..Server::new(it.age) };
         (new.ahead, new.since) = (it.ahead, it.since);
         (new.number, new.earlier_number) = (it.number + 1, it.number);
         new.ledger.reset(&self.keys, &new.data);

@@ -26,14 +26,16 @@ pub(super) struct Server {
     pub(super) number: u64,
     /// That of the server that it was a replica of; 0 if of none.
     pub(super) earlier_number: u64,
-    /// When it was started.
+    /// When it was started, or 0, and for how long it had been up then.
     pub(super) since: u64,
+    pub(super) age: u64,
     /// Earlier states, the latest last.
     pub(super) earlier: Vec<Data>,
 }
 
 impl Server {
-    pub(super) fn new() -> Self {
+    /// One that has been up for so long.
+    pub(super) fn new(age: u64) -> Self {
         Self {
             data: Data::default(),
             ledger: Ledger::default(),
@@ -45,6 +47,7 @@ impl Server {
             number: 1,
             earlier_number: 0,
             since: 0,
+            age,
             earlier: Vec::new(),
         }
     }
@@ -61,7 +64,7 @@ impl Server {
             history: format!("{:020}{:020}", self.number, self.start),
             earlier: format!("{:040}", self.earlier_number),
             node: String::new(),
-            up: now - self.since,
+            up: now - self.since + self.age,
         }
     }
 
