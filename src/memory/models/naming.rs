@@ -26,6 +26,14 @@ fn name_of(handle: &Registered) -> u64 {
     taken_now(handle.slot().unwrap()).unwrap()
 }
 
+/// A node, and the name of a lock there of a handle with an owner.
+fn owned() -> (PlainArc<World>, PlainArc<Node>, u64) {
+    let world = World::new(ENDLESS, &["a"]);
+    let node = world.used("a");
+    let name = name_of(&registered(&node, "me", None));
+    (world, node, name)
+}
+
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// The name of a lock of a handle with a lease, which has ended, or never does.
@@ -39,9 +47,7 @@ fn leased(node: &Node, has_ended: bool) -> u64 {
 #[test]
 fn a_named_lock_against_a_look() {
     explore("a_named_lock_against_a_look", || {
-        let world = World::new(ENDLESS, &["a"]);
-        let node = world.used("a");
-        let name = name_of(&registered(&node, "me", None));
+        let (world, node, name) = owned();
         assert!(node.claim_named(name));
         run([
             threaded!(world, node => {
@@ -65,9 +71,7 @@ fn a_named_lock_against_a_look() {
 #[test]
 fn a_named_lock_and_its_own_handle() {
     explore("a_named_lock_and_its_own_handle", || {
-        let world = World::new(ENDLESS, &["a"]);
-        let node = world.used("a");
-        let name = name_of(&registered(&node, "me", None));
+        let (world, node, name) = owned();
         let lock_twice = move |world: &World, node: &PlainArc<Node>| {
             if node.claim_named(name) {
                 world.touch(node, Kind::Xs);
@@ -87,9 +91,7 @@ fn a_named_lock_and_its_own_handle() {
 #[test]
 fn a_broken_named_lock() {
     explore("a_broken_named_lock", || {
-        let world = World::new(ENDLESS, &["a"]);
-        let node = world.used("a");
-        let name = name_of(&registered(&node, "me", None));
+        let (world, node, name) = owned();
         assert!(node.claim_named(name));
         run([
             threaded!(world, node => _ = grant::release(&node, NAMED_GRANT | name)),
