@@ -113,8 +113,7 @@ impl World<'_> {
     fn restart(&mut self, after: u64) {
         let master = self.master;
         let it = &mut self.servers[master];
-        (it.is_up, it.start) = (false, it.start + 1);
-        (it.since, it.age) = (self.now, 0);
+        (it.is_up, it.start, it.since) = (false, it.start + 1, self.now as i64);
         self.schedule(self.now + after, Event::Recovers { server: master });
         self.cut_listeners(master);
     }
@@ -138,9 +137,8 @@ impl World<'_> {
         // A grace period does not help against a master that goes on. So that one stops at once, as
         // one with `min-replicas-to-write` does before another takes over.
         let after = if grace { 0 } else { after };
-        let mut new = Server { data: it.earlier.get(earlier).cloned().unwrap_or_default(), ..Server::new(it.age) };
-        (new.ahead, new.since) = (it.ahead, it.since);
-        (new.number, new.earlier_number) = (it.number + 1, it.number);
+        let mut new = Server { data: it.earlier.get(earlier).cloned().unwrap_or_default(), ..Server::new(it.since) };
+        (new.ahead, new.number, new.earlier_number) = (it.ahead, it.number + 1, it.number);
         new.ledger.reset(&self.keys, &new.data);
         self.servers.push(new);
         self.master = self.servers.len() - 1;

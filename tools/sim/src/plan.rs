@@ -130,8 +130,8 @@ pub(super) struct Plan {
     pub(super) seed: u64,
     pub(super) processes: usize,
     pub(super) callers: usize,
-    /// For how long the server has been up when the history begins.
-    pub(super) age: u64,
+    /// When the server was started: before the history if this is negative.
+    pub(super) since: i64,
     /// How many of the callers are tasks: they may be dropped at any time.
     pub(super) tasks: usize,
     /// After this time no faults come any more, and nobody begins anything.
@@ -209,7 +209,7 @@ impl Plan {
             seed,
             processes,
             callers,
-            age: 0,
+            since: 0,
             tasks: chance.between(0, callers as u64) as usize,
             duration: chance.magnitude(2 * SECOND, 60 * SECOND),
             timing: Timing { lease, heartbeat, timeout: chance.magnitude(200 * MILLI, 5 * SECOND), grace: 0 },
@@ -260,7 +260,7 @@ impl Plan {
         let mut chance = Chance::about(self.seed, &[GRACE]);
         if forgets.iter().any(|&fault| self.has(fault)) && chance.hits(0.5) {
             self.timing.grace = self.timing.lease.max(self.lease.1);
-            self.age = if chance.hits(0.2) { 2 * self.timing.grace } else { 0 };
+            self.since = if chance.hits(0.2) { -2 * self.timing.grace as i64 } else { 0 };
         }
         self
     }

@@ -26,16 +26,15 @@ pub(super) struct Server {
     pub(super) number: u64,
     /// That of the server that it was a replica of; 0 if of none.
     pub(super) earlier_number: u64,
-    /// When it was started, or 0, and for how long it had been up then.
-    pub(super) since: u64,
-    pub(super) age: u64,
+    /// When it was started: before the history if this is negative.
+    pub(super) since: i64,
     /// Earlier states, the latest last.
     pub(super) earlier: Vec<Data>,
 }
 
 impl Server {
-    /// One that has been up for so long.
-    pub(super) fn new(age: u64) -> Self {
+    /// One that was started then.
+    pub(super) fn new(since: i64) -> Self {
         Self {
             data: Data::default(),
             ledger: Ledger::default(),
@@ -46,8 +45,7 @@ impl Server {
             stalled_until: 0,
             number: 1,
             earlier_number: 0,
-            since: 0,
-            age,
+            since,
             earlier: Vec::new(),
         }
     }
@@ -64,7 +62,7 @@ impl Server {
             history: format!("{:020}{:020}", self.number, self.start),
             earlier: format!("{:040}", self.earlier_number),
             node: String::new(),
-            up: now - self.since + self.age,
+            up: now.saturating_add_signed(-self.since),
         }
     }
 

@@ -186,7 +186,7 @@ impl<'a> World<'a> {
             entries: 0,
             processes: Vec::new(),
             incarnations: 0,
-            servers: vec![Server::new(plan.age)],
+            servers: vec![Server::new(plan.since)],
             master: 0,
             connections: BTreeMap::new(),
             requests: BTreeMap::new(),
