@@ -52,6 +52,16 @@ pub(super) const FAULTS: &[Fault] = &[
         fails: &["redis::protocol::keep::tests::only_what_was_granted_at_once_is_kept"],
     },
     Fault {
+        what: "a kept lock that was lent is lent again",
+        edits: &[(
+            KEEP,
+            "let lock = all.swap_remove(at).lock;\n        self.count -= 1;\n        if all.is_empty() {\n",
+            "let lock = all[at].lock.clone();\n        if all.is_empty() {\n",
+        )],
+        runner: Unit,
+        fails: &["redis::protocol::keep::tests::what_was_let_go_of_is_lent_to_whoever_wants_the_same"],
+    },
+    Fault {
         what: "a kept lock is lent after its deadline",
         edits: &[(
             KEEP,
