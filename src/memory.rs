@@ -6,6 +6,7 @@
 //! * `claim.rs` the fast path: claim, look up; why locks exclude
 //! * `enrol.rs` which nodes a walk has to look at, and which need not look up
 //! * `walk.rs` looking down
+//! * `spread.rs` readers of one node that do not write its word; `seats.rs` what they write
 //! * `tentative.rs` tries that do not invent conflicts
 //! * `wait.rs` queues and waking; why no wake-up is lost
 //! * `gate.rs` how an old waiter keeps newcomers out
@@ -66,8 +67,10 @@ mod orphans;
 mod reclaim;
 mod record;
 mod scene;
+mod seats;
 mod set;
 mod sleeper;
+mod spread;
 mod tentative;
 mod tree;
 mod upgrade;
@@ -219,6 +222,9 @@ impl Backend for MemoryStore {
     fn acquire_at_once(node: &MemoryNode, request: &Request) -> Option<MemoryGrant> {
         let kind = Kind::of(request);
         if request.lease.is_none() && request.owner.is_none() {
+            if kind.is_shared() {
+                return node.0.claim_shared(kind);
+            }
             node.0.claim_fast(kind).then(|| MemoryGrant::new(kind))
         } else {
             grant::claim_named(node, request).map(MemoryGrant::at_once)
@@ -244,7 +250,7 @@ impl Backend for MemoryStore {
     fn release(node: &MemoryNode, grant: MemoryGrant) -> Result<(), LockError> {
         let token = grant.token.load(Ordering::Acquire);
         if token & (RECORDED | NAMED_GRANT) == 0 {
-            node.0.drop_claim(grant.kind);
+            grant::end_claim(&node.0, grant.kind, grant.seat);
             Ok(())
         } else {
             // By value: the address of the grant would keep it out of registers.
@@ -336,6 +342,7 @@ impl Backend for MemoryStore {
 
     fn refresh(node: &MemoryNode, grant: &MemoryGrant, lease: Option<Duration>) -> Result<(), LockError> {
         if let (None, Some(_)) = (grant.recorded(&node.0), lease) {
+            grant.stand_up(&node.0);
             let token = Self::fencing_token(node, grant);
             // If two threads start a lease at once, one makes the record. Both set its end below.
             node.0.record_once(token, grant.kind);

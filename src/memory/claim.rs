@@ -117,6 +117,12 @@ impl Node {
                 word = self.word.load(Ordering::SeqCst);
                 continue;
             }
+            // Who sits is counted first.
+            if kind.has_to_gather(word, Place::Here) {
+                drop(list.take());
+                word = self.word_for(kind, Place::Here);
+                continue;
+            }
             let keeps_out = match how {
                 How::Covered => kind.keeps_out_holder(word, Place::Here),
                 _ => word & kind.conflicts(Place::Here) != 0,
@@ -155,7 +161,7 @@ impl Node {
         let marks = kind.conflicting_marks(Place::Above);
         let mut to_strike = false;
         for above in self.ancestors() {
-            let word = above.word.load(Ordering::SeqCst);
+            let word = above.word_for(kind, Place::Above);
             if word & claims != 0 {
                 return Some(above);
             }
@@ -165,7 +171,7 @@ impl Node {
             // A try that was granted in the meantime has a claim now, which cannot be struck out.
             return self.ancestors().iter().find(|above| {
                 above.strike(kind, Place::Above);
-                above.word.load(Ordering::SeqCst) & claims != 0
+                above.word_for(kind, Place::Above) & claims != 0
             });
         }
         None

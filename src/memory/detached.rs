@@ -6,9 +6,10 @@ use super::record::Lost;
 use super::{MemoryGrant, MemoryNode, MemoryStore, not_held};
 use crate::backend::{Backend, LeaseToken};
 use crate::error::LockError;
-use crate::sync::{AtomicU64, PlainArc};
+use crate::sync::PlainArc;
 
 pub(super) fn detach(node: &MemoryNode, grant: MemoryGrant) -> Result<(LeaseToken, MemoryGrant), LockError> {
+    grant.stand_up(&node.0);
     let token = match grant.recorded(&node.0) {
         Some(token) => token,
         None => {
@@ -19,12 +20,12 @@ pub(super) fn detach(node: &MemoryNode, grant: MemoryGrant) -> Result<(LeaseToke
     };
     node.0.detach(token).map_err(|Lost| not_held(&node.0))?;
     let kind = grant.kind;
-    let kept = MemoryGrant { kind, token: AtomicU64::new(token | RECORDED) };
+    let kept = MemoryGrant::with_token(kind, token | RECORDED);
     Ok((node.0.shared().lease_token(token), kept))
 }
 
 pub(super) fn attach(node: &PlainArc<Node>, token: &LeaseToken) -> Result<MemoryGrant, LockError> {
     let found = node.shared().read_lease_token(token).and_then(|token| Some((token, node.detached_kind(token)?)));
     let (token, kind) = found.ok_or_else(|| not_held(node))?;
-    Ok(MemoryGrant { kind, token: AtomicU64::new(token | RECORDED) })
+    Ok(MemoryGrant::with_token(kind, token | RECORDED))
 }

@@ -19,7 +19,8 @@
 //!
 //! The gate bits in the word follow from the list that is kept here (invariant 6). The proof: both
 //! change under the slow lock, [`Gates::close`] sets the bits that it adds, and
-//! [`Node::open_gate`] clears the bits that no entry of the list has any more.
+//! [`Node::open_gate`] clears the bits that no entry of the list has any more. While a node is
+//! gathered, under the same lock, the gates of both shared kinds are closed too (`spread.rs`).
 
 use std::collections::BTreeMap;
 
@@ -83,7 +84,7 @@ impl Gates {
     }
 
     /// The bits of all closed gates.
-    fn bits(&self) -> GateBits {
+    pub(super) fn bits(&self) -> GateBits {
         self.0.keys().fold(0, |all, bits| all | bits)
     }
 

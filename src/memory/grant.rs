@@ -9,6 +9,7 @@ use super::name;
 use super::narrow::{self, Failed};
 use super::node::Node;
 use super::record::{Expired, Lost};
+use super::seats::Seat;
 use super::upgrade;
 use super::widen;
 use super::word::{Kind, Place};
@@ -25,6 +26,8 @@ use crate::sync::{AtomicU64, Deadline, Ordering, PlainArc};
 #[derive(Debug)]
 pub struct MemoryGrant {
     pub(super) kind: Kind,
+    /// Where its claim is, or was before it was counted in the word (`spread.rs`).
+    pub(super) seat: Option<Seat>,
     /// The fencing token, 0 until it is asked for, and [`RECORDED`]; or a name and [`NAMED_GRANT`].
     pub(super) token: AtomicU64,
 }
@@ -37,12 +40,23 @@ pub(super) const NAMED_GRANT: u64 = 1 << 62;
 impl MemoryGrant {
     #[inline]
     pub(super) fn new(kind: Kind) -> Self {
-        Self { kind, token: AtomicU64::new(0) }
+        Self::with_token(kind, 0)
+    }
+
+    /// One that has a token, and is counted in the word.
+    #[inline]
+    pub(super) fn with_token(kind: Kind, token: u64) -> Self {
+        Self { kind, seat: None, token: AtomicU64::new(token) }
+    }
+
+    #[inline]
+    pub(super) fn seated(kind: Kind, seat: Seat) -> Self {
+        Self { kind, seat: Some(seat), token: AtomicU64::new(0) }
     }
 
     #[inline]
     pub(super) fn at_once(token: NonZeroU64) -> Self {
-        Self { kind: Kind::Xs, token: AtomicU64::new(token.get()) }
+        Self::with_token(Kind::Xs, token.get())
     }
 }
 
@@ -76,6 +90,15 @@ pub(super) fn claim_named(node: &MemoryNode, request: &Request) -> Option<NonZer
     NonZeroU64::new(if is_watched { node.0.settle_watched(name) | RECORDED } else { name | NAMED_GRANT })
 }
 
+/// The end of a lock that has neither name nor record, and may have a seat.
+#[inline(always)]
+pub(super) fn end_claim(node: &PlainArc<Node>, kind: Kind, seat: Option<Seat>) {
+    match seat {
+        None => node.drop_claim(kind),
+        Some(seat) => node.leave_seat(seat, kind),
+    }
+}
+
 /// The end of a lock that has a name or a record; `token` is what its grant has.
 #[inline(never)]
 pub(super) fn release(node: &PlainArc<Node>, token: u64) -> Result<(), LockError> {
@@ -86,7 +109,7 @@ pub(super) fn release(node: &PlainArc<Node>, token: u64) -> Result<(), LockError
     if !name::has_ended(name) && node.release_named(name) {
         return Ok(());
     }
-    let grant = MemoryGrant { kind: Kind::Xs, token: AtomicU64::new(token) };
+    let grant = MemoryGrant::with_token(Kind::Xs, token);
     release_recorded(node, grant.settle(node))
 }
 
@@ -204,7 +227,7 @@ pub(super) fn grant(node: &PlainArc<Node>, kind: Kind, request: &Request, asks: 
     }
     let token = node.shared().next_token();
     node.record_by(token, kind, request.lease, request.owner.clone(), asks);
-    MemoryGrant { kind, token: AtomicU64::new(token | RECORDED) }
+    MemoryGrant::with_token(kind, token | RECORDED)
 }
 
 /// Its fencing token, drawn when it is first asked for.
@@ -240,6 +263,7 @@ pub(super) fn narrow(
             Err(Unchanged::new(grant, not_held(&node.0)))
         };
     }
+    grant.stand_up(&node.0);
     let token = MemoryStore::fencing_token(node, &grant);
     let nodes: Vec<_> = to.iter().map(|kept| &kept.0).collect();
     narrow::narrow(&node.0, &grant, token, &nodes).map_err(|failed| {
@@ -265,6 +289,7 @@ pub(super) fn widen(
         let is_held = grant.recorded(node).is_none_or(|token| node.is_held(token));
         return if is_held { Ok(grant) } else { Err(Unchanged::new(grant, not_held(node))) };
     }
+    grant.stand_up(node);
     widen::widen(node, &grant, wider).map_err(|failed| {
         let error = match failed {
             Failed::Lost => not_held(node),
@@ -279,6 +304,7 @@ pub(super) fn widen(
 /// Makes a shared grant exclusive.
 #[track_caller]
 pub(super) fn upgrade(node: &PlainArc<Node>, grant: &mut MemoryGrant, wait: Wait) -> Result<(), LockError> {
+    grant.stand_up(node);
     let place = Location::caller(); // not in a closure, which has a place of its own
     let (shared, recorded) = (grant.kind, grant.recorded(node));
     let kind = shared.upgraded();
@@ -300,7 +326,7 @@ pub(super) fn upgrade(node: &PlainArc<Node>, grant: &mut MemoryGrant, wait: Wait
     let result = match upgraded {
         Ok(token) => {
             // Without a record it is drawn when it is asked for: others may have come and gone.
-            *grant = MemoryGrant { kind, token: AtomicU64::new(token.map_or(0, |token| token | RECORDED)) };
+            *grant = MemoryGrant::with_token(kind, token.map_or(0, |token| token | RECORDED));
             Ok(())
         }
         Err(upgrade::Failed::Lost) => Err(not_held(node)),

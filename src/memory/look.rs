@@ -51,7 +51,7 @@ use super::node::Node;
 use super::sleeper::Sleeper;
 use super::tree::Tree;
 use super::waiter::Role;
-use super::word::{COVERS, KIDS, Kind, PARKED, is_upgrading};
+use super::word::{COVERS, KIDS, Kind, PARKED, SPREAD, is_upgrading};
 use crate::backend::{HeldLock, WaitingLock};
 use crate::snapshot::Snapshot;
 use crate::sync::{Ordering, PlainArc, Stamp};
@@ -95,7 +95,7 @@ struct Claimed {
 
 /// Whether a look at a node with this word would find anything.
 fn shows(word: u64) -> bool {
-    word & PARKED != 0 || Kind::ALL.iter().any(|kind| kind.count(word) > 0)
+    word & (PARKED | SPREAD) != 0 || Kind::ALL.iter().any(|kind| kind.count(word) > 0)
 }
 
 impl Tree {
@@ -180,6 +180,8 @@ impl Node {
         let mut slow = self.cold_if_any().map(|cold| cold.slow.lock());
         // A lock that is shown has a token, by which it can be broken.
         slow.iter_mut().for_each(|slow| self.put_on_record(slow));
+        // Those who sit are counted.
+        slow.iter_mut().for_each(|slow| self.gather_under(slow));
         // Acquire: a claim that was made before the slow lock was last released is in this word.
         let word = self.word.load(Ordering::Acquire);
         // An upgrade that is pending holds a shared lock.

@@ -17,6 +17,7 @@
 //! * `gating.rs` nobody is overtaken for ever
 //! * `reclaiming.rs` sweeps against look-ups
 //! * `polling.rs` tasks
+//! * `spreading.rs` readers that do not write their node's word
 //! * `sets.rs` several nodes as one lock
 //! * `deadlocks.rs` waits that are told of a deadlock
 
@@ -56,6 +57,7 @@ mod narrowing;
 mod polling;
 mod reclaiming;
 mod sets;
+mod spreading;
 mod trying;
 mod upgrading;
 mod waking;
@@ -187,6 +189,8 @@ impl World {
     /// After every outcome: nothing claimed, nobody queued, no gate closed; the root can be locked;
     /// and all nodes can be reclaimed.
     fn assert_as_new(&self) {
+        self.tree.index.for_each(|entry| entry.0.gather());
+        self.tree.root.gather();
         self.tree.index.for_each(|entry| assert_idle(&entry.0));
         assert_idle(&self.tree.root);
         self.tree.root.try_claim(Kind::Xs).expect("nobody holds anything");

@@ -57,7 +57,7 @@ use super::record::Lost;
 use super::waiter::Role;
 use super::walk::{Marks, Walk};
 use super::word::{Kind, Place};
-use crate::sync::{AtomicU64, Ordering, PlainArc, claim_fence};
+use crate::sync::{Ordering, PlainArc, claim_fence};
 
 /// Why a lock could not be narrowed, or widened.
 #[derive(Debug)]
@@ -132,7 +132,7 @@ pub(super) fn narrow(
     }
     kept.nodes.clear(); // from here on they are the caller's
     let bit = if recorded.is_some() { RECORDED } else { 0 };
-    Ok(to.iter().map(|_| MemoryGrant { kind, token: AtomicU64::new(token | bit) }).collect())
+    Ok(to.iter().map(|_| MemoryGrant::with_token(kind, token | bit)).collect())
 }
 
 /// Claims a node below the held one.

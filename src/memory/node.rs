@@ -13,7 +13,7 @@ use super::tree::Shared;
 use super::wait::Queue;
 use super::word::{CLEAR, ENROLLED};
 use crate::path::TreePath;
-use crate::sync::{AtomicBool, AtomicU64, Mutex, OnceLock, Ordering, PlainArc, PlainWeak};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, OnceLock, Ordering, PlainArc, PlainWeak, Stamp};
 
 /// A node's ancestors, from its parent up to the root. Its siblings share it.
 ///
@@ -67,6 +67,8 @@ pub(super) struct Slow {
     pub(super) names: Names,
     /// The shared waiters that drain for this node, and where each sleeps: `upgrade.rs`.
     pub(super) drains: Vec<(PlainArc<Sleeper>, PlainArc<Node>)>,
+    /// When the node was last gathered: `spread.rs`.
+    pub(super) gathered: Option<Stamp>,
 }
 
 /// Whether a list with this capacity should give room back, with so little of it used. Otherwise a

@@ -26,7 +26,7 @@
 
 use super::node::Node;
 use super::tree::Tree;
-use super::word::{ENROLLED, KIDS};
+use super::word::{ENROLLED, KIDS, SPREAD};
 use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering, PlainArc};
 
 /// How many nodes there may be beyond twice those in use.
@@ -123,7 +123,7 @@ impl Tree {
         }
         let (new, gone) = (accounts.new.load(Ordering::Relaxed), accounts.gone.load(Ordering::Relaxed));
         let mut seen = 0;
-        let mut worklist = Vec::new();
+        let (mut worklist, mut spread) = (Vec::new(), Vec::new());
         self.index.for_each(|entry| {
             let node = &entry.0;
             seen += 1;
@@ -134,7 +134,12 @@ impl Tree {
             if word & KIDS != 0 || word & ENROLLED == 0 {
                 worklist.push(node.clone());
             }
+            // A spread node is not idle. If it is not in use, nobody sits there.
+            if word & SPREAD != 0 && PlainArc::strong_count(node) == 2 {
+                spread.push(node.clone());
+            }
         });
+        spread.into_iter().for_each(|node| node.gather());
         // Deepest first, so that idle children are gone by the time their parent is looked at. An
         // idle node is found on the list of its parent, which thus has `KIDS`; or by itself, if it
         // is not enrolled.

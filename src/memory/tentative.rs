@@ -31,7 +31,7 @@ use super::claim::{Claim, How};
 use super::node::Node;
 use super::sleeper::Sleeper;
 use super::walk::{Marks, Walk};
-use super::word::{KIDS, Kind, Place};
+use super::word::{KIDS, Kind, Place, SPREAD};
 use crate::sync::{Ordering, PlainArc};
 
 /// At so many children a glance looks.
@@ -46,11 +46,12 @@ impl Node {
 
     fn at_a_glance(self: &PlainArc<Self>, kind: Kind) -> Option<PlainArc<Self>> {
         let word = self.word.load(Ordering::SeqCst);
-        if word & kind.conflicts(Place::Here) != 0 {
+        // Whether those who sit are in the way is found out later.
+        let conflicts = |word, place| word & !SPREAD & kind.conflicts(place) != 0;
+        if conflicts(word, Place::Here) {
             return Some(self.clone());
         }
-        let is_in_the_way =
-            |node: &&PlainArc<Self>, place| node.word.load(Ordering::SeqCst) & kind.conflicts(place) != 0;
+        let is_in_the_way = |node: &&PlainArc<Self>, place| conflicts(node.word.load(Ordering::SeqCst), place);
         let above = self.ancestors().iter().find(|node| is_in_the_way(node, Place::Above));
         if above.is_some() || word & KIDS == 0 || !kind.is_subtree() {
             return above.cloned();
@@ -132,10 +133,12 @@ impl Node {
 
     /// The same, counting a claim that a set is about to withdraw.
     pub(super) fn in_the_way_of(self: &PlainArc<Self>, kind: Kind) -> Option<PlainArc<Self>> {
-        if self.word.load(Ordering::SeqCst) & kind.obstacles() != 0 {
+        let word = self.word_for(kind, Place::Here);
+        let is_gated = || word & kind.gate() != 0 && self.gated_for(kind, None).is_some();
+        if word & kind.conflicts(Place::Here) != 0 || is_gated() {
             return Some(self.clone());
         }
-        let above = |node: &&PlainArc<Self>| node.word.load(Ordering::SeqCst) & kind.conflicts(Place::Above) != 0;
+        let above = |node: &&PlainArc<Self>| node.word_for(kind, Place::Above) & kind.conflicts(Place::Above) != 0;
         if let Some(node) = self.ancestors().iter().find(above) {
             return Some(node.clone());
         }

@@ -29,6 +29,9 @@ pub(super) struct Shared {
     /// The nodes of detached locks, by fencing token and path: see `record.rs`. The locks of one
     /// set have one token.
     pub(super) detached: Mutex<BTreeMap<(u64, TreePath), PlainArc<Node>>>,
+    /// Where the readers of spread nodes sit. Outside of models all trees have one table.
+    #[cfg(any(mutextree_loom, mutextree_shuttle))]
+    pub(super) seats: super::seats::Seats,
     /// What sets share: see `set.rs`.
     pub(super) sets: Sets,
     /// The listeners for losses: see `loss.rs`.
@@ -113,6 +116,8 @@ impl Tree {
             patience,
             accounts: Accounts::new(),
             detached: Mutex::new(BTreeMap::new()),
+            #[cfg(any(mutextree_loom, mutextree_shuttle))]
+            seats: super::seats::Seats::new(),
             sets: Sets::new(),
             losses: Losses::new(),
             last_token: AtomicU64::new(wall_micros()),

@@ -70,12 +70,12 @@
 pub(super) use self::registry::Upgrades;
 
 use super::change::{Change, Ended};
-use super::node::{Node, is_roomy};
+use super::node::{Node, Slow, is_roomy};
 use super::record::Lost;
 use super::sleeper::{Sleeper, unpark};
 use super::waiter::Role;
 use super::walk::{Marks, Walk};
-use super::word::{CLEAR, KIDS, Kind, MARKS, PARKED, Place, is_upgrading, readers, readers_below};
+use super::word::{CLEAR, KIDS, Kind, MARKS, PARKED, Place, SPREAD, is_upgrading, readers, readers_below};
 use crate::deadlock::{Asks, Deadlock};
 use crate::path::TreePath;
 use crate::request::Owner;
@@ -152,10 +152,10 @@ pub(super) fn upgrade(
     claim_fence();
     node.ancestors().iter().for_each(|above| above.strike(kind, Place::Above));
     for above in node.ancestors().iter().rev() {
-        if readers_below(above.word.load(Ordering::SeqCst)) {
+        if above.has_readers_below() {
             above.send_aside();
         }
-        while readers_below(above.word.load(Ordering::SeqCst)) {
+        while above.has_readers_below() {
             change.wait_at(above, Place::Above, (node, kind), || sleeps(above))?;
         }
     }
@@ -187,7 +187,8 @@ impl<'a> PendingUpgrade<'a> {
         node.shared().upgrades.register(node, shared.upgraded(), change.owner.clone())?;
         let mut pending = Self { node, shared, token, over: true };
         let kind = shared.upgraded();
-        let set = || {
+        let set = |slow: &mut Slow| {
+            node.gather_under(slow); // (G4)
             let marks = kind.conflicting_marks(Place::Here);
             // It always succeeds.
             let _ = node.word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |word| {
@@ -196,7 +197,7 @@ impl<'a> PendingUpgrade<'a> {
             });
         };
         match token {
-            None => set(),
+            None => set(&mut node.cold().slow.lock()),
             Some(token) => node.begin_upgrade_recorded(token, set)?,
         }
         pending.over = false;
@@ -247,7 +248,7 @@ impl Node {
     fn upgrade_fast(&self, shared: Kind) -> bool {
         let word = self.word.load(Ordering::Relaxed);
         let below = if shared.is_subtree() { KIDS } else { 0 };
-        if word & CLEAR == 0 || word & (below | MARKS) != 0 || readers(word) != 1 || is_upgrading(word) {
+        if word & CLEAR == 0 || word & (below | MARKS | SPREAD) != 0 || readers(word) != 1 || is_upgrading(word) {
             return false;
         }
         let upgraded = word - shared.unit() + shared.upgraded().unit();
@@ -257,11 +258,15 @@ impl Node {
     /// One attempt for a subtree, by a mark: `None` if it was struck out.
     fn probe_upgrade(self: &PlainArc<Self>, token: Option<u64>) -> Result<Option<Option<u64>>, Failed> {
         let (shared, kind) = (Kind::Ss, Kind::Xs);
-        let alone = |word| readers(word) == 1 && !is_upgrading(word);
+        let alone = |word| readers(word) == 1 && !is_upgrading(word) && word & SPREAD == 0;
         let _turn = self.cold().probe.lock();
+        self.gather();
         let set = |word| alone(word).then_some((word & !kind.conflicting_marks(Place::Here)) | kind.mark());
-        if self.word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, set).is_err() {
-            return Err(Failed::InTheWay(self.clone()));
+        match self.word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, set) {
+            Ok(_) => {}
+            // It was spread in between: once more.
+            Err(word) if word & SPREAD != 0 => return Ok(None),
+            Err(_) => return Err(Failed::InTheWay(self.clone())),
         }
         let mut in_the_way = self.readers_above();
         if in_the_way.is_none() {
@@ -317,7 +322,7 @@ impl Node {
     fn readers_above(&self) -> Option<PlainArc<Self>> {
         claim_fence();
         let from_root = || self.ancestors().iter().rev();
-        let look = || from_root().find(|above| readers_below(above.word.load(Ordering::SeqCst)));
+        let look = || from_root().find(|above| above.has_readers_below());
         if let Some(above) = look() {
             return Some(above.clone());
         }
@@ -328,9 +333,16 @@ impl Node {
         None
     }
 
+    /// Whether there are readers here that cover what is below.
+    fn has_readers_below(&self) -> bool {
+        readers_below(self.word_for(Kind::Xs, Place::Above))
+    }
+
     /// Notes a shared waiter that is to drain for this node, asleep at another one.
     pub(super) fn note_drain(&self, sleeper: &PlainArc<Sleeper>, at: &PlainArc<Self>) {
-        self.cold().slow.lock().drains.push((sleeper.clone(), at.clone()));
+        let mut slow = self.cold().slow.lock();
+        self.gather_under(&mut slow); // (G4)
+        slow.drains.push((sleeper.clone(), at.clone()));
     }
 
     /// It does not sleep there any more.

@@ -274,6 +274,7 @@ impl Node {
     /// Otherwise its role: one that drains may have been sent aside, and has to withdraw its claim.
     pub(super) fn queue_up(self: &PlainArc<Self>, mut waiter: Waiter, patience: Duration) -> Option<Role> {
         let mut slow = self.cold().slow.lock();
+        self.gather_under(&mut slow); // (G4)
         let upgrades = &self.shared().upgrades;
         if waiter.claims().any(|(node, kind)| kind.is_shared() && upgrades.any_around(node)) {
             waiter.role = Role::Aside; // (13)

@@ -108,6 +108,8 @@ impl Frame {
 enum Found {
     /// A child with a conflicting claim or mark.
     Conflict(PlainArc<Node>),
+    /// A child whose readers may sit, where they would be in the way.
+    Spread(PlainArc<Node>),
     /// A child with a list of its own.
     Inner(PlainArc<Node>),
     /// Nothing yet, and there is more of the list.
@@ -148,6 +150,8 @@ impl Walk {
             let Some(frame) = self.frames.last_mut() else { break };
             match frame.look(self.kind, self.marks, passed, &mut self.round) {
                 Found::Conflict(node) => return Some(node),
+                // It is looked at again: `left` still counts it.
+                Found::Spread(node) => node.gather(),
                 // Children before the rest of the list: this frame goes on where it is.
                 Found::Inner(node) => self.frames.push(Frame::new(node)),
                 Found::More => {}
@@ -199,6 +203,9 @@ impl Frame {
             if word & CLEAR != 0 {
                 // Acquire: as a look up, synchronizes with the release in `drop_claim`.
                 word = child.word.fetch_and(!CLEAR, Ordering::SeqCst);
+            }
+            if kind.has_to_gather(word, Place::Below) {
+                return Found::Spread(child.clone());
             }
             let seen = others(child, word);
             if seen & kind.conflicts(Place::Below) != 0 {

@@ -26,7 +26,7 @@ use super::narrow::Failed;
 use super::node::Node;
 use super::walk::{Marks, Walk};
 use super::word::{Kind, Place};
-use crate::sync::{AtomicU64, Ordering, PlainArc};
+use crate::sync::{Ordering, PlainArc};
 
 /// A lock that is to be widened.
 #[derive(Clone, Copy)]
@@ -56,7 +56,7 @@ pub(super) fn widen(node: &PlainArc<Node>, grant: &MemoryGrant, wider: &PlainArc
     };
     let token = if is_here { token } else { let_go(own, kind, wider)? };
     // Without a record it is drawn when it is asked for: others may have held what is new.
-    Ok(MemoryGrant { kind, token: AtomicU64::new(token.map_or(0, |token| token | RECORDED)) })
+    Ok(MemoryGrant::with_token(kind, token.map_or(0, |token| token | RECORDED)))
 }
 
 /// `wider` is claimed: the old claim goes. Answers the new token, if there is a record.
@@ -132,7 +132,14 @@ impl Node {
             (others & kind.conflicts(Place::Here) == 0 && !kind.is_full(word))
                 .then_some((word & !kind.conflicting_marks(Place::Here)) | kind.mark())
         };
-        let set = self.word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, set);
-        set.map(|_| ()).map_err(|_| Failed::InTheWay(self.clone()))
+        loop {
+            self.word_for(kind, Place::Here);
+            match self.word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, set) {
+                Ok(_) => return Ok(()),
+                // It was spread in between.
+                Err(word) if kind.has_to_gather(word, Place::Here) => {}
+                Err(_) => return Err(Failed::InTheWay(self.clone())),
+            }
+        }
     }
 }

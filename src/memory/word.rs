@@ -12,6 +12,7 @@
 //! | 8 to 11 | gates | newcomers of that kind have to queue here |
 //! | 12 | `NAMED` | bits 16 to 63 are no counts, but the name of the one who has `XS`: see `name.rs` |
 //! | 13 | `BARRED` | a claim may have no name, as a lock has strayed |
+//! | 14, 15 | `SPREAD_S`, `SPREAD_N` | shared claims, with the subtree or on the node alone, may be in seats: see `spread.rs` |
 //! | 16 to 39 | `SS` | the number of shared claims with the subtree |
 //! | 40 to 63 | `SN` | the number of shared claims on the node alone |
 //!
@@ -29,10 +30,13 @@
 //!   without `CLEAR`. A claim that comes first makes it fail.
 //! * **`CLEAR` to none**: the `fetch_and` of a walk. The old word shows the claims made so far;
 //!   later ones look up.
+//! * **Gathered to spread, and back**: the `fetch_update` of a reader, and the `fetch_and` of a request
+//!   in whose way that is, both under the slow lock.
 //! * **Shared to upgrading to exclusive**: a `fetch_update`, then a `fetch_sub`, as `upgrade.rs`
 //!   says.
 //! * **Mark to claim**: the CAS of the try that set the mark. It fails if the mark was struck out.
 
+use super::seats::SEATS;
 use crate::request::{self, Mode, Request, Scope};
 
 /// In its parent's list.
@@ -54,6 +58,10 @@ pub(super) const GATES: u64 = 0xf << GATE_SHIFT;
 const NAMED: u64 = 1 << 12;
 /// No claim may have a name.
 pub(super) const BARRED: u64 = 1 << 13;
+const SPREAD_S: u64 = 1 << 14;
+const SPREAD_N: u64 = 1 << 15;
+/// Readers may sit.
+pub(super) const SPREAD: u64 = SPREAD_S | SPREAD_N;
 const NAME_SHIFT: u32 = 16;
 const NAME: u64 = u64::MAX << NAME_SHIFT;
 /// The bits of a name.
@@ -62,10 +70,12 @@ const SS_ONE: u64 = 1 << 16;
 const SS: u64 = 0xff_ffff * SS_ONE;
 const SN_ONE: u64 = 1 << 40;
 const SN: u64 = 0xff_ffff * SN_ONE;
+/// What is left free of each count, for those who sit when the node is gathered.
+const SPARE: u64 = SEATS as u64;
 /// All marks.
 pub(super) const MARKS: u64 = MARK_X | MARK_S;
 /// All claims and marks that reach below the node.
-pub(super) const COVERS: u64 = XS | SS | MARK_X | MARK_S;
+pub(super) const COVERS: u64 = XS | SS | SPREAD_S | MARK_X | MARK_S;
 
 /// Whether a shared lock on the node is about to become exclusive: nothing else sets both.
 /// `upgrade.rs` explains it.
@@ -216,6 +226,30 @@ impl Kind {
         word & self.conflicts(place) != 0 && !(self.is_shared() && is_upgrading(word))
     }
 
+    /// The bit of a node that is spread for this kind. None for exclusive kinds.
+    #[inline]
+    pub(super) const fn spread(self) -> u64 {
+        SPREADS[self.index()]
+    }
+
+    /// Whether a reader of this kind that has a seat may keep it (G1).
+    #[inline]
+    pub(super) const fn may_sit(self, word: u64) -> bool {
+        word & (self.spread() | self.gate()) == self.spread()
+    }
+
+    /// Whether a node with this word may be spread for this kind (G2).
+    pub(super) const fn may_spread(self, word: u64) -> bool {
+        let unusual = PARKED | GATES | XS | XN | MARKS;
+        word & unusual == 0 && word & CLEAR != 0 && self.count(word) > 0
+    }
+
+    /// Whether a request of this kind conflicts with those who sit, if the node lies at `place`.
+    #[inline]
+    pub(super) const fn has_to_gather(self, word: u64, place: Place) -> bool {
+        word & SPREAD & self.conflicts(place) != 0
+    }
+
     /// Whether another kind conflicts with this one if it is claimed at that place. The masks below
     /// follow from it. This is a copy of the conflict table in `request.rs`; `word/tests.rs`
     /// compares the two, and `tests/conflict_table.rs` what the store does.
@@ -267,8 +301,8 @@ impl Kind {
     #[inline]
     pub(super) const fn is_full(self, word: u64) -> bool {
         match self {
-            Self::Ss => word & SS == SS,
-            Self::Sn => word & SN == SN,
+            Self::Ss => word & SS > SS - SPARE * SS_ONE,
+            Self::Sn => word & SN > SN - SPARE * SN_ONE,
             Self::Xs | Self::Xn => false,
         }
     }
@@ -324,7 +358,8 @@ const fn table(bits: [u64; 4]) -> [[u64; 4]; 3] {
 }
 
 const UNITS: [u64; 4] = [XS, XN, SS_ONE, SN_ONE];
-const CONFLICTS: [[u64; 4]; 3] = table([XS, XN, SS, SN]);
+const SPREADS: [u64; 4] = [0, 0, SPREAD_S, SPREAD_N];
+const CONFLICTS: [[u64; 4]; 3] = table([XS, XN, SS | SPREAD_S, SN | SPREAD_N]);
 const CONFLICTING_MARKS: [[u64; 4]; 3] = table([MARK_X, 0, MARK_S, 0]);
 const CLOSES: [[u64; 4]; 3] = table([Kind::Xs.gate(), Kind::Xn.gate(), Kind::Ss.gate(), Kind::Sn.gate()]);
 

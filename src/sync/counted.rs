@@ -19,8 +19,8 @@ use std::ops::{Deref, DerefMut};
 pub(crate) use std::sync::atomic::Ordering;
 
 pub(crate) use super::real::{
-    Deadline, Parker, Reason, Rounds, Spin, Stamp, Tally, Timeout, claim_fence, contain, instant_at, later, tick_after,
-    ticks, unique, wall_micros,
+    Deadline, Parker, Reason, Rounds, Spin, Stamp, Tally, Timeout, claim_fence, contain, instant_at, later,
+    now_and_then, thread_number, threads_numbered, tick_after, ticks, unique, wall_micros,
 };
 
 pub(crate) use self::counts::{PlainArc, PlainWeak};
@@ -38,7 +38,7 @@ macro_rules! atomic {
 
         #[allow(dead_code, reason = "each of the atomics has the same methods")]
         impl $name {
-            pub(crate) fn new(value: $value) -> Self {
+            pub(crate) const fn new(value: $value) -> Self {
                 Self(<$inner>::new(value))
             }
 

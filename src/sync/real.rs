@@ -1,6 +1,7 @@
 //! What runs: std's atomics, parking_lot's mutex, dashmap, a parker and a timer.
 
 use std::borrow::Borrow;
+use std::cell::Cell;
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::num::NonZeroU64;
@@ -167,6 +168,41 @@ impl Tally {
     pub(crate) fn any(&self) -> bool {
         self.0.load(Ordering::Acquire) != 0
     }
+}
+
+thread_local! {
+    /// The number of this thread, once it has one.
+    static NUMBER: Cell<usize> = const { Cell::new(usize::MAX) };
+    static TIMES: Cell<u8> = const { Cell::new(0) };
+}
+
+/// How many threads have a number.
+static NUMBERED: AtomicUsize = AtomicUsize::new(0);
+
+/// The number of the calling thread, from zero on.
+#[inline]
+pub(crate) fn thread_number() -> usize {
+    let number = NUMBER.get();
+    if number == usize::MAX { number_thread() } else { number }
+}
+
+#[cold]
+fn number_thread() -> usize {
+    // SeqCst: before all that the thread does by its number.
+    let number = NUMBERED.fetch_add(1, Ordering::SeqCst);
+    NUMBER.set(number);
+    number
+}
+
+/// How many threads have got a number, so far.
+pub(crate) fn threads_numbered() -> usize {
+    NUMBERED.load(Ordering::SeqCst)
+}
+
+/// `true` each sixteenth time that this thread asks.
+pub(crate) fn now_and_then() -> bool {
+    TIMES.set(TIMES.get().wrapping_add(1));
+    TIMES.get().is_multiple_of(16)
 }
 
 /// Runs code of the embedding program. Its panic must not stop what has to go on here; the panic

@@ -178,3 +178,17 @@ pub(crate) fn wall_micros() -> u64 {
 pub(crate) fn unique() -> u64 {
     0
 }
+
+/// All threads of a model have one number.
+pub(crate) fn thread_number() -> usize {
+    0
+}
+
+pub(crate) fn threads_numbered() -> usize {
+    1
+}
+
+/// Each time: what happens now and then happens.
+pub(crate) fn now_and_then() -> bool {
+    true
+}

@@ -1,7 +1,7 @@
 //! Records of locks that change: that move to other nodes, or become another kind.
 
 use super::{Lost, Record};
-use crate::memory::node::Node;
+use crate::memory::node::{Node, Slow};
 use crate::memory::sleeper::Sleeper;
 use crate::memory::word::Kind;
 use crate::request::Owner;
@@ -46,10 +46,14 @@ impl Node {
     }
 
     /// A recorded shared lock is pending from now on, unless it was lost. `set` changes the word.
-    pub(in crate::memory) fn begin_upgrade_recorded(&self, token: u64, set: impl FnOnce()) -> Result<(), Lost> {
+    pub(in crate::memory) fn begin_upgrade_recorded(
+        &self,
+        token: u64,
+        set: impl FnOnce(&mut Slow),
+    ) -> Result<(), Lost> {
         let mut slow = self.cold().slow.lock();
         slow.records.held(token)?.upgrading = true;
-        set();
+        set(&mut slow);
         Ok(())
     }
 

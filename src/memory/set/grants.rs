@@ -15,7 +15,7 @@ use crate::deadlock::{Asks, Deadlock};
 use crate::error::LockError;
 use crate::observe::{self, Waiting};
 use crate::request::Wait;
-use crate::sync::{AtomicU64, Deadline, PlainArc};
+use crate::sync::{Deadline, PlainArc};
 
 /// Takes all of them, or none.
 #[track_caller]
@@ -88,7 +88,7 @@ fn grants(members: &[Member<MemoryStore>], asks: Option<Asks>) -> Vec<MemoryGran
         if has_record {
             node(member).record_by(token, kind, request.lease, request.owner.clone(), asks.clone());
         }
-        MemoryGrant { kind, token: AtomicU64::new(if has_record { token | RECORDED } else { token }) }
+        MemoryGrant::with_token(kind, if has_record { token | RECORDED } else { token })
     };
     members.iter().map(grant).collect()
 }

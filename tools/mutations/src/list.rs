@@ -13,6 +13,7 @@ mod naming;
 mod narrowing;
 mod polling;
 mod sets;
+mod spreading;
 mod trying;
 mod upgrading;
 mod waking;
@@ -47,6 +48,7 @@ const LOSS: &str = "memory/loss.rs";
 const GRANT: &str = "memory/grant.rs";
 const LOOK: &str = "memory/look.rs";
 const NAME: &str = "memory/name.rs";
+const SPREAD: &str = "memory/spread.rs";
 const SET_PHASE: &str = "memory/set/phase.rs";
 const SET_ACQUIRE: &str = "memory/set/acquire.rs";
 const UPGRADE: &str = "memory/upgrade.rs";
@@ -67,6 +69,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         looking::MUTATIONS,
         naming::MUTATIONS,
         sets::MUTATIONS,
+        spreading::MUTATIONS,
         narrowing::MUTATIONS,
         upgrading::MUTATIONS,
         widening::MUTATIONS,

@@ -83,7 +83,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "a mark above does not keep CLEAR from being set",
-        edits: &[(WORD, "COVERS: u64 = XS | SS | MARK_X | MARK_S;", "COVERS: u64 = XS | SS;")],
+        edits: &[(WORD, "COVERS: u64 = XS | SS | SPREAD_S | MARK_X | MARK_S;", "COVERS: u64 = XS | SS;")],
         fails: &["enrolling_below_a_try"],
     },
     Mutation {

@@ -72,7 +72,11 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "one who has struck out does not look again",
-        edits: &[(CLAIM, "above.word.load(Ordering::SeqCst) & claims != 0\n            });", "false\n            });")],
+        edits: &[(
+            CLAIM,
+            "above.word_for(kind, Place::Above) & claims != 0\n            });",
+            "false\n            });",
+        )],
         fails: &["try_against_lock_below"],
     },
     Mutation {

@@ -1,0 +1,108 @@
+//! Seats: one table of claims for the readers of every spread node (`spread.rs`).
+//!
+//! A seat is one word. It is empty, or it says for which node a reader has claimed it, and of which
+//! kind the claim is. Two claims of one kind on one node look the same, and need not be told apart.
+//!
+//! The seats are in lines, and a thread sits in the line of its number. So threads that read the
+//! same node write different cache lines, for as long as there are no more threads than lines. A
+//! guard remembers its seat, not its thread: it may be dropped by any. A seat that is taken by
+//! another thread, or a line that is full, costs a reader nothing but the table: it is counted in
+//! the node's word instead.
+//!
+//! There is one table for the process, of 8 KiB, however many stores and nodes there are. To look
+//! for the readers of one node is to go through the lines that threads have been given so far.
+
+use std::num::NonZeroU16;
+
+use crate::sync::{AtomicU64, Ordering, thread_number, threads_numbered};
+
+/// Whether the table is that of one model, with seats for two readers at a time.
+const IS_MODEL: bool = cfg!(any(mutextree_loom, mutextree_shuttle));
+const LINES: usize = if IS_MODEL { 1 } else { 64 };
+const A_LINE: usize = if IS_MODEL { 2 } else { 8 };
+
+/// At most so many readers sit.
+pub(super) const SEATS: usize = LINES * A_LINE;
+
+const EMPTY: u64 = 0;
+
+/// Two cache lines, as processors fetch them in pairs.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Line([AtomicU64; A_LINE]);
+
+/// The table.
+#[derive(Debug)]
+pub(super) struct Seats([Line; LINES]);
+
+/// The seat of one reader, from the first of the table: one is added, so that none is zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seat(NonZeroU16);
+
+#[cfg(not(any(mutextree_loom, mutextree_shuttle)))]
+impl Seats {
+    /// The table of this process.
+    #[inline]
+    pub(super) fn of_all() -> &'static Self {
+        static ALL: Seats = Seats([const { Line([const { AtomicU64::new(EMPTY) }; A_LINE]) }; LINES]);
+        &ALL
+    }
+}
+
+#[cfg(any(mutextree_loom, mutextree_shuttle))]
+impl Seats {
+    /// The table of one model.
+    pub(super) fn new() -> Self {
+        let line = |_| Line(std::array::from_fn(|_| AtomicU64::new(EMPTY)));
+        Self(std::array::from_fn(line))
+    }
+}
+
+impl Seats {
+    /// Takes a seat for this claim, if the calling thread's line has an empty one.
+    #[inline]
+    pub(super) fn take(&self, claim: u64) -> Option<Seat> {
+        let line = thread_number() % LINES;
+        for (at, seat) in (0..).zip(&self.0[line].0) {
+            // SeqCst: before the look at the word that follows (G1).
+            if seat.load(Ordering::Relaxed) == EMPTY
+                && seat.compare_exchange(EMPTY, claim, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+            {
+                return Some(Seat::at(line * A_LINE + at));
+            }
+        }
+        None
+    }
+
+    /// Empties the seat, if it has this claim.
+    #[inline]
+    pub(super) fn leave(&self, seat: Seat, claim: u64) -> bool {
+        // Release: what was read under the lock was read before. Acquire: whoever emptied it has
+        // counted the claim in the node's word.
+        self.at(seat).compare_exchange(claim, EMPTY, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// The seats with this claim. One that is taken meanwhile may be missed.
+    pub(super) fn with(&self, claim: u64) -> impl Iterator<Item = Seat> {
+        let in_use = threads_numbered().min(LINES) * A_LINE;
+        let seats = (0..in_use).map(Seat::at);
+        // SeqCst: after the node's gates were closed to readers (G1).
+        seats.filter(move |seat| self.at(*seat).load(Ordering::SeqCst) == claim)
+    }
+
+    #[inline]
+    fn at(&self, seat: Seat) -> &AtomicU64 {
+        let number = usize::from(seat.0.get() - 1) % SEATS;
+        &self.0[number / A_LINE].0[number % A_LINE]
+    }
+}
+
+impl Seat {
+    #[inline]
+    fn at(number: usize) -> Self {
+        Self(NonZeroU16::MIN.saturating_add(number as u16))
+    }
+}
+
+#[cfg(all(test, not(any(mutextree_loom, mutextree_shuttle))))]
+mod tests;

@@ -1,0 +1,36 @@
+//! The table by itself, in a copy of its own.
+
+use std::thread;
+
+use super::*;
+
+fn table() -> Seats {
+    Seats([const { Line([const { AtomicU64::new(EMPTY) }; A_LINE]) }; LINES])
+}
+
+#[test]
+fn a_thread_has_the_seats_of_one_line_and_no_more() {
+    let seats = table();
+    let taken: Vec<Seat> = (0..A_LINE).map(|_| seats.take(64).expect("an empty seat")).collect();
+    assert_eq!(seats.take(64), None);
+    assert_eq!(seats.with(64).collect::<Vec<_>>(), taken);
+    assert_eq!(seats.with(128).next(), None);
+    assert!(seats.leave(taken[3], 64));
+    assert!(!seats.leave(taken[3], 64), "it is empty");
+    assert!(!seats.leave(taken[4], 128), "it has another claim");
+    assert_eq!(seats.take(128), Some(taken[3]));
+}
+
+#[test]
+fn another_thread_has_another_line_and_may_empty_any() {
+    let seats = table();
+    let here = seats.take(64).expect("an empty seat");
+    let there = thread::scope(|scope| scope.spawn(|| seats.take(64)).join().expect("no panic"));
+    let there = there.expect("an empty seat");
+    assert_ne!(usize::from(here.0.get() - 1) / A_LINE, usize::from(there.0.get() - 1) / A_LINE);
+    let mut both = seats.with(64).collect::<Vec<_>>();
+    both.sort_by_key(|seat| seat.0);
+    assert_eq!(both.len(), 2);
+    assert!(both.into_iter().all(|seat| seats.leave(seat, 64)));
+    assert_eq!(seats.with(64).next(), None);
+}

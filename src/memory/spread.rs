@@ -1,0 +1,223 @@
+//! Spread nodes: readers of one node that do not write its word.
+//!
+//! Readers count themselves in the node's word, so two threads that read one node take its cache
+//! line from each other at each lock. A node where readers have collided is *spread*: it has a bit
+//! in its word that stands for all its readers of one kind, and each of them claims a *seat* in a
+//! table (`seats.rs`), in a cache line that is mostly its own thread's. A request that conflicts
+//! *gathers* the node first: it moves every claim from its seat into the count in the word, and
+//! takes the bit off. From then on all is as if nobody had ever sat.
+//!
+//! | state | its word | its readers |
+//! |---|---|---|
+//! | gathered | counts | are counted |
+//! | spread, for one shared kind or both | `SPREAD_S`, `SPREAD_N`, and counts | are counted, or sit |
+//! | being gathered: its slow lock is held | the same, and the gates of both shared kinds | move to the counts |
+//!
+//! To all others the bit is one more shared claim of its kind, in the conflict table, too. A
+//! shared claim that was granted stands when the bit is set. So no walk, no look up and no enrolment
+//! has to know more of seats than this: the node is claimed, and to find out by whom, gather it.
+//!
+//! # Invariants
+//! * **G1.** A reader that sits took its seat, and saw the bit afterwards, and no gate of its kind.
+//! * **G2.** The bits change under the node's slow lock. They are set beside a granted claim of that
+//!   kind, in a word with `CLEAR` and without exclusive claims, marks, gates and `PARKED`.
+//! * **G3.** A claim is counted in the word before its seat is emptied by who gathers.
+//! * **G4.** While a node is spread nobody sleeps in its queue, no upgrade is pending on it, and no
+//!   shared waiter drains for it. Each of these gathers under the slow lock, before it begins.
+//! * **G5.** When a node has been gathered, the seats that still have its claims are those of
+//!   readers that have not looked at its word yet, and will see no bit.
+//!
+//! # Why it excludes
+//! Until the bit goes it keeps others out, as the granted claim did beside which it was set (G2).
+//! It goes when all who sit have been counted. Suppose that one was missed: its seat was taken
+//! after the one who gathers had passed it. All accesses here are SeqCst. So the seat was taken
+//! after the gates were closed, and the reader's look comes later still. It saw a gate, and does not
+//! sit (G1); or it saw a word from after the gathering, without the bit, or spread anew. Then it
+//! sits by right of that one. This is Dekker's argument once more.
+//!
+//! A reader that saw no bit, or a gate, gives its seat back. If that fails, somebody has gathered
+//! it: its claim is in the word, beside the bit that stood there. So it holds the lock.
+//!
+//! # Why nobody needs to know which claim is whose
+//! A reader releases by emptying its seat. If its claim is there no more, it takes one off the
+//! count. Two claims of one kind on one node are alike, and a seat may have been given to another
+//! in between. Then the first empties the other's seat, and the other takes the first one's claim
+//! off the count. In each step one claim goes for one reader that goes. So claims in seats and in
+//! the count are together as many as there are readers, and a count is never taken below zero.
+//! Kinds are never mixed up, as a seat says the kind. No other node has the same address: each
+//! reader keeps its node.
+//!
+//! # Why no wake-up is lost
+//! Nobody sleeps because of a seat (G4): who would is one who gathers, under the slow lock, before
+//! it looks at the word with which it goes to sleep. So who leaves a seat wakes nobody. The claims
+//! that it has moved end like all others.
+//!
+//! # Why no conflict is invented
+//! A bit whose readers have all gone conflicts with nobody in truth. So nobody is refused for a
+//! bit, or waits for one: it gathers, and looks again. If another gathers already, it waits for the
+//! slow lock, for as long as a look through the table takes. The gates that are closed meanwhile
+//! are in nobody's list, so who meets them finds none against itself (`gate.rs`).
+//!
+//! # Why it pays
+//! Biased locks for readers, with one table for all, are from Dice and Kogan, *BRAVO* (2019); that
+//! a lock begins to be spread when readers collide, and that its claims are moved into it, from
+//! Folly's `SharedMutex`. There the table decides whether a reader holds. Here the bit is a claim
+//! in the tree's own protocol, which excludes readers above and below as it does any other.
+//!
+//! To gather costs the one who conflicts about as much as a wake-up. After that a node is not
+//! spread again for [`REST`], so a writer loses a hundredth at the most.
+
+use std::time::Duration;
+
+use super::grant::MemoryGrant;
+use super::node::{Node, Slow};
+use super::seats::{Seat, Seats};
+use super::word::{CLEAR, GATES, Kind, Place, SPREAD};
+use crate::sync::{Ordering, PlainArc, Stamp, claim_fence, now_and_then};
+
+/// For so long a node that was gathered is not spread again.
+const REST: Duration =
+    if cfg!(any(mutextree_loom, mutextree_shuttle)) { Duration::ZERO } else { Duration::from_micros(100) };
+
+/// The kinds that a node may be spread for.
+const SHARED: [Kind; 2] = [Kind::Ss, Kind::Sn];
+
+impl Node {
+    #[cfg(not(any(mutextree_loom, mutextree_shuttle)))]
+    #[inline]
+    fn seats(&self) -> &'static Seats {
+        Seats::of_all()
+    }
+
+    #[cfg(any(mutextree_loom, mutextree_shuttle))]
+    fn seats(&self) -> &Seats {
+        &self.shared().seats
+    }
+
+    /// What a seat has for a claim of this kind on this node: the node's address is a multiple of
+    /// 64, and leaves room for the kind.
+    #[inline]
+    fn claim_in_seat(&self, kind: Kind) -> u64 {
+        std::ptr::from_ref(self).addr() as u64 | kind as u64
+    }
+
+    /// The fast path of a shared kind: claims the node, in its word or by a seat, if nothing is in
+    /// the way and there is nothing to look at.
+    #[inline]
+    pub(super) fn claim_shared(&self, kind: Kind) -> Option<MemoryGrant> {
+        let word = self.word.load(Ordering::Relaxed);
+        if word & kind.spread() != 0 {
+            return self.sit(kind).or_else(|| self.claim_in_crowd(kind));
+        }
+        if word & CLEAR == 0 || !kind.is_simple(word) {
+            return None;
+        }
+        // As in `claim_fast`.
+        let claimed = self.word.compare_exchange(word, word + kind.unit(), Ordering::SeqCst, Ordering::Relaxed);
+        if claimed.is_ok() { Some(MemoryGrant::new(kind)) } else { self.claim_in_crowd(kind) }
+    }
+
+    /// Claims by a seat. `None` if there is no empty one, or the node is not spread any more.
+    #[inline]
+    fn sit(&self, kind: Kind) -> Option<MemoryGrant> {
+        let (seats, claim) = (self.seats(), self.claim_in_seat(kind));
+        let seat = seats.take(claim)?;
+        claim_fence();
+        // SeqCst: after the seat was taken. Acquire: the bit was set by a thread that had acquired
+        // what was written under the exclusive lock before.
+        let may_stay = kind.may_sit(self.word.load(Ordering::SeqCst));
+        if may_stay || !seats.leave(seat, claim) { Some(MemoryGrant::seated(kind, seat)) } else { None }
+    }
+
+    /// The end of a claim that was made by a seat.
+    #[inline]
+    pub(super) fn leave_seat(self: &PlainArc<Self>, seat: Seat, kind: Kind) {
+        if !self.seats().leave(seat, self.claim_in_seat(kind)) {
+            self.drop_claim(kind);
+        }
+    }
+
+    /// Claims by the word, where others do so at the same time. If that happens often, spreads the
+    /// node.
+    #[cold]
+    #[inline(never)]
+    fn claim_in_crowd(&self, kind: Kind) -> Option<MemoryGrant> {
+        loop {
+            let word = self.word.load(Ordering::Relaxed);
+            if word & CLEAR == 0 || !kind.is_simple(word) {
+                return None;
+            }
+            if self.word.compare_exchange(word, word + kind.unit(), Ordering::SeqCst, Ordering::Relaxed).is_ok() {
+                if word & kind.spread() == 0 && now_and_then() {
+                    self.spread(kind);
+                }
+                return Some(MemoryGrant::new(kind));
+            }
+        }
+    }
+
+    /// Lets readers of this kind sit, if this is a good time. The caller has a granted claim of
+    /// that kind in the word (G2).
+    pub(super) fn spread(&self, kind: Kind) {
+        let slow = self.cold().slow.lock();
+        let is_due = slow.gathered.is_none_or(|gathered| gathered.older_than(REST));
+        if is_due && slow.drains.is_empty() {
+            let spread = |word| kind.may_spread(word).then_some(word | kind.spread());
+            let _ = self.word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, spread);
+        }
+    }
+
+    /// Moves the claims of all who sit into the word, which has them all from then on.
+    #[cold]
+    pub(super) fn gather(&self) {
+        if let Some(cold) = self.cold_if_any() {
+            self.gather_under(&mut cold.slow.lock());
+        }
+    }
+
+    /// The same for who has the node's slow lock.
+    pub(super) fn gather_under(&self, slow: &mut Slow) {
+        let spread = self.word.load(Ordering::SeqCst) & SPREAD;
+        if spread == 0 {
+            return;
+        }
+        let gates = SHARED.iter().fold(0, |gates, kind| gates | kind.gate());
+        self.word.fetch_or(gates, Ordering::SeqCst);
+        claim_fence();
+        let seats = self.seats();
+        for kind in SHARED.into_iter().filter(|kind| spread & kind.spread() != 0) {
+            let claim = self.claim_in_seat(kind);
+            for seat in seats.with(claim) {
+                self.word.fetch_add(kind.unit(), Ordering::SeqCst); // first (G3)
+                if !seats.leave(seat, claim) {
+                    self.word.fetch_sub(kind.unit(), Ordering::Release); // it has just left
+                }
+            }
+        }
+        let closed = slow.gates.bits();
+        self.word.fetch_and(!(SPREAD | (gates & GATES & !closed)), Ordering::SeqCst);
+        slow.gathered = Some(Stamp::now());
+    }
+
+    /// The word as a request of this kind has to see it, if the node lies at `place`: gathered, if
+    /// the request conflicts with those who sit.
+    pub(super) fn word_for(&self, kind: Kind, place: Place) -> u64 {
+        loop {
+            let word = self.word.load(Ordering::SeqCst);
+            if !kind.has_to_gather(word, place) {
+                return word;
+            }
+            self.gather();
+        }
+    }
+}
+
+impl MemoryGrant {
+    /// If it was claimed by a seat, it is counted in the word from then on: for all that asks more of
+    /// it than its release.
+    pub(super) fn stand_up(&self, node: &Node) {
+        if self.seat.is_some() {
+            node.gather();
+        }
+    }
+}
