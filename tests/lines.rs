@@ -164,28 +164,56 @@ fn an_owner_of_two_shared_handles_is_a_second_line_in_common() {
     lock_and_unlock(&siblings(|mutex| mutex.shared().owner(owner.clone()))).assert_common(2);
 }
 
+/// Both do this at the same time until they have met so often that they sit: the node that both read
+/// is spread.
+fn until_they_sit(user: impl Fn(usize) + Sync) -> Touched {
+    for _ in 0..10_000 {
+        let start = Barrier::new(2);
+        thread::scope(|scope| {
+            for number in [0, 1] {
+                let (start, user) = (&start, &user);
+                scope.spawn(move || {
+                    start.wait();
+                    (0..1_000).for_each(|_| user(number));
+                });
+            }
+        });
+        let touched = Touched::by(&user);
+        if touched.common().is_empty() {
+            return touched;
+        }
+    }
+    panic!("two threads read one node in ten million rounds, and it was not spread");
+}
+
+/// Readers that have not met at the node are counted in its word. Once they have, each sits in a
+/// line of its own.
 #[test]
-fn readers_of_one_node_have_its_word_in_common() {
+fn readers_of_one_node_have_no_line_in_common() {
     let reader = MemoryStore::new().mutex("org/team/project/file").unwrap().shared();
     let handles = [reader.clone(), reader];
     let touched = lock_and_unlock(&handles);
     touched.assert_common(1);
     assert_eq!(writes_in_common(&touched), [2, 2], "the claim and its end");
+    let touched = until_they_sit(|user| drop(handles[user].lock().unwrap()));
+    assert_eq!(touched.written(), [1, 1], "a lock writes its seat, and nothing else");
 }
 
 /// As a file system does it: the directory, shared and node only, then the file.
 #[test]
-fn writers_of_two_files_have_the_word_of_the_directory_in_common() {
+fn writers_of_two_files_have_no_line_in_common() {
     let store = MemoryStore::new();
     let directory = store.mutex("org/team/project").unwrap().shared().node_only();
     let files = [0, 1].map(|n| store.mutex(format!("org/team/project/file{n}")).unwrap());
-    let touched = Touched::by(|user| {
+    let two_steps = |user: usize| {
         let directory = directory.lock().unwrap();
         drop(files[user].lock().unwrap());
         drop(directory);
-    });
+    };
+    let touched = Touched::by(two_steps);
     touched.assert_common(1);
     assert_eq!(writes_in_common(&touched), [2, 2], "the claim and its end");
+    assert_eq!(until_they_sit(two_steps).written(), [2, 2], "the seat and the file's node");
 }
 
 /// Two paths are in two shards of the index, mostly. Then they have no line in common, and each

@@ -189,9 +189,13 @@ impl Node {
     /// Ends a claim: a release or a withdrawal.
     #[inline]
     pub(super) fn drop_claim(self: &PlainArc<Self>, kind: Kind) {
-        // Both branches are the same number. In the first, the usual one, it is a constant, and the
-        // processor need not look it up in a table.
-        let unit = if kind == Kind::Xs { Kind::Xs.unit() } else { kind.unit() };
+        // All branches are the same number. In the first ones, the usual kinds, it is a constant, and
+        // the processor need not look it up in a table.
+        let unit = match kind {
+            Kind::Xs => Kind::Xs.unit(),
+            Kind::Ss => Kind::Ss.unit(),
+            _ => kind.unit(),
+        };
         // Release: synchronizes with the acquire in claims and looks that see the claim gone.
         if self.word.fetch_sub(unit, Ordering::Release) & PARKED != 0 {
             self.wake_next();

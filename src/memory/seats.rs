@@ -5,16 +5,16 @@
 //!
 //! The seats are in lines, and a thread sits in the line of its number. So threads that read the
 //! same node write different cache lines, for as long as there are no more threads than lines. A
-//! guard remembers its seat, not its thread: it may be dropped by any. A seat that is taken by
-//! another thread, or a line that is full, costs a reader nothing but the table: it is counted in
-//! the node's word instead.
+//! guard remembers its seat, not its thread: it may be dropped by any. A reader whose line is full
+//! is counted in the node's word.
 //!
 //! There is one table for the process, of 8 KiB, however many stores and nodes there are. To look
-//! for the readers of one node is to go through the lines that threads have been given so far.
+//! for the readers of one node is to go through the lines that threads have been given so far: four
+//! for each processor at the most.
 
 use std::num::NonZeroU16;
 
-use crate::sync::{AtomicU64, Ordering, thread_number, threads_numbered};
+use crate::sync::{AtomicU64, Ordering, renumber_thread, thread_number, thread_numbers};
 
 /// Whether the table is that of one model, with seats for two readers at a time.
 const IS_MODEL: bool = cfg!(any(mutextree_loom, mutextree_shuttle));
@@ -64,12 +64,16 @@ impl Seats {
     pub(super) fn take(&self, claim: u64) -> Option<Seat> {
         let line = thread_number() % LINES;
         for (at, seat) in (0..).zip(&self.0[line].0) {
+            if seat.load(Ordering::Relaxed) != EMPTY {
+                continue;
+            }
             // SeqCst: before the look at the word that follows (G1).
-            if seat.load(Ordering::Relaxed) == EMPTY
-                && seat.compare_exchange(EMPTY, claim, Ordering::SeqCst, Ordering::Relaxed).is_ok()
-            {
+            if seat.compare_exchange(EMPTY, claim, Ordering::SeqCst, Ordering::Relaxed).is_ok() {
                 return Some(Seat::at(line * A_LINE + at));
             }
+            // Another thread was quicker, so it has the same number. The next time this one sits
+            // elsewhere.
+            renumber_thread();
         }
         None
     }
@@ -84,7 +88,7 @@ impl Seats {
 
     /// The seats with this claim. One that is taken meanwhile may be missed.
     pub(super) fn with(&self, claim: u64) -> impl Iterator<Item = Seat> {
-        let in_use = threads_numbered().min(LINES) * A_LINE;
+        let in_use = thread_numbers().min(LINES) * A_LINE;
         let seats = (0..in_use).map(Seat::at);
         // SeqCst: after the node's gates were closed to readers (G1).
         seats.filter(move |seat| self.at(*seat).load(Ordering::SeqCst) == claim)

@@ -176,10 +176,11 @@ thread_local! {
     static TIMES: Cell<u8> = const { Cell::new(0) };
 }
 
-/// How many threads have a number.
+/// How many threads have got a number.
 static NUMBERED: AtomicUsize = AtomicUsize::new(0);
 
-/// The number of the calling thread, from zero on.
+/// A small number of the calling thread, from zero on. Two threads have the same one if there are
+/// more than four for each processor.
 #[inline]
 pub(crate) fn thread_number() -> usize {
     let number = NUMBER.get();
@@ -189,14 +190,25 @@ pub(crate) fn thread_number() -> usize {
 #[cold]
 fn number_thread() -> usize {
     // SeqCst: before all that the thread does by its number.
-    let number = NUMBERED.fetch_add(1, Ordering::SeqCst);
+    let number = NUMBERED.fetch_add(1, Ordering::SeqCst) % most_numbers();
     NUMBER.set(number);
     number
 }
 
-/// How many threads have got a number, so far.
-pub(crate) fn threads_numbered() -> usize {
-    NUMBERED.load(Ordering::SeqCst)
+/// Gives the calling thread another number: one that it has shared.
+#[cold]
+pub(crate) fn renumber_thread() {
+    number_thread();
+}
+
+fn most_numbers() -> usize {
+    static MOST: OnceLock<usize> = OnceLock::new();
+    *MOST.get_or_init(|| std::thread::available_parallelism().map_or(8, |cores| 4 * cores.get()))
+}
+
+/// How many numbers have been given out, so far.
+pub(crate) fn thread_numbers() -> usize {
+    NUMBERED.load(Ordering::SeqCst).min(most_numbers())
 }
 
 /// `true` each sixteenth time that this thread asks.
