@@ -43,7 +43,7 @@ use crate::sync::{Ordering, PlainArc};
 pub use self::builder::MemoryStoreBuilder;
 pub use self::grant::MemoryGrant;
 
-use self::grant::{NAMED_GRANT, RECORDED};
+use self::grant::{NAMED_GRANT, RECORDED, SEATED};
 use self::name::Registered;
 use self::node::Node;
 use self::record::Lost;
@@ -222,10 +222,13 @@ impl Backend for MemoryStore {
     fn acquire_at_once(node: &MemoryNode, request: &Request) -> Option<MemoryGrant> {
         let kind = Kind::of(request);
         if request.lease.is_none() && request.owner.is_none() {
-            if kind.is_shared() {
-                return node.0.claim_shared(kind);
+            if node.0.claim_fast(kind) {
+                Some(MemoryGrant::new(kind))
+            } else if kind.is_shared() {
+                node.0.claim_in_crowd(kind)
+            } else {
+                None
             }
-            node.0.claim_fast(kind).then(|| MemoryGrant::new(kind))
         } else {
             grant::claim_named(node, request).map(MemoryGrant::at_once)
         }
@@ -249,8 +252,8 @@ impl Backend for MemoryStore {
     #[inline(always)]
     fn release(node: &MemoryNode, grant: MemoryGrant) -> Result<(), LockError> {
         let token = grant.token.load(Ordering::Acquire);
-        if token & (RECORDED | NAMED_GRANT) == 0 {
-            grant::end_claim(&node.0, grant.kind, grant.seat);
+        if token & (RECORDED | NAMED_GRANT | SEATED) == 0 {
+            node.0.drop_claim(grant.kind);
             Ok(())
         } else {
             // By value: the address of the grant would keep it out of registers.

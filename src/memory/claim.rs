@@ -71,7 +71,17 @@ impl Node {
     #[inline(always)]
     pub(super) fn claim_fast(&self, kind: Kind) -> bool {
         // The usual kind needs no load first: there is only one word that it can claim.
-        let word = if kind == Kind::Xs { ENROLLED | CLEAR } else { self.word.load(Ordering::Relaxed) };
+        match kind {
+            Kind::Xs => self.claim_simple(Kind::Xs, ENROLLED | CLEAR),
+            // What the processor knows to be this kind, it need not look up in tables.
+            Kind::Ss => self.claim_simple(Kind::Ss, self.word.load(Ordering::Relaxed)),
+            _ => self.claim_simple(kind, self.word.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// Claims the node if this is its word, and if that is all there is to do.
+    #[inline(always)]
+    pub(super) fn claim_simple(&self, kind: Kind, word: u64) -> bool {
         if word & CLEAR == 0 || !kind.is_simple(word) {
             return false;
         }

@@ -26,9 +26,8 @@ use crate::sync::{AtomicU64, Deadline, Ordering, PlainArc};
 #[derive(Debug)]
 pub struct MemoryGrant {
     pub(super) kind: Kind,
-    /// Where its claim is, or was before it was counted in the word (`spread.rs`).
-    pub(super) seat: Option<Seat>,
-    /// The fencing token, 0 until it is asked for, and [`RECORDED`]; or a name and [`NAMED_GRANT`].
+    /// The fencing token, 0 until it is asked for, and [`RECORDED`]; or a name and [`NAMED_GRANT`];
+    /// or a seat and [`SEATED`].
     pub(super) token: AtomicU64,
 }
 
@@ -36,6 +35,10 @@ pub struct MemoryGrant {
 pub(super) const RECORDED: u64 = 1 << 63;
 /// Set if it is no token, but the name of the lock (`name.rs`). No token is so great.
 pub(super) const NAMED_GRANT: u64 = 1 << 62;
+/// Set if it is no token, but says where the claim sits, and of which kind it is (`spread.rs`).
+pub(super) const SEATED: u64 = 1 << 61;
+/// The kind, after the seat.
+const SEATED_KIND: u32 = 16;
 
 impl MemoryGrant {
     #[inline]
@@ -46,12 +49,23 @@ impl MemoryGrant {
     /// One that has a token, and is counted in the word.
     #[inline]
     pub(super) fn with_token(kind: Kind, token: u64) -> Self {
-        Self { kind, seat: None, token: AtomicU64::new(token) }
+        Self { kind, token: AtomicU64::new(token) }
     }
 
-    #[inline]
+    /// One whose claim sits there.
     pub(super) fn seated(kind: Kind, seat: Seat) -> Self {
-        Self { kind, seat: Some(seat), token: AtomicU64::new(0) }
+        Self::with_token(kind, SEATED | (kind as u64) << SEATED_KIND | u64::from(seat.number()))
+    }
+
+    /// If its claim sits, it is counted in the word from then on: for all that asks more of it than
+    /// its release.
+    pub(super) fn stand_up(&self, node: &Node) {
+        let token = self.token.load(Ordering::Acquire);
+        if token & SEATED != 0 {
+            node.gather();
+            // If another thread was quicker, it may have drawn a token already.
+            let _ = self.token.compare_exchange(token, 0, Ordering::AcqRel, Ordering::Relaxed);
+        }
     }
 
     #[inline]
@@ -90,18 +104,14 @@ pub(super) fn claim_named(node: &MemoryNode, request: &Request) -> Option<NonZer
     NonZeroU64::new(if is_watched { node.0.settle_watched(name) | RECORDED } else { name | NAMED_GRANT })
 }
 
-/// The end of a lock that has neither name nor record, and may have a seat.
-#[inline(always)]
-pub(super) fn end_claim(node: &PlainArc<Node>, kind: Kind, seat: Option<Seat>) {
-    match seat {
-        None => node.drop_claim(kind),
-        Some(seat) => node.leave_seat(seat, kind),
-    }
-}
-
-/// The end of a lock that has a name or a record; `token` is what its grant has.
+/// The end of a lock that has a name or a record, or sits; `token` is what its grant has.
 #[inline(never)]
 pub(super) fn release(node: &PlainArc<Node>, token: u64) -> Result<(), LockError> {
+    if token & SEATED != 0 {
+        let kind = if token >> SEATED_KIND & 7 == Kind::Ss as u64 { Kind::Ss } else { Kind::Sn };
+        node.leave_seat(Seat::of(token as u16), kind);
+        return Ok(());
+    }
     if token & NAMED_GRANT == 0 {
         return release_recorded(node, token & !RECORDED);
     }
@@ -232,6 +242,7 @@ pub(super) fn grant(node: &PlainArc<Node>, kind: Kind, request: &Request, asks: 
 
 /// Its fencing token, drawn when it is first asked for.
 pub(super) fn fencing_token(node: &PlainArc<Node>, grant: &MemoryGrant) -> u64 {
+    grant.stand_up(node);
     let token = grant.token.load(Ordering::Acquire);
     if token & NAMED_GRANT != 0 {
         return grant.settle(node);

@@ -12,8 +12,6 @@
 //! for the readers of one node is to go through the lines that threads have been given so far: four
 //! for each processor at the most.
 
-use std::num::NonZeroU16;
-
 use crate::sync::{AtomicU64, Ordering, renumber_thread, thread_number, thread_numbers};
 
 /// Whether the table is that of one model, with seats for two readers at a time.
@@ -35,9 +33,9 @@ struct Line([AtomicU64; A_LINE]);
 #[derive(Debug)]
 pub(super) struct Seats([Line; LINES]);
 
-/// The seat of one reader, from the first of the table: one is added, so that none is zero.
+/// The seat of one reader, by its number in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Seat(NonZeroU16);
+pub(super) struct Seat(u16);
 
 #[cfg(not(any(mutextree_loom, mutextree_shuttle)))]
 impl Seats {
@@ -96,7 +94,7 @@ impl Seats {
 
     #[inline]
     fn at(&self, seat: Seat) -> &AtomicU64 {
-        let number = usize::from(seat.0.get() - 1) % SEATS;
+        let number = usize::from(seat.0) % SEATS;
         &self.0[number / A_LINE].0[number % A_LINE]
     }
 }
@@ -104,7 +102,18 @@ impl Seats {
 impl Seat {
     #[inline]
     fn at(number: usize) -> Self {
-        Self(NonZeroU16::MIN.saturating_add(number as u16))
+        Self(number as u16)
+    }
+
+    #[inline]
+    pub(super) fn number(self) -> u16 {
+        self.0
+    }
+
+    /// The seat with this number.
+    #[inline]
+    pub(super) fn of(number: u16) -> Self {
+        Self(number)
     }
 }
 

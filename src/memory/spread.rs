@@ -101,28 +101,6 @@ impl Node {
         std::ptr::from_ref(self).addr() as u64 | kind as u64
     }
 
-    /// The fast path of a shared kind: claims the node, in its word or by a seat, if nothing is in
-    /// the way and there is nothing to look at.
-    #[inline]
-    pub(super) fn claim_shared(&self, kind: Kind) -> Option<MemoryGrant> {
-        // Each of the two calls knows its kind: the processor need not look up the kind's bits.
-        if kind == Kind::Ss { self.claim_shared_as(Kind::Ss) } else { self.claim_shared_as(Kind::Sn) }
-    }
-
-    #[inline(always)]
-    fn claim_shared_as(&self, kind: Kind) -> Option<MemoryGrant> {
-        let word = self.word.load(Ordering::Relaxed);
-        if word & kind.spread() != 0 {
-            return self.sit(kind).or_else(|| self.claim_in_crowd(kind));
-        }
-        if word & CLEAR == 0 || !kind.is_simple(word) {
-            return None;
-        }
-        // As in `claim_fast`.
-        let claimed = self.word.compare_exchange(word, word + kind.unit(), Ordering::SeqCst, Ordering::Relaxed);
-        if claimed.is_ok() { Some(MemoryGrant::new(kind)) } else { self.claim_in_crowd(kind) }
-    }
-
     /// Claims by a seat. `None` if there is no empty one, or the node is not spread any more.
     #[inline]
     fn sit(&self, kind: Kind) -> Option<MemoryGrant> {
@@ -143,16 +121,23 @@ impl Node {
         }
     }
 
-    /// Claims by the word, where others do so at the same time. If that happens often, spreads the
-    /// node.
-    #[cold]
+    /// Claims for a shared kind by a seat, if the node is spread, or else by the word: what there is
+    /// to try when [`claim_fast`](Self::claim_fast) has failed. Where others often claim the word at
+    /// the same time, spreads the node. `None` if something is in the way, or has to be looked at.
     #[inline(never)]
-    fn claim_in_crowd(&self, kind: Kind) -> Option<MemoryGrant> {
+    pub(super) fn claim_in_crowd(&self, kind: Kind) -> Option<MemoryGrant> {
         loop {
             let word = self.word.load(Ordering::Relaxed);
-            if word & CLEAR == 0 || !kind.is_simple(word) {
+            if word & kind.spread() != 0
+                && let Some(grant) = self.sit(kind)
+            {
+                return Some(grant);
+            }
+            let counted = word & !kind.spread();
+            if counted & CLEAR == 0 || !kind.is_simple(counted) {
                 return None;
             }
+            // As in `claim_simple`.
             if self.word.compare_exchange(word, word + kind.unit(), Ordering::SeqCst, Ordering::Relaxed).is_ok() {
                 if word & kind.spread() == 0 && now_and_then() {
                     self.spread(kind);
@@ -214,16 +199,6 @@ impl Node {
                 return word;
             }
             self.gather();
-        }
-    }
-}
-
-impl MemoryGrant {
-    /// If it was claimed by a seat, it is counted in the word from then on: for all that asks more of
-    /// it than its release.
-    pub(super) fn stand_up(&self, node: &Node) {
-        if self.seat.is_some() {
-            node.gather();
         }
     }
 }

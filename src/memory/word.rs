@@ -324,12 +324,12 @@ impl Kind {
         self.conflicts(Place::Here) | self.gate()
     }
 
-    /// Whether a node with this word can be claimed in one step, with nothing to do first and
-    /// nothing to look at below.
+    /// Whether a node with this word can be claimed in one step, with nothing to do first, nothing to
+    /// look at below, and no seat to be had.
     #[inline(always)]
     pub(super) const fn is_simple(self, word: u64) -> bool {
         let below = if self.is_subtree() { KIDS } else { 0 };
-        let unusual = self.obstacles() | self.conflicting_marks(Place::Here) | below;
+        let unusual = self.obstacles() | self.conflicting_marks(Place::Here) | self.spread() | below;
         word & unusual == 0 && word & ENROLLED != 0 && !self.is_full(word)
     }
 }

@@ -5,21 +5,29 @@ use crate::memory::{MemoryGrant, grant, upgrade};
 
 /// Claims as the store does: by a seat, if the node is spread.
 fn claim(node: &PlainArc<Node>, kind: Kind) -> MemoryGrant {
-    node.claim_shared(kind).unwrap_or_else(|| {
+    node.claim_in_crowd(kind).unwrap_or_else(|| {
         take(node, kind);
         MemoryGrant::new(kind)
     })
 }
 
-fn release(node: &PlainArc<Node>, grant: MemoryGrant) {
-    grant::end_claim(node, grant.kind, grant.seat);
+/// Ends a claim; `at` is what its grant has in place of a token.
+fn end(node: &PlainArc<Node>, kind: Kind, at: u64) {
+    if at == 0 { node.drop_claim(kind) } else { grant::release(node, at).unwrap() }
+}
+
+/// A claim that sits: what its grant has in place of a token.
+fn sit(node: &PlainArc<Node>, kind: Kind) -> u64 {
+    let at = claim(node, kind).token.load(Ordering::Relaxed);
+    assert_ne!(at, 0, "there is a seat");
+    at
 }
 
 /// A reader: locks, uses, unlocks.
 fn read(world: &World, node: &PlainArc<Node>, kind: Kind) {
     let grant = claim(node, kind);
     world.touch(node, kind);
-    release(node, grant);
+    end(node, kind, grant.token.load(Ordering::Relaxed));
 }
 
 /// Lets readers of this kind sit.
@@ -73,13 +81,11 @@ fn two_readers_that_sit_against_a_writer() {
     explore("two_readers_that_sit_against_a_writer", || {
         let world = World::new(ENDLESS, &["a"]);
         let node = spread_node(&world, "a", Kind::Sn);
-        let sits = claim(&node, Kind::Sn);
-        assert!(sits.seat.is_some(), "there is a seat");
-        let seat = sits.seat;
+        let seat = sit(&node, Kind::Sn);
         run([
             threaded!(world, node => {
                 world.touch(&node, Kind::Sn);
-                grant::end_claim(&node, Kind::Sn, seat);
+                end(&node, Kind::Sn, seat);
             }),
             threaded!(world, node => read(&world, &node, Kind::Sn)),
             threaded!(world, node => world.lock(&node, Kind::Xn)),
@@ -96,11 +102,11 @@ fn a_seat_is_given_to_another() {
     explore("a_seat_is_given_to_another", || {
         let world = World::new(ENDLESS, &["a"]);
         let node = spread_node(&world, "a", Kind::Ss);
-        let seat = claim(&node, Kind::Ss).seat;
+        let seat = sit(&node, Kind::Ss);
         run([
             threaded!(world, node => {
                 world.touch(&node, Kind::Ss);
-                grant::end_claim(&node, Kind::Ss, seat);
+                end(&node, Kind::Ss, seat);
             }),
             threaded!(world, node => {
                 node.gather();
@@ -197,10 +203,10 @@ fn a_reader_comes_again_during_a_gathering() {
     explore("a_reader_comes_again_during_a_gathering", || {
         let world = World::new(ENDLESS, &["a"]);
         let node = spread_node(&world, "a", Kind::Sn);
-        let seat = claim(&node, Kind::Sn).seat;
+        let seat = sit(&node, Kind::Sn);
         run([
             threaded!(world, node => {
-                grant::end_claim(&node, Kind::Sn, seat);
+                end(&node, Kind::Sn, seat);
                 world.try_lock(&node, Kind::Sn).expect("only readers are here");
                 node.drop_claim(Kind::Sn);
             }),
@@ -239,7 +245,7 @@ fn an_upgrade_against_a_reader_that_sits() {
         explore("an_upgrade_against_a_reader_that_sits", move || {
             let world = World::new(ENDLESS, &["a"]);
             let node = spread_node(&world, "a", Kind::Ss);
-            let seat = claim(&node, Kind::Ss).seat;
+            let seat = sit(&node, Kind::Ss);
             run([
                 threaded!(world, node => {
                     node.gather(); // as a grant that stands up
@@ -253,7 +259,7 @@ fn an_upgrade_against_a_reader_that_sits() {
                         node.drop_claim(Kind::Xs);
                     } else {
                         assert!(!waits, "nothing else is in the way");
-                        grant::end_claim(&node, Kind::Ss, seat);
+                        end(&node, Kind::Ss, seat);
                     }
                 }),
                 threaded!(world, node => { spread(&node, Kind::Ss); read(&world, &node, Kind::Ss) }),

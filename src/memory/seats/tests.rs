@@ -25,7 +25,7 @@ fn a_thread_has_the_seats_of_one_line_and_no_more() {
 #[test]
 fn other_threads_have_other_lines_and_may_empty_any() {
     let seats = table();
-    let line = |seat: Seat| usize::from(seat.0.get() - 1) / A_LINE;
+    let line = |seat: Seat| usize::from(seat.number()) / A_LINE;
     let here = seats.take(64).expect("an empty seat");
     let take = || thread::scope(|scope| scope.spawn(|| seats.take(64)).join().expect("no panic"));
     let mut there = std::iter::from_fn(take).take(A_LINE);

@@ -141,9 +141,11 @@ fn one_has_a_token_like_all_others() {
     let before = store.lock("a").unwrap().fencing_token();
     spread_again(&store, &handle);
     let guard = one_that_sits(&store, &handle);
-    let token = guard.fencing_token();
-    assert!(token > before && guard.fencing_token() == token && guard.is_held());
-    assert_eq!(sitting(&store), 1);
+    // Two threads ask at once: it has one token.
+    let ask = |guard: &OwnedTreeMutexGuard| guard.fencing_token();
+    let tokens = thread::scope(|scope| [(); 2].map(|()| scope.spawn(|| ask(&guard))).map(|asks| asks.join().unwrap()));
+    let token = tokens[0];
+    assert!(token > before && tokens == [token; 2] && guard.is_held());
     drop(guard);
     assert!(store.lock("a").unwrap().fencing_token() > token);
     assert_free(&store);
