@@ -12,12 +12,10 @@
 //! for the readers of one node is to go through the lines that threads have been given so far: four
 //! for each processor at the most.
 
-use crate::sync::{AtomicU64, Ordering, renumber_thread, thread_number, thread_numbers};
+use crate::sync::{AtomicU64, Ordering, THREAD_NUMBERS, renumber_thread, thread_number, thread_numbers};
 
-/// Whether the table is that of one model, with seats for two readers at a time.
-const IS_MODEL: bool = cfg!(any(mutextree_loom, mutextree_shuttle));
-const LINES: usize = if IS_MODEL { 1 } else { 64 };
-const A_LINE: usize = if IS_MODEL { 2 } else { 8 };
+const LINES: usize = THREAD_NUMBERS;
+const A_LINE: usize = if cfg!(any(mutextree_loom, mutextree_shuttle)) { 2 } else { 8 };
 
 /// At most so many readers sit.
 pub(super) const SEATS: usize = LINES * A_LINE;
@@ -60,7 +58,7 @@ impl Seats {
     /// Takes a seat for this claim, if the calling thread's line has an empty one.
     #[inline]
     pub(super) fn take(&self, claim: u64) -> Option<Seat> {
-        let line = thread_number() % LINES;
+        let line = thread_number();
         for (at, seat) in (0..).zip(&self.0[line].0) {
             if seat.load(Ordering::Relaxed) != EMPTY {
                 continue;
@@ -86,7 +84,7 @@ impl Seats {
 
     /// The seats with this claim. One that is taken meanwhile may be missed.
     pub(super) fn with(&self, claim: u64) -> impl Iterator<Item = Seat> {
-        let in_use = thread_numbers().min(LINES) * A_LINE;
+        let in_use = thread_numbers() * A_LINE;
         let seats = (0..in_use).map(Seat::at);
         // SeqCst: after the node's gates were closed to readers (G1).
         seats.filter(move |seat| self.at(*seat).load(Ordering::SeqCst) == claim)

@@ -176,11 +176,14 @@ thread_local! {
     static TIMES: Cell<u8> = const { Cell::new(0) };
 }
 
+/// No thread has a number as great as this.
+pub(crate) const THREAD_NUMBERS: usize = 64;
+
 /// How many threads have got a number.
 static NUMBERED: AtomicUsize = AtomicUsize::new(0);
 
 /// A small number of the calling thread, from zero on. Two threads have the same one if there are
-/// more than four for each processor.
+/// more than four for each processor, or more than [`THREAD_NUMBERS`].
 #[inline]
 pub(crate) fn thread_number() -> usize {
     let number = NUMBER.get();
@@ -203,7 +206,7 @@ pub(crate) fn renumber_thread() {
 
 fn most_numbers() -> usize {
     static MOST: OnceLock<usize> = OnceLock::new();
-    *MOST.get_or_init(|| std::thread::available_parallelism().map_or(8, |cores| 4 * cores.get()))
+    *MOST.get_or_init(|| std::thread::available_parallelism().map_or(8, |cores| (4 * cores.get()).min(THREAD_NUMBERS)))
 }
 
 /// How many numbers have been given out, so far.

@@ -179,6 +179,8 @@ pub(crate) fn unique() -> u64 {
     0
 }
 
+pub(crate) const THREAD_NUMBERS: usize = 1;
+
 /// All threads of a model have one number.
 pub(crate) fn thread_number() -> usize {
     0

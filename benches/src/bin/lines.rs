@@ -28,8 +28,6 @@ const TURNS: usize = 400;
 enum Common {
     /// Two users of different nodes have no line in common.
     Nothing,
-    /// They write one line, so many times a lock, and each time it has to come.
-    OneLine { writes: f64 },
     /// Each writes one of many lines, which another wrote last, unless it was itself.
     OneOfMany,
 }
@@ -39,8 +37,6 @@ impl Common {
     fn rate(&self, cores: f64, alone: f64, moved: f64) -> f64 {
         match self {
             Self::Nothing => cores * 1e9 / alone,
-            // The line is with one core at a time.
-            Self::OneLine { writes } => (cores * 1e9 / (alone + writes * moved)).min(1e9 / (writes * moved)),
             Self::OneOfMany => cores * 1e9 / (alone + moved * (cores - 1.0) / cores),
         }
     }
@@ -97,8 +93,8 @@ fn main() {
         println!("| | alone | two threads / one, measured | 2 cores | 16 cores | 64 cores |");
         println!("|---|---:|---:|---:|---:|---:|");
         row::<Handle>(&effort, moved, &Common::Nothing);
-        row::<Reader>(&effort, moved, &Common::OneLine { writes: 2.0 });
-        row::<TwoStep>(&effort, moved, &Common::OneLine { writes: 2.0 });
+        row::<Reader>(&effort, moved, &Common::Nothing);
+        row::<TwoStep>(&effort, moved, &Common::Nothing);
         row::<ByPath>(&effort, moved, &Common::OneOfMany);
     });
 }

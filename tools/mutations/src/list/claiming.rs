@@ -63,8 +63,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         what: "the fast path of a shared claim looks for nothing on its node",
         edits: &[(
             WORD,
-            "let unusual = self.obstacles() | self.conflicting_marks(Place::Here) | below;",
-            "let unusual = below;",
+            "let unusual = self.obstacles() | self.conflicting_marks(Place::Here) | self.spread() | below;",
+            "let unusual = self.spread() | below;",
         )],
         fails: &["readers_and_a_writer"],
     },

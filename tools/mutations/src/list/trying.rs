@@ -102,8 +102,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         what: "a fast claim leaves the mark that is on its node",
         edits: &[(
             WORD,
-            "let unusual = self.obstacles() | self.conflicting_marks(Place::Here) | below;",
-            "let unusual = self.obstacles() | below;",
+            "let unusual = self.obstacles() | self.conflicting_marks(Place::Here) | self.spread() | below;",
+            "let unusual = self.obstacles() | self.spread() | below;",
         )],
         fails: &["fast_try_against_try_here"],
     },
