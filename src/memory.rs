@@ -222,12 +222,9 @@ impl Backend for MemoryStore {
     fn acquire_at_once(node: &MemoryNode, request: &Request) -> Option<MemoryGrant> {
         let kind = Kind::of(request);
         if request.lease.is_none() && request.owner.is_none() {
-            if node.0.claim_fast(kind) {
-                Some(MemoryGrant::new(kind))
-            } else if kind.is_shared() {
-                node.0.claim_in_crowd(kind)
-            } else {
-                None
+            match node.0.claim_fast(kind) {
+                true => Some(MemoryGrant::new(kind)),
+                false => kind.is_shared().then(|| node.0.claim_in_crowd(kind)).flatten(),
             }
         } else {
             grant::claim_named(node, request).map(MemoryGrant::at_once)

@@ -164,8 +164,8 @@ fn an_owner_of_two_shared_handles_is_a_second_line_in_common() {
     lock_and_unlock(&siblings(|mutex| mutex.shared().owner(owner.clone()))).assert_common(2);
 }
 
-/// Both do this at the same time until they have met so often that they sit: the node that both read
-/// is spread.
+/// Both do this at the same time until they have met so often that they sit: the node that both
+/// read is spread.
 fn until_they_sit(user: impl Fn(usize) + Sync) -> Touched {
     for _ in 0..10_000 {
         let start = Barrier::new(2);

@@ -199,8 +199,8 @@ impl Node {
     /// Ends a claim: a release or a withdrawal.
     #[inline]
     pub(super) fn drop_claim(self: &PlainArc<Self>, kind: Kind) {
-        // All branches are the same number. In the first ones, the usual kinds, it is a constant, and
-        // the processor need not look it up in a table.
+        // All branches are the same number. In the first ones, the usual kinds, it is a constant,
+        // and the processor need not look it up in a table.
         let unit = match kind {
             Kind::Xs => Kind::Xs.unit(),
             Kind::Ss => Kind::Ss.unit(),

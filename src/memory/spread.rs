@@ -5,7 +5,7 @@
 //! in its word that stands for all its readers of one kind, and each of them claims a *seat* in a
 //! table (`seats.rs`), in a cache line that is mostly its own thread's. A request that conflicts
 //! *gathers* the node first: it moves every claim from its seat into the count in the word, and
-//! takes the bit off. From then on all is as if nobody had ever sat.
+//! takes the bit off. From then on all is as if no reader had ever sat.
 //!
 //! | state | its word | its readers |
 //! |---|---|---|
@@ -13,59 +13,61 @@
 //! | spread, for one shared kind or both | `SPREAD_S`, `SPREAD_N`, and counts | are counted, or sit |
 //! | being gathered: its slow lock is held | the same, and the gates of both shared kinds | move to the counts |
 //!
-//! To all others the bit is one more shared claim of its kind, in the conflict table, too. A
-//! shared claim that was granted stands when the bit is set. So no walk, no look up and no enrolment
-//! has to know more of seats than this: the node is claimed, and to find out by whom, gather it.
+//! To all others the bit is one more shared claim of its kind, in the conflict table, too. A shared
+//! claim that was granted stands when the bit is set. So no walk, no look up and no enrolment has
+//! to know more of seats than this: the node is claimed, and to find out by whom, gather it.
 //!
 //! # Invariants
-//! * **G1.** A reader that sits took its seat, and saw the bit afterwards, and no gate of its kind.
-//! * **G2.** The bits change under the node's slow lock. They are set beside a granted claim of that
-//!   kind, in a word with `CLEAR` and without exclusive claims, marks, gates and `PARKED`.
-//! * **G3.** A claim is counted in the word before its seat is emptied by who gathers.
-//! * **G4.** While a node is spread nobody sleeps in its queue, no upgrade is pending on it, and no
-//!   shared waiter drains for it. Each of these gathers under the slow lock, before it begins.
-//! * **G5.** When a node has been gathered, the seats that still have its claims are those of
-//!   readers that have not looked at its word yet, and will see no bit.
+//! * **G1.** A reader that sits took its seat first. Then it saw the bit in the word, and no gate
+//!   of its kind.
+//! * **G2.** The bits change under the node's slow lock. They are set beside a granted claim of
+//!   that kind, in a word with `CLEAR` and without exclusive claims, marks, gates and `PARKED`.
+//! * **G3.** A gathering counts a claim in the word before it empties the seat.
+//! * **G4.** While a node is spread no waiter sleeps in its queue, no upgrade is pending on it, and
+//!   no shared waiter drains for it. Each of these gathers under the slow lock before it begins.
+//! * **G5.** After a gathering, the node's claims that are left in seats belong to readers that
+//!   have not looked at the word yet. They will see no bit.
 //!
 //! # Why it excludes
-//! Until the bit goes it keeps others out, as the granted claim did beside which it was set (G2).
-//! It goes when all who sit have been counted. Suppose that one was missed: its seat was taken
-//! after the one who gathers had passed it. All accesses here are SeqCst. So the seat was taken
-//! after the gates were closed, and the reader's look comes later still. It saw a gate, and does not
-//! sit (G1); or it saw a word from after the gathering, without the bit, or spread anew. Then it
-//! sits by right of that one. This is Dekker's argument once more.
+//! The bit keeps others out, as the granted claim did beside which it was set (G2). It goes when
+//! all readers that sit have been counted. Suppose that one was missed. Then it took its seat after
+//! the gathering had passed that seat, and so after the gates were closed. Its look at the word
+//! comes later still, as all these accesses are SeqCst. If it saw a gate, it does not sit (G1). If
+//! it saw a word from after the gathering, there was no bit, or the node had been spread anew: then
+//! it sits by the new bit. This is Dekker's argument once more.
 //!
-//! A reader that saw no bit, or a gate, gives its seat back. If that fails, somebody has gathered
-//! it: its claim is in the word, beside the bit that stood there. So it holds the lock.
+//! A reader that sees no bit, or a gate, gives its seat back. If the seat is empty already, a
+//! gathering has counted its claim beside the bit that stood there. So that reader holds the lock.
 //!
-//! # Why nobody needs to know which claim is whose
-//! A reader releases by emptying its seat. If its claim is there no more, it takes one off the
-//! count. Two claims of one kind on one node are alike, and a seat may have been given to another
-//! in between. Then the first empties the other's seat, and the other takes the first one's claim
-//! off the count. In each step one claim goes for one reader that goes. So claims in seats and in
-//! the count are together as many as there are readers, and a count is never taken below zero.
-//! Kinds are never mixed up, as a seat says the kind. No other node has the same address: each
-//! reader keeps its node.
+//! # Why no claim needs to know its reader
+//! A reader releases by emptying its seat. If its claim is not there, it takes one off the count.
+//! Two claims of one kind on one node are alike, and a seat may have been given to another reader
+//! in between. Then the first reader empties the second one's seat, and the second one takes the
+//! first one's claim off the count. Each time one claim goes for one reader. So the claims in seats
+//! and in the count are as many as the readers, and no count falls below zero. Kinds are never
+//! mixed up, as the seat says the kind. Nor are nodes: a reader keeps its node, so no other has its
+//! address.
 //!
 //! # Why no wake-up is lost
-//! Nobody sleeps because of a seat (G4): who would is one who gathers, under the slow lock, before
-//! it looks at the word with which it goes to sleep. So who leaves a seat wakes nobody. The claims
-//! that it has moved end like all others.
+//! No waiter sleeps because of a seat: before it looks at the word with which it goes to sleep, it
+//! gathers (G4). So a reader that leaves its seat wakes nobody. A claim that was counted ends like
+//! all others.
 //!
 //! # Why no conflict is invented
-//! A bit whose readers have all gone conflicts with nobody in truth. So nobody is refused for a
-//! bit, or waits for one: it gathers, and looks again. If another gathers already, it waits for the
-//! slow lock, for as long as a look through the table takes. The gates that are closed meanwhile
-//! are in nobody's list, so who meets them finds none against itself (`gate.rs`).
+//! A bit may be left when all readers have gone. So no request is refused because of a bit, and
+//! none waits for one: it gathers, and looks again. If another request gathers already, this one
+//! waits for the slow lock, for as long as a look through the table takes. The gates that a
+//! gathering closes are on nobody's list. So a request that meets them finds no gate against itself
+//! (`gate.rs`).
 //!
 //! # Why it pays
-//! Biased locks for readers, with one table for all, are from Dice and Kogan, *BRAVO* (2019); that
-//! a lock begins to be spread when readers collide, and that its claims are moved into it, from
-//! Folly's `SharedMutex`. There the table decides whether a reader holds. Here the bit is a claim
-//! in the tree's own protocol, which excludes readers above and below as it does any other.
+//! The table for all locks is from Dice and Kogan, *BRAVO* (2019). That a lock is spread when its
+//! readers collide, and that claims move from the table into the lock, is from Folly's
+//! `SharedMutex`. In both the table decides whether a reader holds. Here the bit is a claim in the
+//! tree's own protocol, which excludes above and below as any other does.
 //!
-//! To gather costs the one who conflicts about as much as a wake-up. After that a node is not
-//! spread again for [`REST`], so a writer loses a hundredth at the most.
+//! A gathering costs the request that conflicts about as much as a wake-up. After it, the node is
+//! not spread again for [`REST`]. So a writer loses a hundredth of its time at the most.
 
 use std::time::Duration;
 
@@ -121,9 +123,10 @@ impl Node {
         }
     }
 
-    /// Claims for a shared kind by a seat, if the node is spread, or else by the word: what there is
-    /// to try when [`claim_fast`](Self::claim_fast) has failed. Where others often claim the word at
-    /// the same time, spreads the node. `None` if something is in the way, or has to be looked at.
+    /// Claims for a shared kind by a seat, if the node is spread, or else by the word: what there
+    /// is to try when [`claim_fast`](Self::claim_fast) has failed. Where others often claim the
+    /// word at the same time, spreads the node. `None` if something is in the way, or has to be
+    /// looked at.
     #[inline(never)]
     pub(super) fn claim_in_crowd(&self, kind: Kind) -> Option<MemoryGrant> {
         loop {

@@ -30,8 +30,8 @@
 //!   without `CLEAR`. A claim that comes first makes it fail.
 //! * **`CLEAR` to none**: the `fetch_and` of a walk. The old word shows the claims made so far;
 //!   later ones look up.
-//! * **Gathered to spread, and back**: the `fetch_update` of a reader, and the `fetch_and` of a request
-//!   in whose way that is, both under the slow lock.
+//! * **Gathered to spread, and back**: the `fetch_update` of a reader, and the `fetch_and` of a
+//!   request in whose way that is, both under the slow lock.
 //! * **Shared to upgrading to exclusive**: a `fetch_update`, then a `fetch_sub`, as `upgrade.rs`
 //!   says.
 //! * **Mark to claim**: the CAS of the try that set the mark. It fails if the mark was struck out.
@@ -324,8 +324,8 @@ impl Kind {
         self.conflicts(Place::Here) | self.gate()
     }
 
-    /// Whether a node with this word can be claimed in one step, with nothing to do first, nothing to
-    /// look at below, and no seat to be had.
+    /// Whether a node with this word can be claimed in one step, with nothing to do first, nothing
+    /// to look at below, and no seat to be had.
     #[inline(always)]
     pub(super) const fn is_simple(self, word: u64) -> bool {
         let below = if self.is_subtree() { KIDS } else { 0 };

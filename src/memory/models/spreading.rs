@@ -61,8 +61,8 @@ fn a_reader_that_sits_against_a_writer() {
     });
 }
 
-/// A reader lets others sit, and leaves, when a writer is about to sleep because of its claim. Fails
-/// if a waiter goes to sleep without a gathering.
+/// A reader lets others sit, and leaves, when a writer is about to sleep because of its claim.
+/// Fails if a waiter goes to sleep without a gathering.
 #[test]
 fn spread_before_a_writer_sleeps() {
     explore("spread_before_a_writer_sleeps", || {
@@ -120,8 +120,8 @@ fn a_seat_is_given_to_another() {
     });
 }
 
-/// A node that was spread for one kind is spread for the other. Fails if a gathering moves claims of
-/// kinds for which the node is not spread: a reader would hold what nobody granted.
+/// A node that was spread for one kind is spread for the other. Fails if a gathering moves claims
+/// of kinds for which the node is not spread: a reader would hold what nobody granted.
 #[test]
 fn spread_for_another_kind() {
     explore("spread_for_another_kind", || {
@@ -160,7 +160,8 @@ fn a_reader_that_sits_against_a_lock_below() {
     });
 }
 
-/// Who reads a node by a seat excludes an exclusive lock above. Fails if a walk passes spread nodes.
+/// Who reads a node by a seat excludes an exclusive lock above. Fails if a walk passes spread
+/// nodes.
 #[test]
 fn a_reader_that_sits_against_a_lock_above() {
     explore("a_reader_that_sits_against_a_lock_above", || {
