@@ -26,7 +26,7 @@
 //! * **G4.** While a node is spread no waiter sleeps in its queue, no upgrade is pending on it, and
 //!   no shared waiter drains for it. Each of these gathers under the slow lock before it begins.
 //! * **G5.** After a gathering, the node's claims that are left in seats belong to readers that
-//!   have not looked at the word yet. They will see no bit.
+//!   have not looked at the word yet. They will see no bit, unless the node is spread anew.
 //!
 //! # Why it excludes
 //! The bit keeps others out, as the granted claim did beside which it was set (G2). It goes when
