@@ -19,10 +19,9 @@
 //! * `detached.rs` locks that outlive their guards
 //! * `change.rs` a holder that waits while its lock changes
 //! * `narrow.rs` to nodes below; `widen.rs` to one above; `upgrade.rs` from shared to exclusive
-//! * `look.rs` looking at the tree: who holds and who waits
-//! * `scene.rs` who waits for whom, for deadlock detection
+//! * `look.rs` who holds and who waits; `scene.rs` who waits for whom, for deadlock detection
 //! * `loss.rs` telling of lost ones
-//! * `tree.rs` from a path to its node
+//! * `tree.rs` from a path to its node; `recent.rs` the same for what was found a moment ago
 //! * `orphans.rs` the same once the store is gone
 //! * `reclaim.rs` dropping idle nodes
 //! * `builder.rs` a store's settings
@@ -64,6 +63,7 @@ mod name;
 mod narrow;
 mod node;
 mod orphans;
+mod recent;
 mod reclaim;
 mod record;
 mod scene;
@@ -88,9 +88,10 @@ mod models;
 /// Locking costs what one flat mutex costs, at any depth: one compare-and-swap on the node's own
 /// cache line. Threads on disjoint nodes write to no common memory.
 ///
-/// Memory is bounded by use: at most twice the nodes that are locked, waited for or have a
-/// [`TreeMutex`](crate::TreeMutex) (and their ancestors), plus about three thousand. What is no
-/// longer in use is dropped by the calls that resolve a path, a batch at a time.
+/// Memory is bounded by use: at most twice the nodes in use, plus about three thousand. In use are
+/// nodes that are locked, waited for, have a [`TreeMutex`](crate::TreeMutex), or were looked up a
+/// moment ago, and their ancestors. The last are at most 512 a thread, and count for four threads a
+/// processor. The rest is dropped by the calls that resolve a path, a batch at a time.
 ///
 /// A forked child process has a tree of its own, a copy of its parent's. A task's wait that began
 /// before the fork is its parent's: drop its copy in the child, and ask anew.

@@ -5,6 +5,9 @@
 //! references. So a node that has none, seen under the index's lock, can get none, and is removed.
 //! If its name is looked up later the node is made anew. It was idle, so nothing is lost.
 //!
+//! What threads looked up a moment ago has references, too (`recent.rs`). It counts as in use until
+//! the next sweep, which forgets all of it first.
+//!
 //! # When
 //! The promise: there are at most twice the nodes in use, plus [`SLACK`]. Let
 //!
@@ -117,6 +120,7 @@ impl Tree {
     pub(super) fn sweep(&self) {
         let accounts = &self.shared.accounts;
         let _alone = accounts.sweeping.lock();
+        self.recent.clear();
         let detached: Vec<_> = self.shared.detached.lock().values().cloned().collect();
         for node in detached {
             node.revoke_expired();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::MemoryNode;
 use super::node::{Indexed, Node};
 use super::orphans::Home;
+use super::recent::Recent;
 use super::reclaim::Accounts;
 use super::set::Sets;
 use super::upgrade::Upgrades;
@@ -100,6 +101,8 @@ impl Shared {
 pub(super) struct Tree {
     /// Every node but the root, by its path's key.
     pub(super) index: Index<Indexed>,
+    /// What was found there a moment ago: see `recent.rs`.
+    pub(super) recent: Recent,
     pub(super) root: PlainArc<Node>,
     pub(super) shared: PlainArc<Shared>,
 }
@@ -127,7 +130,7 @@ impl Tree {
             watch,
             id: unique(),
         });
-        Self { index: Index::new(), root: Node::root(shared.clone()), shared }
+        Self { index: Index::new(), recent: Recent::new(), root: Node::root(shared.clone()), shared }
     }
 
     /// The same, to be shared: locks on its nodes find it.
@@ -143,8 +146,15 @@ impl Tree {
         if self.shared.accounts.is_due() {
             self.sweep_if_due();
         }
+        let hash = self.index.hash(path.as_key());
+        if let Some(node) = self.recent.get(path.as_key(), hash) {
+            return node;
+        }
         match self.index.get(path.as_key()) {
-            Some(found) => found.0,
+            Some(found) => {
+                self.recent.put(&found.0, hash);
+                found.0
+            }
             None => self.resolve_slow(path),
         }
     }

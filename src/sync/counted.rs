@@ -20,7 +20,8 @@ pub(crate) use std::sync::atomic::Ordering;
 
 pub(crate) use super::real::{
     Deadline, Parker, Reason, Rounds, Spin, Stamp, THREAD_NUMBERS, Tally, Timeout, claim_fence, contain, instant_at,
-    later, now_and_then, renumber_thread, thread_number, thread_numbers, tick_after, ticks, unique, wall_micros,
+    later, most_thread_numbers, now_and_then, renumber_thread, thread_number, thread_numbers, tick_after, ticks,
+    unique, wall_micros,
 };
 
 pub(crate) use self::counts::{PlainArc, PlainWeak};
@@ -104,6 +105,12 @@ impl<T> Mutex<T> {
         note_write(self, "mutex");
         MutexGuard { mutex: self, guard: self.0.lock() }
     }
+
+    #[track_caller]
+    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        note_write(self, "mutex");
+        Some(MutexGuard { mutex: self, guard: self.0.try_lock()? })
+    }
 }
 
 pub(crate) struct MutexGuard<'a, T> {
@@ -180,12 +187,15 @@ impl<T: Borrow<str> + Clone + Eq + Hash> Index<T> {
 
     #[track_caller]
     fn with<R>(&self, key: &str, f: impl FnOnce(&mut BTreeMap<String, T>) -> R) -> R {
-        let hash = foldhash::fast::FixedState::with_seed(14).hash_one(key);
-        let shard = &self.shards[hash as usize % SHARDS];
+        let shard = &self.shards[self.hash(key) as usize % SHARDS];
         note_write(shard, "a shard of the index");
         let result = f(&mut shard.0.lock());
         note_write(shard, "a shard of the index");
         result
+    }
+
+    pub(crate) fn hash(&self, key: &str) -> u64 {
+        foldhash::fast::FixedState::with_seed(14).hash_one(key)
     }
 
     #[track_caller]

@@ -193,7 +193,7 @@ pub(crate) fn thread_number() -> usize {
 #[cold]
 fn number_thread() -> usize {
     // SeqCst: before all that the thread does by its number.
-    let number = NUMBERED.fetch_add(1, Ordering::SeqCst) % most_numbers();
+    let number = NUMBERED.fetch_add(1, Ordering::SeqCst) % most_thread_numbers();
     NUMBER.set(number);
     number
 }
@@ -204,14 +204,15 @@ pub(crate) fn renumber_thread() {
     number_thread();
 }
 
-fn most_numbers() -> usize {
+/// All numbers of threads are smaller.
+pub(crate) fn most_thread_numbers() -> usize {
     static MOST: OnceLock<usize> = OnceLock::new();
     *MOST.get_or_init(|| std::thread::available_parallelism().map_or(8, |cores| (4 * cores.get()).min(THREAD_NUMBERS)))
 }
 
 /// How many numbers have been given out, so far.
 pub(crate) fn thread_numbers() -> usize {
-    NUMBERED.load(Ordering::SeqCst).min(most_numbers())
+    NUMBERED.load(Ordering::SeqCst).min(most_thread_numbers())
 }
 
 /// `true` each sixteenth time that this thread asks.
@@ -257,6 +258,12 @@ impl<T: Borrow<str> + Clone + Eq + Hash> Index<T> {
         // Many more shards than threads, so that two threads on disjoint paths seldom meet in one.
         let shards = std::thread::available_parallelism().map_or(8, usize::from).next_power_of_two().clamp(8, 128) * 8;
         Self { map: dashmap::DashMap::with_hasher_and_shard_amount(Default::default(), shards) }
+    }
+
+    /// By what it finds a key.
+    #[inline]
+    pub(crate) fn hash(&self, key: &str) -> u64 {
+        self.map.hasher().hash_one(key)
     }
 
     #[inline]
