@@ -1,19 +1,19 @@
 //! What threads looked up a moment ago: paths that are locked again and again are found without the
 //! index.
 //!
-//! A look-up in the index writes a lock and a count that threads share, whatever path they look for.
-//! So two threads on paths of their own were no faster than one. Here each thread has a small table
-//! of its own, by its number, as for seats (`seats.rs`). What it finds there it takes without
+//! A look-up in the index writes a lock and a count that threads share, whatever path they look
+//! for. So two threads on paths of their own were no faster than one. Here each thread has a small
+//! table of its own, by its number, as for seats (`seats.rs`). What it finds there it takes without
 //! writing a line that another thread uses. Threads that have the same number share a table: one
 //! that finds it busy asks the index, and takes another number.
 //!
 //! # What it keeps
 //! A table refers to its nodes, so they count as in use: at most [`MOST`] for a thread number, with
-//! their ancestors, and there are four numbers for each processor. A sweep empties all tables first,
-//! so none of this outlives one. The tables go with the tree.
+//! their ancestors, and there are four numbers for each processor. A sweep empties all tables
+//! first, so none of this outlives one. The tables go with the tree.
 //!
-//! Why a node that is removed is in no table: a removal expects no reference but the index's and its
-//! own (`reclaim.rs`), and a table has one. New references from a table are copies of that one.
+//! Why a node that is removed is in no table: a removal expects no reference but the index's and
+//! its own (`reclaim.rs`), and a table has one. New references from a table are copies of that one.
 //!
 //! A node that was made just now is in no table yet. Names that are used once stay out.
 

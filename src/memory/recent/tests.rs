@@ -16,8 +16,8 @@ fn find(tree: &Tree, path: &str) -> PlainArc<Node> {
     tree.resolve(path.to_path_ref().unwrap())
 }
 
-/// Whether the table of this thread has it. Another test's thread may have taken its number, and its
-/// table is another then: so it looks in all.
+/// Whether the table of this thread has it. Another test's thread may have taken its number, and
+/// its table is another then: so it looks in all.
 fn has(tree: &Tree, path: &str) -> bool {
     let has = |node: &PlainArc<Node>| node.path.to_string() == path;
     tree.recent.0.iter().any(|table| table.0.lock().iter().flat_map(|(_, node)| node).any(has))
