@@ -223,10 +223,9 @@ impl Backend for MemoryStore {
     fn acquire_at_once(node: &MemoryNode, request: &Request) -> Option<MemoryGrant> {
         let kind = Kind::of(request);
         if request.lease.is_none() && request.owner.is_none() {
-            match node.0.claim_fast(kind) {
-                true => Some(MemoryGrant::new(kind)),
-                false => kind.is_shared().then(|| node.0.claim_in_crowd(kind)).flatten(),
-            }
+            let in_crowd = || kind.is_shared().then(|| node.0.claim_in_crowd(kind)).flatten();
+            let token = if node.0.claim_fast(kind) { Some(0) } else { in_crowd() };
+            token.map(|token| MemoryGrant::with_token(kind, token))
         } else {
             grant::claim_named(node, request).map(MemoryGrant::at_once)
         }

@@ -52,9 +52,14 @@ impl MemoryGrant {
         Self { kind, token: AtomicU64::new(token) }
     }
 
-    /// One whose claim sits there.
-    pub(super) fn seated(kind: Kind, seat: Seat) -> Self {
-        Self::with_token(kind, SEATED | (kind as u64) << SEATED_KIND | u64::from(seat.number()))
+    /// The token of one that has a name or a seat in its place.
+    #[cold]
+    fn first_token(&self, node: &PlainArc<Node>) -> u64 {
+        self.stand_up(node);
+        match self.token.load(Ordering::Acquire) & NAMED_GRANT {
+            0 => fencing_token(node, self),
+            _ => self.settle(node),
+        }
     }
 
     /// If its claim sits, it is counted in the word from then on: for all that asks more of it than
@@ -72,6 +77,11 @@ impl MemoryGrant {
     pub(super) fn at_once(token: NonZeroU64) -> Self {
         Self::with_token(Kind::Xs, token.get())
     }
+}
+
+/// What the grant of a claim that sits there has in place of a token.
+pub(super) fn seated(kind: Kind, seat: Seat) -> u64 {
+    SEATED | (kind as u64) << SEATED_KIND | u64::from(seat.number())
 }
 
 /// A lock with an owner or a lease, for the handle whose these are, if it can be had in one step:
@@ -242,10 +252,9 @@ pub(super) fn grant(node: &PlainArc<Node>, kind: Kind, request: &Request, asks: 
 
 /// Its fencing token, drawn when it is first asked for.
 pub(super) fn fencing_token(node: &PlainArc<Node>, grant: &MemoryGrant) -> u64 {
-    grant.stand_up(node);
     let token = grant.token.load(Ordering::Acquire);
-    if token & NAMED_GRANT != 0 {
-        return grant.settle(node);
+    if token & (NAMED_GRANT | SEATED) != 0 {
+        return grant.first_token(node);
     }
     if token != 0 {
         return token & !RECORDED;

@@ -71,7 +71,7 @@
 
 use std::time::Duration;
 
-use super::grant::MemoryGrant;
+use super::grant;
 use super::node::{Node, Slow};
 use super::seats::{Seat, Seats};
 use super::word::{CLEAR, GATES, Kind, Place, SPREAD};
@@ -105,14 +105,14 @@ impl Node {
 
     /// Claims by a seat. `None` if there is no empty one, or the node is not spread any more.
     #[inline]
-    fn sit(&self, kind: Kind) -> Option<MemoryGrant> {
+    fn sit(&self, kind: Kind) -> Option<Seat> {
         let (seats, claim) = (self.seats(), self.claim_in_seat(kind));
         let seat = seats.take(claim)?;
         claim_fence();
         // SeqCst: after the seat was taken. Acquire: the bit was set by a thread that had acquired
         // what was written under the exclusive lock before.
         let may_stay = kind.may_sit(self.word.load(Ordering::SeqCst));
-        if may_stay || !seats.leave(seat, claim) { Some(MemoryGrant::seated(kind, seat)) } else { None }
+        if may_stay || !seats.leave(seat, claim) { Some(seat) } else { None }
     }
 
     /// The end of a claim that was made by a seat.
@@ -128,13 +128,13 @@ impl Node {
     /// word at the same time, spreads the node. `None` if something is in the way, or has to be
     /// looked at.
     #[inline(never)]
-    pub(super) fn claim_in_crowd(&self, kind: Kind) -> Option<MemoryGrant> {
+    pub(super) fn claim_in_crowd(&self, kind: Kind) -> Option<u64> {
         loop {
             let word = self.word.load(Ordering::Relaxed);
             if word & kind.spread() != 0
-                && let Some(grant) = self.sit(kind)
+                && let Some(seat) = self.sit(kind)
             {
-                return Some(grant);
+                return Some(grant::seated(kind, seat));
             }
             let counted = word & !kind.spread();
             if counted & CLEAR == 0 || !kind.is_simple(counted) {
@@ -145,7 +145,7 @@ impl Node {
                 if word & kind.spread() == 0 && now_and_then() {
                     self.spread(kind);
                 }
-                return Some(MemoryGrant::new(kind));
+                return Some(0);
             }
         }
     }

@@ -1,33 +1,34 @@
 //! Readers that sit, and requests that gather them.
 
 use super::*;
-use crate::memory::{MemoryGrant, grant, upgrade};
+use crate::memory::{grant, upgrade};
 
-/// Claims as the store does: by a seat, if the node is spread.
-fn claim(node: &PlainArc<Node>, kind: Kind) -> MemoryGrant {
+/// Claims as the store does, by a seat if the node is spread: what the grant has in place of a
+/// token.
+fn claim(node: &PlainArc<Node>, kind: Kind) -> u64 {
     node.claim_in_crowd(kind).unwrap_or_else(|| {
         take(node, kind);
-        MemoryGrant::new(kind)
+        0
     })
 }
 
-/// Ends a claim; `at` is what its grant has in place of a token.
+/// Ends a claim that was made like that.
 fn end(node: &PlainArc<Node>, kind: Kind, at: u64) {
     if at == 0 { node.drop_claim(kind) } else { grant::release(node, at).unwrap() }
 }
 
-/// A claim that sits: what its grant has in place of a token.
+/// The same of one that sits.
 fn sit(node: &PlainArc<Node>, kind: Kind) -> u64 {
-    let at = claim(node, kind).token.load(Ordering::Relaxed);
+    let at = claim(node, kind);
     assert_ne!(at, 0, "there is a seat");
     at
 }
 
 /// A reader: locks, uses, unlocks.
 fn read(world: &World, node: &PlainArc<Node>, kind: Kind) {
-    let grant = claim(node, kind);
+    let at = claim(node, kind);
     world.touch(node, kind);
-    end(node, kind, grant.token.load(Ordering::Relaxed));
+    end(node, kind, at);
 }
 
 /// Lets readers of this kind sit.
