@@ -1,6 +1,7 @@
 //! What is measured, a plot a file.
 //!
 //! * `depth.rs`, `threads.rs`, `one_node.rs`: lock + unlock, on one thread and on several
+//! * `readers.rs`: several threads that share a node
 //! * `storm.rs`, `idle.rs`: a node with others below it
 //! * `paths.rs`: paths that were never used before
 //! * `redis.rs`, `kept.rs`: over Redis
@@ -10,6 +11,7 @@ mod idle;
 mod kept;
 mod one_node;
 mod paths;
+mod readers;
 mod redis;
 mod storm;
 mod threads;
@@ -25,10 +27,11 @@ type Measure = (&'static str, fn(&Effort) -> Section);
 
 const SERVER: &str = "a server that answers, as it did before";
 
-const SECTIONS: [Measure; 9] = [
+const SECTIONS: [Measure; 10] = [
     ("depth", depth::measure),
     ("threads", threads::measure),
     ("one node", one_node::measure),
+    ("readers", readers::measure),
     ("storm", storm::measure),
     ("idle nodes", idle::measure),
     ("paths", paths::measure),
