@@ -131,7 +131,7 @@ impl Node {
     pub(super) fn claim_in_crowd(&self, kind: Kind) -> Option<u64> {
         loop {
             let word = self.word.load(Ordering::Relaxed);
-            if word & kind.spread() != 0
+            if kind.may_sit(word)
                 && let Some(seat) = self.sit(kind)
             {
                 return Some(grant::seated(kind, seat));
