@@ -88,7 +88,8 @@
 //! 4. **No starvation.** A waiter is overtaken for about a millisecond, then it is next.
 //! 5. **Cancel anywhere.** A wait that times out, or a future that is dropped, leaves nothing
 //!    behind.
-//! 6. **Bounded memory.** At most twice the nodes in use, plus a constant.
+//! 6. **Bounded memory.** At most twice the nodes in use, plus a constant, and one for each
+//!    processor.
 //! 7. **Guards are `Send`.** They release on drop, also while unwinding. There is no poisoning.
 //! 8. **To lock again blocks.** A thread that locks what it already holds, or part of it, blocks as
 //!    with [`std::sync::Mutex`]; or is told so, where [deadlocks](docs::patterns#deadlocks) are

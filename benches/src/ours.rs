@@ -86,6 +86,33 @@ impl Subject for Reader {
     }
 }
 
+/// The same node for all workers. Each of them writes it once in [`MOSTLY`] times, and else reads.
+pub struct MostlyReader {
+    shared: TreeMutex,
+    exclusive: TreeMutex,
+    times: u32,
+}
+
+/// Who mostly reads writes once in so many times.
+pub const MOSTLY: u32 = 1_000;
+
+impl Subject for MostlyReader {
+    const NAME: &'static str = "mutextree, one node, mostly shared";
+
+    fn workers(site: &Site) -> Vec<Self> {
+        let exclusive = MemoryStore::new().mutex(site.leaf(0)).unwrap();
+        let worker = |_| Self { shared: exclusive.clone().shared(), exclusive: exclusive.clone(), times: 0 };
+        (0..site.workers).map(worker).collect()
+    }
+
+    #[inline]
+    fn cycle(&mut self) {
+        self.times += 1;
+        let mutex = if self.times.is_multiple_of(MOSTLY) { &self.exclusive } else { &self.shared };
+        drop(black_box(mutex).lock().unwrap());
+    }
+}
+
 /// What a file system does to change a file: the directory, shared and node only, so that nobody
 /// renames it meanwhile; then the file. The directory is all workers', the files are not.
 pub struct TwoStep {

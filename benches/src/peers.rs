@@ -10,5 +10,5 @@ mod readers;
 mod tree;
 
 pub use flat::{InsertRemove, MapOfMutexes, ParkingLot, PoolOwned, PoolStatic, Std};
-pub use readers::{FlatTwoStep, ReadParkingLot, ReadSharded, ReadStd};
+pub use readers::{FlatTwoStep, MostlyParkingLot, ReadParkingLot, ReadSharded, ReadStd};
 pub use tree::{Bolt, Chain, Glock, glock_line};

@@ -67,7 +67,7 @@
 //! tree's own protocol, which excludes above and below as any other does.
 //!
 //! A gathering costs the request that conflicts about as much as a wake-up. After it, the node is
-//! not spread again for [`REST`]. So a writer loses a hundredth of its time at the most.
+//! not spread again for [`REST`]. So a writer loses a few hundredths of its time at the most.
 
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ use crate::sync::{Ordering, PlainArc, Stamp, claim_fence, now_and_then};
 
 /// For so long a node that was gathered is not spread again.
 const REST: Duration =
-    if cfg!(any(mutextree_loom, mutextree_shuttle)) { Duration::ZERO } else { Duration::from_micros(100) };
+    if cfg!(any(mutextree_loom, mutextree_shuttle)) { Duration::ZERO } else { Duration::from_micros(20) };
 
 /// The kinds that a node may be spread for.
 const SHARED: [Kind; 2] = [Kind::Ss, Kind::Sn];

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crossbeam_utils::CachePadded;
 use crossbeam_utils::sync::ShardedLock;
 
+use crate::ours::MOSTLY;
 use crate::{Site, Subject};
 
 /// `parking_lot::RwLock`, read.
@@ -22,6 +23,32 @@ impl Subject for ReadParkingLot {
     #[inline]
     fn cycle(&mut self) {
         drop(black_box(&**self.0).read());
+    }
+}
+
+/// The same, written once in [`MOSTLY`] times.
+pub struct MostlyParkingLot {
+    lock: Arc<CachePadded<parking_lot::RwLock<()>>>,
+    times: u32,
+}
+
+impl Subject for MostlyParkingLot {
+    const NAME: &'static str = "parking_lot::RwLock, mostly read";
+
+    fn workers(site: &Site) -> Vec<Self> {
+        let lock = Arc::default();
+        (0..site.workers).map(|_| Self { lock: Arc::clone(&lock), times: 0 }).collect()
+    }
+
+    #[inline]
+    fn cycle(&mut self) {
+        self.times += 1;
+        let lock = black_box(&**self.lock);
+        if self.times.is_multiple_of(MOSTLY) {
+            drop(lock.write());
+        } else {
+            drop(lock.read());
+        }
     }
 }
 

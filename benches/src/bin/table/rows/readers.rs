@@ -6,9 +6,11 @@ use crossbeam_utils::CachePadded;
 use crossbeam_utils::sync::ShardedLock;
 use mutextree::{LockStore, MemoryStore};
 use mutextree_benches::Site;
-use mutextree_benches::ours::{Handle, Reader, SharedHandle, TwoStep};
-use mutextree_benches::peers::{FlatTwoStep, ParkingLot, ReadParkingLot, ReadSharded, ReadStd};
+use mutextree_benches::measure::crowd;
+use mutextree_benches::ours::{Handle, MOSTLY, MostlyReader, Reader, SharedHandle, TwoStep};
+use mutextree_benches::peers::{FlatTwoStep, MostlyParkingLot, ParkingLot, ReadParkingLot, ReadSharded, ReadStd};
 use mutextree_benches::scaling::{Scaling, crew};
+use mutextree_benches::unit::{rate, thousands};
 use mutextree_benches::workload::after_readers::write_after;
 
 use super::handle::{machine_gave, scales};
@@ -35,7 +37,21 @@ pub(crate) fn measure(effort: &Effort, report: &mut Report) {
     report.rows.push(scales("directory + file: two / one / machine", &ours));
     report.remarks.push(machine_gave("directory shared + file", &ours));
     report.remarks.push(machine_gave("a parking_lot::RwLock read + a Mutex", &flat));
+    mostly(effort, report);
     after_readers(effort, report);
+}
+
+/// Two threads, each of which writes now and then: what a writer that comes by costs the readers.
+fn mostly(effort: &Effort, report: &mut Report) {
+    let site = Site::siblings(2);
+    let mut crowds = [crowd::<MostlyReader>(effort, &site), crowd::<MostlyParkingLot>(effort, &site)];
+    let [ours, theirs] = all_in_turns(effort.rounds, &mut crowds)[..] else { return };
+    report.remarks.push(format!(
+        "one node on two threads, a write in {}: {}; parking_lot::RwLock {}",
+        thousands(f64::from(MOSTLY)),
+        rate(ours),
+        rate(theirs)
+    ));
 }
 
 fn after_readers(effort: &Effort, report: &mut Report) {
