@@ -65,6 +65,9 @@ pub(super) enum Claim {
     Blocked(PlainArc<Node>),
 }
 
+/// The usual word of a node that nobody uses, and that has no children.
+const FREE: u64 = ENROLLED | CLEAR;
+
 impl Node {
     /// The fast path: claims the node if nothing is in the way, and there is nothing to look at. On
     /// `false` nothing was done.
@@ -72,9 +75,13 @@ impl Node {
     pub(super) fn claim_fast(&self, kind: Kind) -> bool {
         // The usual kind needs no load first: there is only one word that it can claim.
         match kind {
-            Kind::Xs => self.claim_simple(Kind::Xs, ENROLLED | CLEAR),
-            // What the processor knows to be this kind, it need not look up in tables.
-            Kind::Ss => self.claim_simple(Kind::Ss, self.word.load(Ordering::Relaxed)),
+            Kind::Xs => self.claim_simple(Kind::Xs, FREE),
+            // Where the kind and the word are known, the processor looks nothing up, and waits for
+            // nothing.
+            Kind::Ss => match self.word.load(Ordering::Relaxed) {
+                FREE => self.claim_simple(Kind::Ss, FREE),
+                word => self.claim_simple(Kind::Ss, word),
+            },
             _ => self.claim_simple(kind, self.word.load(Ordering::Relaxed)),
         }
     }

@@ -37,7 +37,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         what: "a fast claim does not expect CLEAR",
         edits: &[
-            (CLAIM, "(Kind::Xs, ENROLLED | CLEAR)", "(Kind::Xs, self.word.load(Ordering::Relaxed))"),
+            (CLAIM, "(Kind::Xs, FREE)", "(Kind::Xs, self.word.load(Ordering::Relaxed))"),
             (CLAIM, "if word & CLEAR == 0 || !kind", "if !kind"),
         ],
         fails: &["fast_claim_against_walk"],
