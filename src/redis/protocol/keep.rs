@@ -298,6 +298,7 @@ impl Part {
         for kept in self.drain_all(|it| it.lock.number == number && it.lock.has_had(fencing_token)) {
             kept.lose();
         }
+        self.given.iter().filter(|it| it.number == number && it.has_had(fencing_token)).for_each(|it| it.lose());
     }
 
     /// What has been kept for long enough.

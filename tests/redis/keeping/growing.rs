@@ -72,6 +72,20 @@ fn tasks_have_nodes_grown_as_threads_do() {
 }
 
 #[test]
+fn a_task_that_is_gone_leaves_nothing_below_what_was_grown() {
+    for is_told in [true, false] {
+        let (store, other) = pair();
+        walk(&store, 0..MANY);
+        let mut task = tasks::lock(&store, "a/new");
+        assert!(task.poll().is_none());
+        while is_told && store.kept_locks().grown == 0 {}
+        drop(task);
+        other.try_lock("a/new").unwrap().unlock().unwrap();
+        assert!(paths(&store).iter().all(|path| path != "a/new" && path != "a"));
+    }
+}
+
+#[test]
 fn a_grown_lock_shrinks_to_what_is_held_when_somebody_wants_a_part() {
     let (store, other) = grown();
     let guards = [lock(&store, "a/x"), lock(&store, "a/y")];

@@ -176,3 +176,13 @@ fn a_recall_near_a_node_begins_its_count_anew() {
         assert_eq!(asks(&keep, "a/x", MS).is_none(), is_near, "{path}");
     }
 }
+
+#[test]
+fn what_is_broken_while_it_is_given_is_kept_no_more() {
+    let keep = keep();
+    let growth = grows(&keep, MS).unwrap();
+    keep.broken(2, 99);
+    keep.broken(3, 100);
+    let (held, _, back) = answered(&keep, growth, &refused(), 2 * MS);
+    assert_eq!((held, back), (vec![1, 2], vec![3]));
+}
