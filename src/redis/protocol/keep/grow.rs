@@ -165,6 +165,17 @@ impl Growth {
     }
 }
 
+#[cfg(all(test, mutextree_shuttle))]
+impl Growth {
+    /// The answer of a server that grants, or refuses.
+    pub(super) fn answer(&mut self, grants: bool, now: u64) {
+        let more = calls::More::None;
+        let refused = || Failure::Down(crate::redis::error::RedisStoreError::Protocol("refused".into()));
+        let granted = Acquired::Granted { fencing_token: 100, more };
+        assert!(self.answered(&if grants { Ok(granted) } else { Err(refused()) }, now).is_none());
+    }
+}
+
 /// What growing has come to.
 #[derive(Debug, Default)]
 pub(in crate::redis) struct Grown {

@@ -2,7 +2,7 @@
 //! another process, again and again.
 
 use super::{Fault, GRANTS, GROW_LUA, KEEP, KEEP_GROW};
-use crate::redis::runner::Runner::{Servers, Unit};
+use crate::redis::runner::Runner::{Servers, Shuttle, Unit};
 
 const SCRIPT: &str = "scripts::changes::to_grow_takes_what_is_named_and_only_where_nothing_else_is";
 const RECALLED: &str =
@@ -56,6 +56,16 @@ pub(super) const FAULTS: &[Fault] = &[
         )],
         runner: Unit,
         fails: &[RECALLED],
+    },
+    Fault {
+        what: "recalls are counted from when what is kept was given for a node",
+        edits: &[(
+            KEEP_GROW,
+            "        self.of(node).growing.entry(node.into()).or_default().is_grown = true;\n",
+            "        self.of(node).growing.entry(node.into()).or_default().is_grown = true;\n        host.count_from(u64::MAX);\n",
+        )],
+        runner: Shuttle,
+        fails: &["redis::protocol::keep::tests::models::no_recall_is_lost_while_a_node_grows"],
     },
     Fault {
         what: "what is given for a node is lent meanwhile",
