@@ -32,8 +32,8 @@
 //!   others once, as it does not come back from `Lapsed`.
 //! * **T5, lock order.** Under a task's lock one may take the agenda's, the inbox's, the driver's
 //!   one of `agents.rs`, those of what is kept, or those of who works where the tree is. Under one
-//!   of those one may take none of the others, but as `keep/parts.rs` says. So news is brought under none
-//!   of them. No code of users runs under a task's lock.
+//!   of those one may take none of the others, but for what `keep/parts.rs` says. So news is
+//!   brought under none of them. No code of users runs under a task's lock.
 //!
 //! A grant that nobody collects is also given back by `backend/offload.rs` (a store without tasks
 //! of its own) and by `memory/wait.rs` (in memory). They differ in what a lapse costs: here the

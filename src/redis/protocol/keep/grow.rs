@@ -1,61 +1,62 @@
 //! Growing: a lock on a node in place of those that are kept below it. A process that takes one
-//! child of a node after the other, and nobody else anywhere near, is granted a lock on the node's
-//! subtree. That one is kept, and is a host: further children cost no request (`below.rs`).
+//! child of a node after the other, and nobody else is anywhere near, is granted a lock on the
+//! node's subtree. That one is kept, and is a host: further children cost no request (`below.rs`).
 //!
 //! | state of a node | next | by |
 //! |---|---|---|
-//! | counted | **asked for**, if K14 allows it | who is about to ask for the n-th lock below it |
-//! | asked for | grown: its lock is kept, and those below it are none any more | the answer that grants |
-//! | asked for | cooling; those below are kept as before, or on their way back | another answer, or none |
-//! | grown | cooling; its lock goes back or is exchanged | a recall |
-//! | grown | counted | its lock goes back as it was idle, is nearly over, or lost |
+//! | counted | **asked for**, if enough is kept below it | who is about to ask for a lock below it |
+//! | asked for | grown: its lock is kept, and those below it are none any more | the answer that grants, if no recall came |
+//! | asked for | cooling; those below are kept as before, or on their way back | another answer, none, or a recall |
+//! | grown | cooling; its lock goes back, or is exchanged | a recall |
+//! | grown | counted | its lock goes back as it was idle, is nearly over, or was lost |
 //! | cooling | counted | time |
 //!
-//! A kept lock below a node that is asked for is **given**: nobody is lent it, and no one renews
-//! it. It is kept no more, and on its way to the answer.
+//! While a node is asked for, what is kept below it is **given**: nobody is lent it, no recall
+//! takes it, and the agenda does not know it. When it is kept again the agenda knows it in the same
+//! step.
 //!
 //! # Invariants
 //!
 //! * **K14, nobody else is there.** Who asks names its kept locks on the node and below it. The
 //!   script leaves those out of the counts, and looks at what is left as for any lock: holders and
-//!   waiters at the node, above it and below it. Whatever is there, its own locks that somebody uses
-//!   as well, it refuses, and has changed nothing. So it takes no lock from anybody, has nothing
-//!   recalled, and I3 and I4 hold as for `acquire`. Else the named locks go and the node's comes, in
-//!   one script: there is no time at which neither is there. What the given locks kept others out
-//!   of, the new one keeps them out of as well. Nobody is served, as nobody waits.
-//! * **K15, no recall is lost by growing.** The count of recalls is read in the part of the node,
-//!   then each lock is given in a step of its own part, then the request is sent. *A recall that is
-//!   counted in the node's part after that reading* is newer than the new lock, which is not kept
-//!   then (K3). *One that came before* was sent before the request. Who waits since then the script
-//!   sees, and refuses. A try that does not wait asks again, and finds the new lock, or the old.
-//!   A given lock counts recalls from the step in which it was given. So when it comes back it is
-//!   kept only if none came since that is in conflict (K2). In the meantime a recall finds nothing
-//!   that it could give back, and says of nothing that it is in use; the answer is a round trip
-//!   away. After a request without an answer all tokens go back, with tombstones: the script does
-//!   nothing under one (P4).
-//! * **K16, tokens rise by growing.** Before it draws a token for the node the script raises the
-//!   tick to the last one of each lock that goes, as `give_back` does (K5). Nobody in this process
-//!   has a later one of those, as they are given. All below the node come after (K8).
-//! * **K17, nobody takes a node from each other in turns.** A node that was recalled after it had
-//!   grown, or that was refused, is not asked for again for a time that doubles, from a second up to
-//!   a minute. It is forgotten once that has passed eight times. So two processes that stride
-//!   through the children of one node pay for one exchange a cooling time at the most. Each has the
-//!   children that it takes, as without this. And while either of them keeps one there, the other's
-//!   request is refused, and takes nothing from it. Every recall near a node begins its count anew.
+//!   waiters at the node, above it and below it. If anything is in the way it refuses, also if that
+//!   is a lock of the same process that has a user. Then all those locks are as they were, and
+//!   nothing is recalled. So nothing is taken from anybody, and I3 and I4 hold as for `acquire`.
+//!   Else the named locks go and the node's comes, in one script: there is no time at which neither
+//!   is there. The new one keeps others out of all that the given ones did. Nobody is served, as
+//!   who would have waited for one of them would have been in the way.
+//! * **K15, no recall is lost by growing.** The count of recalls is read in the part of the node.
+//!   Then each lock is given, in a step of its own part. Then the request is sent. *A recall that
+//!   the node's part counts after that reading* is newer than the new lock, which is not kept then
+//!   (K3). *One that it counted before* was sent before the request. If that one's sender still
+//!   waits, the script sees it, and refuses. A try that does not wait asks again, and finds the new
+//!   lock, or the old one. A given lock counts recalls from the step in which it was given. So it
+//!   is kept again only if none in conflict came since (K2). In the meantime a recall finds nothing
+//!   there to give back, and says of nothing there that it is in use: the answer is a round trip
+//!   away. *If there is no answer* all tokens go back, the new one's with a tombstone. The script
+//!   does nothing under that (P4). What somebody breaks while it is given is not kept again.
+//! * **K16, tokens rise by growing.** Before the script draws the new lock's token it raises the
+//!   tick to the last one of each lock that goes, as `give_back` does (K5). As those are given,
+//!   nobody in this process has a later one. All below the node come after (K8).
+//! * **K17, a node does not travel.** A node that was recalled after it had grown, or that was
+//!   refused, is not asked for again for a time that doubles, from a second up to a minute. It is
+//!   as if it had never been once eight times that has passed. A recall of anything near a node
+//!   begins its count anew. So two processes that stride through the children of one node pay for
+//!   an exchange a cooling time at the most. Each keeps the children that it takes, as without
+//!   this. While one of them keeps any, the other's request is refused, and takes nothing from it.
 //!
-//! # What is not grown
+//! # What does not grow
 //!
-//! A node below which this process uses a lock, or holds one below a kept one, is not grown: the
-//! users of those would have to be moved under the new lock while they release, renew or change
-//! theirs. So a process whose threads hold locks below one node nearly all the time mostly goes on
-//! as without this. A lock that was grown does not count for the node above it. Where replicas have
-//! to confirm grants nothing grows.
+//! A node below which this process uses a lock stays as it is. To move its user below the new lock
+//! would meet that user's release, renewal or change under way. So a process whose threads hold
+//! locks below one node nearly all the time goes on as without this. Where replicas have to confirm
+//! grants nothing grows.
 //!
 //! # Nobody waits in a circle
 //!
-//! The request waits for nobody: it is granted, refused, or lost. Who waits for a lock that is given
-//! waits for its answer, and so for no lock. Who waits for the new one waits for a kept lock that
-//! nobody has as a whole; `below.rs` says why those edges go.
+//! The request waits for nobody: it is granted, refused, or lost. Who waits for a given lock waits
+//! for that answer, and so for no lock. Who waits for the new one waits for a host; `below.rs` says
+//! why those edges go.
 
 use std::ops::Bound;
 

@@ -1,9 +1,9 @@
 //! A lock on a node in place of those that are kept below it, for threads and tasks. The protocol,
 //! and why all of it is right, is in `protocol/keep/grow.rs` (K14 to K17).
 //!
-//! Whoever is about to ask for a lock asks for the node first, where it is time for that: a thread
-//! by itself, a task by the driver, each with the request that it would send anyway in mind. What is
-//! kept from then on the agenda knows in the same step, as with what is taken below (`below.rs`).
+//! Whoever is about to ask for a lock asks for the node above first, where it is time for that: a
+//! thread by itself, a task by the driver. What is kept from then on the agenda knows in the same
+//! step, as with what is taken below (`below.rs`).
 
 use super::{Client, below, count};
 use crate::redis::clock::clock;

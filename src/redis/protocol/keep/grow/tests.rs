@@ -49,7 +49,8 @@ fn answered(
     let mut held = Vec::new();
     let Grown { is_kept, back } = keep.grown(growth, now, |lock| held.push(lock.number));
     let mut back: Vec<_> = back.iter().map(|lock| lock.number).collect();
-    (held.sort_unstable(), back.sort_unstable());
+    held.sort_unstable();
+    back.sort_unstable();
     (held, is_kept, back)
 }
 

@@ -158,8 +158,8 @@ fn an_exchange_forgets_nobody() {
     });
 }
 
-/// K15: somebody queues for a lock below a node, and has it recalled, while the node is asked for in
-/// place of what is kept there. What he waits for goes back once, whatever is in his way by then.
+/// K15: somebody queues for a lock below a node, and has it recalled, while the node is asked for.
+/// What is in the way goes back once, whichever lock that is by then.
 #[test]
 fn no_recall_is_lost_while_a_node_grows() {
     orders(|| {
