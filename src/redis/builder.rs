@@ -121,8 +121,16 @@ impl RedisStoreBuilder {
     ///
     /// A lock is kept as it was taken: it is there again for a request of the same node, mode,
     /// scope and owner, without a lease of its own. An exclusive one of a subtree is there for any
-    /// lock on its node or below as well. All clients of the tree have to be of a version that
-    /// knows this. See [kept locks](crate::docs::distributed#kept-locks) for when it pays.
+    /// lock on its node or below as well.
+    ///
+    /// Where eight such locks or more are kept below one node, and nothing else is held or waited
+    /// for there that is in conflict with the node's subtree, the next request below it has the
+    /// subtree kept in their place. Then further locks below it cost no request, though they were
+    /// never taken before. The first recall takes that back, but for what is held, and it does not
+    /// come again at once.
+    ///
+    /// All clients of the tree have to be of a version that knows this. See
+    /// [kept locks](crate::docs::distributed#kept-locks) for when it pays.
     pub fn keep(mut self, idle: Duration) -> Self {
         self.keep = idle;
         self

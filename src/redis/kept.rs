@@ -19,4 +19,7 @@ pub struct KeptLocks {
     /// How many kept locks became those that were held below them, since somebody else wanted a
     /// part of them, or more was done with one of those than to release it.
     pub exchanges: u64,
+    /// How often a lock on a node came in place of many that were kept below it, since nobody else
+    /// was there.
+    pub grown: u64,
 }

@@ -35,6 +35,7 @@ impl Limits {
             "release_set" => ("", source!("release_set")),
             "narrow" => ("", source!("narrow")),
             "exchange" => ("", source!("exchange")),
+            "grow" => ("", source!("grow")),
             "widen" => ("", source!("widen")),
             "upgrade" => ("", source!("upgrade")),
             "refresh" => ("", concat!(source!("reclaim"), source!("refresh"))),

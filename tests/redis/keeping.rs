@@ -9,6 +9,7 @@ use crate::server::{Server, new_tree_with, shared, tree_of};
 use crate::{checker, tasks};
 
 mod below;
+mod growing;
 
 const SOON: Duration = Duration::from_secs(10);
 const LONG: Duration = Duration::from_secs(600);

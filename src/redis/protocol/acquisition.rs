@@ -7,6 +7,7 @@
 //! | `Pause` | time passes; news cuts it short | nothing: then it asks |
 //! | `Settle` | the releases of this store's tasks reach the server | nothing: then it asks |
 //! | `Wait` | nothing, until there is news, or its time is up | [`told`](Acquisition::told) |
+//! | `Grown` | it is looked whether the lock is to be had below what was asked for in its place | nothing: it [is had](Acquisition::is_had_below), or asks |
 //! | `Over` | the caller gets it | |
 //!
 //! Where "nothing" is told, the next thing is to ask. Where the news is not the grant itself, too.
@@ -20,6 +21,7 @@
 
 use super::agenda::Agenda;
 use super::calls::{self, Acquired, InTheWay};
+use super::keep::Growth;
 use super::keys::{self, Target};
 use super::lock::Lock;
 use super::message::News;
@@ -42,6 +44,8 @@ pub(in crate::redis) enum Step {
     Settle,
     /// The server has it in its queue.
     Wait,
+    /// The node above was asked for: see what has come of that, and take the lock there, or ask.
+    Grown(Box<Growth>),
     Over(Result<(), LockError>),
 }
 
@@ -81,6 +85,8 @@ pub(in crate::redis) struct Acquisition<W> {
     failures: u32,
     /// How often it has asked for what is kept in its way.
     recalls: u32,
+    /// What it asks for first: the node above, in place of what is kept there.
+    growth: Option<Box<Growth>>,
 }
 
 /// How long an acquisition may wait.
@@ -137,6 +143,7 @@ impl<W: Clone> Acquisition<W> {
             hurries: false,
             failures: 0,
             recalls: 0,
+            growth: None,
         }
     }
 
@@ -172,9 +179,10 @@ impl<W: Clone> Acquisition<W> {
     /// The request to send now, and until when to wait for its answer.
     pub(in crate::redis) fn call(&self, timing: &Timing, now: u64) -> (Call, u64) {
         let queue = self.may_queue(now);
-        let call = match &*self.wanted {
-            [it] => calls::acquire(&self.lock, &it.target, it.kind, &it.about, queue, timing),
-            all => {
+        let call = match (&self.growth, &*self.wanted) {
+            (Some(growth), _) => growth.call(timing),
+            (None, [it]) => calls::acquire(&self.lock, &it.target, it.kind, &it.about, queue, timing),
+            (None, all) => {
                 let members = self.lock.all().zip(all).map(|(lock, it)| (lock, it.kind, &*it.about));
                 calls::acquire_set(members, queue, timing)
             }
@@ -193,6 +201,9 @@ impl<W: Clone> Acquisition<W> {
         timing: &Timing,
         agenda: &mut Agenda<W>,
     ) -> Step {
+        if let Some(growth) = self.growth.take() {
+            return self.grown(growth, answer, sent, now, agenda);
+        }
         let failure = match answer {
             Err(failure) => failure,
             Ok(acquired) => {
@@ -370,5 +381,6 @@ impl<W: Clone> Acquisition<W> {
     }
 }
 
+mod growing;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@
 //! * `refresh.rs` when leases end, and the heartbeats of waiters
 //! * `sets.rs` several locks as one
 //! * `changes.rs` a held lock becomes another one
-//! * `keeping.rs` what is kept goes back, or is in use
+//! * `keeping.rs` what is kept goes back, is in use, or becomes another lock
 
 use super::keys::{self, Target};
 use super::lock::Lock;
@@ -28,7 +28,7 @@ pub(in crate::redis) use changes::Changed;
 pub(super) use changes::{Attempt, narrow, upgrade, widen};
 pub(in crate::redis) use greeting::{Greeted, hello};
 pub(in crate::redis) use keeping::in_use;
-pub(super) use keeping::{exchange, give_back};
+pub(super) use keeping::{exchange, give_back, grow};
 pub(in crate::redis) use listing::{Cursor, Entry, Listed, break_lock, list};
 pub(super) use refresh::{Extent, refresh};
 pub(in crate::redis) use refresh::{Found, Refreshed};

@@ -4,7 +4,8 @@
 //! A **cover** is a lock that the server has granted to this process. It has one user, or none.
 //! One without a user is **kept**. A **recall** is a message from the server: somebody wants a
 //! lock, and something that this client may keep is in conflict with it. A kept cover of a subtree
-//! also serves locks below it, several at a time: `below.rs` (K7 to K12).
+//! also serves locks below it, several at a time: `below.rs` (K7 to K12). One on a node may come in
+//! place of many below it: `grow.rs` (K14 to K17).
 //!
 //! | state of a cover | next | by |
 //! |---|---|---|
@@ -122,6 +123,9 @@ struct Part {
     hits: u64,
     /// Nodes that were recalled: until when they are not kept, and how long that is.
     hot: BTreeMap<Box<[u8]>, (u64, u64)>,
+    /// How nodes stand that may be grown, and what is given for that (`grow.rs`).
+    growing: BTreeMap<Box<[u8]>, Growing>,
+    given: Vec<Arc<Lock>>,
     /// The store is gone: nothing is kept any more.
     is_over: bool,
 }
@@ -161,6 +165,8 @@ impl Part {
             recalled: 0,
             hits: 0,
             hot: BTreeMap::new(),
+            growing: BTreeMap::new(),
+            given: Vec::new(),
             is_over: false,
         }
     }
@@ -174,6 +180,7 @@ impl Part {
     fn has(&self, token: &str, path: &TreePath) -> bool {
         let all = self.kept.get(&*keys::encode(path));
         all.is_some_and(|all| all.iter().any(|kept| kept.lock.token == token && kept.guests.is_empty()))
+            || self.given.iter().any(|lock| lock.token == token)
     }
 
     /// Lends a kept lock, if there is the very one.
@@ -239,10 +246,11 @@ impl Part {
         if self.recalls.len() > REMEMBERED {
             self.recalls.pop_front();
         }
+        let text = keys::encode(path);
+        self.is_wanted_near(&text, now);
         if self.kept.is_empty() {
             return Vec::new();
         }
-        let text = keys::encode(path);
         let mut nodes: Vec<Box<[u8]>> = Vec::new();
         let above = text.iter().enumerate().filter(|(at, byte)| **byte == 1 && *at > 0).map(|(at, _)| at);
         for end in std::iter::once(0).chain(above).chain(std::iter::once(text.len())) {
@@ -290,6 +298,7 @@ impl Part {
         for kept in self.drain_all(|it| it.lock.number == number && it.lock.has_had(fencing_token)) {
             kept.lose();
         }
+        self.given.iter().filter(|it| it.number == number && it.has_had(fencing_token)).for_each(|it| it.lose());
     }
 
     /// What has been kept for long enough.
@@ -365,10 +374,13 @@ fn most(lock: &Lock, timing: &Timing) -> u64 {
 }
 
 mod below;
+mod grow;
 mod parts;
 #[cfg(test)]
 mod tests;
 
 use below::{Exchanged, Guest};
+use grow::Growing;
+pub(in crate::redis) use grow::{GROWS, Growth};
 use parts::PARTS;
 pub(in crate::redis) use parts::{Keep, Recalled};

@@ -26,6 +26,7 @@ pub(in crate::redis) enum Script {
     GiveBack,
     InUse,
     Exchange,
+    Grow,
 }
 
 macro_rules! text {
@@ -45,7 +46,7 @@ macro_rules! whole {
 }
 
 impl Script {
-    pub(in crate::redis) const ALL: [Self; 20] = [
+    pub(in crate::redis) const ALL: [Self; 21] = [
         Self::Acquire,
         Self::Release,
         Self::AcquireSet,
@@ -66,6 +67,7 @@ impl Script {
         Self::GiveBack,
         Self::InUse,
         Self::Exchange,
+        Self::Grow,
     ];
 
     pub(in crate::redis) fn text(self) -> &'static str {
@@ -99,6 +101,7 @@ impl Script {
             Self::GiveBack => whole!(" flags=allow-oom", "give_back.lua"),
             Self::InUse => whole!(" flags=allow-oom", "in_use.lua"),
             Self::Exchange => whole!(" flags=allow-oom", "exchange.lua"),
+            Self::Grow => whole!("", "grow.lua"),
         }
     }
 }

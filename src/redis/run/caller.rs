@@ -9,6 +9,7 @@ use super::client::{Client, store_error};
 use super::confirm;
 use super::engine::Engine;
 use super::inbox::Inbox;
+use super::keeping::grow;
 use crate::deadlock::Asks;
 use crate::error::LockError;
 use crate::observe::meters::retried;
@@ -72,10 +73,11 @@ fn ask(
     waiting: &mut Option<Waiting>,
     (target, request): (&Target, &Request),
 ) -> Result<Arc<Lock>, LockError> {
-    let client = &*engine.client;
+    let client = &engine.client;
     // For as long as it waits, where deadlocks are looked for.
     let (agents, mut waits) = (client.agents.as_ref(), None);
     let owed = engine.driver.owes();
+    grow::begin(engine, &mut acquisition, (target, request));
     client.agenda(|agenda| acquisition.begin(clock(), owed, agenda));
     loop {
         let sent = clock();
@@ -110,6 +112,11 @@ fn ask(
                 }
                 if client.agenda(|agenda| acquisition.told(news, clock(), &client.timing, agenda)) {
                     return Ok(acquisition.lock().clone());
+                }
+            }
+            Step::Grown(growth) => {
+                if let Some(lock) = grow::take(client, *growth, &acquisition, (target, request)) {
+                    return Ok(lock);
                 }
             }
             Step::Over(outcome) => return outcome.map(|()| acquisition.lock().clone()),

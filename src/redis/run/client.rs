@@ -139,6 +139,12 @@ impl Client {
         Lock::new(number, &self.name, target.path.clone(), request.owner.clone(), self.timing.lease)
     }
 
+    /// A lock in place of those that are kept below its node.
+    pub(super) fn new_above(&self, target: &Target) -> Lock {
+        let number = self.last_number.fetch_add(1, Ordering::Relaxed) + 1;
+        Lock::new(number, &self.name, target.path.clone(), None, self.timing.lease)
+    }
+
     fn lock(&self, target: &Target, request: &Request) -> Lock {
         let lease = request.lease.map_or(self.timing.lease, micros);
         let number = self.last_number.fetch_add(1, Ordering::Relaxed) + 1;

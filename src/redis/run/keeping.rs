@@ -39,6 +39,7 @@ use crate::redis::protocol::timing::NEVER;
 use crate::request::{Kind, Request};
 
 pub(in crate::redis) mod below;
+pub(super) mod grow;
 mod lane;
 
 use lane::give_back;
@@ -97,6 +98,7 @@ struct Counts {
     recalls: AtomicU64,
     given_back: AtomicU64,
     exchanges: AtomicU64,
+    grown: AtomicU64,
 }
 
 fn count(what: &AtomicU64, by: usize) {
@@ -116,7 +118,7 @@ impl Keeping {
             entry: Entry::new(number),
         });
         Self {
-            keep: Keep::new(idle),
+            keep: Keep::new(idle).that_grows(keep::GROWS),
             state,
             looks_at: AtomicU64::new(NEVER),
             exchanged: Condvar::new(),
@@ -211,6 +213,7 @@ impl Keeping {
             recalls: read(&self.counts.recalls),
             given_back: read(&self.counts.given_back),
             exchanges: read(&self.counts.exchanges),
+            grown: read(&self.counts.grown),
         }
     }
 

@@ -31,9 +31,9 @@
 //!   each lapse. So a slow executor gets the lock at last. A future that nobody polls holds up the
 //!   others once, as it does not come back from `Lapsed`.
 //! * **T5, lock order.** Under a task's lock one may take the agenda's, the inbox's, the driver's
-//!   one of `agents.rs`, or those of who works where the tree is. Under one of those one may take
-//!   none of the others. So news is brought under none
-//!   of them. No code of users runs under a task's lock.
+//!   one of `agents.rs`, those of what is kept, or those of who works where the tree is. Under one
+//!   of those one may take none of the others, but for what `keep/parts.rs` says. So news is
+//!   brought under none of them. No code of users runs under a task's lock.
 //!
 //! A grant that nobody collects is also given back by `backend/offload.rs` (a store without tasks
 //! of its own) and by `memory/wait.rs` (in memory). They differ in what a lapse costs: here the
@@ -50,6 +50,7 @@ use super::client::Client;
 use super::driver::Asks;
 use super::engine::Engine;
 use super::inbox::{Hears, Inbox, wake};
+use super::keeping::grow;
 
 use crate::deadlock;
 use crate::error::LockError;
@@ -218,6 +219,8 @@ impl Asks for Task {
         match mem::replace(&mut state.stage, Stage::Over) {
             Stage::Queued(mut machine) => {
                 let (client, now) = (&self.engine.client, clock());
+                let (target, request) = &self.wanted[0];
+                grow::begin(&self.engine, &mut machine, (target, request));
                 client.agenda(|agenda| machine.begin(now, false, agenda));
                 state.inbox.take(); // T1: the answer will tell
                 let call = machine.call(&client.timing, now);
@@ -246,6 +249,13 @@ impl Asks for Task {
         };
         let step = client.agenda(|agenda| machine.answered(answer, sent, clock(), &client.timing, agenda));
         let again = failed && !matches!(step, Step::Over(_));
+        let step = match step {
+            Step::Grown(growth) if dropped => {
+                grow::ended(client, *growth);
+                Step::Ask
+            }
+            step => step,
+        };
         if dropped {
             drop(state);
             let release = match step {
@@ -261,7 +271,7 @@ impl Asks for Task {
                 // An acquisition that fails has seen to what the server may know of it.
                 Step::Over(Err(_)) => None,
                 // The server may know it: in its queue, or by a request without an answer.
-                Step::Ask | Step::Pause(_) | Step::Settle | Step::Wait => {
+                Step::Ask | Step::Pause(_) | Step::Settle | Step::Wait | Step::Grown(_) => {
                     client.agenda(|agenda| machine.give_up(agenda))
                 }
             };
@@ -287,6 +297,13 @@ impl Asks for Task {
                 });
                 self.go_on(state, machine);
                 wake(waker.flatten());
+            }
+            Step::Grown(growth) => {
+                let (target, request) = &self.wanted[0];
+                match grow::take(client, *growth, &machine, (target, request)) {
+                    Some(lock) => self.granted(state, lock),
+                    None => self.queue(state, machine),
+                }
             }
             Step::Over(Ok(())) => {
                 let lock = machine.lock().clone();

@@ -108,6 +108,43 @@ fn an_exchange_serves_who_waits_beside_what_is_held_and_sent_again_does_nothing(
     }
 }
 
+/// Locks below a node become one on it.
+#[test]
+fn to_grow_takes_what_is_named_and_only_where_nothing_else_is() {
+    let mut tree = tree();
+    granted(&mut tree, &ask("one.1", 1, "\x01a\x01x"));
+    granted(&mut tree, &ask("one.2", 4, "\x01a"));
+    granted(&mut tree, &ask("one.3", 1, "\x01a\x01y\x01z"));
+    granted(&mut tree, &ask("one.4", 1, "\x01b"));
+    queued(&mut tree, &waits("three.1", 1, "\x01b"));
+    let (last, lease, about) = ((fence(&mut tree, "one.3") + 5).to_string(), LEASE.to_string(), about("\x01a"));
+    let words = |names: &[&'static str]| {
+        let mut words = vec!["two.1", "\x01a", &lease, &about];
+        names.iter().for_each(|name| words.extend([name, &*last]));
+        words.iter().map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>()
+    };
+    let grow = |tree: &mut Tree, names: &[&'static str]| {
+        let words = words(names);
+        tree.call("grow", &words.iter().map(|word| &**word).collect::<Vec<_>>())
+    };
+    // One that is not named.
+    assert_eq!(int(&grow(&mut tree, &["one.1", "one.2"])[0]), 0);
+    assert_eq!(held(&mut tree), ["one.1", "one.2", "one.3", "one.4"]);
+    // One who waits.
+    queued(&mut tree, &waits("three.2", 3, "\x01a\x01x"));
+    assert_eq!(int(&grow(&mut tree, &["one.1", "one.2", "one.3"])[0]), 0);
+    tree.release(&waits("three.2", 3, "\x01a\x01x"), 0);
+    // One that is gone is no more in the way than one that is named.
+    let first = grow(&mut tree, &["one.1", "one.2", "one.3", "one.9"]);
+    assert_eq!(int(&first[0]), 1);
+    assert!(fence(&mut tree, "two.1") > last.parse().unwrap());
+    assert_eq!(held(&mut tree), ["one.4", "two.1"]);
+    assert_eq!(grow(&mut tree, &["one.1", "one.2", "one.3"]), first, "sent again");
+    tree.release(&ask("two.1", 1, "\x01a"), LEASE);
+    assert_eq!(int(&grow(&mut tree, &[])[0]), 4, "late");
+    assert_eq!(held(&mut tree), ["one.4"]);
+}
+
 #[test]
 fn a_widen_sent_again_is_the_same_and_takes_away_the_dead() {
     let mut tree = tree();

@@ -186,6 +186,7 @@ impl World<'_> {
         let mut machine = Box::new(Acquisition::of_set(all, lock, may_wait, waiter, &it.name, &timing));
         // A thread that does not wait for tasks asks about what they owe; a task does not.
         let owed = !it.callers[caller].is_task && it.debts > 0;
+        self.grow(process, &mut machine, (place, kind));
         machine.begin(now, owed, self.agenda(process));
         self.note_caller(process, caller, || format!("wants {}", Claim::new(place, kind)));
         self.ask(process, caller, machine, (place, kind));
@@ -262,6 +263,13 @@ impl World<'_> {
                 self.set_state(process, caller, State::Waits { machine, place, kind });
                 self.wake(process, caller, until.min(dropped));
             }
+            Step::Grown(growth) => match self.take_grown(process, *growth, &machine, (place, kind)) {
+                Some(lock) => {
+                    let sent = self.rests_on(process, &lock);
+                    self.granted(process, caller, lock, (place, kind), sent);
+                }
+                None => self.ask(process, caller, machine, (place, kind)),
+            },
             Step::Over(Ok(())) => self.granted(process, caller, machine.lock().clone(), (place, kind), sent),
             Step::Over(Err(error)) => {
                 self.refused(process, caller, &error);

@@ -15,7 +15,7 @@ const RARE: [&str; 1] = ["an exchange is given up"];
 
 /// What has to happen in some thousand histories, beside every kind of fault: each answer of a
 /// script, and each way on in the protocol.
-const ALL: [&str; 84] = [
+const ALL: [&str; 90] = [
     "a forgotten lock is put back",
     "a grant is over before its answer comes",
     "a grace period is open",
@@ -30,6 +30,12 @@ const ALL: [&str; 84] = [
     "a lock is given back after its exchange",
     "a lock is taken below a kept one",
     "a kept lock is lost",
+    "a lock comes in place of those that are kept below it",
+    "a node is asked for in place of what is kept below it",
+    "an acquisition has asked for the node above",
+    "grow: granted",
+    "grow: refused",
+    "what was given for another lock goes back, or that one does",
     "an exchange begins",
     "an exchange is given up",
     "an exchange is sent again",
@@ -154,6 +160,8 @@ impl Cover {
             (Script::Downgrade, 1) => "downgrade: done",
             (Script::Detached, 0) => "detached: finds nothing",
             (Script::Detached, 1) => "detached: found it",
+            (Script::Grow, 0) => "grow: refused",
+            (Script::Grow, 1) => "grow: granted",
             (Script::HandOver, _) => "handover",
             (Script::Tidy, _) => "tidy",
             (Script::Hello, _) => "hello",
@@ -192,6 +200,7 @@ impl Cover {
             Step::Pause(_) => "an acquisition pauses",
             Step::Settle => "an acquisition waits for what tasks gave back",
             Step::Wait => "an acquisition waits",
+            Step::Grown(_) => "an acquisition has asked for the node above",
             Step::Over(_) => "an acquisition is over",
         });
     }

@@ -159,6 +159,8 @@ pub(super) struct Plan {
     pub(super) changes: f64,
     /// For how long a process keeps what it does not use; 0: not at all.
     pub(super) keep: u64,
+    /// After how many locks below a node that one is asked for.
+    pub(super) grows: usize,
     /// How likely a caller takes something in its process' own branch, if anything is kept.
     pub(super) branches: f64,
     /// How likely a holder does something else before it releases.
@@ -228,6 +230,7 @@ impl Plan {
             acts: chance.pick(&[0.0, 0.3, 0.6]),
             changes: Chance::new(seed, 8).pick(&[0.0, 0.3, 0.7]),
             keep: Self::draw_keep(seed),
+            grows: super::growing::draw(seed),
             branches: Chance::new(seed, 10).pick(&[0.0, 0.7, 0.95, 0.99]),
             sets: Chance::new(seed, 7).pick(&[0.0, 0.2, 0.6]),
             ends,

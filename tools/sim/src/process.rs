@@ -238,7 +238,7 @@ impl Process {
             name: format!("{}{at:x}{incarnation:x}", if plan.keep > 0 { "k" } else { "" }),
             clock: Clock { offset: chance.between(1_000, 1_000_000_000), fast },
             agenda: Some(Agenda::new(plan.timing)),
-            keep: (plan.keep > 0).then(|| Keep::new(plan.keep)),
+            keep: (plan.keep > 0).then(|| Keep::new(plan.keep).that_grows(plan.grows)),
             look_at: NEVER,
             callers: callers.collect(),
             lines: vec![Line::default(); plan.callers + 1 + 2 * LANES + RELEASE_LANES + 1],

@@ -109,6 +109,14 @@ impl World<'_> {
         let it = &mut self.processes[process];
         let agenda = it.agenda.as_mut().expect("a process has one while it runs");
         let step = machine.answered(Reply::from_answer(answer), then, now, &timing, agenda);
+        let step = match step {
+            Step::Grown(growth) => {
+                self.grown(process, *growth);
+                Step::Ask
+            }
+            step => step,
+        };
+        let agenda = self.processes[process].agenda.as_mut().expect("a process has one while it runs");
         let release = match step {
             Step::Over(Ok(())) => {
                 let lock = machine.lock().clone();
@@ -126,7 +134,7 @@ impl World<'_> {
                 })
             }
             Step::Over(Err(_)) => None,
-            Step::Ask | Step::Pause(_) | Step::Settle | Step::Wait => machine.give_up(agenda),
+            Step::Ask | Step::Pause(_) | Step::Settle | Step::Wait | Step::Grown(_) => machine.give_up(agenda),
         };
         self.processes[process].debts -= 1;
         match release {

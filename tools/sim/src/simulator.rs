@@ -8,6 +8,7 @@
 //! * `changes.rs`: locks that are narrowed, widened and upgraded, and whether that is allowed
 //! * `kept.rs`: locks that nobody uses, kept until somebody else wants them
 //! * `below.rs`: locks below those
+//! * `growing.rs`: locks in place of those that are kept below their nodes
 //! * `ledger.rs`, `turns.rs`, `claim.rs`: what the server's data says, and whether that is allowed
 //! * `runner.rs`, `shrink.rs`: many histories; one that fails, made shorter
 //! * `planted.rs`: faults that are put in on purpose
@@ -24,6 +25,7 @@ mod claim;
 mod cover;
 pub mod emulation;
 mod faults;
+mod growing;
 mod holders;
 mod keeper;
 mod kept;

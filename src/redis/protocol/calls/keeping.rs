@@ -1,5 +1,5 @@
-//! What is kept goes back, is in use, or becomes what is held below it: the scripts are
-//! `lua/give_back.lua`, `lua/in_use.lua` and `lua/exchange.lua`.
+//! What is kept goes back, is in use, becomes what is held below it, or becomes one lock above: the
+//! scripts are `lua/give_back.lua`, `lua/in_use.lua`, `lua/exchange.lua` and `lua/grow.lua`.
 
 use super::{about_with, new};
 use crate::redis::protocol::keys::Target;
@@ -38,4 +38,18 @@ pub(in crate::redis::protocol) fn exchange<'a>(
         let call = call.bytes(lock.token.as_bytes()).number(kind.into()).number(lock.fencing_token());
         call.bytes(&about_with(lock, target.text(), client, 0))
     })
+}
+
+/// Asks for a lock in place of what this client keeps on its node and below it. What `acquire`
+/// answers is the answer.
+pub(in crate::redis::protocol) fn grow<'a>(
+    host: &Lock,
+    target: &Target,
+    about: &[u8],
+    given: impl Iterator<Item = &'a Lock>,
+    timing: &Timing,
+) -> Call {
+    let call = new(Script::Grow, timing).bytes(host.token.as_bytes()).bytes(target.text());
+    let call = call.number(host.lease).bytes(about);
+    given.fold(call, |call, lock| call.bytes(lock.token.as_bytes()).number(lock.fencing_token()))
 }

@@ -44,6 +44,8 @@ pub(in crate::redis) struct Keep {
     /// How long a lock is kept without a user.
     idle: u64,
     parts: Box<[Apart]>,
+    /// After so many locks below a node that one is asked for (`grow.rs`).
+    pub(super) grows: usize,
 }
 
 /// So that no two parts have a cache line in common.
@@ -70,19 +72,25 @@ fn part_of(node: &[u8]) -> usize {
 
 impl Keep {
     pub(in crate::redis) fn new(idle: u64) -> Self {
-        Self { idle, parts: (0..PARTS).map(|_| Apart(Mutex::new(Part::new(idle)))).collect() }
+        let parts = (0..PARTS).map(|_| Apart(Mutex::new(Part::new(idle)))).collect();
+        Self { idle, parts, grows: usize::MAX }
+    }
+
+    /// The same, where a node is asked for after so many locks below it.
+    pub(in crate::redis) fn that_grows(self, grows: usize) -> Self {
+        Self { grows, ..self }
     }
 
     pub(super) fn of(&self, node: &[u8]) -> MutexGuard<'_, Part> {
         self.parts[part_of(node)].0.lock()
     }
 
-    fn of_path(&self, path: &TreePath) -> MutexGuard<'_, Part> {
+    pub(super) fn of_path(&self, path: &TreePath) -> MutexGuard<'_, Part> {
         self.of(&keys::encode(path))
     }
 
     /// All parts, each locked for as long as it is looked at.
-    fn each(&self) -> impl Iterator<Item = MutexGuard<'_, Part>> {
+    pub(super) fn each(&self) -> impl Iterator<Item = MutexGuard<'_, Part>> {
         self.parts.iter().map(|part| part.0.lock())
     }
 

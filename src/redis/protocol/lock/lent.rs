@@ -64,6 +64,11 @@ impl Lock {
         self
     }
 
+    /// Recalls up to here have been looked at.
+    pub(in crate::redis::protocol) fn count_from(&self, recalls: u64) {
+        self.state.lock().keeping.since = recalls;
+    }
+
     pub(in crate::redis::protocol) fn counted_from(&self) -> u64 {
         self.state.lock().keeping.since
     }

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use super::super::caller;
+use super::super::{caller, keeping};
 use super::{Stage, State, Task};
 use crate::redis::primitives::{Arc, MutexGuard, Weak};
 use crate::redis::protocol::confirm::Verdict;
@@ -48,7 +48,10 @@ impl Task {
     /// One after the other: the driver sends them as one pipeline.
     pub(super) fn hand_back(&self, lock: &Arc<Lock>) {
         for (lock, (target, request)) in lock.all().zip(&self.wanted) {
-            let _ = caller::hand_back(&self.engine, lock, target, request.kind);
+            // Below a kept lock it is nothing that the server knows.
+            if !keeping::below::leave(&self.engine.client, lock, target, true).unwrap_or(false) {
+                let _ = caller::hand_back(&self.engine, lock, target, request.kind);
+            }
         }
     }
 }

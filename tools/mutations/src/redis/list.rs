@@ -9,6 +9,7 @@ mod deadlines;
 mod deadlocks;
 mod found;
 mod grace;
+mod growing;
 mod hand_overs;
 mod keeping;
 mod keeping_below;
@@ -39,11 +40,13 @@ const AGENDA: &str = "redis/protocol/agenda.rs";
 const CHANGE: &str = "redis/protocol/change.rs";
 const CALLS_REFRESH: &str = "redis/protocol/calls/refresh.rs";
 const CALLS: &str = "redis/protocol/calls.rs";
+const GRANTS: &str = "redis/run/task/grants.rs";
 const GRAPH: &str = "deadlock/graph.rs";
 const HELD: &str = "redis/protocol/held.rs";
 const EXCHANGE: &str = "redis/protocol/exchange.rs";
 const KEEP: &str = "redis/protocol/keep.rs";
 const KEEP_BELOW: &str = "redis/protocol/keep/below.rs";
+const KEEP_GROW: &str = "redis/protocol/keep/grow.rs";
 const KEEP_PARTS: &str = "redis/protocol/keep/parts.rs";
 const LOCK_BELOW: &str = "redis/protocol/lock/below.rs";
 const LENT: &str = "redis/protocol/lock/lent.rs";
@@ -71,6 +74,7 @@ const DETACHED_LUA: &str = "redis/lua/detached.lua";
 const DOWNGRADE_LUA: &str = "redis/lua/downgrade.lua";
 const EXCHANGE_LUA: &str = "redis/lua/exchange.lua";
 const GIVE_BACK_LUA: &str = "redis/lua/give_back.lua";
+const GROW_LUA: &str = "redis/lua/grow.lua";
 const HELLO_LUA: &str = "redis/lua/hello.lua";
 const IN_USE_LUA: &str = "redis/lua/in_use.lua";
 const KEPT_LUA: &str = "redis/lua/kept.lua";
@@ -103,6 +107,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Fault> {
         confirming::FAULTS,
         keeping::FAULTS,
         keeping_below::FAULTS,
+        growing::FAULTS,
         many::FAULTS,
     ];
     lists.into_iter().flatten()

@@ -72,4 +72,8 @@ pub(super) const FOUND: &[(&str, u64)] = &[
     ("two that are in conflict are below a kept lock", 1_000),
     ("an exchange forgets a holder", 1_000),
     ("an exchange lets nobody through", 1_000),
+    ("a node is grown although somebody else has a lock below it", 1_000),
+    ("a node is grown past one who waits there", 1_000),
+    ("a grown lock is not shrunk for others, who are refused", 1_000),
+    ("what is given for a node is lent meanwhile", 1_000),
 ];

@@ -157,3 +157,36 @@ fn an_exchange_forgets_nobody() {
         }
     });
 }
+
+/// K15: somebody queues for a lock below a node, and has it recalled, while the node is asked for.
+/// What is in the way goes back once, whichever lock that is by then.
+#[test]
+fn no_recall_is_lost_while_a_node_grows() {
+    orders(|| {
+        let keep = Arc::new(Keep::new(IDLE).that_grows(2));
+        kept(&keep, 1, "a/b", EXCLUSIVE, 0);
+        kept(&keep, 2, "a/c", EXCLUSIVE, 0);
+        // Whether he waits, as the server has it.
+        let waits = Arc::new(Mutex::new(false));
+        let other = {
+            let (keep, waits) = (keep.clone(), waits.clone());
+            spawn(move || {
+                *waits.lock() = true;
+                recall(&keep, "a/b", SHARED, MS)
+            })
+        };
+        let new = |target: &Target| Lock::new(3, "k1", target.path.clone(), None, LEASE);
+        let asks = || keep.grow((&target("a/x"), EXCLUSIVE), ("k1", &TIMING), MS, new);
+        let mut back = Vec::new();
+        let mut was_granted = false;
+        if let Some(mut growth) = (0..3).find_map(|_| asks()) {
+            was_granted = !*waits.lock();
+            growth.answer(was_granted, MS);
+            back.extend(keep.grown(growth, MS, |_| {}).back.iter().map(|lock| lock.number));
+        }
+        back.extend(other.join().unwrap());
+        assert_eq!(back, [if was_granted { 3 } else { 1 }]);
+        assert!(matches!(take(&keep, "a", EXCLUSIVE, 2 * MS), Found::Nothing));
+        assert_eq!(keep.count(), usize::from(!was_granted));
+    });
+}
