@@ -97,7 +97,7 @@ const REMEMBERED: usize = 128;
 /// As many locks are kept at the most.
 const MOST: usize = 65_536;
 /// As many recalled nodes are remembered.
-const MOST_HOT: usize = 2048;
+const MOST_HOT: usize = 4096;
 /// For how long a recalled node is not kept, at first and at the most.
 const COOLS: u64 = 1_000_000;
 const LONGEST_COOLS: u64 = 60_000_000;
@@ -116,8 +116,8 @@ struct Part {
     exchanged: Vec<Exchanged>,
     /// Exchanges that have begun, and that nobody has taken to send.
     begun: Vec<Exchange>,
-    /// The latest recalls, and how many there have been.
-    recalls: VecDeque<(TreePath, Kind)>,
+    /// The latest recalls, each the same for all parts, and how many there have been.
+    recalls: VecDeque<Arc<(TreePath, Kind)>>,
     recalled: u64,
     /// How often one of these was lent, or was taken below.
     hits: u64,
@@ -217,7 +217,7 @@ impl Part {
         let news = usize::try_from(self.recalled - since.min(self.recalled)).unwrap_or(usize::MAX);
         let is_wanted = news > self.recalls.len() || {
             let newer = self.recalls.iter().rev().take(news);
-            newer.into_iter().any(|(path, wanted)| conflicts((path, *wanted), (&lock.path, kind)))
+            newer.into_iter().any(|it| conflicts((&it.0, it.1), (&lock.path, kind)))
         };
         if is_wanted {
             self.heat(target.text(), now);
@@ -239,18 +239,19 @@ impl Part {
         true
     }
 
-    /// Somebody wants this (K3). Returns what is kept in its way, which is to be given back.
-    fn recall(&mut self, path: &TreePath, kind: Kind, now: u64) -> Vec<Arc<Lock>> {
+    /// Somebody wants this (K3); `text` is its path as the server has it. Returns what is kept in its
+    /// way, which is to be given back.
+    fn recall(&mut self, wanted: &Arc<(TreePath, Kind)>, text: &[u8], now: u64) -> Vec<Arc<Lock>> {
         self.recalled += 1;
-        self.recalls.push_back((path.clone(), kind));
-        if self.recalls.len() > REMEMBERED {
+        if self.recalls.len() == REMEMBERED {
             self.recalls.pop_front();
         }
-        let text = keys::encode(path);
-        self.is_wanted_near(&text, now);
+        self.recalls.push_back(wanted.clone());
+        self.is_wanted_near(text, now);
         if self.kept.is_empty() {
             return Vec::new();
         }
+        let (path, kind) = (&wanted.0, wanted.1);
         let mut nodes: Vec<Box<[u8]>> = Vec::new();
         let above = text.iter().enumerate().filter(|(at, byte)| **byte == 1 && *at > 0).map(|(at, _)| at);
         for end in std::iter::once(0).chain(above).chain(std::iter::once(text.len())) {

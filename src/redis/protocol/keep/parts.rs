@@ -35,8 +35,11 @@ use crate::redis::protocol::lock::Lock;
 use crate::redis::protocol::timing::Timing;
 use crate::request::{Kind, Owner};
 
-/// How many parts there are.
-pub(super) const PARTS: usize = if cfg!(mutextree_shuttle) { 2 } else { 32 };
+/// How many parts there are. Two nodes of one part cost their users more than one node each: the
+/// mutex and the map go to and fro between two cores. Drawn at random, one in eight of a thread's
+/// 64 nodes has its part in common with one of another thread's 64. A step of each part takes longer
+/// with more parts, and each part remembers recalls of its own.
+pub(super) const PARTS: usize = if cfg!(mutextree_shuttle) { 2 } else { 512 };
 
 /// What a process keeps.
 #[derive(Debug)]
@@ -63,7 +66,7 @@ pub(in crate::redis) struct Recalled {
 }
 
 /// The number of the part that a node belongs to: FNV-1a.
-fn part_of(node: &[u8]) -> usize {
+pub(super) fn part_of(node: &[u8]) -> usize {
     let hash = node
         .iter()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
@@ -194,9 +197,10 @@ impl Keep {
     /// Somebody wants this (K3).
     pub(in crate::redis) fn recall(&self, path: &TreePath, kind: Kind, now: u64) -> Recalled {
         let mut recalled = Recalled::default();
+        let (wanted, text) = (Arc::new((path.clone(), kind)), keys::encode(path));
         for mut part in self.each() {
             let before = part.exchanging();
-            recalled.back.extend(part.recall(path, kind, now));
+            recalled.back.extend(part.recall(&wanted, &text, now));
             recalled.exchanged += part.exchanging() - before;
         }
         recalled

@@ -63,6 +63,17 @@ fn what_was_let_go_of_is_lent_to_whoever_wants_the_same() {
     assert_eq!(keep.count(), 0);
 }
 
+/// Two threads that lock nodes of their own seldom meet.
+#[test]
+#[cfg(not(mutextree_shuttle))]
+fn nodes_of_two_users_are_mostly_in_different_parts() {
+    let parts =
+        |user: &str| (0..64).map(|it| parts::part_of(target(&format!("org/{user}/{it}")).text())).collect::<Vec<_>>();
+    let (one, other) = (parts("0"), parts("1"));
+    let common = one.iter().filter(|part| other.contains(part)).count();
+    assert!(common <= 64 / 5, "{common} of 64 nodes are in parts that the other one uses");
+}
+
 #[test]
 fn a_recall_takes_what_is_in_conflict_and_nothing_else() {
     let keep = Keep::new(IDLE);
