@@ -239,8 +239,8 @@ impl Part {
         true
     }
 
-    /// Somebody wants this (K3); `text` is its path as the server has it. Returns what is kept in its
-    /// way, which is to be given back.
+    /// Somebody wants this (K3); `text` is its path as the server has it. Returns what is kept in
+    /// its way, which is to be given back.
     fn recall(&mut self, wanted: &Arc<(TreePath, Kind)>, text: &[u8], now: u64) -> Vec<Arc<Lock>> {
         self.recalled += 1;
         if self.recalls.len() == REMEMBERED {

@@ -37,8 +37,8 @@ use crate::request::{Kind, Owner};
 
 /// How many parts there are. Two nodes of one part cost their users more than one node each: the
 /// mutex and the map go to and fro between two cores. Drawn at random, one in eight of a thread's
-/// 64 nodes has its part in common with one of another thread's 64. A step of each part takes longer
-/// with more parts, and each part remembers recalls of its own.
+/// 64 nodes has its part in common with one of another thread's 64. A step of each part takes
+/// longer with more parts, and each part remembers recalls of its own.
 pub(super) const PARTS: usize = if cfg!(mutextree_shuttle) { 2 } else { 512 };
 
 /// What a process keeps.
