@@ -123,7 +123,7 @@ impl RedisStoreBuilder {
     /// scope and owner, without a lease of its own. An exclusive one of a subtree is there for any
     /// lock on its node or below as well.
     ///
-    /// Where eight such locks or more are kept below one node, and nothing else is held or waited
+    /// Where 128 such locks or more are kept below one node, and nothing else is held or waited
     /// for there that is in conflict with the node's subtree, the next request below it has the
     /// subtree kept in their place. Then further locks below it cost no request, though they were
     /// never taken before. The first recall takes that back, but for what is held, and it does not

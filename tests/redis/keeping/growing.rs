@@ -12,7 +12,7 @@ use crate::server::{Server, new_tree_with, shared, tree_of};
 use crate::{checker, tasks};
 
 /// As many locks have to be kept below a node.
-const MANY: usize = 8;
+const MANY: usize = 128;
 
 /// Takes children of `a`, from one up to another, one after the other.
 fn walk(store: &RedisStore, children: std::ops::Range<usize>) {
@@ -210,7 +210,7 @@ fn a_waiter_of_this_process_is_served_while_a_node_grows() {
             let (store, done) = (&store, done.clone());
             scope.spawn(move || {
                 for round in 0..50 {
-                    lock(store, &format!("a/{}", (n + round) % 12)).unlock().unwrap();
+                    lock(store, &format!("a/{}", MANY - 8 + (n + round) % 12)).unlock().unwrap();
                 }
                 done.send(()).unwrap();
             });

@@ -80,12 +80,14 @@ fn two_threads_on_many(store: &RedisStore) -> Outcome<()> {
     Ok(())
 }
 
-/// The time of locks of nodes that were never locked before, and of lock + unlock.
-fn first(store: &RedisStore, next: &mut u64) -> (f64, f64) {
+/// The time of locks of nodes that were never locked before, and of lock + unlock. Each has a
+/// parent of its own, or they have one, below which they are had at once when there are many.
+fn first(store: &RedisStore, next: &mut u64, parent: Option<&str>) -> (f64, f64) {
     let (mut locks, mut both) = (Duration::ZERO, Duration::ZERO);
     for _ in 0..CALLS {
         *next += 1;
-        let mutex = store.mutex(["org", "team", &next.to_string()]).expect("a path");
+        let number = next.to_string();
+        let mutex = store.mutex(["org", parent.unwrap_or(&number), &number]).expect("a path");
         let began = Instant::now();
         let guard = mutex.lock().expect("a lock");
         locks += began.elapsed();
@@ -99,15 +101,19 @@ fn first_locks(server: &Server) -> Outcome<()> {
     // What is kept goes back while others are locked, or after it.
     let soon = RedisStore::builder(&server.url()).tree("first, soon").keep(Duration::from_millis(20)).connect()?;
     let [keeps, plain] = [store(&server.url(), "first, kept", true)?, store(&server.url(), "first", false)?];
-    let (mut one, mut two, mut three) = (0, 0, 0);
-    let (mut locks, mut both) = (Vec::new(), Vec::new());
+    let (mut one, mut two) = (0, 0);
+    let (mut locks, mut both, mut below) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS * 2 {
-        let (kept, bare, soon) = (first(&keeps, &mut one), first(&plain, &mut two), first(&soon, &mut three));
+        let [kept, bare] = [&keeps, &plain].map(|store| first(store, &mut one, None));
+        let [soon, grown] =
+            [(&soon, None), (&keeps, Some("team"))].map(|(store, parent)| first(store, &mut two, parent));
         locks.push(kept.0 / bare.0);
         both.push(soon.1 / bare.1);
+        below.push(grown.1 / bare.1);
     }
     verdict("first locks of nodes with keep, against without", median(locks), "x", Some(1.1), None);
     verdict("the same with their release, while what was kept goes back", median(both), "x", Some(1.1), None);
+    verdict("first locks + unlocks of many nodes below one, against without", median(below), "x", Some(0.1), None);
     Ok(())
 }
 

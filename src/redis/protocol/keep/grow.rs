@@ -74,8 +74,9 @@ use crate::redis::protocol::timing::Timing;
 use crate::request::{Kind, Mode, Scope};
 
 /// If so many locks below a node are kept, and were asked for in a row, the next request is for the
-/// node.
-pub(in crate::redis) const GROWS: usize = 8;
+/// node. Not fewer: below one kept lock threads wait for each other, and fencing tokens are lent
+/// one after the other. A process that goes round some nodes is better off with a lock on each.
+pub(in crate::redis) const GROWS: usize = 128;
 /// As many kept locks are named in one request at the most (I8).
 const MOST_GIVEN: usize = 256;
 /// What a grown lock is, and what counts for one.
