@@ -121,7 +121,7 @@ pub struct TwoStep {
 }
 
 impl Subject for TwoStep {
-    const NAME: &'static str = "mutextree, directory shared + file";
+    const NAME: &'static str = "mutextree, directory + file";
 
     fn workers(site: &Site) -> Vec<Self> {
         let store = MemoryStore::new();

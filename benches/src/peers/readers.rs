@@ -94,7 +94,7 @@ pub struct FlatTwoStep {
 }
 
 impl Subject for FlatTwoStep {
-    const NAME: &'static str = "parking_lot, RwLock read + Mutex";
+    const NAME: &'static str = "RwLock read + Mutex";
 
     fn workers(site: &Site) -> Vec<Self> {
         let directory = Arc::default();
