@@ -22,9 +22,10 @@ use crate::sync::{Mutex, PlainArc, most_thread_numbers, renumber_thread, thread_
 
 /// So many places for each hash: for the nodes with it that were last found in the index.
 const WAYS: usize = 4;
-const SETS: usize = 128;
 /// At most so many nodes are in one table.
-pub(super) const MOST: usize = SETS * WAYS;
+pub(super) const MOST: usize = 512;
+/// A table has room for so many at the least.
+const LEAST: usize = 16;
 
 /// Loom's models look paths up before they begin. These tables would only make them larger.
 const IS_OFF: bool = cfg!(mutextree_loom);
@@ -32,8 +33,9 @@ const IS_OFF: bool = cfg!(mutextree_loom);
 /// The tables of a tree, by the numbers of threads.
 pub(super) struct Recent(Box<[Table]>);
 
-/// The nodes, in sets of [`WAYS`], each with the hash of its key; no room until one is found. Two
-/// cache lines, as processors fetch them in pairs.
+/// The nodes, in sets of [`WAYS`], each with the hash of its key. There is room for about as many
+/// as the tree has, and none until one is found. Two cache lines, as processors fetch them in
+/// pairs.
 #[repr(align(128))]
 struct Table(Mutex<Vec<(u64, Option<PlainArc<Node>>)>>);
 
@@ -52,24 +54,27 @@ impl Recent {
             renumber_thread();
             return None;
         };
-        let set = nodes.get(first_of(hash)..)?.iter().take(WAYS).filter(|(of, _)| *of == hash);
+        let set = nodes.get(first_of(hash, nodes.len())..)?.iter().take(WAYS).filter(|(of, _)| *of == hash);
         set.flat_map(|(_, node)| node).find(|node| node.path.as_key() == key).cloned()
     }
 
-    /// The calling thread has found this node in the index.
+    /// The calling thread has found this node in the index, in a tree of about so many.
     #[cold]
-    pub(super) fn put(&self, node: &PlainArc<Node>, hash: u64) {
+    pub(super) fn put(&self, node: &PlainArc<Node>, hash: u64, of: usize) {
         let free = if IS_OFF { None } else { self.0[thread_number()].0.try_lock() };
         let Some(mut nodes) = free else { return };
-        if nodes.is_empty() {
-            *nodes = vec![(0, None); MOST];
+        let mut gone = Vec::new();
+        let room = of.next_power_of_two().clamp(LEAST, MOST);
+        if nodes.len() < room {
+            gone = std::mem::replace(&mut *nodes, vec![(0, None); room]);
         }
-        let set = &mut nodes[first_of(hash)..][..WAYS];
+        let first = first_of(hash, nodes.len());
+        let set = &mut nodes[first..][..WAYS];
         set.rotate_right(1);
-        let (_, gone) = std::mem::replace(&mut set[0], (hash, Some(node.clone())));
+        gone.push(std::mem::replace(&mut set[0], (hash, Some(node.clone()))));
         drop(nodes);
-        // Not its last reference, as the index has one. But it may not be in use any more.
-        gone.iter().for_each(|node| node.about_to_go());
+        // Not their last references, as the index has one. But they may not be in use any more.
+        gone.iter().flat_map(|(_, node)| node).for_each(|node| node.about_to_go());
     }
 
     /// Forgets everything.
@@ -81,12 +86,12 @@ impl Recent {
     }
 }
 
-/// Where the set for this hash begins.
+/// Where the set for this hash begins, if there is room for so many.
 #[inline]
-fn first_of(hash: u64) -> usize {
+fn first_of(hash: u64, room: usize) -> usize {
     // Other bits than those by which the index chooses: its shards are by the highest ones, and a
     // place in a shard is by the lowest.
-    (hash >> 24) as usize % SETS * WAYS
+    ((hash >> 24) as usize & (room / WAYS).wrapping_sub(1)) * WAYS
 }
 
 #[cfg(all(test, not(any(mutextree_loom, mutextree_shuttle))))]

@@ -66,6 +66,11 @@ impl Accounts {
         self.due.load(Ordering::Relaxed)
     }
 
+    /// How many nodes there are, apart from the root, and from what a sweep is about to drop.
+    pub(super) fn known(&self) -> usize {
+        self.survivors.load(Ordering::Relaxed) + self.new.load(Ordering::Relaxed)
+    }
+
     pub(super) fn count_new(&self) {
         let new = self.new.fetch_add(1, Ordering::Relaxed) + 1;
         self.judge(new, self.gone.load(Ordering::Relaxed));

@@ -152,7 +152,7 @@ impl Tree {
         }
         match self.index.get(path.as_key()) {
             Some(found) => {
-                self.recent.put(&found.0, hash);
+                self.recent.put(&found.0, hash, self.shared.accounts.known());
                 found.0
             }
             None => self.resolve_slow(path),

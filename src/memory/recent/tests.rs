@@ -47,6 +47,21 @@ fn one_thread_keeps_so_many_nodes_and_no_more() {
     assert!((MOST / 2..=MOST).contains(&kept(&tree)), "{} of {MOST}", kept(&tree));
 }
 
+/// A tree of few nodes has small tables.
+#[test]
+fn there_is_room_for_about_as_many_as_there_are() {
+    let tree = tree();
+    let room = || tree.recent.0.iter().map(|table| table.0.lock().len()).max();
+    let mut rooms = Vec::new();
+    for n in 0..2 * MOST {
+        let path = format!("a/{n}");
+        (0..2).for_each(|_| drop(find(&tree, &path)));
+        rooms.push(room().unwrap_or_default());
+    }
+    assert_eq!((rooms[0], rooms[100], rooms[2 * MOST - 1]), (LEAST, 128, MOST));
+    assert!(rooms.is_sorted());
+}
+
 #[test]
 fn a_sweep_forgets() {
     let tree = tree();

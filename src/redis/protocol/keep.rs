@@ -259,7 +259,7 @@ impl Part {
                 nodes.push(node.clone());
             }
         }
-        let (from, to) = ([&text[..], &[1]].concat(), [&text[..], &[2]].concat());
+        let (from, to) = ([text, &[1]].concat(), [text, &[2]].concat());
         let below = self.kept.range::<[u8], _>((std::ops::Bound::Included(&*from), std::ops::Bound::Excluded(&*to)));
         nodes.extend(below.map(|(node, _)| node.clone()));
         nodes.dedup(); // the root is its own first ancestor
