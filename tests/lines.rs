@@ -23,7 +23,7 @@ impl Touched {
     fn by(user: impl Fn(usize) + Sync) -> Self {
         let done = Barrier::new(2);
         let run = |number: usize| {
-            (0..3).for_each(|_| user(number));
+            (0..8).for_each(|_| user(number));
             done.wait();
             let touched = record(|| user(number));
             // Until both are done neither ends: their stacks are no common lines.
@@ -194,7 +194,8 @@ fn readers_of_one_node_have_no_line_in_common() {
     let handles = [reader.clone(), reader];
     let touched = lock_and_unlock(&handles);
     touched.assert_common(1);
-    assert_eq!(writes_in_common(&touched), [2, 2], "the claim and its end");
+    // More if they meet, and one of them has to claim once more.
+    assert!(writes_in_common(&touched).into_iter().all(|writes| writes >= 2), "the claim and its end");
     let touched = until_they_sit(|user| drop(handles[user].lock().unwrap()));
     assert_eq!(touched.written(), [1, 1], "a lock writes its seat, and nothing else");
 }
@@ -212,7 +213,8 @@ fn writers_of_two_files_have_no_line_in_common() {
     };
     let touched = Touched::by(two_steps);
     touched.assert_common(1);
-    assert_eq!(writes_in_common(&touched), [2, 2], "the claim and its end");
+    // More if they meet, and one of them has to claim once more.
+    assert!(writes_in_common(&touched).into_iter().all(|writes| writes >= 2), "the claim and its end");
     assert_eq!(until_they_sit(two_steps).written(), [2, 2], "the seat and the file's node");
 }
 
@@ -222,11 +224,13 @@ fn writers_of_two_files_have_no_line_in_common() {
 fn paths_of_two_threads_have_no_line_in_common() {
     for paths in [1, 64] {
         let store = MemoryStore::new();
-        let touched = Touched::by(|user| {
+        let by_path = |user| {
             (0..paths).for_each(|n| drop(store.lock(format!("org/team/project/file{user}-{n}")).unwrap()));
-        });
-        touched.assert_common(0);
-        assert_eq!(touched.written(), [1 + 2 * paths; 2]);
+        };
+        // There are fewer tables than threads of all tests here: the two may get the same one.
+        let all = (0..1_000).map(|_| Touched::by(by_path));
+        let is_apart = |touched: &Touched| touched.common().is_empty() && touched.written() == [1 + 2 * paths; 2];
+        assert!(all.into_iter().any(|touched| is_apart(&touched)), "{paths} paths each");
     }
 }
 

@@ -33,8 +33,8 @@ const IS_OFF: bool = cfg!(mutextree_loom);
 /// The tables of a tree, by the numbers of threads.
 pub(super) struct Recent(Box<[Table]>);
 
-/// The nodes, in sets of [`WAYS`], each with the hash of its key. There is room for about as many
-/// as the tree has, and none until one is found. Two cache lines, as processors fetch them in
+/// The nodes, in sets of [`WAYS`], each with the hash of its key. There is room for about twice as
+/// many as the tree has, and none until one is found. Two cache lines, as processors fetch them in
 /// pairs.
 #[repr(align(128))]
 struct Table(Mutex<Vec<(u64, Option<PlainArc<Node>>)>>);
@@ -64,7 +64,7 @@ impl Recent {
         let free = if IS_OFF { None } else { self.0[thread_number()].0.try_lock() };
         let Some(mut nodes) = free else { return };
         let mut gone = Vec::new();
-        let room = of.next_power_of_two().clamp(LEAST, MOST);
+        let room = (2 * of).next_power_of_two().clamp(LEAST, MOST);
         if nodes.len() < room {
             gone = std::mem::replace(&mut *nodes, vec![(0, None); room]);
         }
