@@ -79,8 +79,12 @@ fn random_sets_and_single_locks_get_through() {
             .collect();
         threads.into_iter().for_each(Asking::ends);
         drop(store.try_lock("/").expect("something is still locked"));
-        store.shrink_to_fit();
-        assert_eq!(store.node_count(), 1, "the root is all that is left");
+        // The root is all that is left. The timer may look after a task's node just now, and keep
+        // it for as long.
+        while store.node_count() > 1 {
+            store.shrink_to_fit();
+            thread::yield_now();
+        }
     });
 }
 
