@@ -342,7 +342,6 @@ impl Backend for MemoryStore {
 
     fn refresh(node: &MemoryNode, grant: &MemoryGrant, lease: Option<Duration>) -> Result<(), LockError> {
         if let (None, Some(_)) = (grant.recorded(&node.0), lease) {
-            grant.stand_up(&node.0);
             let token = Self::fencing_token(node, grant);
             // If two threads start a lease at once, one makes the record. Both set its end below.
             node.0.record_once(token, grant.kind);

@@ -9,7 +9,6 @@ use crate::error::LockError;
 use crate::sync::PlainArc;
 
 pub(super) fn detach(node: &MemoryNode, grant: MemoryGrant) -> Result<(LeaseToken, MemoryGrant), LockError> {
-    grant.stand_up(&node.0);
     let token = match grant.recorded(&node.0) {
         Some(token) => token,
         None => {

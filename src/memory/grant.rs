@@ -250,7 +250,7 @@ pub(super) fn grant(node: &PlainArc<Node>, kind: Kind, request: &Request, asks: 
     MemoryGrant::with_token(kind, token | RECORDED)
 }
 
-/// Its fencing token, drawn when it is first asked for.
+/// Its fencing token, drawn when it is first asked for. From then on its claim does not sit.
 pub(super) fn fencing_token(node: &PlainArc<Node>, grant: &MemoryGrant) -> u64 {
     let token = grant.token.load(Ordering::Acquire);
     if token & (NAMED_GRANT | SEATED) != 0 {
@@ -283,7 +283,6 @@ pub(super) fn narrow(
             Err(Unchanged::new(grant, not_held(&node.0)))
         };
     }
-    grant.stand_up(&node.0);
     let token = MemoryStore::fencing_token(node, &grant);
     let nodes: Vec<_> = to.iter().map(|kept| &kept.0).collect();
     narrow::narrow(&node.0, &grant, token, &nodes).map_err(|failed| {

@@ -65,7 +65,7 @@ impl Seats {
             }
             // SeqCst: before the look at the word that follows (G1).
             if seat.compare_exchange(EMPTY, claim, Ordering::SeqCst, Ordering::Relaxed).is_ok() {
-                return Some(Seat::at(line * A_LINE + at));
+                return Some(Seat::of((line * A_LINE + at) as u16));
             }
             // Another thread was quicker, so it has the same number. The next time this one sits
             // elsewhere.
@@ -85,7 +85,7 @@ impl Seats {
     /// The seats with this claim. One that is taken meanwhile may be missed.
     pub(super) fn with(&self, claim: u64) -> impl Iterator<Item = Seat> {
         let in_use = thread_numbers() * A_LINE;
-        let seats = (0..in_use).map(Seat::at);
+        let seats = (0..in_use as u16).map(Seat::of);
         // SeqCst: after the node's gates were closed to readers (G1).
         seats.filter(move |seat| self.at(*seat).load(Ordering::SeqCst) == claim)
     }
@@ -98,11 +98,6 @@ impl Seats {
 }
 
 impl Seat {
-    #[inline]
-    fn at(number: usize) -> Self {
-        Self(number as u16)
-    }
-
     #[inline]
     pub(super) fn number(self) -> u16 {
         self.0

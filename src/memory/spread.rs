@@ -74,7 +74,7 @@ use std::time::Duration;
 use super::grant;
 use super::node::{Node, Slow};
 use super::seats::{Seat, Seats};
-use super::word::{CLEAR, GATES, Kind, Place, SPREAD};
+use super::word::{CLEAR, Kind, Place, SPREAD};
 use crate::sync::{Ordering, PlainArc, Stamp, claim_fence, now_and_then};
 
 /// For so long a node that was gathered is not spread again.
@@ -189,7 +189,7 @@ impl Node {
             }
         }
         let closed = slow.gates.bits();
-        self.word.fetch_and(!(SPREAD | (gates & GATES & !closed)), Ordering::SeqCst);
+        self.word.fetch_and(!(SPREAD | (gates & !closed)), Ordering::SeqCst);
         slow.gathered = Some(Stamp::now());
     }
 

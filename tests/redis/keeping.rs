@@ -31,6 +31,15 @@ fn pair() -> (RedisStore, RedisStore) {
     (store, other)
 }
 
+/// The paths that the server has as held, in their order.
+fn paths(store: &RedisStore) -> Vec<String> {
+    let held = checker::check(&mut shared().connect(), &tree_of(store)).held;
+    let mut paths: Vec<_> =
+        held.values().map(|it| String::from_utf8_lossy(&it.path[1..]).replace('\u{1}', "/")).collect();
+    paths.sort();
+    paths
+}
+
 fn held(store: &RedisStore) -> usize {
     checker::check(&mut shared().connect(), &tree_of(store)).held.len()
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use mutextree::{LockError, LockStore, OwnedTreeMutexGuard, RedisStore};
 
-use super::{LONG, SOON, held, lock, other, pair};
+use super::{LONG, SOON, held, lock, other, pair, paths};
 use crate::proxy::Proxy;
 use crate::server::{Server, new_tree_with, shared, tree_of};
 use crate::{checker, tasks};
@@ -17,15 +17,6 @@ fn kept() -> (RedisStore, RedisStore) {
     let (store, other) = pair();
     lock(&store, "a").unlock().unwrap();
     (store, other)
-}
-
-/// The paths that the server has as held, in their order.
-fn paths(store: &RedisStore) -> Vec<String> {
-    let held = checker::check(&mut shared().connect(), &tree_of(store)).held;
-    let mut paths: Vec<_> =
-        held.values().map(|it| String::from_utf8_lossy(&it.path[1..]).replace('\u{1}', "/")).collect();
-    paths.sort();
-    paths
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mutextree::{LockError, LockStore, RedisStore};
 
-use super::{LONG, SOON, lock, pair};
+use super::{LONG, SOON, lock, pair, paths};
 use crate::server::{Server, new_tree_with, shared, tree_of};
 use crate::{checker, tasks};
 
@@ -26,15 +26,6 @@ fn grown() -> (RedisStore, RedisStore) {
     walk(&store, 0..MANY + 1);
     assert_eq!((store.kept_locks().grown, paths(&store)), (1, vec!["a".to_owned()]));
     (store, other)
-}
-
-/// The paths that the server has as held, in their order.
-fn paths(store: &RedisStore) -> Vec<String> {
-    let held = checker::check(&mut shared().connect(), &tree_of(store)).held;
-    let mut paths: Vec<_> =
-        held.values().map(|it| String::from_utf8_lossy(&it.path[1..]).replace('\u{1}', "/")).collect();
-    paths.sort();
-    paths
 }
 
 #[test]
