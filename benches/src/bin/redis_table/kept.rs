@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use mutextree::{LockStore, RedisStore};
-use mutextree_benches::kept::{Sharing, ToAndFro, With, cycle, store};
+use mutextree::{LockStore, OwnedTreeMutexGuard, RedisStore};
+use mutextree_benches::kept::{IDLE, Sharing, ToAndFro, With, cycle, store};
 use mutextree_benches::measure::{Versus, median, time, together};
 use mutextree_benches::redis::{Bare, Outcome, Server};
 
@@ -21,7 +21,7 @@ const EACH: u64 = 64;
 pub(crate) fn rows(server: &Server) -> Outcome<()> {
     alone(server)?;
     two_threads(server)?;
-    first_locks(server)?;
+    first_locks()?;
     to_and_fro(server)?;
     shared(server)
 }
@@ -80,38 +80,79 @@ fn two_threads_on_many(store: &RedisStore) -> Outcome<()> {
     Ok(())
 }
 
-/// The time of locks of nodes that were never locked before, and of lock + unlock. Each has a
-/// parent of its own, or they have one, below which they are had at once when there are many.
-fn first(store: &RedisStore, next: &mut u64, parent: Option<&str>) -> (f64, f64) {
-    let (mut locks, mut both) = (Duration::ZERO, Duration::ZERO);
-    for _ in 0..CALLS {
-        *next += 1;
-        let number = next.to_string();
-        let mutex = store.mutex(["org", parent.unwrap_or(&number), &number]).expect("a path");
-        let began = Instant::now();
-        let guard = mutex.lock().expect("a lock");
-        locks += began.elapsed();
-        guard.unlock().expect("a release");
-        both += began.elapsed();
-    }
-    (locks.as_secs_f64() * 1e6 / CALLS as f64, both.as_secs_f64() * 1e6 / CALLS as f64)
+/// Locks of nodes that were never locked before: each has a parent of its own, or they have one,
+/// below which they are had at once when there are many.
+struct First {
+    store: RedisStore,
+    parent: Option<&'static str>,
+    /// With these all stay locked.
+    held: Option<Vec<OwnedTreeMutexGuard<RedisStore>>>,
+    next: u64,
 }
 
-fn first_locks(server: &Server) -> Outcome<()> {
-    // What is kept goes back while others are locked, or after it.
-    let soon = RedisStore::builder(&server.url()).tree("first, soon").keep(Duration::from_millis(20)).connect()?;
-    let [keeps, plain] = [store(&server.url(), "first, kept", true)?, store(&server.url(), "first", false)?];
-    let (mut one, mut two) = (0, 0);
-    let (mut locks, mut both, mut below) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..ROUNDS * 2 {
-        let [kept, bare] = [&keeps, &plain].map(|store| first(store, &mut one, None));
-        let [soon, grown] =
-            [(&soon, None), (&keeps, Some("team"))].map(|(store, parent)| first(store, &mut two, parent));
-        locks.push(kept.0 / bare.0);
-        both.push(soon.1 / bare.1);
-        below.push(grown.1 / bare.1);
+impl First {
+    fn new(server: &Server, tree: &str, keep: Duration) -> Outcome<Self> {
+        let store = RedisStore::builder(&server.url()).tree(tree).keep(keep).connect()?;
+        Ok(Self { store, parent: None, held: None, next: 0 })
     }
-    verdict("first locks of nodes with keep, against without", median(locks), "x", Some(1.1), None);
+
+    /// The time of one lock, and with its release.
+    fn once(&mut self) -> Outcome<[Duration; 2]> {
+        self.next += 1;
+        let number = self.next.to_string();
+        let mutex = self.store.mutex(["org", self.parent.unwrap_or(&number), &number])?;
+        let began = Instant::now();
+        let guard = mutex.lock_owned()?;
+        let locked = began.elapsed();
+        match &mut self.held {
+            Some(held) => held.push(guard),
+            None => guard.unlock()?,
+        }
+        Ok([locked, began.elapsed()])
+    }
+
+    /// The times of several, in microseconds each. They take turns lock by lock: whatever the
+    /// machine does next to them, each has its share of it.
+    fn time<const N: usize>(mut all: [&mut Self; N]) -> Outcome<[[f64; 2]; N]> {
+        let mut times = [[0.0; 2]; N];
+        for _ in 0..CALLS {
+            for (first, times) in all.iter_mut().zip(&mut times) {
+                for (sum, time) in times.iter_mut().zip(first.once()?) {
+                    *sum += time.as_secs_f64() * 1e6 / CALLS as f64;
+                }
+            }
+        }
+        Ok(times)
+    }
+}
+
+/// What is locked first costs a request, as without keep. The server holds what is kept, so that a
+/// lock is dearer than where none is held: it is as dear as where as many are held for good.
+fn first_locks() -> Outcome<()> {
+    // Servers of their own: what goes back elsewhere would take the time of these. But what is
+    // compared is on one, as it matters on which processor that runs.
+    let (one, other) = (Server::start()?, Server::start()?);
+    let mut keeps = First::new(&one, "kept", IDLE)?;
+    let mut plain = First::new(&one, "plain", Duration::ZERO)?;
+    let mut holds = First::new(&one, "held", Duration::ZERO)?;
+    holds.held = Some(Vec::new());
+    // What is kept goes back while others are locked, or after it.
+    let mut soon = First::new(&other, "soon", Duration::from_millis(20))?;
+    let mut grown = First::new(&other, "grown", IDLE)?;
+    grown.parent = Some("team");
+    let mut beside = First::new(&other, "plain", Duration::ZERO)?;
+    let [mut alike, mut locks, mut both, mut below] = [const { Vec::new() }; 4];
+    for _ in 0..ROUNDS * 2 {
+        let [kept, held, bare] = First::time([&mut keeps, &mut holds, &mut plain])?;
+        alike.push(kept[0] / held[0]);
+        locks.push(kept[0] / bare[0]);
+        let [soon, grown, bare] = First::time([&mut soon, &mut grown, &mut beside])?;
+        both.push(soon[1] / bare[1]);
+        below.push(grown[1] / bare[1]);
+    }
+    println!("  {} locks kept", keeps.next);
+    verdict("first locks with keep, against without, as many held there", median(alike), "x", Some(1.1), None);
+    verdict("first locks with keep, against without, none held there", median(locks), "x", Some(1.1), None);
     verdict("the same with their release, while what was kept goes back", median(both), "x", Some(1.1), None);
     verdict("first locks + unlocks of many nodes below one, against without", median(below), "x", Some(0.1), None);
     Ok(())
