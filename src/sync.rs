@@ -1,8 +1,8 @@
 //! The primitives that the rest is built from. Only this file and its folder name `std::sync`,
 //! parking_lot, dashmap, loom, shuttle or `Instant::now`. There are four versions:
 //!
-//! * `real.rs` what runs, with `parker.rs`, where threads sleep, `timer.rs`, for later, and
-//!   `rounds.rs`, for again and again
+//! * `real.rs` what runs, with `parker.rs`, where threads sleep, `timer.rs`, for later,
+//!   `rounds.rs`, for again and again, and `ticks.rs`, the time in few bits
 //! * `modelled.rs` loom's, under `--cfg mutextree_loom`
 //! * `shuffled.rs` shuttle's, under `--cfg mutextree_shuttle`; `turns.rs` is common to these two
 //! * `counted.rs` what runs, with its accesses counted by cache line, under `--cfg mutextree_lines`
@@ -45,6 +45,9 @@ mod parker;
 
 #[cfg(not(any(mutextree_loom, mutextree_shuttle)))]
 mod rounds;
+
+#[cfg(not(any(mutextree_loom, mutextree_shuttle)))]
+mod ticks;
 
 #[cfg(not(any(mutextree_loom, mutextree_shuttle)))]
 mod timer;

@@ -126,7 +126,7 @@ pub(super) fn release(node: &PlainArc<Node>, token: u64) -> Result<(), LockError
         return release_recorded(node, token & !RECORDED);
     }
     let name = token & !NAMED_GRANT;
-    if !name::has_ended(name) && node.release_named(name) {
+    if !name::has_ended_for_its_guard(name) && node.release_named(name) {
         return Ok(());
     }
     let grant = MemoryGrant::with_token(Kind::Xs, token);

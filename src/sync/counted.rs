@@ -19,9 +19,9 @@ use std::ops::{Deref, DerefMut};
 pub(crate) use std::sync::atomic::Ordering;
 
 pub(crate) use super::real::{
-    Deadline, Parker, Reason, Rounds, Spin, Stamp, THREAD_NUMBERS, Tally, Timeout, claim_fence, contain, instant_at,
-    later, most_thread_numbers, now_and_then, renumber_thread, thread_number, thread_numbers, tick_after, ticks,
-    unique, wall_micros,
+    Deadline, Parker, Reason, Rounds, Spin, Stamp, THREAD_NUMBERS, Tally, Timeout, claim_fence, coarse_ticks, contain,
+    instant_at, later, most_thread_numbers, now_and_then, renumber_thread, thread_number, thread_numbers, tick_after,
+    ticks, ticks_in, unique, wall_micros,
 };
 
 pub(crate) use self::counts::{PlainArc, PlainWeak};

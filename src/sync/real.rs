@@ -9,8 +9,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use super::ticks::since_origin;
+
 pub(crate) use super::parker::Parker;
 pub(crate) use super::rounds::{Reason, Rounds};
+pub(crate) use super::ticks::{coarse_ticks, instant_at, tick_after, ticks, ticks_in};
 pub(crate) use super::timer::{Timeout, later};
 pub(crate) use parking_lot::{Mutex, MutexGuard};
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -52,18 +55,15 @@ impl Deadline {
 /// When an acquisition first had to wait. Waiters are served in this order, and a waiter that has
 /// waited for long may close gates.
 ///
-/// In nanoseconds since the first one of the process, and one: half as long as an `Instant`, for
+/// In nanoseconds since time begins (`ticks.rs`), and one: half as long as an `Instant`, for
 /// crowds of waiters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Stamp(NonZeroU64);
 
-/// When the first stamp was made.
-static FIRST_STAMP: OnceLock<Instant> = OnceLock::new();
-
 impl Stamp {
     #[inline]
     pub(crate) fn now() -> Self {
-        let since = since_first_stamp().as_nanos();
+        let since = since_origin().as_nanos();
         Self(NonZeroU64::MIN.saturating_add(u64::try_from(since).unwrap_or(u64::MAX)))
     }
 
@@ -76,41 +76,6 @@ impl Stamp {
     pub(crate) fn older_than(self, patience: Duration) -> bool {
         self.age() > Some(patience)
     }
-}
-
-/// A tick of the clock is so many nanoseconds, to the power of two: a millisecond. Each second
-/// begins with one, so that no 64 bits are multiplied or divided: the clock is read at each lock
-/// with an owner.
-const TICK: u32 = 20;
-/// More than the ticks of a second, to the power of two.
-const TICKS: u32 = 10;
-
-#[inline]
-fn since_first_stamp() -> Duration {
-    FIRST_STAMP.get_or_init(Instant::now).elapsed()
-}
-
-#[inline]
-fn ticks_of(time: Duration) -> u64 {
-    time.as_secs() << TICKS | u64::from(time.subsec_nanos() >> TICK)
-}
-
-/// How many ticks have passed since the first stamp: the time, for where there is little room.
-#[inline]
-pub(crate) fn ticks() -> u64 {
-    ticks_of(since_first_stamp())
-}
-
-/// The first tick that begins after so long, which is no more than some years.
-#[inline]
-pub(crate) fn tick_after(time: Duration) -> u64 {
-    ticks_of(since_first_stamp() + time) + 1
-}
-
-/// When that tick began.
-pub(crate) fn instant_at(tick: u64) -> Instant {
-    let nanos = u32::try_from(tick & ((1 << TICKS) - 1)).expect("so few bits are left") << TICK;
-    *FIRST_STAMP.get_or_init(Instant::now) + Duration::new(tick >> TICKS, nanos)
 }
 
 /// Rounds of looking again before a waiter goes to sleep. First a few pauses; then a thread lets

@@ -1,11 +1,11 @@
-//! A name in 48 bits: a slot, and a time in [`ticks`]. That is when the lock was taken; or, if
-//! [`LEASED`] is set, when its lease ends.
+//! A name in 48 bits: a slot, and a time in [`ticks`]. That is when the lock was taken, by the
+//! coarse clock; or, if [`LEASED`] is set, when its lease ends, by the exact one.
 
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use crate::memory::word::NAME_BITS;
-use crate::sync::{instant_at, tick_after, ticks};
+use crate::sync::{coarse_ticks, instant_at, tick_after, ticks, ticks_in};
 
 /// The bits of a name that are the time. They last for two years; a process that is older than that
 /// has no names.
@@ -28,7 +28,7 @@ pub(in crate::memory) const LEASES: RangeInclusive<Duration> =
 /// The name of a lock without a lease that is taken now.
 #[inline]
 pub(in crate::memory) fn taken_now(slot: usize) -> Option<u64> {
-    name(slot, ticks())
+    name(slot, coarse_ticks())
 }
 
 /// The name of a lock with this lease, one of [`LEASES`], that is taken now.
@@ -45,7 +45,8 @@ pub(super) fn slot_of(name: u64) -> usize {
     (name >> SLOT_SHIFT) as usize
 }
 
-/// When the lock was taken, to within a tick. `lease` is the one that it has.
+/// When the lock was taken: to within a tick if it has a lease, which this is, and otherwise as the
+/// coarse clock has it.
 pub(in crate::memory) fn since(name: u64, lease: Option<Duration>) -> Instant {
     match lease {
         None => instant_at(name & TIME),
@@ -66,6 +67,15 @@ pub(in crate::memory) fn ends(name: u64) -> Option<Instant> {
 #[inline]
 pub(in crate::memory) fn has_ended(name: u64) -> bool {
     name & LEASED != 0 && name & TIME <= ticks()
+}
+
+/// While a lease has more left than this, by the coarse clock, its guard takes it to be held.
+const NEAR: u64 = ticks_in(Duration::from_millis(50));
+
+/// The same for the guard, if nobody else has seen to the lock: quick, unless the end is near.
+#[inline]
+pub(in crate::memory) fn has_ended_for_its_guard(name: u64) -> bool {
+    name & LEASED != 0 && name & TIME <= coarse_ticks() + NEAR && has_ended(name)
 }
 
 /// The name of a lock whose lease has ended, or never does.

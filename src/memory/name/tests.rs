@@ -210,7 +210,8 @@ fn kinds_and_leases_that_have_no_name_are_on_record() {
     assert!(store.try_lock("a").unwrap_err().to_string().ends_with("held by another"));
 }
 
-/// It counts from the lock, and not from when somebody first asked.
+/// It counts from the lock, and not from when somebody first asked. How coarse the clock is, is the
+/// machine's.
 #[test]
 fn how_long_it_has_been_held() {
     let store = MemoryStore::new();
@@ -218,11 +219,11 @@ fn how_long_it_has_been_held() {
     let before = Instant::now();
     let guard = mutex.lock().unwrap();
     let after = Instant::now();
-    assert!(store.try_lock_for("a", Duration::from_millis(30)).is_err());
+    assert!(store.try_lock_for("a", Duration::from_millis(50)).is_err());
     assert!(name_in(word(&store, "a")).is_some(), "who waits asks for the owner alone");
     let least = after.elapsed();
     let held_for = store.locks().unwrap()[0].held_for.unwrap();
-    let most = before.elapsed() + Duration::from_millis(5);
+    let most = before.elapsed() + Duration::from_millis(25);
     assert!((least..=most).contains(&held_for), "{least:?} {held_for:?} {most:?}");
     drop(guard);
 }
