@@ -129,7 +129,12 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// [`Wait::Forever`], as a future. Contract 3, 4 and 6. A future that is dropped before it is
     /// ready leaves nothing behind, and requests that waited behind it go on.
     ///
-    /// What is provided waits on a thread of its own. A store that has a better way should take it.
+    /// What is provided waits on a thread of its own, for each future. It keeps that promise a
+    /// moment later. The thread notices within a tenth of a second that its future was dropped.
+    /// Until then its request waits in the store's queue. If it is granted the lock meanwhile it
+    /// gives it back at once; a try of somebody else just then is refused. And a wait that lasts
+    /// for more than a tenth of a second asks anew, so it may lose its place. A store that has a
+    /// better way should take it.
     fn acquire_async<'a>(
         node: &'a Self::Node,
         request: &'a Request,
@@ -179,7 +184,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// [`acquire_all`](Self::acquire_all) with [`Wait::Forever`] as a future, as
     /// [`acquire_async`](Self::acquire_async) is for one.
     ///
-    /// What is provided waits on a thread of its own.
+    /// What is provided waits on a thread of its own, as there.
     fn acquire_all_async<'a>(
         members: &'a [Member<Self>],
     ) -> impl Future<Output = Result<Vec<Self::Grant>, LockError>> + Send + 'a {

@@ -3,7 +3,9 @@
 //! it asks for is an [`Ask`]: one lock, or a set.
 //!
 //! 1. **It notices a dropped future.** The thread waits for a slice of time at a time, and looks in
-//!    between whether the future is still there.
+//!    between whether the future is still there. What it is granted after that it gives back at
+//!    once. Nobody can call it back from a wait in the store: so this is a moment later than the
+//!    drop, and a lock that nobody wants is in the way of others for that moment.
 //! 2. **It holds up nobody for a task that is not polled.** A lock that is there and is not
 //!    collected is given back after [`UNPOLLED`]. When the task is polled after all, the thread
 //!    asks for the lock again.

@@ -29,6 +29,7 @@ const RECONNECTIONS: &str = "mutextree_redis_reconnections_total";
 const KEPT_REQUESTS: &str = "mutextree_kept_requests_total";
 const KEPT_RECALLS: &str = "mutextree_kept_recalls_total";
 const KEPT_EXCHANGES: &str = "mutextree_kept_exchanges_total";
+const KEPT_GROWTHS: &str = "mutextree_kept_growths_total";
 const KEPT_RETURN: &str = "mutextree_kept_return_seconds";
 
 static ACQUISITIONS_BY: Series = Series::new(ACQUISITIONS, &Outcome::NAMES);
@@ -66,6 +67,7 @@ pub fn describe_metrics() {
     describe_counter!(KEPT_REQUESTS, Unit::Count, "Requests for a lock of a store that keeps: hits were kept");
     describe_counter!(KEPT_RECALLS, Unit::Count, "Recalls of kept locks, by what came of them");
     describe_counter!(KEPT_EXCHANGES, Unit::Count, "Kept locks that became those that were held below them");
+    describe_counter!(KEPT_GROWTHS, Unit::Count, "Kept locks that came in place of those kept below their nodes");
     describe_histogram!(KEPT_RETURN, Unit::Seconds, "From a recall until the server has back what was kept");
 }
 
@@ -150,7 +152,7 @@ fn renewals(store: Store, outcome: &'static str, count: usize) {
 #[cfg(feature = "redis")]
 pub(super) use server::recalled;
 #[cfg(feature = "redis")]
-pub(crate) use server::{Recall, RoundTrip, exchanged, kept, reconnected, renewed, retried};
+pub(crate) use server::{Recall, RoundTrip, exchanged, grown, kept, reconnected, renewed, retried};
 
 /// What only a store with a server counts. All of it may be called on the store's own threads,
 /// which a recorder that panics does not end.
@@ -206,6 +208,11 @@ mod server {
     /// A kept lock has become what was held below it.
     pub(crate) fn exchanged() {
         contain(|| counter!(KEPT_EXCHANGES).increment(1));
+    }
+
+    /// A kept lock has come in place of those that were kept below its node.
+    pub(crate) fn grown() {
+        contain(|| counter!(KEPT_GROWTHS).increment(1));
     }
 
     /// A recall, until all that was kept in its way has gone back.

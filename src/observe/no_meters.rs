@@ -50,6 +50,8 @@ pub(crate) fn kept(_: bool) {}
 
 pub(crate) fn exchanged() {}
 
+pub(crate) fn grown() {}
+
 pub(crate) struct Recall;
 
 impl Recall {

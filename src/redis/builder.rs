@@ -127,7 +127,8 @@ impl RedisStoreBuilder {
     /// for there that is in conflict with the node's subtree, the next request below it has the
     /// subtree kept in their place. Then further locks below it cost no request, though they were
     /// never taken before. The first recall takes that back, but for what is held, and it does not
-    /// come again at once.
+    /// come again at once. Not so with [`wait_for_replicas`](Self::wait_for_replicas): then no lock
+    /// is kept but those that were taken.
     ///
     /// All clients of the tree have to be of a version that knows this. See
     /// [kept locks](crate::docs::distributed#kept-locks) for when it pays.

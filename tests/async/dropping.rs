@@ -102,6 +102,19 @@ pub(crate) fn before_the_first_poll<S: Tested>() {
     store.assert_as_new();
 }
 
+/// A wait that has been in the queue is gone when its drop returns. Not so where a thread waits for
+/// it (`provided.rs`).
+pub(crate) fn leaves_nothing_at_once<S: Tested>() {
+    let store = S::make();
+    let held = held(&store, ("a", EXCLUSIVE));
+    let wait = queued(&store, "a/b", EXCLUSIVE);
+    drop(wait);
+    drop(held);
+    let root = mutex(&store, "/", EXCLUSIVE);
+    assert!(!root.is_locked(), "something is still locked");
+    drop(root.try_lock().expect("something is still locked"));
+}
+
 /// Many in one queue, of which every other one is dropped, some before and some after the release:
 /// the rest get in.
 pub(crate) fn every_other_one<S: Tested>() {

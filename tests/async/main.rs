@@ -10,6 +10,8 @@ mod dropping;
 mod leases;
 /// A store that panics.
 mod panicking;
+/// What a store is provided with.
+mod provided;
 /// Tasks and threads at random.
 mod random;
 /// The distributed store, as they run on it.
@@ -100,6 +102,17 @@ mod at_once {
     #[test]
     fn a_free_lock_is_ready_at_once() {
         crate::tokio_users::a_free_lock_is_ready_at_once::<MemoryStore>();
+    }
+
+    #[test]
+    fn a_dropped_wait_leaves_nothing() {
+        crate::dropping::leaves_nothing_at_once::<MemoryStore>();
+    }
+
+    #[cfg(feature = "redis")]
+    #[test]
+    fn a_dropped_wait_leaves_nothing_over_redis() {
+        crate::dropping::leaves_nothing_at_once::<mutextree::RedisStore>();
     }
 
     #[test]

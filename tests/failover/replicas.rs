@@ -143,6 +143,22 @@ fn neither_is_one_that_was_waited_for() {
     }
 }
 
+/// The node's lock would have to be confirmed, after those below it have gone.
+#[test]
+fn what_is_confirmed_is_kept_and_does_not_grow() {
+    let pair = Pair::start();
+    let keeps = |builder: RedisStoreBuilder| builder.keep(Duration::from_secs(600));
+    let takes = |store: &RedisStore, node: &str| {
+        (0..260).for_each(|n| store.lock(format!("{node}/{}", n % 130)).unwrap().unlock().unwrap());
+        let counted = store.kept_locks();
+        (counted.kept, counted.grown)
+    };
+    let store = pair.connect(|builder| keeps(builder).wait_for_replicas(1, SOON));
+    assert_eq!(takes(&store, "a"), (130, 0));
+    assert_eq!(store.kept_locks().hits, 130);
+    assert_eq!(takes(&pair.connect(keeps), "b"), (1, 1), "as it does without");
+}
+
 #[test]
 fn a_deadline_ends_it_and_a_future_that_is_dropped_leaves_nothing() {
     let pair = Pair::start();

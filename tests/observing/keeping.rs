@@ -68,6 +68,20 @@ fn a_recall_of_what_nobody_uses_is_told_and_its_return_is_timed() {
 }
 
 #[test]
+fn a_growth_is_counted() {
+    let (mut seen, (store, _)) = (Seen::from_now(), pair());
+    let growths = |seen: &mut Seen| seen.count("mutextree_kept_growths_total", &[]);
+    for n in 0..128 {
+        drop(store.lock(format!("a/{n}")).unwrap());
+    }
+    assert_eq!((growths(&mut seen), requests(&mut seen, "miss")), (0, 128));
+    drop(store.lock("a/128").unwrap());
+    drop(store.lock("a/129").unwrap());
+    assert_eq!((growths(&mut seen), requests(&mut seen, "hit")), (1, 1));
+    assert_eq!(store.kept_locks().grown, 1);
+}
+
+#[test]
 fn a_recall_of_what_is_in_use_is_told() {
     let (mut seen, (store, other)) = (Seen::from_now(), pair());
     let guard = store.lock("a").unwrap();

@@ -41,8 +41,9 @@ pub(in crate::redis) struct Lock {
     pub(in crate::redis) lease: u64,
     /// If it is the first member of a set: the others, which are asked for with it.
     others: Box<[Arc<Self>]>,
-    /// Whether it was taken below a kept lock (`keep/below.rs`).
-    is_guest: bool,
+    /// If it was taken below a kept lock: how many components that one's path has
+    /// (`keep/below.rs`).
+    host_depth: Option<usize>,
     /// Until when it is held; 0 before it is, and for good after it was lost. Changed only under
     /// `state`.
     deadline: AtomicU64,
@@ -146,7 +147,7 @@ impl Lock {
             owner,
             lease,
             others: Box::default(),
-            is_guest: false,
+            host_depth: None,
             deadline: AtomicU64::new(0),
             fencing_token: AtomicU64::new(0),
             is_left: AtomicBool::new(false),

@@ -185,9 +185,12 @@ impl Keeping {
         state.entry.set(&client.sites.schedule, NEVER);
         self.looks_at.store(NEVER, Ordering::Release);
         drop(state);
-        let is_idle = self.keep.next().is_some_and(|next| next <= now);
-        let idle = if is_idle { self.keep.idle(now) } else { Vec::new() };
-        let kept = self.keep.next().map(|next| next.max(now + LOOKS));
+        let (mut next, mut idle) = (self.keep.next(), Vec::new());
+        if next.is_some_and(|next| next <= now) {
+            idle = self.keep.idle(now);
+            next = self.keep.next();
+        }
+        let kept = next.map(|next| next.max(now + LOOKS));
         let mut state = self.state.lock();
         state.back.extend(idle);
         // What is due already a lane is called for.

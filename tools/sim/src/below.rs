@@ -16,6 +16,8 @@ use crate::request::Kind;
 
 /// The stream of what callers take in their process' own branch.
 const BRANCH: u64 = 11;
+/// As many children of one node, of those that a caller takes one after the other.
+const STRIDE: usize = 32;
 
 impl World<'_> {
     /// Where processes have branches of their own: what a caller takes there, most of the time. Now
@@ -29,15 +31,23 @@ impl World<'_> {
         }
         let tops = all.iter().filter(|place| place.parent() == Some(Place::ROOT));
         let top = *tops.clone().nth(process % tops.count().max(1))?;
-        let is_first = it.callers[caller].operations <= 2;
-        if chance.hits(if is_first { 0.5 } else { 0.03 }) {
+        let (count, strides) = (it.callers[caller].operations, self.plan.strides);
+        let whole = match count {
+            _ if strides => 0.01,
+            ..=2 => 0.5,
+            _ => 0.03,
+        };
+        if chance.hits(whole) {
             return Some((top, Kind::default()));
         }
         let under = |top: Place| all.iter().copied().filter(move |place| *place == top || top.is_above(place));
-        // Each caller has a part of its own, where nobody else of its process is most of the time.
+        // Each caller has a part of its own, where nobody else of its process is most of the time. One
+        // that strides goes on to the next after a while.
         let parts: Vec<Place> = under(top).filter(|place| place.parent() == Some(top)).collect();
-        let part = parts.get(caller % parts.len().max(1)).filter(|_| chance.hits(0.8));
-        let below: Vec<Place> = under(part.copied().unwrap_or(top)).collect();
+        let at = caller + if strides { count as usize / STRIDE } else { 0 };
+        let part = parts.get(at % parts.len().max(1)).filter(|_| strides || chance.hits(0.8));
+        let part = part.copied().unwrap_or(top);
+        let below: Vec<Place> = under(part).filter(|place| !strides || *place != part).collect();
         Some((chance.pick(&below), kind))
     }
 
@@ -175,10 +185,10 @@ impl World<'_> {
         }
     }
 
-    /// Where nothing goes wrong, whoever waits has had recalled what others use below a kept lock
+    /// Where no message is lost, whoever waits has had recalled what others use below a kept lock
     /// (K11): for a moment after the recall at the most does anybody come or go there.
     fn check_host(&mut self, process: usize, lock: &Lock) {
-        if self.plan.has_faults() {
+        if self.plan.may_lose_messages() {
             return;
         }
         let it = &self.servers[self.master];

@@ -148,9 +148,10 @@ impl World<'_> {
         let dropped = chance.hits(plan.dropped).then(|| chance.magnitude(1, plan.wait.1));
         let dropped = if it.is_task { dropped } else { None };
         let hold = chance.magnitude(plan.hold.0, plan.hold.1);
-        let hold = if chance.hits(0.05) { hold + plan.timing.lease + plan.timing.lease / 2 } else { hold };
+        let hold = if chance.hits(0.05) && !plan.strides { hold + plan.timing.lease * 3 / 2 } else { hold };
         let (place, kind) = (plan.places[at as usize], Kind::new(mode, scope));
-        let (place, kind) = self.draw_below(process, caller, kind).unwrap_or((place, kind));
+        let comes = self.processes[process].callers[caller].comes.take().map(|place| (place, kind));
+        let (place, kind) = comes.or_else(|| self.draw_below(process, caller, kind)).unwrap_or((place, kind));
         Operation { place, kind, lease, wait, dropped, hold }
     }
 

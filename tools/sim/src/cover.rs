@@ -15,7 +15,7 @@ const RARE: [&str; 1] = ["an exchange is given up"];
 
 /// What has to happen in some thousand histories, beside every kind of fault: each answer of a
 /// script, and each way on in the protocol.
-const ALL: [&str; 90] = [
+const ALL: [&str; 91] = [
     "a forgotten lock is put back",
     "a grant is over before its answer comes",
     "a grace period is open",
@@ -33,6 +33,7 @@ const ALL: [&str; 90] = [
     "a lock comes in place of those that are kept below it",
     "a node is asked for in place of what is kept below it",
     "an acquisition has asked for the node above",
+    "grow: finds a tombstone",
     "grow: granted",
     "grow: refused",
     "what was given for another lock goes back, or that one does",
@@ -162,6 +163,7 @@ impl Cover {
             (Script::Detached, 1) => "detached: found it",
             (Script::Grow, 0) => "grow: refused",
             (Script::Grow, 1) => "grow: granted",
+            (Script::Grow, 4) => "grow: finds a tombstone",
             (Script::HandOver, _) => "handover",
             (Script::Tidy, _) => "tidy",
             (Script::Hello, _) => "hello",

@@ -3,7 +3,8 @@
 
 use super::chance::Chance;
 use super::claim::Place;
-use super::process::Waiter;
+use super::plan::MILLI;
+use super::process::{State, Waiter};
 use super::world::{Event, World};
 use crate::redis::primitives::Arc;
 use crate::redis::protocol::acquisition::Acquisition;
@@ -11,8 +12,11 @@ use crate::redis::protocol::keep::{Found, Growth};
 use crate::redis::protocol::lock::Lock;
 use crate::request::Kind;
 
-/// The stream of when nodes are grown.
+/// The streams of when nodes are grown; of histories that are about that; and of who comes when a
+/// node is asked for.
 const GROWS: u64 = 12;
+pub(super) const STRIDES: u64 = 13;
+const COMES: u64 = 14;
 
 /// After how many locks below a node that one is asked for. A simulated node has a few children.
 pub(super) fn draw(seed: u64) -> usize {
@@ -32,8 +36,24 @@ impl World<'_> {
         });
         if let Some(growth) = growth {
             self.cover.see("a node is asked for in place of what is kept below it");
+            self.somebody_comes(process, place);
             machine.grows(growth, self.agenda(process));
         }
+    }
+
+    /// Where processes stride, another one often wants something there just then: before the request
+    /// gets to the server, or between that and the answer.
+    fn somebody_comes(&mut self, process: usize, place: Place) {
+        let mut chance = Chance::about(self.plan.seed, &[COMES, self.processes[process].incarnation, self.now]);
+        if !self.plan.strides || self.is_calm || !chance.hits(0.5) {
+            return;
+        }
+        let other = (process + 1) % self.processes.len();
+        let its = &mut self.processes[other].callers;
+        let Some(caller) = its.iter().position(|caller| matches!(caller.state, State::Idle)) else { return };
+        its[caller].comes = Some(place);
+        let at = self.now + chance.magnitude(self.plan.latency.0, 300 * MILLI);
+        self.wake(other, caller, at);
     }
 
     /// What has come of it.

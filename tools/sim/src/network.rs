@@ -56,6 +56,9 @@ const OF_REQUESTS: [Fault; 8] = [
     Fault::NoScript,
 ];
 
+/// A request that is rare is hit so much more often than others.
+const OF_THE_RARE: f64 = 40.0;
+
 fn unreachable() -> RedisStoreError {
     RedisStoreError::Unreachable { address: "server".into(), reason: "simulated".into() }
 }
@@ -75,7 +78,8 @@ impl World<'_> {
         let id = self.last_request;
         let time_up = self.when(process, deadline);
         let (connection, opens) = self.connect(process, line);
-        let fate = if connection.is_some() { self.fate(process, line) } else { None };
+        let often = if call.script == Script::Grow { OF_THE_RARE } else { 1.0 };
+        let fate = if connection.is_some() { self.fate(process, line, often) } else { None };
         let mut request = InFlight {
             process,
             incarnation: self.processes[process].incarnation,
@@ -141,13 +145,13 @@ impl World<'_> {
         (Some(self.last_request), opens)
     }
 
-    fn fate(&mut self, process: usize, line: usize) -> Option<Fault> {
+    fn fate(&mut self, process: usize, line: usize, often: f64) -> Option<Fault> {
         if self.is_calm {
             return None;
         }
         let mut fate = None;
         for fault in OF_REQUESTS {
-            let rate = self.plan.rate(fault);
+            let rate = (often * self.plan.rate(fault)).min(0.5);
             let hits = rate > 0.0 && fate.is_none() && self.chance_of(fault, process, line, self.now).hits(rate);
             if hits && self.count(fault) {
                 fate = Some(fault);

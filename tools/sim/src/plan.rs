@@ -161,6 +161,8 @@ pub(super) struct Plan {
     pub(super) keep: u64,
     /// After how many locks below a node that one is asked for.
     pub(super) grows: usize,
+    /// Whether processes stride through the children of one node (`growing.rs`).
+    pub(super) strides: bool,
     /// How likely a caller takes something in its process' own branch, if anything is kept.
     pub(super) branches: f64,
     /// How likely a holder does something else before it releases.
@@ -231,6 +233,7 @@ impl Plan {
             changes: Chance::new(seed, 8).pick(&[0.0, 0.3, 0.7]),
             keep: Self::draw_keep(seed),
             grows: super::growing::draw(seed),
+            strides: false,
             branches: Chance::new(seed, 10).pick(&[0.0, 0.7, 0.95, 0.99]),
             sets: Chance::new(seed, 7).pick(&[0.0, 0.2, 0.6]),
             ends,
@@ -242,6 +245,7 @@ impl Plan {
         }
         .with_grace()
         .with_branches()
+        .with_strides()
     }
 
     /// Where nearly all of what a process takes is in its own branch, most of it can be kept, and
@@ -253,6 +257,33 @@ impl Plan {
             self.callers = self.callers.max(3);
             self.keep = self.keep.max(SECOND);
         }
+        self
+    }
+
+    /// In some histories processes stride through the children of their own nodes, so that those are
+    /// asked for. Nothing goes wrong but what befalls single requests: messages arrive.
+    fn with_strides(mut self) -> Self {
+        let mut chance = Chance::new(self.seed, super::growing::STRIDES);
+        if self.keep == 0 || self.grows == usize::MAX || !chance.hits(0.25) {
+            return self;
+        }
+        for fault in Fault::ALL {
+            let is_on = match fault {
+                Fault::RequestLate | Fault::AnswerLate => chance.hits(0.7),
+                _ => fault.is_of_request() && self.has(fault),
+            };
+            // Each costs a caller the time of many requests.
+            self.rates[fault as usize] = if is_on { 0.005 } else { 0.0 };
+        }
+        (self.strides, self.timing.grace, self.since) = (true, 0, 0);
+        (self.processes, self.callers) = (chance.between(2, 3) as usize, chance.between(1, 2) as usize);
+        self.tasks = self.tasks.min(self.callers);
+        self.duration = chance.magnitude(2 * SECOND, 10 * SECOND);
+        self.places = Self::all_places(3, 4, usize::MAX);
+        (self.hot, self.branches) = (0.0, chance.pick(&[0.9, 0.95, 0.99]));
+        (self.think, self.hold) = ((MILLI, 20 * MILLI), (MILLI, 10 * MILLI));
+        (self.shared, self.node_only, self.leased, self.sets) = (0.0, 0.0, 0.0, 0.0);
+        self.keep = chance.magnitude(50 * MILLI, 2 * SECOND);
         self
     }
 
@@ -298,11 +329,16 @@ impl Plan {
     fn draw_places(chance: &mut Chance, is_light: bool) -> Vec<Place> {
         let depth = chance.between(if is_light { 3 } else { 1 }, DEEPEST as u64) as usize;
         let fan_out = if is_light { 6 } else { chance.between(1, 4) as u8 };
+        Self::all_places(depth, fan_out, if is_light { 40 } else { 12 })
+    }
+
+    /// All nodes down to this depth, as many at the most of each depth.
+    fn all_places(depth: usize, fan_out: u8, most: usize) -> Vec<Place> {
         let mut all = vec![Place::ROOT];
         let mut level = all.clone();
         for _ in 0..depth {
             level = level.iter().flat_map(|place| (0..fan_out).map(|step| place.child(step))).collect();
-            level.truncate(if is_light { 40 } else { 12 });
+            level.truncate(most);
             all.extend(&level);
         }
         all
@@ -320,6 +356,11 @@ impl Plan {
     /// Whether anything may go wrong.
     pub(super) fn has_faults(&self) -> bool {
         Fault::ALL.iter().any(|&fault| self.has(fault))
+    }
+
+    /// Whether more may go wrong than what befalls single requests: then a message may be lost.
+    pub(super) fn may_lose_messages(&self) -> bool {
+        Fault::ALL.iter().any(|&fault| self.has(fault) && !fault.is_of_request())
     }
 
     /// The longest time that anything lasts on the server without a holder or waiter that lives.
@@ -349,7 +390,10 @@ impl fmt::Display for Plan {
         )?;
         let faults: Vec<&str> = Fault::ALL.into_iter().filter(|&fault| self.has(fault)).map(Fault::name).collect();
         let faults = if faults.is_empty() { "none".into() } else { faults.join("; ") };
-        writeln!(f, "kept without a user for {} ms", milli(self.keep))?;
+        writeln!(f, "the server was started at {} ms", self.since / MILLI as i64)?;
+        let grows = if self.grows == usize::MAX { "never".into() } else { format!("after {} locks", self.grows) };
+        let strides = if self.strides { ", and processes stride" } else { "" };
+        writeln!(f, "kept without a user for {} ms; a node is grown {grows} below it{strides}", milli(self.keep))?;
         write!(f, "faults: {faults}; {} parts left out", self.left_out.len())
     }
 }

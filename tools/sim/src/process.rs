@@ -157,6 +157,8 @@ pub(super) struct Caller {
     pub(super) rests_since: u64,
     /// The other members of the set that it wants.
     pub(super) also: Vec<(Place, Kind)>,
+    /// What it wants next, if that is not drawn.
+    pub(super) comes: Option<Place>,
     /// Counts operations.
     pub(super) operations: u32,
     pub(super) chance: Chance,
@@ -230,6 +232,7 @@ impl Process {
             holds_for: 0,
             rests_since: 0,
             also: Vec::new(),
+            comes: None,
             operations: 0,
             chance: Chance::new(plan.seed, 1_000_000 + incarnation * 100 + caller as u64),
         });

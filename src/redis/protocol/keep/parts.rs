@@ -17,8 +17,9 @@
 //!   the other. The server has granted this process no two covers in conflict. So there is one host
 //!   at the most, and what comes or goes meanwhile in another part is none. Who finds nothing asks
 //!   the server, as without this.
-//! * **A guest's user** that lets go looks where its host is. *If the exchange has begun*, the
-//!   guest knows no host any more. It is in the list of exchanges of that part until the answer.
+//! * **A guest** knows all along on which node its host is, or was. In that part it is below its
+//!   host; *from when the exchange begins* it is in the list of exchanges, until the answer; after
+//!   that it is in neither. So whoever is to know looks in one part.
 //! * **The end of the store** marks each part. What is let go of in a part after that is not kept,
 //!   and what was kept there before goes back.
 //!
@@ -71,6 +72,12 @@ pub(super) fn part_of(node: &[u8]) -> usize {
         .iter()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     (hash ^ (hash >> 32)) as usize % PARTS
+}
+
+/// The node of the lock that this one was taken below, if it was. `text`: its own node.
+fn host_of<'a>(lock: &Lock, text: &'a [u8]) -> Option<&'a [u8]> {
+    let depth = lock.host_depth()?;
+    Some(ends(text).nth(depth).map_or(text, |end| &text[..end]))
 }
 
 impl Keep {
@@ -169,19 +176,10 @@ impl Keep {
         now: u64,
         then: impl FnOnce(Left) -> R,
     ) -> R {
-        let text = target.text();
-        if let Some(depth) = lock.depth_of_host() {
-            let node = ends(text).nth(depth).map_or(text, |end| &text[..end]);
-            let mut part = self.of(node);
-            let left = part.leave(node, lock, may_owe, now);
-            return then(left);
-        }
-        for mut part in self.each() {
-            if let Some(left) = part.leave_exchanged(lock, may_owe, now) {
-                return then(left);
-            }
-        }
-        then(Left::default())
+        let Some(node) = host_of(lock, target.text()) else { return then(Left::default()) };
+        let mut part = self.of(node);
+        let left = part.leave(node, lock, may_owe, now);
+        then(left)
     }
 
     /// Its user has let go. `false`, and nothing has changed, if it is not to be kept.
@@ -246,16 +244,19 @@ impl Keep {
     /// A guest is to be more than that (K12). Whether its exchange is under way: then to be asked
     /// again.
     pub(in crate::redis) fn exchange(&self, lock: &Lock) -> bool {
+        let text = keys::encode(&lock.path);
+        let Some(node) = host_of(lock, &text) else { return false };
+        let mut part = self.of(node);
         if lock.is_below() {
-            let text = keys::encode(&lock.path);
-            ends(&text).map(|end| &text[..end]).for_each(|node| self.of(node).exchange(node, lock));
+            part.exchange(node, lock);
         }
-        self.is_exchanged(lock)
+        part.is_exchanged(lock)
     }
 
     /// Whether a guest is to become a lock of its own, and the server has not said yet that it is.
     pub(in crate::redis) fn is_exchanged(&self, lock: &Lock) -> bool {
-        self.each().any(|part| part.is_exchanged(lock))
+        let text = keys::encode(&lock.path);
+        host_of(lock, &text).is_some_and(|node| self.of(node).is_exchanged(lock))
     }
 
     /// What is held at a node, above it and below it is to be shown (K12). Returns the numbers of

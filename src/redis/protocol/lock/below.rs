@@ -14,7 +14,7 @@ impl State {
 impl Lock {
     /// A new lock below a kept one, as this kind, with the fencing token that was drawn last there.
     pub(in crate::redis::protocol) fn below(mut self, host: &Arc<Self>, kind: u8) -> Self {
-        self.is_guest = true;
+        self.host_depth = Some(host.path.depth());
         self.set_kind(kind);
         self.granted(host.fencing_token(), host.deadline(), false);
         let mut state = self.state.lock();
@@ -26,23 +26,23 @@ impl Lock {
 
     /// Whether it was taken below a kept lock.
     pub(in crate::redis) fn is_guest(&self) -> bool {
-        self.is_guest
+        self.host_depth.is_some()
     }
 
     /// Whether it is not the server's to know: it is below a kept lock.
     pub(in crate::redis) fn is_below(&self) -> bool {
-        self.is_guest && self.state.lock().host.is_some()
+        self.is_guest() && self.state.lock().host.is_some()
     }
 
-    /// How many components the path of the lock has that it is below, while it is.
-    pub(in crate::redis::protocol) fn depth_of_host(&self) -> Option<usize> {
-        self.state.lock().host.as_ref().map(|host| host.path.depth())
+    /// How many components the path of the lock has that it was taken below, if it was.
+    pub(in crate::redis::protocol) fn host_depth(&self) -> Option<usize> {
+        self.host_depth
     }
 
     /// Until when it is held, as far as is known; its own deadline may be an earlier one of the
     /// lock above (K9).
     pub(in crate::redis) fn latest_deadline(&self) -> u64 {
-        if !self.is_guest {
+        if !self.is_guest() {
             return self.deadline();
         }
         let state = self.state.lock();

@@ -6,6 +6,7 @@
 //! step, as with what is taken below (`below.rs`).
 
 use super::{Client, below, count};
+use crate::observe::meters;
 use crate::redis::clock::clock;
 use crate::redis::primitives::Arc;
 use crate::redis::protocol::acquisition::Acquisition;
@@ -25,7 +26,7 @@ pub(in crate::redis::run) fn begin(
     let client = &*engine.client;
     let Some(keeping) = client.keeping.as_ref().filter(|_| acquisition.may_grow()) else { return };
     if engine.confirmer.is_on() {
-        return; // whoever is below would have to wait for replicas
+        return; // replicas would have to confirm it
     }
     let new = |target: &Target| client.new_above(target);
     let growth = keeping.keep.grow((target, request.kind), (&client.name, &client.timing), clock(), new);
@@ -42,6 +43,7 @@ pub(in crate::redis::run) fn ended(client: &Arc<Client>, growth: Growth) {
     keeping.was_kept(client, now);
     if grown.is_kept {
         count(&keeping.counts.grown, 1);
+        meters::grown();
     }
     if !grown.back.is_empty() {
         let mut state = keeping.state.lock();

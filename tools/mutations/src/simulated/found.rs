@@ -76,4 +76,7 @@ pub(super) const FOUND: &[(&str, u64)] = &[
     ("a node is grown past one who waits there", 1_000),
     ("a grown lock is not shrunk for others, who are refused", 1_000),
     ("what is given for a node is lent meanwhile", 1_000),
+    ("a late request to grow a node is carried out after it was given up", 1_000),
+    ("a recall that comes while a node is asked for is forgotten once it is granted", 1_000),
+    ("a recall that comes while a node is asked for is forgotten once it is refused", 1_000),
 ];
