@@ -41,8 +41,8 @@ impl World<'_> {
             return Some((top, Kind::default()));
         }
         let under = |top: Place| all.iter().copied().filter(move |place| *place == top || top.is_above(place));
-        // Each caller has a part of its own, where nobody else of its process is most of the time. One
-        // that strides goes on to the next after a while.
+        // Each caller has a part of its own, where nobody else of its process is most of the time.
+        // One that strides goes on to the next after a while.
         let parts: Vec<Place> = under(top).filter(|place| place.parent() == Some(top)).collect();
         let at = caller + if strides { count as usize / STRIDE } else { 0 };
         let part = parts.get(at % parts.len().max(1)).filter(|_| strides || chance.hits(0.8));

@@ -41,8 +41,8 @@ impl World<'_> {
         }
     }
 
-    /// Where processes stride, another one often wants something there just then: before the request
-    /// gets to the server, or between that and the answer.
+    /// Where processes stride, another one often wants something there just then: before the
+    /// request gets to the server, or between that and the answer.
     fn somebody_comes(&mut self, process: usize, place: Place) {
         let mut chance = Chance::about(self.plan.seed, &[COMES, self.processes[process].incarnation, self.now]);
         if !self.plan.strides || self.is_calm || !chance.hits(0.5) {

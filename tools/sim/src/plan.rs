@@ -260,8 +260,8 @@ impl Plan {
         self
     }
 
-    /// In some histories processes stride through the children of their own nodes, so that those are
-    /// asked for. Nothing goes wrong but what befalls single requests: messages arrive.
+    /// In some histories processes stride through the children of their own nodes, so that those
+    /// are asked for. Nothing goes wrong but what befalls single requests: messages arrive.
     fn with_strides(mut self) -> Self {
         let mut chance = Chance::new(self.seed, super::growing::STRIDES);
         if self.keep == 0 || self.grows == usize::MAX || !chance.hits(0.25) {

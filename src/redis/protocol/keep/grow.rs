@@ -51,10 +51,10 @@
 //! would meet that user's release, renewal or change under way. So a process whose threads hold
 //! locks below one node nearly all the time goes on as without this.
 //!
-//! Where replicas have to confirm grants nothing grows. The new lock would be in nobody's hands until
-//! they have, for up to the time that they are waited for. Those that it came in place of, which
-//! they had confirmed, would be gone. And who asks would wait twice, for a lock that it did not ask
-//! for.
+//! Where replicas have to confirm grants nothing grows. The new lock would be in nobody's hands
+//! until they have, for up to the time that they are waited for. Those that it came in place of,
+//! which they had confirmed, would be gone. And who asks would wait twice, for a lock that it did
+//! not ask for.
 //!
 //! # Nobody waits in a circle
 //!

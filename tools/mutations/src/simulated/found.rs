@@ -65,7 +65,7 @@ pub(super) const FOUND: &[(&str, u64)] = &[
     ("a widened lock keeps its token", 50),
     ("a lock is widened past one who waits", 50),
     ("an upgrade lets in a reader that came before it", 200),
-    ("of two upgrades the second waits", 400),
+    ("of two upgrades the second waits", 800),
     ("what ends a lock leaves its upgrade in the queue", 800),
     ("an upgrade that is given up serves nobody", 1_000),
     ("a recall finds nothing that has others below it", 1_000),
