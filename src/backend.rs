@@ -5,6 +5,7 @@
 //! `release`, `downgrade`, `refresh`, `is_locked`. Four answer a question: `path`, `mode`,
 //! `fencing_token`, `is_held`. The rest is provided.
 //!
+//! * `asker.rs` what a future of a lock asks with
 //! * `member.rs` one member of a set of locks: [`Member`]
 //! * `held.rs` what all stores say about locks: [`HeldLock`], [`WaitingLock`], [`LostLock`],
 //!   [`LeaseToken`]
@@ -25,6 +26,9 @@ pub use self::held::{HeldLock, LeaseToken, LostLock, WaitingLock};
 pub use self::loss::LostLocks;
 pub use self::member::Member;
 
+pub(crate) use self::asker::Asker;
+
+mod asker;
 mod held;
 pub(crate) mod loss;
 mod member;
@@ -152,6 +156,15 @@ pub trait Backend: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Self::Grant, LockError>> + Send + 'a {
         let _ = place;
         Self::acquire_async(node, request)
+    }
+
+    /// The same for a handle, which wants a guard. For the stores in this crate.
+    #[doc(hidden)]
+    fn acquire_async_for<'a, A: Asker<'a, Self>>(
+        asker: A,
+        place: &'static Location<'static>,
+    ) -> impl Future<Output = Result<A::Guard, LockError>> + Send + 'a {
+        asker::acquire(asker, place)
     }
 
     /// Gives the lock back: contract 7.

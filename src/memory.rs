@@ -8,7 +8,7 @@
 //! * `walk.rs` looking down
 //! * `spread.rs` readers of one node that do not write its word; `seats.rs` what they write
 //! * `tentative.rs` tries that do not invent conflicts
-//! * `wait.rs` queues and waking; why no wake-up is lost
+//! * `wait.rs` queues and waking; why no wake-up is lost; `wait/lapse.rs` tasks that are not polled
 //! * `gate.rs` how an old waiter keeps newcomers out
 //! * `waiter.rs` a place in a queue
 //! * `sleeper.rs` a thread or a task that waits
@@ -30,6 +30,8 @@ use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
 
+#[cfg(not(any(feature = "metrics", feature = "tracing")))]
+use crate::backend::Asker;
 use crate::backend::{Backend, HeldLock, LeaseToken, LostLocks, Member, unsupported};
 use crate::deadlock::Agent;
 use crate::error::{Blocker, LockError, Unchanged};
@@ -42,6 +44,7 @@ use crate::sync::{Ordering, PlainArc};
 pub use self::builder::MemoryStoreBuilder;
 pub use self::grant::MemoryGrant;
 
+use self::acquire::{Acquiring, Parts};
 use self::grant::{NAMED_GRANT, RECORDED, SEATED};
 use self::name::Registered;
 use self::node::Node;
@@ -243,7 +246,16 @@ impl Backend for MemoryStore {
         request: &'a Request,
         place: &'static Location<'static>,
     ) -> impl Future<Output = Result<MemoryGrant, LockError>> + Send + 'a {
-        grant::acquire_async(&node.0, request, place)
+        Acquiring::new(Parts { node, request }, place)
+    }
+
+    #[cfg(not(any(feature = "metrics", feature = "tracing")))]
+    #[inline]
+    fn acquire_async_for<'a, A: Asker<'a, Self>>(
+        asker: A,
+        place: &'static Location<'static>,
+    ) -> impl Future<Output = Result<A::Guard, LockError>> + Send + 'a {
+        Acquiring::new(asker, place)
     }
 
     #[inline(always)]

@@ -1,5 +1,7 @@
 //! [`TreeMutex`]: one node of one tree, what to lock and how. Documentation and delegation; the
 //! store has the algorithm.
+//!
+//! * `asking.rs` what a future of a handle asks with
 
 use std::fmt;
 use std::panic::Location;
@@ -12,6 +14,10 @@ use crate::memory::MemoryStore;
 use crate::observe::{self, Hold, Meter};
 use crate::path::{PathError, ToTreePath, TreePath};
 use crate::request::{Mode, Owner, Request, Scope, Wait};
+
+use self::asking::{Borrowing, Owning};
+
+mod asking;
 
 /// One node of one tree: what to lock, and how.
 ///
@@ -264,15 +270,7 @@ impl<S: Backend> TreeMutex<S> {
     /// ```
     #[track_caller]
     pub fn lock_async(&self) -> impl Future<Output = Result<TreeMutexGuard<'_, S>, LockError>> + Send {
-        let place = Location::caller();
-        async move {
-            if let Some(grant) = S::acquire_at_once(&self.node, &self.request) {
-                return Ok(TreeMutexGuard::new(&self.node, grant, self.hold()));
-            }
-            // Begun in here: a future that is begun outside and awaited in here is kept twice.
-            let grant = observe::acquire_async::<S>(&self.node, &self.request, place).await?;
-            Ok(TreeMutexGuard::new(&self.node, grant, self.hold()))
-        }
+        S::acquire_async_for(Borrowing(self), Location::caller())
     }
 
     /// [`lock_async`](Self::lock_async), with a guard that borrows nothing.
@@ -281,14 +279,7 @@ impl<S: Backend> TreeMutex<S> {
     /// As [`lock`](Self::lock).
     #[track_caller]
     pub fn lock_owned_async(&self) -> impl Future<Output = Result<OwnedTreeMutexGuard<S>, LockError>> + Send {
-        let place = Location::caller();
-        async move {
-            if let Some(grant) = S::acquire_at_once(&self.node, &self.request) {
-                return Ok(OwnedTreeMutexGuard::new(self.node.clone(), grant, self.hold()));
-            }
-            let grant = observe::acquire_async::<S>(&self.node, &self.request, place).await?;
-            Ok(OwnedTreeMutexGuard::new(self.node.clone(), grant, self.hold()))
-        }
+        S::acquire_async_for(Owning(self), Location::caller())
     }
 
     /// Locks, runs `f`, and releases, also if `f` panics. Blocks as [`lock`](Self::lock) does.

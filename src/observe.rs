@@ -74,8 +74,8 @@ pub(crate) use kept::{Recalled, recalled};
 #[cfg(feature = "metrics")]
 pub use meters::describe_metrics;
 pub(crate) use waiting::{
-    News, SEES_WAITS, Waiting, acquire, acquire_all, acquire_all_async, acquire_async, ends_itself, lost, refreshed,
-    release, release_all, watch,
+    News, SEES_WAITS, Waiting, Watching, acquire, acquire_all, acquire_all_async, acquire_async, ends_itself, lost,
+    refreshed, release, release_all, watch,
 };
 
 /// Which store it is, for labels and fields.

@@ -3,6 +3,7 @@
 //!
 //! | stage | claim held | next |
 //! |---|---|---|
+//! | `New` | none | for a task, which has not been polled: `Idle` |
 //! | `Idle` | none | claim; look up; look down |
 //! | `Asleep`, not draining | none | woken: `Idle` |
 //! | `Draining` | yes | look on below |
@@ -13,12 +14,16 @@
 //! Every stage has a way back to nothing, [`Acquisition::cancel`], which dropping takes. So a wait
 //! that is given up, or whose thread unwinds, leaves the tree as if it had never been.
 //!
+//! * `acquire/asked.rs` what is asked for, and what comes of it
+//! * `acquire/block.rs` a thread that acquires
 //! * `acquire/deadlock.rs` a wait that would never end, where deadlocks are looked for
 //! * `acquire/future.rs` an acquisition as a future
+//! * `acquire/stage.rs` the stages
 //! * `acquire/who.rs` a thread or a task that takes the steps
 //!
 //! Only a draining waiter sleeps with a claim, and it sleeps at a descendant (invariant 8).
 
+use std::marker::PhantomData;
 use std::task::Waker;
 
 use super::claim::{Claim, How};
@@ -28,15 +33,26 @@ use super::wait::{Left, Turn};
 use super::waiter::{Rank, Role, Waiter, rank};
 use super::walk::{Marks, Walk};
 use super::word::{Kind, Place};
-use crate::deadlock::{Asks, Deadlock};
+use crate::deadlock::Asks;
+#[cfg(test)]
 use crate::request::Owner;
 use crate::sync::{Deadline, Ordering, PlainArc, Spin, Stamp};
 
+pub(super) use self::asked::{Asked, Parts, Plain};
+pub(super) use self::block::{Refused, block};
 pub(super) use self::future::Acquiring;
 pub(super) use self::who::Who;
 
+#[cfg(all(test, mutextree_loom))]
+pub(super) use self::block::block_on;
+
+use self::stage::{Asleep, Stage};
+
+mod asked;
+mod block;
 mod deadlock;
 mod future;
+mod stage;
 mod who;
 
 /// How far a step came.
@@ -47,54 +63,44 @@ pub(super) enum Step {
     Asleep,
 }
 
-#[derive(Debug)]
-enum Stage {
-    Idle,
-    Draining(Box<Walk>),
-    Asleep(Asleep),
-    Done,
-}
-
-/// An acquisition in a queue.
-#[derive(Debug)]
-struct Asleep {
-    at: PlainArc<Node>,
-    /// The walk that it goes on with, if it sleeps with its claim.
-    draining: Option<Box<Walk>>,
-    /// Whether it goes before those without a claim.
-    goes_first: bool,
-}
-
 /// An acquisition under way.
-#[derive(Debug)]
-pub(super) struct Acquisition<'a> {
-    node: &'a PlainArc<Node>,
-    kind: Kind,
-    /// Who asks, for those who look.
-    owner: Option<&'a Owner>,
+pub(super) struct Acquisition<'a, A: Asked<'a> = Plain<'a>> {
+    asked: A,
+    asked_for: PhantomData<&'a ()>,
     stage: Stage,
-    /// The rounds that it may still spin before it sleeps, once it has begun to.
-    spin: Option<Spin>,
     /// When it first met something in its way.
     stamp: Option<Stamp>,
-    /// Made when it first sleeps, and used for every sleep: it notes the gates to be opened.
+    /// Made when it first sleeps, and used for every sleep: it notes the gates to be opened. In a
+    /// tree that looks for deadlocks it is made before, and knows who asks, and where.
     sleeper: Option<PlainArc<Sleeper>>,
-    /// Whether it has closed the gates of the node and of all its ancestors.
-    closed_all: bool,
-    /// Who asks and where, in a tree that looks for deadlocks.
-    asks: Option<Box<Asks>>,
 }
 
+#[cfg(test)]
 impl<'a> Acquisition<'a> {
-    #[inline]
     pub(super) fn new(node: &'a PlainArc<Node>, kind: Kind, owner: Option<&'a Owner>) -> Self {
-        let (spin, stamp, sleeper) = (None, None, None);
-        Self { node, kind, owner, stage: Stage::Idle, spin, stamp, sleeper, closed_all: false, asks: None }
+        Self::of(Plain { node, kind, owner })
+    }
+}
+
+impl<'a, A: Asked<'a>> Acquisition<'a, A> {
+    #[inline]
+    pub(super) fn of(asked: A) -> Self {
+        Self { asked, asked_for: PhantomData, stage: Stage::Idle, stamp: None, sleeper: None }
+    }
+
+    #[inline]
+    fn node(&self) -> &'a PlainArc<Node> {
+        self.asked.node()
+    }
+
+    #[inline]
+    fn kind(&self) -> Kind {
+        self.asked.kind()
     }
 
     /// Asked for by this one, in a tree that looks for deadlocks.
     pub(super) fn asked_by(mut self, asks: Option<Asks>) -> Self {
-        self.asks = asks.map(Box::new);
+        self.is_asked_by(asks, Who::Thread);
         self
     }
 
@@ -105,7 +111,8 @@ impl<'a> Acquisition<'a> {
 
     /// A step of the task that `waker` wakes.
     pub(super) fn poll_step(&mut self, waker: &Waker) -> Step {
-        if let Some(sleeper) = &self.sleeper {
+        // One that was woken runs now. Its waker is wanted when it sleeps again.
+        if let Some(sleeper) = self.sleeper.as_ref().filter(|sleeper| !sleeper.is_woken()) {
             sleeper.set_waker(waker);
         }
         self.advance(Who::Task(waker))
@@ -113,23 +120,26 @@ impl<'a> Acquisition<'a> {
 
     /// Goes as far as it can. A sleeper that has not been woken stays where it is.
     fn advance(&mut self, who: Who<'_>) -> Step {
+        // The rounds that it may still spin before it sleeps, once it has begun to.
+        let mut spin = None;
         loop {
             match std::mem::replace(&mut self.stage, Stage::Done) {
-                Stage::Idle => match self.node.claim(self.kind, self.stamp, How::Firm) {
+                Stage::New(_) => self.stage = Stage::Idle,
+                Stage::Idle => match self.node().claim(self.kind(), self.stamp, How::Firm) {
                     // A claim on the node itself is in the way, or an older waiter's gate.
-                    Claim::Blocked(_) => self.wait_at(self.node, Place::Here, None, who),
+                    Claim::Blocked(_) => self.wait_at(self.node(), Place::Here, None, who, &mut spin),
                     made => {
-                        if let Some(above) = self.node.look_up(self.kind) {
+                        if let Some(above) = self.node().look_up(self.kind()) {
                             // Waiting for an ancestor with a claim could close a circle, as the
                             // ancestor's claimant may wait for this claim.
-                            self.node.drop_claim(self.kind);
-                            self.wait_at(above, Place::Above, None, who);
+                            self.node().drop_claim(self.kind());
+                            self.wait_at(above, Place::Above, None, who, &mut spin);
                         } else if matches!(made, Claim::Inner) {
                             // The claim stands, and newcomers below see it. What is left is to wait
                             // for the holders that were there before.
-                            let mut walk = Walk::new(self.node, self.kind, Marks::Strike);
+                            let mut walk = Walk::new(self.node(), self.kind(), Marks::Strike);
                             match walk.next_conflict() {
-                                Some(below) => self.wait_at(&below, Place::Below, Some(Box::new(walk)), who),
+                                Some(below) => self.wait_at(&below, Place::Below, Some(Box::new(walk)), who, &mut spin),
                                 None => return self.granted(),
                             }
                         } else {
@@ -140,7 +150,7 @@ impl<'a> Acquisition<'a> {
                 },
                 Stage::Draining(mut walk) => match walk.next_conflict() {
                     // The claim is kept, so that this drains.
-                    Some(below) => self.wait_at(&below, Place::Below, Some(walk), who),
+                    Some(below) => self.wait_at(&below, Place::Below, Some(walk), who, &mut spin),
                     // All that was below has gone.
                     None => return self.granted(),
                 },
@@ -149,13 +159,12 @@ impl<'a> Acquisition<'a> {
                     let turn = self.rise(&asleep);
                     self.forget_drain(&asleep);
                     // Spinning again costs little now: a release was a moment ago.
-                    self.spin = None;
-                    self.stage = match (turn, asleep.draining) {
-                        (Turn::Kept, Some(walk)) => Stage::Draining(walk),
-                        (Turn::Kept, None) => Stage::Idle,
+                    spin = None;
+                    self.stage = match turn {
+                        Turn::Kept => asleep.go_on(),
                         // Its claim was dropped and its gates were opened: it starts over.
-                        (Turn::Lapsed, _) => {
-                            self.closed_all = false;
+                        Turn::Lapsed => {
+                            self.has_no_gates();
                             Stage::Idle
                         }
                     };
@@ -176,16 +185,23 @@ impl<'a> Acquisition<'a> {
     }
 
     /// Spins, and then sleeps, at the node that is in the way. Sets the stage to go on with.
-    fn wait_at(&mut self, at: &PlainArc<Node>, place: Place, draining: Option<Box<Walk>>, who: Who<'_>) {
+    fn wait_at(
+        &mut self,
+        at: &PlainArc<Node>,
+        place: Place,
+        draining: Option<Box<Walk>>,
+        who: Who<'_>,
+        spin: &mut Option<Spin>,
+    ) {
         let stamp = *self.stamp.get_or_insert_with(Stamp::now);
         // A newcomer is younger than every gate's owner. One that has slept may be older, and
         // cannot tell from the word.
-        let gate = if place == Place::Here && self.sleeper.is_none() { self.kind.gate() } else { 0 };
-        let obstacles = self.kind.conflicts(place) | gate;
+        let gate = if place == Place::Here && self.sleeper.is_none() { self.kind().gate() } else { 0 };
+        let obstacles = self.kind().conflicts(place) | gate;
         let patience = at.shared().patience;
         // While it spins it is in no queue, so no gate is closed for it. So it does not spin for
         // longer than its patience, even if yielding to others takes long on a busy machine.
-        let spin = self.spin.get_or_insert_with(|| who.spin());
+        let spin = spin.get_or_insert_with(|| who.spin());
         while spin.once_more() && !stamp.older_than(patience) {
             // A full count, or an older waiter's gate, is not seen like this. Then the rounds run
             // out.
@@ -201,40 +217,36 @@ impl<'a> Acquisition<'a> {
         // What is in the way may be a lock whose lease has expired.
         at.revoke_expired();
         let sleeper = match &self.sleeper {
-            Some(sleeper) => sleeper.clone(),
-            None => self.sleeper.insert(who.sleeper(self.owner, Vec::new(), self.watched())).clone(),
+            Some(sleeper) => {
+                who.renew(sleeper);
+                sleeper.clone()
+            }
+            None => self.sleeper.insert(who.sleeper(self.asked.owner(), Vec::new(), None)).clone(),
         };
-        let waiter = Waiter {
-            kind: self.kind,
-            wanted: self.node.clone(),
-            place,
-            role: if draining.is_some() { Role::Drains } else { Role::Wants },
-            stamp,
-            sleeper: sleeper.clone(),
-            gated_for: None,
-        };
+        let role = if draining.is_some() { Role::Drains } else { Role::Wants };
+        let waiter = Waiter::new((self.node(), self.kind()), place, role, stamp, &sleeper);
         let patience = at.shared().patience;
         // It has waited for long and has to wait again: now newcomers everywhere have to queue. A
         // draining waiter has its claim, which keeps them out.
         if draining.is_none() && stamp.older_than(patience) {
             self.close_gates(&waiter);
         }
-        let goes_first = waiter.goes_first();
-        let is_noted = draining.is_some() && self.kind.is_shared();
+        let is_noted = draining.is_some() && self.kind().is_shared();
         if is_noted {
-            self.node.note_drain(&sleeper, at);
+            self.node().note_drain(&sleeper, at);
         }
         let queued = at.queue_up(waiter, patience);
         if is_noted && queued != Some(Role::Drains) {
-            self.node.forget_drain(&sleeper);
+            self.node().forget_drain(&sleeper);
         }
         self.stage = match (queued, draining) {
             // An upgrade below is pending: it starts over when it is woken (13).
             (Some(Role::Aside), _) => {
-                self.node.drop_claim(self.kind);
-                Stage::Asleep(Asleep { at: at.clone(), draining: None, goes_first })
+                self.node().drop_claim(self.kind());
+                Stage::Asleep(Asleep::Aside(at.clone()))
             }
-            (Some(_), draining) => Stage::Asleep(Asleep { at: at.clone(), draining, goes_first }),
+            (Some(_), Some(walk)) => Stage::Asleep(Asleep::Drains(Box::new((at.clone(), walk)))),
+            (Some(_), None) => Stage::Asleep(Asleep::Wants(at.clone())),
             // The reason to sleep has gone in the meantime.
             (None, Some(walk)) => Stage::Draining(walk),
             (None, None) => Stage::Idle,
@@ -243,33 +255,40 @@ impl<'a> Acquisition<'a> {
 
     /// It sleeps no more. While it slept with a shared claim, its node knew where (`upgrade.rs`).
     fn forget_drain(&self, asleep: &Asleep) {
-        if asleep.draining.is_some() && self.kind.is_shared() {
-            self.node.forget_drain(self.bed(asleep).0);
+        if asleep.is_draining() && self.kind().is_shared() {
+            self.node().forget_drain(self.bed(asleep).0);
+        }
+    }
+
+    /// Its gates were opened for it.
+    fn has_no_gates(&self) {
+        if let Some(sleeper) = &self.sleeper {
+            sleeper.set_closed_all(false);
         }
     }
 
     /// What it is in a queue by.
     fn bed(&self, asleep: &Asleep) -> (&PlainArc<Sleeper>, Rank) {
         let (sleeper, stamp) = self.sleeper.as_ref().zip(self.stamp).expect("without these it is in no queue");
-        (sleeper, rank(asleep.goes_first, stamp))
+        (sleeper, rank(asleep.goes_first(), stamp))
     }
 
     /// Leaves the queue after having been woken.
     fn rise(&self, asleep: &Asleep) -> Turn {
         let (sleeper, rank) = self.bed(asleep);
-        asleep.at.rise(sleeper, rank)
+        asleep.at().rise(sleeper, rank)
     }
 
     /// Leaves the queue for good.
     fn leave(&self, asleep: &Asleep) -> Left {
         let (sleeper, rank) = self.bed(asleep);
-        asleep.at.leave(sleeper, rank)
+        asleep.at().leave(sleeper, rank)
     }
 
     /// The node in whose queue it is, which is in its way.
     fn sleeps_at(&self) -> Option<&PlainArc<Node>> {
         match &self.stage {
-            Stage::Asleep(asleep) => Some(&asleep.at),
+            Stage::Asleep(asleep) => Some(asleep.at()),
             _ => None,
         }
     }
@@ -286,16 +305,16 @@ impl<'a> Acquisition<'a> {
     /// way expires, which is then revoked.
     pub(super) fn park(&self, deadline: Option<&Deadline>) {
         let Stage::Asleep(asleep) = &self.stage else { return };
-        let lease = asleep.at.earliest_expiry();
+        let lease = asleep.at().earliest_expiry();
         self.bed(asleep).0.park(Deadline::earlier(deadline, lease.as_ref()));
         if lease.is_some_and(|lease| lease.has_passed()) {
-            asleep.at.revoke_expired();
+            asleep.at().revoke_expired();
         }
     }
 
     /// Gives up, at whatever stage, and tells which node was in its way.
     pub(super) fn cancel(mut self) -> PlainArc<Node> {
-        self.undo().unwrap_or_else(|| self.node.clone())
+        self.undo().unwrap_or_else(|| self.node().clone())
     }
 
     fn undo(&mut self) -> Option<PlainArc<Node>> {
@@ -306,13 +325,13 @@ impl<'a> Acquisition<'a> {
                 self.forget_drain(&asleep);
                 in_the_way = Some(left.in_the_way);
                 // If it lapsed, its claim was dropped then.
-                asleep.draining.is_some() && left.turn == Turn::Kept
+                asleep.is_draining() && left.turn == Turn::Kept
             }
             Stage::Draining(_) => true,
-            Stage::Idle | Stage::Done => false,
+            Stage::New(_) | Stage::Idle | Stage::Done => false,
         };
         if draining {
-            self.node.drop_claim(self.kind);
+            self.node().drop_claim(self.kind());
         }
         self.open_gates();
         in_the_way
@@ -320,11 +339,11 @@ impl<'a> Acquisition<'a> {
 
     /// Closes the gates of the node and of all its ancestors, once.
     fn close_gates(&mut self, waiter: &Waiter) {
-        if !std::mem::replace(&mut self.closed_all, true) {
+        if !waiter.sleeper.set_closed_all(true) {
             let here = Waiter { place: Place::Here, ..waiter.clone() };
-            self.node.close_gate(&here);
+            self.node().close_gate(&here);
             let above = Waiter { place: Place::Above, ..here };
-            self.node.ancestors().iter().for_each(|node| node.close_gate(&above));
+            self.node().ancestors().iter().for_each(|node| node.close_gate(&above));
         }
     }
 
@@ -335,7 +354,7 @@ impl<'a> Acquisition<'a> {
     }
 }
 
-impl Drop for Acquisition<'_> {
+impl<'a, A: Asked<'a>> Drop for Acquisition<'a, A> {
     #[inline]
     fn drop(&mut self) {
         // Mostly it is over, and never slept: then there is nothing to undo.
@@ -343,51 +362,6 @@ impl Drop for Acquisition<'_> {
             self.undo();
         }
     }
-}
-
-/// Why a lock was not acquired.
-#[derive(Debug)]
-pub(super) enum Refused<At = PlainArc<Node>> {
-    /// The time was up. This node was in the way.
-    Blocked(At),
-    /// It would have waited for ever.
-    Deadlock(Deadlock),
-}
-
-/// Acquires, and blocks the calling thread until it has the lock, or until the deadline.
-#[cfg(all(test, mutextree_loom))]
-pub(super) fn block_on(
-    node: &PlainArc<Node>,
-    kind: Kind,
-    owner: Option<&Owner>,
-    deadline: Option<&Deadline>,
-    sleeps: impl FnMut(&PlainArc<Node>),
-) -> Result<(), Refused> {
-    block(Acquisition::new(node, kind, owner), deadline, sleeps)
-}
-
-/// Blocks the calling thread until it has the lock, or until the deadline. `sleeps` is called each
-/// time that it is about to sleep, with the node where it does.
-pub(super) fn block(
-    mut acquisition: Acquisition<'_>,
-    deadline: Option<&Deadline>,
-    mut sleeps: impl FnMut(&PlainArc<Node>),
-) -> Result<(), Refused> {
-    let mut first = true;
-    while acquisition.step() == Step::Asleep {
-        acquisition.sleeps_at().into_iter().for_each(&mut sleeps);
-        while !acquisition.is_woken() {
-            if let Some(deadlock) = acquisition.deadlock(std::mem::take(&mut first)) {
-                acquisition.cancel();
-                return Err(Refused::Deadlock(deadlock));
-            }
-            if deadline.is_some_and(Deadline::has_passed) {
-                return Err(Refused::Blocked(acquisition.cancel()));
-            }
-            acquisition.park(deadline);
-        }
-    }
-    Ok(())
 }
 
 #[cfg(all(test, not(any(mutextree_loom, mutextree_shuttle))))]

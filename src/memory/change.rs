@@ -94,8 +94,7 @@ impl<'a> Change<'a> {
     ) -> Result<(), Ended> {
         let stamp = *self.stamp.get_or_insert_with(Stamp::now);
         let sleeper = self.sleeper();
-        let (wanted, role) = (wanted.clone(), self.role);
-        let waiter = Waiter { wanted, kind, place, role, stamp, sleeper: sleeper.clone(), gated_for: None };
+        let waiter = Waiter::new((wanted, kind), place, self.role, stamp, &sleeper);
         let (rank, no_gates) = (waiter.rank(), Gates::default());
         let mut spin = Spin::for_thread();
         let patience = at.shared().patience;

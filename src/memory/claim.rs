@@ -223,7 +223,7 @@ impl Node {
     pub(super) fn withdraw(self: &PlainArc<Self>, kind: Kind, woken: &mut Vec<PlainArc<Sleeper>>) {
         if self.word.fetch_sub(kind.unit(), Ordering::Release) & PARKED != 0 {
             let patience = self.shared().patience;
-            woken.append(&mut self.cold().slow.lock().take_next(self, patience));
+            woken.extend(self.cold().slow.lock().take_next(self, patience));
         }
     }
 

@@ -62,6 +62,29 @@ pub(super) struct Gate {
     stamp: Stamp,
 }
 
+/// The gates that are closed for a sleeper. Mostly there is one, if any, so the first is apart.
+#[derive(Debug, Default)]
+pub(super) struct Noted {
+    first: Option<Gate>,
+    others: Vec<Gate>,
+}
+
+impl Noted {
+    pub(super) fn add(&mut self, gate: Gate) {
+        match self.first {
+            None => self.first = Some(gate),
+            Some(_) => self.others.push(gate),
+        }
+    }
+
+    /// Opens them, for the sleeper that noted them.
+    pub(super) fn open(self, sleeper: &PlainArc<Sleeper>) {
+        for gate in self.first.into_iter().chain(self.others) {
+            gate.open(sleeper);
+        }
+    }
+}
+
 impl Gates {
     /// Closes the gates of `node` that `waiter` needs closed, unless it has done so before.
     pub(super) fn close(&mut self, node: &PlainArc<Node>, waiter: &Waiter) {
@@ -125,7 +148,7 @@ impl Gates {
 
 impl Gate {
     /// Opens the gate on behalf of the waiter that closed it.
-    pub(super) fn open(&self, sleeper: &PlainArc<Sleeper>) {
+    fn open(&self, sleeper: &PlainArc<Sleeper>) {
         self.at.open_gate(self, sleeper);
     }
 }
@@ -156,7 +179,12 @@ impl Node {
         let mut slow = self.cold().slow.lock();
         slow.gates.open(gate, sleeper);
         let closed = slow.gates.bits();
-        self.word.fetch_and(!(GATES & !closed), Ordering::SeqCst);
+        let word = self.word.fetch_and(!(GATES & !closed), Ordering::SeqCst);
+        // Mostly it is opened by one that has got the node. Then nobody can go, and the end of that
+        // claim goes through the queue.
+        if slow.is_hopeless(word) {
+            return;
+        }
         let next = slow.take_next(self, patience);
         drop(slow);
         unpark(next);

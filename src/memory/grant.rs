@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 use std::panic::Location;
 use std::time::Instant;
 
-use super::acquire::{Acquiring, Acquisition, Refused, block};
+use super::acquire::{Acquisition, Plain, Refused, block};
 use super::name;
 use super::narrow::{self, Failed};
 use super::node::Node;
@@ -154,7 +154,8 @@ pub(super) fn acquire_slow(node: &PlainArc<Node>, request: &Request, wait: Wait)
         return Ok(grant(node, kind, request, asks));
     }
     let mut waiting = None;
-    let acquisition = Acquisition::new(node, kind, request.owner.as_ref()).asked_by(asks.clone());
+    let asked = Plain { node, kind, owner: request.owner.as_ref() };
+    let acquisition = Acquisition::of(asked).asked_by(asks.clone());
     let claimed = block(acquisition, deadline.as_ref(), |at| {
         waiting.get_or_insert_with(|| begin_to_wait(node, kind, request, Some(at)));
     });
@@ -195,15 +196,6 @@ fn try_acquire(
 #[inline]
 pub(super) fn begin_to_wait(node: &Node, kind: Kind, request: &Request, at: Option<&PlainArc<Node>>) -> Waiting {
     Waiting::begin(Store::Memory, &node.path, request, || at.map(|in_the_way| blocker(node, kind, in_the_way, None)))
-}
-
-/// The same with no end, as a future.
-pub(super) fn acquire_async<'a>(
-    node: &'a PlainArc<Node>,
-    request: &'a Request,
-    place: &'static Location<'static>,
-) -> Acquiring<'a> {
-    Acquiring::new(node, request, place)
 }
 
 /// A task's wait has ended like this.

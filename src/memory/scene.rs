@@ -8,6 +8,10 @@
 //! 3. a gate that an older waiter has closed there;
 //! 4. an earlier waiter for that node, in the same queue.
 //!
+//! One that follows another (`wait.rs`) sleeps for none of these. It has no edges, or those of a
+//! lock that has come since. The waiter that it follows was woken, or follows one that was, and so
+//! it will be woken itself.
+//!
 //! So a look at each node where somebody sleeps, under its slow lock, has all edges, and each was
 //! there at the moment of that look. D1, that they stay, holds for each:
 //!

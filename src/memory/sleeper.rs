@@ -5,7 +5,7 @@
 
 use std::task::Waker;
 
-use super::gate::Gate;
+use super::gate::{Gate, Noted};
 use super::node::Node;
 use super::wait::Turn;
 use super::word::Kind;
@@ -13,29 +13,45 @@ use crate::deadlock::{Asks, Deadlock, Rest};
 use crate::request::Owner;
 use crate::sync::{AtomicBool, AtomicU64, Deadline, Mutex, Ordering, Parker, PlainArc, contain};
 
-/// A waiter's bed: shared between the waiter and the queue that it is in.
+/// A waiter's bed: shared between the waiter and the queue that it is in. A crowd of tasks may
+/// wait, so what most of them do not have is in boxes.
 #[derive(Debug)]
 pub(super) struct Sleeper {
-    bed: Bed,
+    /// Locked within slow locks, and nothing is locked within it.
+    changing: Mutex<Changing>,
     /// Set under the slow lock when the waiter is chosen to be woken.
     woken: AtomicBool,
     /// Whether it had been woken by the timer's last visit.
     seen_woken: AtomicBool,
     /// Set under the slow lock when the waiter's turn is taken from it.
     lapsed: AtomicBool,
-    /// The gates that are closed for it, everywhere. Locked within slow locks, and nothing is
-    /// locked within it.
-    gates: Mutex<Option<Box<Noted>>>,
-    /// What most waiters do not have: apart, so that a crowd of those takes less memory.
+    /// Whether the gates of its node and of all above were closed for it. Only the waiter itself
+    /// asks.
+    closed_all: AtomicBool,
     more: Option<Box<More>>,
 }
 
-/// The gates that are closed for a waiter, if there are any.
-#[derive(Debug, Default)]
-struct Noted(Vec<Gate>);
+#[derive(Debug)]
+struct Changing {
+    /// A task's waker of the latest poll, until it is woken.
+    waker: TaskWaker,
+    found: Option<Box<Found>>,
+}
 
+/// What a waiter meets with while it waits, if it does.
+#[derive(Debug, Default)]
+struct Found {
+    /// The gates that are closed for it, everywhere.
+    gates: Noted,
+    /// When last only a gate kept it out as it went to sleep: the node that the gate's owner wants.
+    gated_for: Option<PlainArc<Node>>,
+}
+
+/// What a waiter has from the start, if it is not a task that waits for one node.
 #[derive(Debug)]
 struct More {
+    /// Where it sleeps, if it is a thread.
+    parker: Option<Parker>,
     /// Who waits, for those who look.
     owner: Option<Owner>,
     /// What it claims, if it waits for a set: all of it while it drains. Empty for one node.
@@ -70,13 +86,6 @@ impl Watched {
 /// A member of a set: the node that it claims, and how.
 pub(super) type SetClaim = (PlainArc<Node>, Kind);
 
-#[derive(Debug)]
-enum Bed {
-    Thread(Parker),
-    /// The waker of the latest poll, until it is woken.
-    Task(Mutex<TaskWaker>),
-}
-
 /// A task's waker, or none. If it panics as it is woken or dropped, the panic stays here: otherwise
 /// the other waiters that are to be woken with it would sleep on.
 #[derive(Debug)]
@@ -101,7 +110,7 @@ impl Drop for TaskWaker {
 impl Sleeper {
     /// For the calling thread. `set` is what it claims if it waits for a set.
     pub(super) fn for_thread(owner: Option<Owner>, set: Vec<SetClaim>, watched: Option<Watched>) -> PlainArc<Self> {
-        Self::new(Bed::Thread(Parker::new()), owner, set, watched)
+        Self::new(None, More { parker: Some(Parker::new()), owner, set, watched })
     }
 
     /// The same for the task that `waker` wakes.
@@ -111,18 +120,19 @@ impl Sleeper {
         set: Vec<SetClaim>,
         watched: Option<Watched>,
     ) -> PlainArc<Self> {
-        Self::new(Bed::Task(Mutex::new(TaskWaker(Some(waker)))), owner, set, watched)
+        Self::new(Some(waker), More { parker: None, owner, set, watched })
     }
 
-    fn new(bed: Bed, owner: Option<Owner>, set: Vec<SetClaim>, watched: Option<Watched>) -> PlainArc<Self> {
-        let has_more = owner.is_some() || !set.is_empty() || watched.is_some();
+    fn new(waker: Option<Waker>, more: More) -> PlainArc<Self> {
+        let More { parker, owner, set, watched } = &more;
+        let has_more = parker.is_some() || owner.is_some() || !set.is_empty() || watched.is_some();
         PlainArc::new(Self {
-            bed,
+            changing: Mutex::new(Changing { waker: TaskWaker(waker), found: None }),
             woken: AtomicBool::new(false),
             seen_woken: AtomicBool::new(false),
             lapsed: AtomicBool::new(false),
-            gates: Mutex::new(None),
-            more: has_more.then(|| Box::new(More { owner, set, watched })),
+            closed_all: AtomicBool::new(false),
+            more: has_more.then(|| Box::new(more)),
         })
     }
 
@@ -176,8 +186,12 @@ impl Sleeper {
         if self.is_condemned() { self.watched()?.verdict.lock().take() } else { None }
     }
 
+    fn parker(&self) -> Option<&Parker> {
+        self.more.as_ref()?.parker.as_ref()
+    }
+
     pub(super) fn is_task(&self) -> bool {
-        matches!(self.bed, Bed::Task(_))
+        self.parker().is_none()
     }
 
     pub(super) fn is_woken(&self) -> bool {
@@ -210,58 +224,100 @@ impl Sleeper {
         if self.lapsed.swap(false, Ordering::AcqRel) { Turn::Lapsed } else { Turn::Kept }
     }
 
+    /// Whether the gates of its node and of all above are closed for it: what was said before.
+    pub(super) fn set_closed_all(&self, closed_all: bool) -> bool {
+        self.closed_all.swap(closed_all, Ordering::Relaxed)
+    }
+
     /// Notes that a gate was closed for it.
     pub(super) fn note_gate(&self, gate: Gate) {
-        self.gates.lock().get_or_insert_default().0.push(gate);
+        self.changing.lock().found.get_or_insert_default().gates.add(gate);
     }
 
     /// Opens all gates that were closed for it.
     pub(super) fn open_gates(self: &PlainArc<Self>) {
-        let noted = self.gates.lock().take();
-        let gates = noted.map_or_else(Vec::new, |noted| noted.0);
-        for gate in gates {
-            gate.open(self);
+        let noted = self.changing.lock().found.as_mut().map(|found| std::mem::take(&mut found.gates));
+        if let Some(noted) = noted {
+            noted.open(self);
         }
+    }
+
+    /// It goes to sleep, and only a gate keeps it out, closed for who wants that node.
+    pub(super) fn set_gated_for(&self, wanted: PlainArc<Node>) {
+        self.changing.lock().found.get_or_insert_default().gated_for = Some(wanted);
+    }
+
+    pub(super) fn gated_for(&self) -> Option<PlainArc<Node>> {
+        self.changing.lock().found.as_ref()?.gated_for.clone()
     }
 
     /// A thread sleeps until it is unparked, until the deadline, or for no time at all. A task does
     /// nothing: it has returned to its executor.
     pub(super) fn park(&self, deadline: Option<&Deadline>) {
-        if let Bed::Thread(parker) = &self.bed {
+        if let Some(parker) = self.parker() {
             parker.park(deadline);
         }
     }
 
-    /// The task is polled with this waker now. Called before [`is_woken`](Self::is_woken) is asked.
-    /// There are two cases: if the wake-up comes first, `is_woken` is true; if this does, the new
-    /// waker is woken.
+    /// For a task, which is polled with this waker now, or goes to sleep. Called before
+    /// [`is_woken`](Self::is_woken) is asked. There are two cases: if the wake-up comes first,
+    /// `is_woken` is true; if this does, the new waker is woken.
     pub(super) fn set_waker(&self, new: &Waker) {
-        if let Bed::Task(bed) = &self.bed {
-            // If the waker is taken and woken right after this, the task is polled again.
-            if bed.lock().0.as_ref().is_some_and(|waker| waker.will_wake(new)) {
-                return;
-            }
-            let new = TaskWaker(Some(new.clone()));
-            let old = std::mem::replace(&mut *bed.lock(), new);
-            drop(old); // after the lock
+        // If the waker is taken and woken right after this, the task is polled again.
+        if self.changing.lock().waker.0.as_ref().is_some_and(|waker| waker.will_wake(new)) {
+            return;
         }
+        let new = TaskWaker(Some(new.clone()));
+        let old = std::mem::replace(&mut self.changing.lock().waker, new);
+        drop(old); // after the lock
     }
 
     fn unpark(&self) {
-        match &self.bed {
-            Bed::Thread(parker) => parker.unpark(),
-            Bed::Task(bed) => {
-                // Taken, not cloned: the poll that follows leaves another. If there is none, a
+        match self.parker() {
+            Some(parker) => parker.unpark(),
+            None => {
+                // Taken, not cloned: before it sleeps again it leaves another. If there is none, a
                 // wake-up is under way, and its poll will find what this one is for.
-                let waker = std::mem::replace(&mut *bed.lock(), TaskWaker(None));
+                let waker = std::mem::replace(&mut self.changing.lock().waker, TaskWaker(None));
                 waker.wake(); // under no lock
             }
         }
     }
 }
 
+/// Waiters that were marked as woken, to be unparked once no lock is held. Mostly it is one.
+#[derive(Debug, Default)]
+#[must_use = "they sleep on until they are unparked"]
+pub(super) struct Woken {
+    first: Option<PlainArc<Sleeper>>,
+    rest: Vec<PlainArc<Sleeper>>,
+}
+
+impl Woken {
+    pub(super) fn push(&mut self, sleeper: PlainArc<Sleeper>) {
+        match self.first {
+            None => self.first = Some(sleeper),
+            Some(_) => self.rest.push(sleeper),
+        }
+    }
+
+    #[cfg(all(test, not(any(mutextree_loom, mutextree_shuttle))))]
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+}
+
+impl IntoIterator for Woken {
+    type Item = PlainArc<Sleeper>;
+    type IntoIter = std::iter::Chain<std::option::IntoIter<Self::Item>, std::vec::IntoIter<Self::Item>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.first.into_iter().chain(self.rest)
+    }
+}
+
 /// Wakes these waiters. Under no lock.
-pub(super) fn unpark(sleepers: Vec<PlainArc<Sleeper>>) {
+pub(super) fn unpark(sleepers: impl IntoIterator<Item = PlainArc<Sleeper>>) {
     for sleeper in sleepers {
         sleeper.unpark();
     }

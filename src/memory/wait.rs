@@ -10,8 +10,8 @@
 //! The end of a claim that finds `PARKED` in the word goes through the queue in order
 //! ([`Node::wake_next`]) with a copy of the word. To that copy it adds the claim of every waiter
 //! for this node that it passes. It wakes each waiter that does not conflict with the copy. So
-//! waiters for a mutex wake one at a time, readers wake together, and waiters for other nodes wake
-//! all at once.
+//! waiters for a mutex wake one at a time, readers wake together, and waiters for several other
+//! nodes wake all at once.
 //!
 //! A woken waiter stays in the queue until its thread runs and removes it ([`Node::rise`]). So no
 //! second waiter is woken for the same turn, and gates (`gate.rs`) can still be closed for a waiter
@@ -41,31 +41,33 @@
 //! (`set.rs`).
 //!
 //! Only waiters that want K itself are case 3 or 4 for others. A waiter for a node below K leaves
-//! no claim on K behind, so no waiter sleeps because of it.
+//! no claim on K behind, so no waiter sleeps because of it, but one that follows.
 //!
-//! # Tasks that are not polled
-//! Case 4 relies on the woken waiter to run, and so does the end of a draining waiter's claim. A
-//! thread runs. A task runs only if its future is polled, and its owner may put that off for ever.
-//! So the timer comes by ten milliseconds after a task was woken, and again ten later
-//! ([`Node::look_after`]). A task that was woken before the first visit, and has not been polled by
-//! the second, *lapses*: it is taken out of the queue, all its gates are opened, and the claim that
-//! it was draining is dropped.
+//! # Waiters that follow
+//! Many may sleep at K for one and the same node below it. If the end of a claim on K woke them
+//! all, all but one would only go on to sleep at that node. So a waiter *follows* the one right
+//! before it in the queue, if both want the same node below and conflict there, and that one was woken or
+//! follows one that was. It is not woken then: the earlier one is in its way (case 4), though not
+//! at K.
 //!
-//! This is decided under the slow lock of the node where the task slept. When the task's future is
-//! later polled or dropped, it takes the same lock, and so learns that it lapsed. It then starts
-//! over with its original stamp: it lost its turn, but not its age.
+//! The rule is: who follows has such a waiter right before it, at any time. So whoever takes a
+//! waiter out of the queue, or puts one in between, looks at the next one ([`Queue::unfollow`]). It
+//! is woken, unless something is in its way at K again. So the one before it need not claim
+//! anything for it to be woken: it runs, gives up or lapses, and each takes it out of the queue.
 //!
-//! The provided `acquire_async` of other stores and the Redis store have such a rule of their own.
+//! `wait/lapse.rs`: tasks that are woken and not polled.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::gate::Gates;
 use super::node::{Node, Slow, is_roomy};
-use super::sleeper::{Sleeper, unpark};
-use super::waiter::{Rank, Role, Waiter};
+use super::sleeper::{Sleeper, Woken, unpark};
+use super::waiter::{Rank, Role, Sleep, Waiter};
 use super::word::{Kind, PARKED, Place};
-use crate::sync::{Ordering, PlainArc, Timeout, later, now};
+use crate::sync::{Ordering, PlainArc, Timeout};
+
+mod lapse;
 
 /// Asking the clock about waiters that have been woken already takes time, so only every eighth
 /// pass through a queue does it.
@@ -75,16 +77,15 @@ const CLOCK_EVERY: u32 = if cfg!(any(mutextree_loom, mutextree_shuttle)) { 1 } e
 /// further back have their turn once they are among these.
 const IN_FRONT: usize = 8;
 
-/// How long a woken task that is not polled may hold up the waiters behind it: at least once this,
-/// and at most twice.
-const UNPOLLED: Duration = Duration::from_millis(10);
-
 /// The waiters of one node, in order of rank.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     waiters: VecDeque<Waiter>,
-    /// How many waiters of each kind have not been woken. Those that go first are not counted.
+    /// How many waiters of each kind are asleep, and follow nobody. Those that go first are not
+    /// counted.
     asleep: [u32; 4],
+    /// How many have been woken.
+    woken: usize,
     /// How often the queue was gone through.
     passes: u32,
     /// The timer comes by then, for the waiters behind a woken task.
@@ -131,28 +132,65 @@ impl Queue {
         Kind::ALL.iter().all(|kind| self.asleep[kind.index()] == 0 || word & kind.conflicts(Place::Above) != 0)
     }
 
-    fn insert(&mut self, waiter: Waiter) {
-        self.asleep[waiter.kind.index()] += u32::from(!waiter.goes_first());
+    /// Returns those that are woken, as it comes between them and the one that they followed.
+    fn insert(&mut self, waiter: Waiter, gates: &Gates, node: &PlainArc<Node>) -> Woken {
+        self.asleep[waiter.kind.index()] += u32::from(waiter.is_counted());
         // Most come last.
+        if self.waiters.len() == self.waiters.capacity() {
+            // Not to twice its size: of a crowd that would be much that is not used.
+            self.waiters.reserve_exact((self.waiters.len() / 4).max(4));
+        }
         if self.waiters.back().is_none_or(|last| last.rank() <= waiter.rank()) {
             self.waiters.push_back(waiter);
-        } else {
-            let at = self.waiters.partition_point(|there| there.rank() <= waiter.rank());
-            self.waiters.insert(at, waiter);
+            return Woken::default();
         }
+        let at = self.waiters.partition_point(|there| there.rank() <= waiter.rank());
+        self.waiters.insert(at, waiter);
+        self.unfollow(at + 1, gates, node)
+    }
+
+    /// Marks the waiter at `at` as woken.
+    fn wake(&mut self, at: usize, node: &PlainArc<Node>) -> PlainArc<Sleeper> {
+        let waiter = &mut self.waiters[at];
+        self.asleep[waiter.kind.index()] -= u32::from(waiter.is_counted());
+        waiter.sleep = Sleep::Woken;
+        waiter.sleeper.set_woken(true);
+        self.woken += 1;
+        let sleeper = waiter.sleeper.clone();
+        if sleeper.is_task() {
+            self.look_after_later(node);
+        }
+        sleeper
+    }
+
+    /// The waiter at `at` has another one before it than it had. If it followed that one, it is
+    /// woken, or sleeps for what is in its way. In the second case the one behind it follows nobody
+    /// either.
+    fn unfollow(&mut self, mut at: usize, gates: &Gates, node: &PlainArc<Node>) -> Woken {
+        let mut next = Woken::default();
+        while let Some(waiter) = self.waiters.get_mut(at).filter(|waiter| waiter.sleep == Sleep::Follows) {
+            waiter.sleep = Sleep::Asleep;
+            let is_held_up = waiter.is_held_up(node.word.load(Ordering::SeqCst), gates);
+            self.asleep[waiter.kind.index()] += 1;
+            if !is_held_up {
+                next.push(self.wake(at, node));
+                break;
+            }
+            at += 1;
+        }
+        next
     }
 
     /// Marks the waiters that may go as woken, and returns them. The caller unparks them once it
     /// has released the slow lock.
-    fn take_next(&mut self, gates: &mut Gates, node: &PlainArc<Node>, patience: Duration) -> Vec<PlainArc<Sleeper>> {
-        let mut next = Vec::new();
-        let mut wakes_task = false;
+    fn take_next(&mut self, gates: &mut Gates, node: &PlainArc<Node>, patience: Duration) -> Woken {
+        let (mut next, mut clock) = (Woken::default(), None);
         self.passes = self.passes.wrapping_add(1);
         let word = node.word.load(Ordering::SeqCst);
         let mut pretended = word;
         for at in 0..self.waiters.len() {
             let waiter = &self.waiters[at];
-            let Waiter { kind, place, stamp, .. } = *waiter;
+            let Waiter { kind, place, stamp, sleep, .. } = *waiter;
             let goes_first = waiter.goes_first();
             let in_front = at < IN_FRONT;
             // Behind the front there is nothing left to do once no waiter can go. Waiters that go
@@ -167,45 +205,46 @@ impl Queue {
             if place == Place::Here && !goes_first {
                 pretended |= kind.unit();
             }
-            let on_its_way = waiter.sleeper.is_woken();
-            if !on_its_way && !waiter.is_held_up(seen, gates) {
-                waiter.sleeper.set_woken(true);
-                wakes_task |= waiter.sleeper.is_task();
-                next.push(waiter.sleeper.clone());
-                self.asleep[kind.index()] -= u32::from(!goes_first);
+            let has_gate = waiter.has_gate;
+            if sleep == Sleep::Asleep && !waiter.is_held_up(seen, gates) {
+                if at > 0 && waiter.may_follow(&self.waiters[at - 1]) {
+                    self.asleep[kind.index()] -= 1;
+                    self.waiters[at].sleep = Sleep::Follows;
+                } else {
+                    next.push(self.wake(at, node));
+                }
             }
             // A waiter that stays at the front for too long has gates closed for it. While one is
             // on its way each release comes by here, so the clock is asked now and then only.
-            let may_be_due = in_front && (!on_its_way || self.passes.is_multiple_of(CLOCK_EVERY));
-            if may_be_due && stamp.older_than(patience) {
+            let on_its_way = sleep == Sleep::Woken;
+            let may_be_due = in_front && !has_gate && (!on_its_way || self.passes.is_multiple_of(CLOCK_EVERY));
+            if may_be_due && stamp.older_by(&mut clock, patience) {
+                self.waiters[at].has_gate = true;
                 gates.close(node, &self.waiters[at]);
             }
-        }
-        if wakes_task {
-            self.look_after_later(node);
         }
         next
     }
 
-    /// Has the timer come by for the waiters behind a woken task.
-    fn look_after_later(&mut self, node: &PlainArc<Node>) {
-        if self.looked_after.is_none() {
-            let node = PlainArc::downgrade(node);
-            self.looked_after = Some(later(now() + UNPOLLED, move || {
-                if let Some(node) = node.upgrade() {
-                    node.look_after();
-                }
-            }));
-        }
+    /// Takes a waiter out of the queue, if it is still there, and wakes the one that followed it.
+    fn take_out(
+        &mut self,
+        gates: &Gates,
+        node: &PlainArc<Node>,
+        sleeper: &PlainArc<Sleeper>,
+        rank: Rank,
+    ) -> (Option<Waiter>, Woken) {
+        let Some(at) = self.place_of(sleeper, rank) else { return (None, Woken::default()) };
+        let waiter = self.remove(at);
+        let next = self.unfollow(at, gates, node);
+        self.unpark_bit(node);
+        (waiter, next)
     }
 
-    /// Takes a waiter out of the queue, if it is still there.
-    fn take_out(&mut self, node: &Node, sleeper: &PlainArc<Sleeper>, rank: Rank) -> Option<Waiter> {
-        let waiter = self.waiters.remove(self.place_of(sleeper, rank)?)?;
-        if !sleeper.is_woken() {
-            self.asleep[waiter.kind.index()] -= u32::from(!waiter.goes_first());
-        }
-        self.unpark_bit(node);
+    fn remove(&mut self, at: usize) -> Option<Waiter> {
+        let waiter = self.waiters.remove(at)?;
+        self.asleep[waiter.kind.index()] -= u32::from(waiter.is_counted());
+        self.woken -= usize::from(waiter.sleep == Sleep::Woken);
         Some(waiter)
     }
 
@@ -218,27 +257,6 @@ impl Queue {
         let start = self.waiters.partition_point(|there| there.rank() < rank);
         let mut alike = self.waiters.range(start..).take_while(|there| there.rank() == rank);
         Some(start + alike.position(is_it)?)
-    }
-
-    /// Takes out the tasks that lapse: those that had been woken by the last visit, and have not
-    /// been polled since.
-    fn take_lapsed(&mut self, node: &PlainArc<Node>) -> Vec<Waiter> {
-        let (mut lapsed, mut come_again) = (Vec::new(), false);
-        self.looked_after = None;
-        self.waiters.retain(|waiter| {
-            let lapses = waiter.sleeper.is_left_alone();
-            if lapses {
-                waiter.sleeper.lapse();
-                lapsed.push(waiter.clone());
-            }
-            come_again |= waiter.sleeper.is_task() && waiter.sleeper.is_woken() && !lapses;
-            !lapses
-        });
-        self.unpark_bit(node);
-        if come_again {
-            self.look_after_later(node);
-        }
-        lapsed
     }
 
     /// After waiters left: clears `PARKED` if they were the last (invariant 5).
@@ -264,8 +282,18 @@ impl Queue {
 
 impl Slow {
     /// See [`Queue::take_next`].
-    pub(super) fn take_next(&mut self, node: &PlainArc<Node>, patience: Duration) -> Vec<PlainArc<Sleeper>> {
+    pub(super) fn take_next(&mut self, node: &PlainArc<Node>, patience: Duration) -> Woken {
         self.queue.take_next(&mut self.gates, node, patience)
+    }
+
+    /// Whether a pass through the queue would wake nobody, if this is the word.
+    pub(super) fn is_hopeless(&self, word: u64) -> bool {
+        self.queue.is_hopeless(word) && self.queue.waiters.front().is_none_or(|first| !first.goes_first())
+    }
+
+    /// See [`Queue::take_out`].
+    fn take_out(&mut self, node: &PlainArc<Node>, sleeper: &PlainArc<Sleeper>, rank: Rank) -> (Option<Waiter>, Woken) {
+        self.queue.take_out(&self.gates, node, sleeper, rank)
     }
 }
 
@@ -281,20 +309,29 @@ impl Node {
         }
         // Before the look at the word, so that no newcomer gets in between the two.
         if waiter.stamp.older_than(patience) {
+            waiter.has_gate = true;
             slow.gates.close(self, &waiter);
         }
         let word = self.word.fetch_or(PARKED, Ordering::SeqCst);
         let asleep = waiter.is_held_up(word, &slow.gates).then_some(waiter.role);
         if asleep.is_some() {
             // For the error, should it give up later: by then the gate may be open again.
-            waiter.gated_for = slow.gates.alone_in_the_way(&waiter, word);
+            // By default it names the node where it sleeps.
+            let gated_for = slow.gates.alone_in_the_way(&waiter, word);
+            if let Some(wanted) = gated_for.filter(|wanted| !PlainArc::ptr_eq(wanted, self)) {
+                waiter.is_gated = true;
+                waiter.sleeper.set_gated_for(wanted);
+            }
             waiter.sleeper.set_woken(false);
             let is_task = waiter.sleeper.is_task();
-            slow.queue.insert(waiter);
+            let Slow { queue, gates, .. } = &mut *slow;
+            let next = queue.insert(waiter, gates, self);
             // A thread sleeps no longer than the first lease here. For a task the timer does that.
             if is_task {
                 slow.watch_leases(self);
             }
+            drop(slow);
+            unpark(next);
         } else {
             // The conflict ended before `PARKED` was set. Its end will not go through the queue.
             slow.queue.unpark_bit(self);
@@ -311,8 +348,9 @@ impl Node {
     }
 
     /// Leaves the queue after having been woken, to try again.
-    pub(super) fn rise(&self, sleeper: &PlainArc<Sleeper>, rank: Rank) -> Turn {
-        self.cold().slow.lock().queue.take_out(self, sleeper, rank);
+    pub(super) fn rise(self: &PlainArc<Self>, sleeper: &PlainArc<Sleeper>, rank: Rank) -> Turn {
+        let (_, next) = self.cold().slow.lock().take_out(self, sleeper, rank);
+        unpark(next);
         sleeper.take_turn()
     }
 
@@ -321,18 +359,20 @@ impl Node {
     pub(super) fn leave(self: &PlainArc<Self>, sleeper: &PlainArc<Sleeper>, rank: Rank) -> Left {
         let patience = self.shared().patience;
         let mut slow = self.cold().slow.lock();
-        let left = slow.queue.take_out(self, sleeper, rank);
+        let (left, next) = slow.take_out(self, sleeper, rank);
         let word = self.word.load(Ordering::SeqCst);
-        // Only a waiter for this very node keeps others asleep. If it lapsed, it is not in the
+        // Else only a waiter for this very node keeps others asleep. If it lapsed, it is not in the
         // queue, and the others were woken then.
         let here = left.filter(|waiter| waiter.place == Place::Here);
-        let next = if here.is_some() { slow.take_next(self, patience) } else { Vec::new() };
+        let next = if here.is_some() { slow.take_next(self, patience) } else { next };
         // The blocker is this node: a claim on it, or an earlier waiter for it. Exception: if only
         // a gate blocks us (or a gate did when we went to sleep, and nothing does now), the blocker
         // is the node that the gate's owner wants.
-        let by_gate = here
-            .filter(|waiter| word & waiter.kind.conflicts(Place::Here) == 0)
-            .and_then(|waiter| slow.gates.alone_in_the_way(&waiter, word).or(waiter.gated_for));
+        let by_gate = here.filter(|waiter| word & waiter.kind.conflicts(Place::Here) == 0).and_then(|waiter| {
+            slow.gates
+                .alone_in_the_way(&waiter, word)
+                .or_else(|| if waiter.is_gated { sleeper.gated_for() } else { None })
+        });
         drop(slow);
         unpark(next);
         Left { in_the_way: by_gate.unwrap_or_else(|| self.clone()), turn: sleeper.take_turn() }
@@ -343,27 +383,11 @@ impl Node {
         let mut slow = self.cold().slow.lock();
         let drains = |waiter: &Waiter| waiter.is_draining() && PlainArc::ptr_eq(&waiter.sleeper, sleeper);
         let at = slow.queue.waiters.iter().position(drains)?;
-        let waiter = slow.queue.waiters.remove(at)?;
+        let waiter = slow.queue.remove(at)?; // no other waiter follows it
         sleeper.lapse();
         sleeper.set_woken(true);
         slow.queue.unpark_bit(self);
         Some(waiter)
-    }
-
-    /// Lets woken tasks lapse that were not polled between the last visit and this one.
-    pub(super) fn look_after(self: &PlainArc<Self>) {
-        let patience = self.shared().patience;
-        let mut slow = self.cold().slow.lock();
-        let lapsed = slow.queue.take_lapsed(self);
-        let next = if lapsed.is_empty() { Vec::new() } else { slow.take_next(self, patience) };
-        drop(slow);
-        unpark(next);
-        // From here on a task may be polled, and may find its own claim still there for a moment,
-        // as if it were another's. Its end wakes the task.
-        for waiter in lapsed {
-            waiter.claims().for_each(|(node, kind)| node.drop_claim(kind));
-            waiter.sleeper.open_gates();
-        }
     }
 }
 

@@ -42,11 +42,55 @@ pub(super) struct Waiter {
     pub(super) role: Role,
     pub(super) stamp: Stamp,
     pub(super) sleeper: PlainArc<Sleeper>,
-    /// If only a gate kept it out when it went to sleep: the node that the gate's owner wants.
-    pub(super) gated_for: Option<PlainArc<Node>>,
+    /// How it sleeps. Changes under the slow lock.
+    pub(super) sleep: Sleep,
+    /// Whether gates may have been closed for it.
+    pub(super) has_gate: bool,
+    /// Whether only a gate kept it out when it went to sleep, and its sleeper knows for whom.
+    pub(super) is_gated: bool,
+}
+
+/// How a waiter in a queue sleeps. Its sleeper knows whether it was woken, too; this is for those
+/// who go through a long queue, and would miss the cache at each sleeper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sleep {
+    /// Something is in its way.
+    Asleep,
+    /// Only the waiter right before it, which was woken, or follows one that was.
+    Follows,
+    /// It was woken, and has not run yet.
+    Woken,
 }
 
 impl Waiter {
+    /// About to sleep.
+    pub(super) fn new(
+        (wanted, kind): (&PlainArc<Node>, Kind),
+        place: Place,
+        role: Role,
+        stamp: Stamp,
+        sleeper: &PlainArc<Sleeper>,
+    ) -> Self {
+        let (wanted, sleeper) = (wanted.clone(), sleeper.clone());
+        Self { wanted, kind, place, role, stamp, sleeper, sleep: Sleep::Asleep, has_gate: false, is_gated: false }
+    }
+
+    /// Whether it may follow this one, right behind which it is in the queue: both start over when
+    /// they are woken, and then want the same node, which only one of them can have.
+    pub(super) fn may_follow(&self, before: &Self) -> bool {
+        let from_above = |waiter: &Self| waiter.place == Place::Above && waiter.role == Role::Wants;
+        before.sleep != Sleep::Asleep
+            && from_above(before)
+            && from_above(self)
+            && PlainArc::ptr_eq(&self.wanted, &before.wanted)
+            && !(self.kind.is_shared() && before.kind.is_shared())
+    }
+
+    /// Whether it is counted as one that sleeps. Those that go first are not.
+    pub(super) fn is_counted(&self) -> bool {
+        self.sleep == Sleep::Asleep && !self.goes_first()
+    }
+
     pub(super) fn is_draining(&self) -> bool {
         self.role == Role::Drains
     }

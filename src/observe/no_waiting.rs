@@ -31,6 +31,19 @@ impl Waiting {
 }
 
 #[derive(Debug, Default)]
+pub(crate) struct Watching(());
+
+impl Watching {
+    #[inline(always)]
+    pub(crate) fn set(&mut self, _: Waiting) {}
+
+    #[inline(always)]
+    pub(crate) fn take(&mut self) -> Option<Waiting> {
+        None
+    }
+}
+
+#[derive(Debug, Default)]
 pub(crate) struct News(());
 
 impl News {

@@ -113,6 +113,21 @@ impl Drop for Waiting {
 impl UnwindSafe for Waiting {}
 impl RefUnwindSafe for Waiting {}
 
+/// The wait of a future, once it has begun.
+#[derive(Default)]
+pub(crate) struct Watching(Option<Waiting>);
+
+impl Watching {
+    pub(crate) fn set(&mut self, waiting: Waiting) {
+        self.0 = Some(waiting);
+    }
+
+    /// It is over.
+    pub(crate) fn take(&mut self) -> Option<Waiting> {
+        self.0.take()
+    }
+}
+
 /// That a task has to wait, as another thread found out, for its future to take up when it is next
 /// polled.
 #[derive(Debug, Default)]

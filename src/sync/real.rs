@@ -74,7 +74,13 @@ impl Stamp {
 
     /// Whether more than `patience` has passed since.
     pub(crate) fn older_than(self, patience: Duration) -> bool {
-        self.age() > Some(patience)
+        self.older_by(&mut None, patience)
+    }
+
+    /// The same for many: the clock is read once, when it is first asked.
+    pub(crate) fn older_by(self, now: &mut Option<Self>, patience: Duration) -> bool {
+        let now = now.get_or_insert_with(Self::now);
+        Duration::from_nanos(now.0.get().saturating_sub(self.0.get())) > patience
     }
 }
 

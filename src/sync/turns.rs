@@ -32,6 +32,11 @@ impl Stamp {
     pub(crate) fn older_than(self, patience: Duration) -> bool {
         u128::from(NEXT.get() - self.0) > patience.as_nanos()
     }
+
+    /// The same for many, with one look at the clock, where there is a clock.
+    pub(crate) fn older_by(self, _: &mut Option<Self>, patience: Duration) -> bool {
+        self.older_than(patience)
+    }
 }
 
 /// Time is not modelled: it is always the first tick, and the next one never comes.

@@ -23,6 +23,13 @@ impl Who<'_> {
         }
     }
 
+    /// It is about to sleep again, in this bed.
+    pub(in crate::memory) fn renew(self, sleeper: &Sleeper) {
+        if let Self::Task(waker) = self {
+            sleeper.set_waker(waker);
+        }
+    }
+
     /// `set` is what it claims if it waits for a set.
     pub(in crate::memory) fn sleeper(
         self,

@@ -110,6 +110,29 @@ fn dropped_after_it_was_woken() {
     });
 }
 
+/// A task is dropped after it was woken, with another task behind it that follows it: both wait at
+/// the root for one node. Fails if one that gives up does not wake the one that follows it.
+#[test]
+fn dropped_with_one_that_follows() {
+    explore_at_most(3, "dropped_with_one_that_follows", || {
+        let world = World::new(ENDLESS, &["a"]);
+        let (root, leaf) = (world.used("/"), world.used("a"));
+        root.try_claim(Kind::Xs).unwrap();
+        run([
+            threaded!(world, leaf => {
+                let mut task = Task::new(&world, &leaf, Kind::Xs);
+                if let Some(bell) = task.poll() {
+                    bell.wait();
+                }
+            }),
+            threaded!(world, leaf => Task::new(&world, &leaf, Kind::Xs).run()),
+            threaded!(world, root => root.drop_claim(Kind::Xs)),
+        ]);
+        drop((root, leaf));
+        world.assert_as_new();
+    });
+}
+
 /// One that drains is dropped, woken or not: its claim goes, and those it kept out below get in.
 /// Fails if a drain that gives up keeps its claim.
 #[test]

@@ -54,6 +54,24 @@ fn two_siblings_behind_the_root() {
     });
 }
 
+/// Two wait at the root for one node below it. The release wakes one of them, and the other follows
+/// it. Fails if one that runs does not wake the one that follows it.
+#[test]
+fn two_for_one_node_behind_the_root() {
+    explore_at_most(3, "two_for_one_node_behind_the_root", || {
+        let world = World::new(ENDLESS, &["a"]);
+        let (root, leaf) = (world.used("/"), world.used("a"));
+        root.try_claim(Kind::Xs).unwrap();
+        run([
+            threaded!(world, leaf => world.lock(&leaf, Kind::Xs)),
+            threaded!(world, leaf => world.lock(&leaf, Kind::Xs)),
+            threaded!(world, root => { root.drop_claim(Kind::Xs); world.lock(&root, Kind::Xs) }),
+        ]);
+        drop((root, leaf));
+        world.assert_as_new();
+    });
+}
+
 /// Two readers behind a writer get in together. Fails if a shared waiter keeps the shared ones
 /// behind it asleep.
 #[test]

@@ -123,7 +123,7 @@ impl<'a> SetAcquisition<'a> {
 
     /// A step of the task that `waker` wakes.
     pub(in super::super) fn poll_step(&mut self, waker: &Waker) -> Step {
-        if let Some(sleeper) = &self.sleeper {
+        if let Some(sleeper) = self.sleeper.as_ref().filter(|sleeper| !sleeper.is_woken()) {
             sleeper.set_waker(waker);
         }
         self.advance(Who::Task(waker))
@@ -203,15 +203,9 @@ impl<'a> SetAcquisition<'a> {
         // What is in the way may be a lock whose lease has expired.
         at.revoke_expired();
         let sleeper = self.sleeper(member, who);
-        let waiter = Waiter {
-            kind: kind(&self.members[member]),
-            wanted: node(&self.members[member]).clone(),
-            place,
-            role: if drain.is_some() { Role::Drains } else { Role::Wants },
-            stamp,
-            sleeper: sleeper.clone(),
-            gated_for: None,
-        };
+        let role = if drain.is_some() { Role::Drains } else { Role::Wants };
+        let wanted = &self.members[member];
+        let waiter = Waiter::new((node(wanted), kind(wanted)), place, role, stamp, &sleeper);
         let patience = at.shared().patience;
         // It has waited for long and has to wait again: now newcomers everywhere have to queue.
         if drain.is_none() && stamp.older_than(patience) {
@@ -259,6 +253,7 @@ impl<'a> SetAcquisition<'a> {
     /// The bed. It knows the members: if a task lapses, somebody else has to drop their claims.
     fn sleeper(&mut self, member: usize, who: Who<'_>) -> PlainArc<Sleeper> {
         if let Some(sleeper) = &self.sleeper {
+            who.renew(sleeper);
             return sleeper.clone();
         }
         let members = self.members;

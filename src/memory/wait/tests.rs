@@ -5,10 +5,13 @@ use super::super::acquire::{Acquisition, Step};
 use super::super::tree::Tree;
 use super::super::waiter::Role;
 use super::super::word::GATES;
+use super::lapse::UNPOLLED;
 use super::*;
 use crate::path::ToTreePath;
-use crate::sync::{AtomicUsize, Stamp};
+use crate::sync::{AtomicUsize, Stamp, now};
 use std::task::{Wake, Waker};
+
+mod following;
 
 /// Nobody is an old waiter by this.
 const NEVER: Duration = Duration::MAX;
@@ -19,15 +22,7 @@ fn node(tree: &Tree, path: &str) -> PlainArc<Node> {
 
 fn waiter(wanted: &PlainArc<Node>, kind: Kind, place: Place, stamp: Stamp) -> Waiter {
     let role = if place == Place::Below { Role::Drains } else { Role::Wants };
-    Waiter {
-        wanted: wanted.clone(),
-        kind,
-        place,
-        role,
-        stamp,
-        sleeper: Sleeper::for_thread(None, Vec::new(), None),
-        gated_for: None,
-    }
+    Waiter::new((wanted, kind), place, role, stamp, &Sleeper::for_thread(None, Vec::new(), None))
 }
 
 /// A queue of these at a node that is held by `held`, in this order of age. Nobody has gates closed
@@ -297,7 +292,7 @@ fn a_task_is_woken_by_its_latest_waker() {
     let [first, second] = [0; 2].map(|none| PlainArc::new(Woken(AtomicUsize::new(none))));
     let sleeper = Sleeper::for_task(first.clone().into(), None, Vec::new(), None);
     sleeper.set_waker(&second.clone().into());
-    unpark(vec![sleeper]);
+    unpark([sleeper]);
     assert_eq!([first, second].map(|woken| woken.0.load(Ordering::SeqCst)), [0, 1]);
 }
 

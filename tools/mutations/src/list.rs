@@ -38,6 +38,7 @@ const WORD: &str = "memory/word.rs";
 const GATE: &str = "memory/gate.rs";
 const SLEEPER: &str = "memory/sleeper.rs";
 const WAIT: &str = "memory/wait.rs";
+const LAPSE: &str = "memory/wait/lapse.rs";
 const WAITER: &str = "memory/waiter.rs";
 const ACQUIRE: &str = "memory/acquire.rs";
 const TENTATIVE: &str = "memory/tentative.rs";

@@ -7,8 +7,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         what: "a conflict found by looking up is ignored",
         edits: &[(
             ACQUIRE,
-            "if let Some(above) = self.node.look_up(self.kind) {",
-            "if let Some(above) = self.node.look_up(self.kind).filter(|_| false) {",
+            "if let Some(above) = self.node().look_up(self.kind()) {",
+            "if let Some(above) = self.node().look_up(self.kind()).filter(|_| false) {",
         )],
         fails: &["ancestor_against_descendant_slowly", "three_on_one_chain"],
     },

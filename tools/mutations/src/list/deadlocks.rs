@@ -16,8 +16,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         what: "one that is told leaves the queue without waking the next",
         edits: &[(
             WAIT,
-            "        let next = if here.is_some() { slow.take_next(self, patience) } else { Vec::new() };\n        // The blocker",
-            "        let next = if here.is_some() && !sleeper.is_condemned() { slow.take_next(self, patience) } else { Vec::new() };\n        // The blocker",
+            "        let next = if here.is_some() { slow.take_next(self, patience) } else { next };\n        // The blocker",
+            "        let next = if here.is_some() && !sleeper.is_condemned() { slow.take_next(self, patience) } else { next };\n        // The blocker",
         )],
         fails: &["verdict_against_a_release"],
     },

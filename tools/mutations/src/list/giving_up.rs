@@ -17,13 +17,26 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         fails: &["behind_one_that_gives_up", "timeout_against_release", "dropped_against_a_release"],
     },
     Mutation {
+        what: "one that gives up does not wake the one that follows it",
+        edits: &[(
+            WAIT,
+            "{ slow.take_next(self, patience) } else { next };",
+            "{ slow.take_next(self, patience) } else { Woken::default() };",
+        )],
+        fails: &["dropped_with_one_that_follows"],
+    },
+    Mutation {
         what: "one that gives up stays in the queue",
-        edits: &[(WAIT, "let left = slow.queue.take_out(self, sleeper, rank);", "let left: Option<Waiter> = None;")],
+        edits: &[(
+            WAIT,
+            "let (left, next) = slow.take_out(self, sleeper, rank);",
+            "let (left, next): (Option<Waiter>, _) = (None, Woken::default());",
+        )],
         fails: &["behind_one_that_gives_up"],
     },
     Mutation {
         what: "a drain that gives up keeps its claim",
-        edits: &[(ACQUIRE, "        if draining {\n            self.node.drop_claim(self.kind);\n        }\n", "")],
+        edits: &[(ACQUIRE, "        if draining {\n            self.node().drop_claim(self.kind());\n        }\n", "")],
         fails: &["a_drain_gives_up", "dropped_while_draining", "dropped_while_it_drains"],
     },
     Mutation {

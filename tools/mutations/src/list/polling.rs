@@ -1,10 +1,9 @@
 //! Tasks: models in `polling.rs`.
 
-use super::{ACQUIRE, Mutation, SLEEPER, WAIT};
+use super::{ACQUIRE, GATE, LAPSE, Mutation, SLEEPER, WAIT};
 
 const RENEW: &str = "            sleeper.set_waker(waker);\n";
-const RISE: &str =
-    "        self.cold().slow.lock().queue.take_out(self, sleeper, rank);\n        sleeper.take_turn()\n";
+const RISE: &str = "        let (_, next) = self.cold().slow.lock().take_out(self, sleeper, rank);\n        unpark(next);\n        sleeper.take_turn()\n";
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
@@ -31,7 +30,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "one that sleeps again leaves no waker",
-        edits: &[(SLEEPER, "is_some_and(|waker| waker.will_wake(new))", "is_none_or(|waker| waker.will_wake(new))")],
+        edits: &[(ACQUIRE, "                who.renew(sleeper);\n", "")],
         fails: &["a_task_and_a_thread_in_one_queue"],
     },
     Mutation {
@@ -44,7 +43,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         edits: &[(
             WAIT,
             RISE,
-            "        self.cold().slow.lock().queue.take_out(self, sleeper, rank);\n        Turn::Kept\n",
+            "        let (_, next) = self.cold().slow.lock().take_out(self, sleeper, rank);\n        unpark(next);\n        Turn::Kept\n",
         )],
         fails: &["a_drain_lapses_against_a_poll_or_a_drop"],
     },
@@ -55,20 +54,20 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "a drain that lapses keeps its claim",
-        edits: &[(WAIT, "            waiter.claims().for_each(|(node, kind)| node.drop_claim(kind));\n", "")],
+        edits: &[(LAPSE, "            waiter.claims().for_each(|(node, kind)| node.drop_claim(kind));\n", "")],
         fails: &["a_drain_lapses_against_a_poll_or_a_drop"],
     },
     Mutation {
         what: "one that lapses leaves its gates closed",
-        edits: &[(WAIT, "            waiter.sleeper.open_gates();\n", "")],
+        edits: &[(LAPSE, "            waiter.sleeper.open_gates();\n", "")],
         fails: &["gates_of_one_that_lapses"],
     },
     Mutation {
         what: "one that lapses opens only the gates of the node where it slept",
         edits: &[(
-            SLEEPER,
-            "        for gate in gates {\n            gate.open(self);\n",
-            "        for gate in gates.into_iter().take(if self.is_task() && self.is_woken() { 1 } else { usize::MAX }) {\n            gate.open(self);\n",
+            GATE,
+            "for gate in self.first.into_iter().chain(self.others) {",
+            "for gate in self.first.into_iter().chain(self.others.into_iter().filter(|_| !(sleeper.is_task() && sleeper.is_woken()))) {",
         )],
         fails: &["gates_of_one_that_lapses"],
     },

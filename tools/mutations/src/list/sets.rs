@@ -1,6 +1,6 @@
 //! Sets: models in `sets.rs`.
 
-use super::{Mutation, SET_ACQUIRE, SET_PHASE, TENTATIVE, WAIT};
+use super::{LAPSE, Mutation, SET_ACQUIRE, SET_PHASE, TENTATIVE};
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
@@ -125,7 +125,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "a set that lapses drops one claim only",
-        edits: &[(WAIT, "waiter.claims().for_each(", "waiter.claims().take(1).for_each(")],
+        edits: &[(LAPSE, "waiter.claims().for_each(", "waiter.claims().take(1).for_each(")],
         fails: &["a_set_that_drains_lapses"],
     },
 ];

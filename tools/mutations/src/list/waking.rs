@@ -48,8 +48,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         what: "one that has to withdraw keeps its claim while it sleeps",
         edits: &[(
             ACQUIRE,
-            "                            self.node.drop_claim(self.kind);\n                            self.wait_at(above, Place::Above, None, who);",
-            "                            self.wait_at(above, Place::Above, None, who);",
+            "                            self.node().drop_claim(self.kind());\n                            self.wait_at(above, Place::Above, None, who, &mut spin);",
+            "                            self.wait_at(above, Place::Above, None, who, &mut spin);",
         )],
         fails: &["one_wants_the_node_one_below"],
     },
@@ -66,10 +66,19 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         what: "a release wakes one waiter only",
         edits: &[(
             WAIT,
-            "                self.asleep[kind.index()] -= u32::from(!goes_first);\n",
-            "                self.asleep[kind.index()] -= u32::from(!goes_first);\n                break;\n",
+            "                    next.push(self.wake(at, node));\n                }\n",
+            "                    next.push(self.wake(at, node));\n                    break;\n                }\n",
         )],
         fails: &["two_siblings_behind_the_root"],
+    },
+    Mutation {
+        what: "one that runs does not wake the one that follows it",
+        edits: &[(
+            WAIT,
+            "        let (_, next) = self.cold().slow.lock().take_out(self, sleeper, rank);\n        unpark(next);\n",
+            "        let _ = self.cold().slow.lock().take_out(self, sleeper, rank);\n",
+        )],
+        fails: &["two_for_one_node_behind_the_root"],
     },
     Mutation {
         what: "a shared waiter keeps the shared ones behind it asleep",
@@ -95,7 +104,11 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "an opened gate leaves its bit",
-        edits: &[(GATE, "        self.word.fetch_and(!(GATES & !closed), Ordering::SeqCst);\n", "")],
+        edits: &[(
+            GATE,
+            "self.word.fetch_and(!(GATES & !closed), Ordering::SeqCst);",
+            "self.word.load(Ordering::SeqCst) | (GATES & !GATES & closed);",
+        )],
         fails: &["gates_open_again"],
     },
     Mutation {
