@@ -250,7 +250,7 @@ impl Backend for MemoryStore {
     }
 
     #[cfg(not(any(feature = "metrics", feature = "tracing")))]
-    #[inline]
+    #[inline(always)]
     fn acquire_async_for<'a, A: Asker<'a, Self>>(
         asker: A,
         place: &'static Location<'static>,

@@ -15,7 +15,7 @@ use crate::observe::{self, Hold, Meter};
 use crate::path::{PathError, ToTreePath, TreePath};
 use crate::request::{Mode, Owner, Request, Scope, Wait};
 
-use self::asking::{Borrowing, Owning};
+use self::asking::Owning;
 
 mod asking;
 
@@ -270,13 +270,23 @@ impl<S: Backend> TreeMutex<S> {
     /// ```
     #[track_caller]
     pub fn lock_async(&self) -> impl Future<Output = Result<TreeMutexGuard<'_, S>, LockError>> + Send {
-        S::acquire_async_for(Borrowing(self), Location::caller())
+        let place = Location::caller();
+        // The compiler makes more of a free lock than of a future that is written by hand.
+        async move {
+            if let Some(grant) = S::acquire_at_once(&self.node, &self.request) {
+                return Ok(TreeMutexGuard::new(&self.node, grant, self.hold()));
+            }
+            // Begun in here: a future that is begun outside and awaited in here is kept twice.
+            let grant = observe::acquire_async::<S>(&self.node, &self.request, place).await?;
+            Ok(TreeMutexGuard::new(&self.node, grant, self.hold()))
+        }
     }
 
     /// [`lock_async`](Self::lock_async), with a guard that borrows nothing.
     ///
     /// # Errors
     /// As [`lock`](Self::lock).
+    #[inline]
     #[track_caller]
     pub fn lock_owned_async(&self) -> impl Future<Output = Result<OwnedTreeMutexGuard<S>, LockError>> + Send {
         S::acquire_async_for(Owning(self), Location::caller())

@@ -3,7 +3,6 @@
 //!
 //! | stage | claim held | next |
 //! |---|---|---|
-//! | `New` | none | for a task, which has not been polled: `Idle` |
 //! | `Idle` | none | claim; look up; look down |
 //! | `Asleep`, not draining | none | woken: `Idle` |
 //! | `Draining` | yes | look on below |
@@ -124,7 +123,6 @@ impl<'a, A: Asked<'a>> Acquisition<'a, A> {
         let mut spin = None;
         loop {
             match std::mem::replace(&mut self.stage, Stage::Done) {
-                Stage::New(_) => self.stage = Stage::Idle,
                 Stage::Idle => match self.node().claim(self.kind(), self.stamp, How::Firm) {
                     // A claim on the node itself is in the way, or an older waiter's gate.
                     Claim::Blocked(_) => self.wait_at(self.node(), Place::Here, None, who, &mut spin),
@@ -328,7 +326,7 @@ impl<'a, A: Asked<'a>> Acquisition<'a, A> {
                 asleep.is_draining() && left.turn == Turn::Kept
             }
             Stage::Draining(_) => true,
-            Stage::New(_) | Stage::Idle | Stage::Done => false,
+            Stage::Idle | Stage::Done => false,
         };
         if draining {
             self.node().drop_claim(self.kind());

@@ -2,33 +2,11 @@
 
 use super::TreeMutex;
 use crate::backend::{Asker, Backend};
-use crate::guard::{OwnedTreeMutexGuard, TreeMutexGuard};
+use crate::guard::OwnedTreeMutexGuard;
 use crate::request::Request;
 
-/// What a future asks with that gives a guard which borrows the handle's node.
-pub(super) struct Borrowing<'a, S: Backend>(pub(super) &'a TreeMutex<S>);
-
-/// The same for a guard that borrows nothing.
+/// What a future asks with that gives a guard which borrows nothing.
 pub(super) struct Owning<'a, S: Backend>(pub(super) &'a TreeMutex<S>);
-
-impl<'a, S: Backend> Asker<'a, S> for Borrowing<'a, S> {
-    type Guard = TreeMutexGuard<'a, S>;
-
-    #[inline(always)]
-    fn node(self) -> &'a S::Node {
-        &self.0.node
-    }
-
-    #[inline(always)]
-    fn request(self) -> &'a Request {
-        &self.0.request
-    }
-
-    #[inline(always)]
-    fn granted(self, grant: S::Grant) -> TreeMutexGuard<'a, S> {
-        TreeMutexGuard::new(&self.0.node, grant, self.0.hold())
-    }
-}
 
 impl<'a, S: Backend> Asker<'a, S> for Owning<'a, S> {
     type Guard = OwnedTreeMutexGuard<S>;
@@ -48,14 +26,6 @@ impl<'a, S: Backend> Asker<'a, S> for Owning<'a, S> {
         OwnedTreeMutexGuard::new(self.0.node.clone(), grant, self.0.hold())
     }
 }
-
-impl<S: Backend> Clone for Borrowing<'_, S> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<S: Backend> Copy for Borrowing<'_, S> {}
 
 impl<S: Backend> Clone for Owning<'_, S> {
     fn clone(&self) -> Self {

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::super::grant::{begin_to_wait, grant, task, waited};
-use super::{Acquisition, Stage, Step, Who};
+use super::{Acquisition, Step, Who};
 use crate::backend::{Asker, Backend};
 use crate::error::LockError;
 use crate::memory::MemoryStore;
@@ -17,41 +17,46 @@ use crate::observe::Watching;
 
 /// Acquires, as a future. Dropped at any point before it is ready, it leaves the tree as if it had
 /// never been.
-pub(in crate::memory) struct Acquiring<'a, A: Asker<'a, MemoryStore>> {
-    acquisition: Acquisition<'a, A>,
-    /// From its first sleep on. No bytes if nobody looks.
-    waiting: Watching,
+pub(in crate::memory) enum Acquiring<'a, A: Asker<'a, MemoryStore>> {
+    /// Asked for at that place in the code, and not polled yet.
+    New(A, &'static Location<'static>),
+    /// Its wait is in there from its first sleep on: no bytes if nobody looks.
+    Begun(Acquisition<'a, A>, Watching),
+    Ready,
 }
 
 /// Nothing in it refers to itself.
 impl<'a, A: Asker<'a, MemoryStore>> Unpin for Acquiring<'a, A> {}
 
 impl<'a, A: Asker<'a, MemoryStore>> Acquiring<'a, A> {
-    #[inline]
+    #[inline(always)]
     pub(in crate::memory) fn new(asker: A, place: &'static Location<'static>) -> Self {
-        let mut acquisition = Acquisition::of(asker);
-        acquisition.stage = Stage::New(place);
-        Self { acquisition, waiting: Watching::default() }
+        Self::New(asker, place)
     }
 
     #[cold]
-    fn poll_slow(&mut self, context: &mut Context<'_>) -> Poll<Result<A::Guard, LockError>> {
-        let Self { acquisition, waiting } = self;
-        // It sleeps from one poll to the next, so a new one has not slept.
-        let first = matches!(acquisition.stage, Stage::New(_));
-        let (asker, node, kind) = (acquisition.asked, acquisition.node(), acquisition.kind());
-        match acquisition.stage {
-            Stage::New(place) => {
-                let asks = task(node, place);
-                if node.claim_looking(kind) {
-                    acquisition.stage = Stage::Done;
-                    return Poll::Ready(Ok(asker.granted(grant(node, kind, asker.request(), asks))));
-                }
-                acquisition.is_asked_by(asks, Who::Task(context.waker()));
-            }
-            Stage::Done => panic!("a future was polled again after it was ready"),
-            Stage::Idle | Stage::Draining(_) | Stage::Asleep(_) => {}
+    fn begin(
+        &mut self,
+        asker: A,
+        place: &'static Location<'static>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<A::Guard, LockError>> {
+        let mut acquisition = Acquisition::of(asker);
+        let (node, kind, asks) = (acquisition.node(), acquisition.kind(), task(acquisition.node(), place));
+        if node.claim_looking(kind) {
+            *self = Self::Ready;
+            return Poll::Ready(Ok(asker.granted(grant(node, kind, asker.request(), asks))));
         }
+        acquisition.is_asked_by(asks, Who::Task(context.waker()));
+        *self = Self::Begun(acquisition, Watching::default());
+        self.poll_slow(true, context)
+    }
+
+    /// `first`: it has not slept.
+    #[cold]
+    fn poll_slow(&mut self, first: bool, context: &mut Context<'_>) -> Poll<Result<A::Guard, LockError>> {
+        let Self::Begun(acquisition, waiting) = self else { panic!("a future was polled again after it was ready") };
+        let (asker, node, kind) = (acquisition.asked, acquisition.node(), acquisition.kind());
         let result = match acquisition.poll_step(context.waker()) {
             Step::Granted => Ok(()),
             Step::Asleep => match acquisition.deadlock(first) {
@@ -70,11 +75,10 @@ impl<'a, A: Asker<'a, MemoryStore>> Acquiring<'a, A> {
         if let Some(waiting) = waiting.take() {
             waited(waiting, asker.request(), &result);
         }
+        let asks = acquisition.asks().cloned();
+        *self = Self::Ready;
         Poll::Ready(match result {
-            Ok(()) => {
-                let asks = acquisition.asks().cloned();
-                Ok(asker.granted(grant(node, kind, asker.request(), asks)))
-            }
+            Ok(()) => Ok(asker.granted(grant(node, kind, asker.request(), asks))),
             Err(deadlock) => Err(LockError::Deadlock(deadlock)),
         })
     }
@@ -83,15 +87,15 @@ impl<'a, A: Asker<'a, MemoryStore>> Acquiring<'a, A> {
 impl<'a, A: Asker<'a, MemoryStore>> Future for Acquiring<'a, A> {
     type Output = Result<A::Guard, LockError>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let asker = self.acquisition.asked;
-        if matches!(self.acquisition.stage, Stage::New(_))
-            && let Some(grant) = MemoryStore::acquire_at_once(Asker::node(asker), asker.request())
-        {
-            self.acquisition.stage = Stage::Done;
-            return Poll::Ready(Ok(asker.granted(grant)));
+        let Self::New(asker, place) = *self else { return self.poll_slow(false, context) };
+        match MemoryStore::acquire_at_once(asker.node(), asker.request()) {
+            Some(grant) => {
+                *self = Self::Ready;
+                Poll::Ready(Ok(asker.granted(grant)))
+            }
+            None => self.begin(asker, place, context),
         }
-        self.poll_slow(context)
     }
 }

@@ -1,15 +1,11 @@
 //! [`Stage`]: how far an acquisition is.
 
-use std::panic::Location;
-
 use crate::memory::node::Node;
 use crate::memory::walk::Walk;
 use crate::sync::PlainArc;
 
 #[derive(Debug)]
 pub(super) enum Stage {
-    /// Where in the code it was asked for.
-    New(&'static Location<'static>),
     Idle,
     Draining(Box<Walk>),
     Asleep(Asleep),

@@ -72,7 +72,7 @@ fn a_waiting_task_takes_little_memory() {
     let queued = size_of::<Waiter>() + size_of::<Sleeper>() + counts;
     for (what, size, most) in [
         ("the handle", size_of_val(&mutex), 48),
-        ("the future of the handle", size_of_val(&mutex.lock_async()), 40),
+        ("the future of the handle", size_of_val(&mutex.lock_async()), 72),
         ("that with an owned guard", size_of_val(&mutex.lock_owned_async()), 40),
         ("the future of the store", size_of_val(&store.lock_async("a")), 136),
         ("what the queue has of it", queued, 96),
