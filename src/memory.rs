@@ -2,7 +2,7 @@
 //! here is where to find it.
 //!
 //! * `word.rs` the lock word and the conflict table in bits
-//! * `node.rs` one name in the tree
+//! * `node.rs` one name in the tree; `resolved.rs` as a handle has it
 //! * `claim.rs` the fast path: claim, look up; why locks exclude
 //! * `enrol.rs` which nodes a walk has to look at, and which need not look up
 //! * `walk.rs` looking down
@@ -43,10 +43,10 @@ use crate::sync::{Ordering, PlainArc};
 
 pub use self::builder::MemoryStoreBuilder;
 pub use self::grant::MemoryGrant;
+pub use self::resolved::MemoryNode;
 
 use self::acquire::{Acquiring, Parts};
 use self::grant::{NAMED_GRANT, RECORDED, SEATED};
-use self::name::Registered;
 use self::node::Node;
 use self::record::Lost;
 use self::tree::Tree;
@@ -69,6 +69,7 @@ mod orphans;
 mod recent;
 mod reclaim;
 mod record;
+mod resolved;
 mod scene;
 mod seats;
 mod set;
@@ -166,37 +167,6 @@ impl Default for MemoryStore {
 impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryStore").field("tree", &self.tree).finish()
-    }
-}
-
-/// A resolved path of a [`MemoryStore`].
-pub struct MemoryNode(PlainArc<Node>, Registered);
-
-impl MemoryNode {
-    #[inline]
-    fn new(node: PlainArc<Node>) -> Self {
-        Self(node, Registered::none())
-    }
-}
-
-impl Clone for MemoryNode {
-    #[inline]
-    fn clone(&self) -> Self {
-        Self::new(self.0.clone())
-    }
-}
-
-impl Drop for MemoryNode {
-    #[inline]
-    fn drop(&mut self) {
-        self.1.end(&self.0);
-        self.0.about_to_go();
-    }
-}
-
-impl fmt::Debug for MemoryNode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
     }
 }
 

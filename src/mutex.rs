@@ -271,12 +271,11 @@ impl<S: Backend> TreeMutex<S> {
     #[track_caller]
     pub fn lock_async(&self) -> impl Future<Output = Result<TreeMutexGuard<'_, S>, LockError>> + Send {
         let place = Location::caller();
-        // The compiler makes more of a free lock than of a future that is written by hand.
+        // Not written by hand, for a quick free lock; begun in here, so as not to be kept twice.
         async move {
             if let Some(grant) = S::acquire_at_once(&self.node, &self.request) {
                 return Ok(TreeMutexGuard::new(&self.node, grant, self.hold()));
             }
-            // Begun in here: a future that is begun outside and awaited in here is kept twice.
             let grant = observe::acquire_async::<S>(&self.node, &self.request, place).await?;
             Ok(TreeMutexGuard::new(&self.node, grant, self.hold()))
         }

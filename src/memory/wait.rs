@@ -46,9 +46,9 @@
 //! # Waiters that follow
 //! Many may sleep at K for one and the same node below it. If the end of a claim on K woke them
 //! all, all but one would only go on to sleep at that node. So a waiter *follows* the one right
-//! before it in the queue, if both want the same node below and conflict there, and that one was woken or
-//! follows one that was. It is not woken then: the earlier one is in its way (case 4), though not
-//! at K.
+//! before it in the queue, if both want the same node below and conflict there, and that one was
+//! woken or follows one that was. It is not woken then: the earlier one is in its way (case 4),
+//! though not at K.
 //!
 //! The rule is: who follows has such a waiter right before it, at any time. So whoever takes a
 //! waiter out of the queue, or puts one in between, looks at the next one ([`Queue::unfollow`]). It
