@@ -33,7 +33,7 @@ use super::waiter::{Rank, Role, Waiter, rank};
 use super::walk::{Marks, Walk};
 use super::word::{Kind, Place};
 use crate::deadlock::Asks;
-#[cfg(test)]
+#[cfg(all(test, not(mutextree_shuttle)))]
 use crate::request::Owner;
 use crate::sync::{Deadline, Ordering, PlainArc, Spin, Stamp};
 
@@ -74,7 +74,7 @@ pub(super) struct Acquisition<'a, A: Asked<'a> = Plain<'a>> {
     sleeper: Option<PlainArc<Sleeper>>,
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(mutextree_shuttle)))]
 impl<'a> Acquisition<'a> {
     pub(super) fn new(node: &'a PlainArc<Node>, kind: Kind, owner: Option<&'a Owner>) -> Self {
         Self::of(Plain { node, kind, owner })
