@@ -8,7 +8,7 @@ use super::acquire::{Acquisition, Plain, Refused, block};
 use super::name;
 use super::narrow::{self, Failed};
 use super::node::Node;
-use super::record::{Expired, Lost};
+use super::record::Lost;
 use super::seats::Seat;
 use super::upgrade;
 use super::widen;
@@ -19,8 +19,10 @@ use crate::backend::loss::Losses;
 use crate::deadlock::{Asks, Deadlock};
 use crate::error::{Blocker, InvalidInput, LockError, Unchanged};
 use crate::observe::{Store, Waiting};
-use crate::request::{Request, Wait};
+use crate::request::{Owner, Request, Wait};
 use crate::sync::{AtomicU64, Deadline, Ordering, PlainArc};
+
+mod once;
 
 /// A held lock of a [`MemoryStore`].
 #[derive(Debug)]
@@ -142,14 +144,15 @@ fn release_recorded(node: &PlainArc<Node>, token: u64) -> Result<(), LockError> 
 #[cold]
 #[track_caller]
 pub(super) fn acquire_slow(node: &PlainArc<Node>, request: &Request, wait: Wait) -> Result<MemoryGrant, LockError> {
-    let kind = Kind::of(request);
-    let place = Location::caller(); // not in a closure, which has a place of its own
-    let asks = node.shared().detects().then(|| Asks::thread(place));
-    let deadline = Deadline::from_end(end_of(wait));
-    // A wait of no time is a try: another try in mid-air must not make it fail.
-    if wait == Wait::Never || deadline.as_ref().is_some_and(Deadline::has_passed) {
-        return try_acquire(node, kind, request, asks).map_err(|blocker| LockError::refused(wait, blocker));
+    let (kind, place) = (Kind::of(request), Location::caller());
+    if wait == Wait::Never {
+        return once::acquire(node, kind, request, wait, place);
     }
+    let deadline = Deadline::from_end(end_of(wait));
+    if deadline.as_ref().is_some_and(Deadline::has_passed) {
+        return once::acquire(node, kind, request, wait, place);
+    }
+    let asks = node.shared().detects().then(|| Asks::thread(place));
     if node.claim_looking(kind) {
         return Ok(grant(node, kind, request, asks));
     }
@@ -168,27 +171,6 @@ pub(super) fn acquire_slow(node: &PlainArc<Node>, request: &Request, wait: Wait)
         waiting.ended(request, &result);
     }
     result
-}
-
-/// An acquisition that does not wait.
-fn try_acquire(
-    node: &PlainArc<Node>,
-    kind: Kind,
-    request: &Request,
-    asks: Option<Asks>,
-) -> Result<MemoryGrant, Blocker> {
-    let attempt = || {
-        node.glance(kind)?;
-        if node.claim_looking(kind) { Ok(()) } else { node.try_claim(kind) }
-    };
-    loop {
-        let Err(in_the_way) = attempt() else { return Ok(grant(node, kind, request, asks)) };
-        // One hold of the slow lock for both: whether that lock has expired, and whose it is.
-        match in_the_way.owner_unless_expired(kind, place_of(&in_the_way, node)) {
-            Ok(owner) => return Err(Blocker::new(node.path.clone(), in_the_way.path.clone(), owner)),
-            Err(Expired) => _ = in_the_way.revoke_expired(),
-        }
-    }
 }
 
 /// An acquisition sleeps for the first time. One that gets the lock before that, while it spins,
@@ -357,7 +339,10 @@ pub(super) fn upgrade(node: &PlainArc<Node>, grant: &mut MemoryGrant, wait: Wait
 
 /// `except` is the token of the lock that is to change, which is not in its own way.
 pub(super) fn blocker(node: &Node, kind: Kind, in_the_way: &Node, except: Option<u64>) -> Blocker {
-    let owner = in_the_way.owner_in_the_way(kind, place_of(in_the_way, node), except);
+    blocker_at(node, in_the_way, in_the_way.owner_in_the_way(kind, place_of(in_the_way, node), except))
+}
+
+fn blocker_at(node: &Node, in_the_way: &Node, owner: Option<Owner>) -> Blocker {
     Blocker::new(node.path.clone(), in_the_way.path.clone(), owner)
 }
 

@@ -226,6 +226,7 @@ impl Node {
         // Acquire: with the claim.
         let mut word = self.word.load(Ordering::Acquire);
         while let Some(name) = name_in(word) {
+            self.cold().expect_record();
             match self.word.compare_exchange(word, unnamed(word), Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => {
                     // Drawn while the lock is held: its guard waits for the slow lock.

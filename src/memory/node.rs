@@ -41,6 +41,8 @@ pub(super) struct Node {
 pub(super) struct Cold {
     /// The node's slow lock. Only enrolling holds two of these at once (invariant 11).
     pub(super) slow: Mutex<Slow>,
+    /// Whether a lock here was ever on record: see `record.rs`.
+    pub(super) recorded: AtomicBool,
     /// Held by a try that looks around this subtree, so that there is one at a time: see
     /// `tentative.rs`.
     pub(super) probe: Mutex<()>,
@@ -82,6 +84,7 @@ impl Cold {
     fn new() -> Self {
         Self {
             slow: Mutex::new(Slow::default()),
+            recorded: AtomicBool::new(false),
             probe: Mutex::new(()),
             ancestors_of_kids: Mutex::new(None),
             shared: OnceLock::new(),

@@ -13,11 +13,21 @@
 //! A *detached* lock has no guard that keeps its node. The tree keeps the node, by the lock's
 //! fencing token, for as long as the record is on the list. The timer ends its lease, as no
 //! other thread may ever come by.
+//!
+//! # Locks of nobody in particular
+//! Who polls is refused again and again, mostly by a lock that has neither an owner nor a lease. So
+//! that a refusal need not take the slow lock to know this, a node has a mark ([`Cold::recorded`]):
+//! a lock here was once on record. It is set under the slow lock, before the first record comes,
+//! and stays. A refusal loads the word first, which has the claim in its way, and then the mark.
+//!
+//! * If the word has a name, the slow lock is taken.
+//! * If a name was taken off before that load, the mark was set before it, and is seen.
+//! * A claim that gets its record later has none to show yet, whoever asks.
 
 use std::time::{Duration, Instant};
 
 use super::name::{self, Terms};
-use super::node::{Node, is_roomy};
+use super::node::{Cold, Node, is_roomy};
 use super::sleeper::{Sleeper, unpark};
 use super::word::Kind;
 use crate::backend::LostLock;
@@ -25,7 +35,7 @@ use crate::deadlock::Asks;
 use crate::observe::{self, Store};
 use crate::path::TreePath;
 use crate::request::Owner;
-use crate::sync::{PlainArc, Timeout, now};
+use crate::sync::{Ordering, PlainArc, Timeout, now};
 
 pub(super) use self::own::{Expired, Own};
 
@@ -173,6 +183,16 @@ impl Records {
     }
 }
 
+impl Cold {
+    /// A record is about to come. Under the slow lock, and before a name leaves the word for it.
+    pub(super) fn expect_record(&self) {
+        // A load first: the mark stays, and others read its line.
+        if !self.recorded.load(Ordering::Relaxed) {
+            self.recorded.store(true, Ordering::SeqCst);
+        }
+    }
+}
+
 impl Node {
     /// Records a claim that has been granted, nobody knows to whom.
     #[cfg(all(test, not(mutextree_shuttle)))]
@@ -198,6 +218,7 @@ impl Node {
     fn put(self: &PlainArc<Self>, record: Record) {
         let expires = record.expires;
         let mut slow = self.cold().slow.lock();
+        self.cold().expect_record();
         slow.records.list.push(record);
         // A waiter that fell asleep before the record was here would sleep for too long.
         if expires.is_some() {
@@ -209,6 +230,7 @@ impl Node {
     pub(super) fn record_once(&self, token: u64, kind: Kind) {
         let records = &mut self.cold().slow.lock().records;
         if !records.contains(token) {
+            self.cold().expect_record();
             records.list.push(Record::new(token, kind));
         }
     }

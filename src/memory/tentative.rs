@@ -29,7 +29,7 @@
 
 use super::claim::{Claim, How};
 use super::node::Node;
-use super::sleeper::Sleeper;
+use super::sleeper::{Sleeper, unpark};
 use super::walk::{Marks, Walk};
 use super::word::{KIDS, Kind, Place, SPREAD};
 use crate::sync::{Ordering, PlainArc};
@@ -37,34 +37,56 @@ use crate::sync::{Ordering, PlainArc};
 /// At so many children a glance looks.
 const GLANCE: usize = if cfg!(any(test, mutextree_loom, mutextree_shuttle)) { 1 } else { 8 };
 
+/// The node that is in the way of a try. It comes in registers: to move an error about takes longer
+/// than to find out what it says.
+#[derive(Debug)]
+pub(super) enum InTheWay<'a> {
+    /// The node that is wanted keeps it: itself, or one above.
+    Kept(&'a PlainArc<Node>),
+    Below(PlainArc<Node>),
+}
+
+impl InTheWay<'_> {
+    pub(super) fn node(&self) -> &PlainArc<Node> {
+        match self {
+            Self::Kept(node) => node,
+            Self::Below(node) => node,
+        }
+    }
+}
+
 impl Node {
-    /// Whether a try would surely fail right now: the error is the node where something is in the
-    /// way. If it finds nothing, there may be something all the same.
-    pub(super) fn glance(self: &PlainArc<Self>, kind: Kind) -> Result<(), PlainArc<Self>> {
-        self.beside_sets(|_| self.at_a_glance(kind).map_or(Ok(()), Err))
+    /// Whether a try would surely fail right now: the error is what is in the way. If it finds
+    /// nothing, there may be something all the same.
+    pub(super) fn glance(self: &PlainArc<Self>, kind: Kind) -> Result<(), InTheWay<'_>> {
+        self.beside_sets(|| self.at_a_glance(kind).map_or(Ok(()), Err))
     }
 
-    fn at_a_glance(self: &PlainArc<Self>, kind: Kind) -> Option<PlainArc<Self>> {
+    fn at_a_glance(self: &PlainArc<Self>, kind: Kind) -> Option<InTheWay<'_>> {
         let word = self.word.load(Ordering::SeqCst);
         // Whether those who sit are in the way is found out later.
         let conflicts = |word, place| word & !SPREAD & kind.conflicts(place) != 0;
         if conflicts(word, Place::Here) {
-            return Some(self.clone());
+            return Some(InTheWay::Kept(self));
         }
         let is_in_the_way = |node: &&PlainArc<Self>, place| conflicts(node.word.load(Ordering::SeqCst), place);
         let above = self.ancestors().iter().find(|node| is_in_the_way(node, Place::Above));
         if above.is_some() || word & KIDS == 0 || !kind.is_subtree() {
-            return above.cloned();
+            return above.map(InTheWay::Kept);
         }
         let kids = &self.cold_if_any()?.slow.lock().kids;
         let few = kids.len().saturating_sub(GLANCE)..kids.len();
-        few.map(|at| kids.get(at)).find(|kid| is_in_the_way(kid, Place::Below)).cloned()
+        let below = few.map(|at| kids.get(at)).find(|kid| is_in_the_way(kid, Place::Below));
+        below.cloned().map(InTheWay::Below)
     }
 
     /// Claims the node and sees that nothing is in the way, without ever waiting for a holder. The
     /// error is the node where something is.
     pub(super) fn try_claim(self: &PlainArc<Self>, kind: Kind) -> Result<(), PlainArc<Self>> {
-        self.beside_sets(|woken| self.try_claim_once(kind, woken))
+        let mut woken = Vec::new();
+        let claimed = self.beside_sets(|| self.try_claim_once(kind, &mut woken));
+        unpark(woken); // S4
+        claimed
     }
 
     /// The same, but a claim that a set is about to withdraw makes it fail. The caller has to wake
@@ -128,7 +150,7 @@ impl Node {
     /// Whether a try would fail right now: the error is the node where something is in the way.
     /// Claims nothing.
     pub(super) fn would_claim(self: &PlainArc<Self>, kind: Kind) -> Result<(), PlainArc<Self>> {
-        self.beside_sets(|_| self.in_the_way_of(kind).map_or(Ok(()), Err))
+        self.beside_sets(|| self.in_the_way_of(kind).map_or(Ok(()), Err))
     }
 
     /// The same, counting a claim that a set is about to withdraw.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use super::*;
 use crate::memory::grant::{self, NAMED_GRANT, RECORDED};
 use crate::memory::name::{Registered, leased_in_model, taken_now};
+use crate::memory::word::Place;
 use crate::memory::{MemoryGrant, MemoryNode};
 use crate::request::Request;
 
@@ -61,6 +62,26 @@ fn a_named_lock_against_a_look() {
             threaded!(world, node => world.lock(&node, Kind::Xs)),
         ]);
         assert!(node.look().recorded.is_empty(), "every lock has ended");
+        drop(node);
+        world.assert_as_new();
+    });
+}
+
+/// A named lock is put on record while a try is refused because of it: the refusal knows whose it
+/// is. Fails if the mark that there is a record comes after the name has gone.
+#[test]
+fn a_named_lock_against_a_refusal() {
+    explore("a_named_lock_against_a_refusal", || {
+        let (world, node, name) = owned();
+        assert!(node.claim_named(name));
+        run([
+            threaded!(world, node => assert_eq!(node.look().recorded.len(), 1)),
+            threaded!(world, node => {
+                let owner = node.owner_unless_expired(Kind::Xs, Place::Here).unwrap();
+                assert_eq!(owner.expect("it has one").as_str(), "me");
+            }),
+        ]);
+        _ = grant::release(&node, NAMED_GRANT | name);
         drop(node);
         world.assert_as_new();
     });

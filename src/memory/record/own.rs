@@ -119,6 +119,11 @@ impl Node {
     /// The same, unless there is a lease here that has expired.
     pub(in crate::memory) fn owner_unless_expired(&self, kind: Kind, place: Place) -> Result<Option<Owner>, Expired> {
         let Some(cold) = self.cold_if_any() else { return Ok(None) };
+        // SeqCst: partners of the name's leaving the word, and of the store in `expect_record`.
+        if name_in(self.word.load(Ordering::SeqCst)).is_none() && !cold.recorded.load(Ordering::SeqCst) {
+            return Ok(None);
+        }
+        // One hold of the slow lock for both.
         let slow = cold.slow.lock();
         if slow.records.list.iter().any(Record::has_expired) || self.named_has_ended() {
             return Err(Expired);

@@ -196,24 +196,22 @@ pub(in super::super) fn try_claim_all(members: &[Member<MemoryStore>]) -> Result
 }
 
 impl Node {
-    /// A try of this one node, which is not refused because of a claim that a set withdraws.
-    /// `attempt` leaves who is to be woken.
-    pub(in super::super) fn beside_sets(
-        self: &PlainArc<Self>,
-        mut attempt: impl FnMut(&mut Vec<PlainArc<Sleeper>>) -> Result<(), PlainArc<Self>>,
-    ) -> Result<(), PlainArc<Self>> {
+    /// A try of this one node, which is not refused because of a claim that a set withdraws. The
+    /// caller wakes afterwards whom the attempt has left to be woken (S4).
+    #[inline]
+    pub(in super::super) fn beside_sets<Refused>(
+        &self,
+        mut attempt: impl FnMut() -> Result<(), Refused>,
+    ) -> Result<(), Refused> {
         let sets = &self.shared().sets;
-        let mut woken = Vec::new();
         // Acquire: what the phases before have withdrawn is seen withdrawn.
         let before = sets.phases.load(Ordering::Acquire);
-        let mut result = attempt(&mut woken);
+        let result = attempt();
         let is_sure = result.is_ok() || (sets.phases.load(Ordering::Acquire) == before && before.is_multiple_of(2));
-        if !is_sure {
-            let turn = sets.lock.lock();
-            result = attempt(&mut woken);
-            drop(turn);
+        if is_sure {
+            return result;
         }
-        unpark(woken); // S4
-        result
+        let _turn = sets.lock.lock();
+        attempt()
     }
 }

@@ -9,6 +9,18 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         fails: &["a_named_lock_against_a_look"],
     },
     Mutation {
+        what: "the mark that there is a record comes after the name has gone",
+        edits: &[
+            (NAME, "            self.cold().expect_record();\n            match", "            match"),
+            (
+                NAME,
+                "return slow.records.add_named(token, name, &terms);",
+                "self.cold().expect_record();\n                    return slow.records.add_named(token, name, &terms);",
+            ),
+        ],
+        fails: &["a_named_lock_against_a_refusal"],
+    },
+    Mutation {
         what: "the name of the lock that is held lets its handle in again",
         edits: &[(
             NAME,

@@ -87,7 +87,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         what: "a glance has no regard for sets",
         edits: &[(
             TENTATIVE,
-            "        self.beside_sets(|_| self.at_a_glance(kind).map_or(Ok(()), Err))\n",
+            "        self.beside_sets(|| self.at_a_glance(kind).map_or(Ok(()), Err))\n",
             "        self.at_a_glance(kind).map_or(Ok(()), Err)\n",
         )],
         fails: &["a_glance_beside_a_set_that_withdraws"],
