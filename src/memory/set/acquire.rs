@@ -364,9 +364,12 @@ pub(in super::super) fn block_on(
     mut sleeps: impl FnMut((usize, &PlainArc<Node>)),
 ) -> Result<(), Refused<(usize, PlainArc<Node>)>> {
     // Free sets are quicker without the machine.
+    let claimed = claim_all(members, 0, None);
+    if claimed.as_ref().is_ok_and(Vec::is_empty) {
+        return Ok(());
+    }
     let (mut acquisition, mut first) = (SetAcquisition::new(members).asked_by(asks), true);
-    match claim_all(members, 0, None) {
-        Ok(inner) if inner.is_empty() => return Ok(()),
+    match claimed {
         Ok(inner) => acquisition.stage = Stage::Draining(Drain::new(members, inner)),
         Err(obstacle) => acquisition.first = obstacle.member,
     }
