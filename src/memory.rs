@@ -46,7 +46,7 @@ pub use self::grant::MemoryGrant;
 pub use self::resolved::MemoryNode;
 
 use self::acquire::{Acquiring, Parts};
-use self::grant::{NAMED_GRANT, RECORDED, SEATED};
+use self::grant::{NAMED_GRANT, RECORDED, SEATED, WAITED};
 use self::node::Node;
 use self::record::Lost;
 use self::tree::Tree;
@@ -231,12 +231,12 @@ impl Backend for MemoryStore {
     #[inline(always)]
     fn release(node: &MemoryNode, grant: MemoryGrant) -> Result<(), LockError> {
         let token = grant.token.load(Ordering::Acquire);
-        if token & (RECORDED | NAMED_GRANT | SEATED) == 0 {
+        if token & (RECORDED | NAMED_GRANT | SEATED | WAITED) == 0 {
             node.0.drop_claim(grant.kind);
             Ok(())
         } else {
             // By value: the address of the grant would keep it out of registers.
-            grant::release(&node.0, token)
+            grant::release(&node.0, token, grant.kind)
         }
     }
 

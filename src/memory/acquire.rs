@@ -4,7 +4,7 @@
 //! | stage | claim held | next |
 //! |---|---|---|
 //! | `Idle` | none | claim; look up; look down |
-//! | `Asleep`, not draining | none | woken: `Idle` |
+//! | `Asleep`, not draining | none | woken: `Idle`; woken with the lock: granted |
 //! | `Draining` | yes | look on below |
 //! | `Asleep`, draining | yes | woken: `Draining`; lapsed, without its claim: `Idle` |
 //! | `Asleep`, aside | none any more | woken: `Idle` |
@@ -160,6 +160,7 @@ impl<'a, A: Asked<'a>> Acquisition<'a, A> {
                     spin = None;
                     self.stage = match turn {
                         Turn::Kept => asleep.go_on(),
+                        Turn::Granted => return self.granted(),
                         // Its claim was dropped and its gates were opened: it starts over.
                         Turn::Lapsed => {
                             self.has_no_gates();
@@ -317,18 +318,21 @@ impl<'a, A: Asked<'a>> Acquisition<'a, A> {
 
     fn undo(&mut self) -> Option<PlainArc<Node>> {
         let mut in_the_way = None;
-        let draining = match std::mem::replace(&mut self.stage, Stage::Done) {
+        let has_claim = match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::Asleep(asleep) => {
                 let left = self.leave(&asleep);
                 self.forget_drain(&asleep);
                 in_the_way = Some(left.in_the_way);
-                // If it lapsed, its claim was dropped then.
-                asleep.is_draining() && left.turn == Turn::Kept
+                match left.turn {
+                    Turn::Kept => asleep.is_draining(),
+                    Turn::Granted => true,
+                    Turn::Lapsed => false, // it was dropped then
+                }
             }
             Stage::Draining(_) => true,
             Stage::Idle | Stage::Done => false,
         };
-        if draining {
+        if has_claim {
             self.node().drop_claim(self.kind());
         }
         self.open_gates();

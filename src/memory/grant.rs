@@ -28,8 +28,8 @@ mod once;
 #[derive(Debug)]
 pub struct MemoryGrant {
     pub(super) kind: Kind,
-    /// The fencing token, 0 until it is asked for, and [`RECORDED`]; or a name and [`NAMED_GRANT`];
-    /// or a seat and [`SEATED`].
+    /// The fencing token, 0 until it is asked for, and [`RECORDED`] or [`WAITED`]; or a name and
+    /// [`NAMED_GRANT`]; or a seat and [`SEATED`].
     pub(super) token: AtomicU64,
 }
 
@@ -39,6 +39,9 @@ pub(super) const RECORDED: u64 = 1 << 63;
 pub(super) const NAMED_GRANT: u64 = 1 << 62;
 /// Set if it is no token, but says where the claim sits, and of which kind it is (`spread.rs`).
 pub(super) const SEATED: u64 = 1 << 61;
+/// Set if a task has slept for the lock. Its release looks whether to hand it over, which it would
+/// be too dear to ask at each release (`wait/hand_over.rs`).
+pub(super) const WAITED: u64 = 1 << 60;
 /// The kind, after the seat.
 const SEATED_KIND: u32 = 16;
 
@@ -73,6 +76,12 @@ impl MemoryGrant {
             // If another thread was quicker, it may have drawn a token already.
             let _ = self.token.compare_exchange(token, 0, Ordering::AcqRel, Ordering::Relaxed);
         }
+    }
+
+    /// The grant of one for which a task has slept.
+    pub(super) fn waited_for(self) -> Self {
+        let has_token = self.token.load(Ordering::Relaxed) != 0;
+        if has_token { self } else { Self::with_token(self.kind, WAITED) }
     }
 
     #[inline]
@@ -116,9 +125,14 @@ pub(super) fn claim_named(node: &MemoryNode, request: &Request) -> Option<NonZer
     NonZeroU64::new(if is_watched { node.0.settle_watched(name) | RECORDED } else { name | NAMED_GRANT })
 }
 
-/// The end of a lock that has a name or a record, or sits; `token` is what its grant has.
+/// The end of a lock that has a name or a record, or sits, or that a task has slept for; `token` is
+/// what its grant has.
 #[inline(never)]
-pub(super) fn release(node: &PlainArc<Node>, token: u64) -> Result<(), LockError> {
+pub(super) fn release(node: &PlainArc<Node>, token: u64, kind: Kind) -> Result<(), LockError> {
+    if token & WAITED != 0 {
+        node.release_waited_for(kind);
+        return Ok(());
+    }
     if token & SEATED != 0 {
         let kind = if token >> SEATED_KIND & 7 == Kind::Ss as u64 { Kind::Ss } else { Kind::Sn };
         node.leave_seat(Seat::of(token as u16), kind);
@@ -230,13 +244,14 @@ pub(super) fn fencing_token(node: &PlainArc<Node>, grant: &MemoryGrant) -> u64 {
     if token & (NAMED_GRANT | SEATED) != 0 {
         return grant.first_token(node);
     }
-    if token != 0 {
-        return token & !RECORDED;
+    let none = token & WAITED;
+    if token != none {
+        return token & !(RECORDED | WAITED);
     }
     let new = node.shared().next_token();
     // If two threads ask at once, the first one to store decides for both.
-    let stored = grant.token.compare_exchange(0, new, Ordering::AcqRel, Ordering::Acquire);
-    stored.map_or_else(|first| first & !RECORDED, |_| new)
+    let stored = grant.token.compare_exchange(none, new | none, Ordering::AcqRel, Ordering::Acquire);
+    stored.map_or_else(|first| first & !(RECORDED | WAITED), |_| new)
 }
 
 /// A grant on these nodes in place of one on `node`.

@@ -51,6 +51,7 @@ mod enrolling;
 mod excluding;
 mod gating;
 mod giving_up;
+mod handing;
 mod looking;
 mod naming;
 mod narrowing;

@@ -307,6 +307,12 @@ impl Woken {
     }
 }
 
+impl From<PlainArc<Sleeper>> for Woken {
+    fn from(first: PlainArc<Sleeper>) -> Self {
+        Self { first: Some(first), rest: Vec::new() }
+    }
+}
+
 impl IntoIterator for Woken {
     type Item = PlainArc<Sleeper>;
     type IntoIter = std::iter::Chain<std::option::IntoIter<Self::Item>, std::vec::IntoIter<Self::Item>>;

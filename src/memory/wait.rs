@@ -55,7 +55,9 @@
 //! is woken, unless something is in its way at K again. So the one before it need not claim
 //! anything for it to be woken: it runs, gives up or lapses, and each takes it out of the queue.
 //!
-//! `wait/lapse.rs`: tasks that are woken and not polled.
+//! * `wait/hand_over.rs` a lock that goes on to a task without a gap
+//! * `wait/lapse.rs` tasks that are woken and not polled
+//! * `wait/turn.rs` what has become of a waiter's turn
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -65,9 +67,15 @@ use super::node::{Node, Slow, is_roomy};
 use super::sleeper::{Sleeper, Woken, unpark};
 use super::waiter::{Rank, Role, Sleep, Waiter};
 use super::word::{Kind, PARKED, Place};
-use crate::sync::{Ordering, PlainArc, Timeout};
+use crate::sync::{Ordering, PlainArc, Stamp, Timeout};
 
+pub(super) use self::turn::{Left, Turn};
+
+use self::turn::turn_of;
+
+mod hand_over;
 mod lapse;
+mod turn;
 
 /// Asking the clock about waiters that have been woken already takes time, so only every eighth
 /// pass through a queue does it.
@@ -90,23 +98,8 @@ pub(super) struct Queue {
     passes: u32,
     /// The timer comes by then, for the waiters behind a woken task.
     looked_after: Option<Timeout>,
-}
-
-/// Whether a waiter still has its turn when it stops sleeping.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
-    Kept,
-    /// It is a task that lapsed. It is in no queue and has no claim any more.
-    Lapsed,
-}
-
-/// What is known of a waiter that gave up.
-#[derive(Debug)]
-pub(super) struct Left {
-    /// The node that blocked it.
-    pub(super) in_the_way: PlainArc<Node>,
-    /// Whether it had its turn until then.
-    pub(super) turn: Turn,
+    /// The last time at which a lock was about to be handed over: `hand_over.rs`.
+    clock: Option<Stamp>,
 }
 
 impl Queue {
@@ -349,9 +342,9 @@ impl Node {
 
     /// Leaves the queue after having been woken, to try again.
     pub(super) fn rise(self: &PlainArc<Self>, sleeper: &PlainArc<Sleeper>, rank: Rank) -> Turn {
-        let (_, next) = self.cold().slow.lock().take_out(self, sleeper, rank);
+        let (waiter, next) = self.cold().slow.lock().take_out(self, sleeper, rank);
         unpark(next);
-        sleeper.take_turn()
+        turn_of(waiter.as_ref(), sleeper)
     }
 
     /// Gives up waiting here, asleep or already woken. Waiters that slept because of this one are
@@ -360,6 +353,7 @@ impl Node {
         let patience = self.shared().patience;
         let mut slow = self.cold().slow.lock();
         let (left, next) = slow.take_out(self, sleeper, rank);
+        let turn = turn_of(left.as_ref(), sleeper);
         let word = self.word.load(Ordering::SeqCst);
         // Else only a waiter for this very node keeps others asleep. If it lapsed, it is not in the
         // queue, and the others were woken then.
@@ -375,7 +369,7 @@ impl Node {
         });
         drop(slow);
         unpark(next);
-        Left { in_the_way: by_gate.unwrap_or_else(|| self.clone()), turn: sleeper.take_turn() }
+        Left { in_the_way: by_gate.unwrap_or_else(|| self.clone()), turn }
     }
 
     /// Has a waiter lapse that drains, if it sleeps here.

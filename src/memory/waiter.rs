@@ -46,6 +46,8 @@ pub(super) struct Waiter {
     pub(super) sleep: Sleep,
     /// Whether gates may have been closed for it.
     pub(super) has_gate: bool,
+    /// Whether it was woken with the lock itself: `wait/hand_over.rs`.
+    pub(super) has_lock: bool,
     /// Whether only a gate kept it out when it went to sleep, and its sleeper knows for whom.
     pub(super) is_gated: bool,
 }
@@ -72,7 +74,8 @@ impl Waiter {
         sleeper: &PlainArc<Sleeper>,
     ) -> Self {
         let (wanted, sleeper) = (wanted.clone(), sleeper.clone());
-        Self { wanted, kind, place, role, stamp, sleeper, sleep: Sleep::Asleep, has_gate: false, is_gated: false }
+        let (has_gate, has_lock, is_gated) = (false, false, false);
+        Self { wanted, kind, place, role, stamp, sleeper, sleep: Sleep::Asleep, has_gate, has_lock, is_gated }
     }
 
     /// Whether it may follow this one, right behind which it is in the queue: both start over when
@@ -95,10 +98,12 @@ impl Waiter {
         self.role == Role::Drains
     }
 
-    /// The claims that it has while it drains: one, or those of a set.
+    /// The claims that it has: one, if the lock was handed over to it, and while it drains one or
+    /// those of a set.
     pub(super) fn claims(&self) -> impl Iterator<Item = (&PlainArc<Node>, Kind)> {
         let set = self.sleeper.set();
-        let one = (self.is_draining() && set.is_empty()).then_some((&self.wanted, self.kind));
+        let has_one = self.has_lock || (self.is_draining() && set.is_empty());
+        let one = has_one.then_some((&self.wanted, self.kind));
         let all = if self.is_draining() { set } else { &[] };
         one.into_iter().chain(all.iter().map(|(node, kind)| (node, *kind)))
     }

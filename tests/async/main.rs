@@ -6,6 +6,8 @@ mod common;
 
 /// Waits that are dropped.
 mod dropping;
+/// A lock that goes from task to task.
+mod handing;
 /// Leases in the way of tasks.
 mod leases;
 /// A store that panics.

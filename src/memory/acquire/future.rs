@@ -78,7 +78,7 @@ impl<'a, A: Asker<'a, MemoryStore>> Acquiring<'a, A> {
         let asks = acquisition.asks().cloned();
         *self = Self::Ready;
         Poll::Ready(match result {
-            Ok(()) => Ok(asker.granted(grant(node, kind, asker.request(), asks))),
+            Ok(()) => Ok(asker.granted(grant(node, kind, asker.request(), asks).waited_for())),
             Err(deadlock) => Err(LockError::Deadlock(deadlock)),
         })
     }

@@ -53,7 +53,7 @@ fn a_named_lock_against_a_look() {
         run([
             threaded!(world, node => {
                 world.touch(&node, Kind::Xs);
-                grant::release(&node, NAMED_GRANT | name).unwrap();
+                grant::release(&node, NAMED_GRANT | name, Kind::Xs).unwrap();
             }),
             threaded!(world, node => {
                 let look = node.look();
@@ -81,7 +81,7 @@ fn a_named_lock_against_a_refusal() {
                 assert_eq!(owner.expect("it has one").as_str(), "me");
             }),
         ]);
-        _ = grant::release(&node, NAMED_GRANT | name);
+        _ = grant::release(&node, NAMED_GRANT | name, Kind::Xs);
         drop(node);
         world.assert_as_new();
     });
@@ -97,7 +97,7 @@ fn a_named_lock_and_its_own_handle() {
             if node.claim_named(name) {
                 world.touch(node, Kind::Xs);
                 assert!(!node.claim_named(name), "it is locked already");
-                grant::release(node, NAMED_GRANT | name).unwrap();
+                grant::release(node, NAMED_GRANT | name, Kind::Xs).unwrap();
             }
         };
         run([threaded!(world, node => lock_twice(&world, &node)), threaded!(world, node => lock_twice(&world, &node))]);
@@ -115,14 +115,14 @@ fn a_broken_named_lock() {
         let (world, node, name) = owned();
         assert!(node.claim_named(name));
         run([
-            threaded!(world, node => _ = grant::release(&node, NAMED_GRANT | name)),
+            threaded!(world, node => _ = grant::release(&node, NAMED_GRANT | name, Kind::Xs)),
             threaded!(world, node => {
                 for (_, lock) in node.look().recorded {
                     node.break_recorded(lock.fencing_token.unwrap());
                 }
                 if node.claim_named(name) {
                     world.touch(&node, Kind::Xs);
-                    grant::release(&node, NAMED_GRANT | name).expect("it was not broken");
+                    grant::release(&node, NAMED_GRANT | name, Kind::Xs).expect("it was not broken");
                 }
             }),
             threaded!(world, node => world.lock(&node, Kind::Xs)),
@@ -153,7 +153,7 @@ fn a_handle_goes_before_its_guard() {
                     assert_eq!(lock.owner.unwrap().as_str(), "me");
                 }
             }),
-            threaded!(world, node => grant::release(&node, NAMED_GRANT | name).unwrap()),
+            threaded!(world, node => grant::release(&node, NAMED_GRANT | name, Kind::Xs).unwrap()),
         ]);
         assert!(node.look().recorded.is_empty(), "every lock has ended");
         drop(node);
@@ -177,7 +177,7 @@ fn an_ended_lease_in_the_word() {
                 if !node.release_named(name) {
                     let token = MemoryGrant::at_once((NAMED_GRANT | name).try_into().unwrap()).settle(&node);
                     tokens[0].store(token, Plain::Relaxed);
-                    _ = grant::release(&node, RECORDED | token);
+                    _ = grant::release(&node, RECORDED | token, Kind::Xs);
                 }
             }),
             threaded!(world, node, tokens => {
@@ -217,7 +217,7 @@ fn a_waiter_outlives_a_lease_in_the_word() {
             }),
         ]);
         if hung.load(Plain::Relaxed) {
-            assert!(grant::release(&node, NAMED_GRANT | name).is_err(), "it was revoked");
+            assert!(grant::release(&node, NAMED_GRANT | name, Kind::Xs).is_err(), "it was revoked");
         }
         assert!(node.look().recorded.is_empty(), "every lock has ended");
         drop(node);
@@ -244,7 +244,7 @@ fn a_listener_against_a_lease_in_the_word() {
             }),
         ]);
         assert!(node.cold().slow.lock().records.is_watched(), "the timer comes by");
-        grant::release(&node, token.load(Plain::Relaxed)).unwrap();
+        grant::release(&node, token.load(Plain::Relaxed), Kind::Xs).unwrap();
         assert!(node.look().recorded.is_empty(), "every lock has ended");
         drop((handle, node));
         world.assert_as_new();

@@ -10,17 +10,17 @@ use super::*;
 use crate::sync::Mutex;
 
 /// Rung by the waker; waited for by whoever polls.
-struct Bell {
+pub(super) struct Bell {
     rung: Mutex<bool>,
     condvar: Condvar,
 }
 
 impl Bell {
-    fn new() -> PlainArc<Self> {
+    pub(super) fn new() -> PlainArc<Self> {
         PlainArc::new(Self { rung: Mutex::new(false), condvar: Condvar::new() })
     }
 
-    fn wait(&self) {
+    pub(super) fn wait(&self) {
         let mut rung = self.rung.lock();
         while !*rung {
             rung = self.condvar.wait(rung).unwrap();

@@ -14,7 +14,7 @@ fn claim(node: &PlainArc<Node>, kind: Kind) -> u64 {
 
 /// Ends a claim that was made like that.
 fn end(node: &PlainArc<Node>, kind: Kind, at: u64) {
-    if at == 0 { node.drop_claim(kind) } else { grant::release(node, at).unwrap() }
+    if at == 0 { node.drop_claim(kind) } else { grant::release(node, at, kind).unwrap() }
 }
 
 /// The same of one that sits.

@@ -156,6 +156,7 @@ impl<'a> SetAcquisition<'a> {
                     self.stage = match (turn, asleep.drain) {
                         (Turn::Kept, Some(drain)) => Stage::Draining(drain),
                         (Turn::Kept, None) => Stage::Idle,
+                        (Turn::Granted, _) => unreachable!("no set is handed a lock"),
                         // Its claims were dropped and its gates were opened: it starts over.
                         (Turn::Lapsed, _) => {
                             self.closed_all = false;

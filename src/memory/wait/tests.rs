@@ -12,6 +12,7 @@ use crate::sync::{AtomicUsize, Stamp, now};
 use std::task::{Wake, Waker};
 
 mod following;
+mod handing;
 
 /// Nobody is an old waiter by this.
 const NEVER: Duration = Duration::MAX;

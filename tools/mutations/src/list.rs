@@ -8,6 +8,7 @@ mod clearing;
 mod deadlocks;
 mod enrolling;
 mod giving_up;
+mod handing;
 mod looking;
 mod naming;
 mod narrowing;
@@ -38,6 +39,7 @@ const WORD: &str = "memory/word.rs";
 const GATE: &str = "memory/gate.rs";
 const SLEEPER: &str = "memory/sleeper.rs";
 const WAIT: &str = "memory/wait.rs";
+const HAND_OVER: &str = "memory/wait/hand_over.rs";
 const LAPSE: &str = "memory/wait/lapse.rs";
 const WAITER: &str = "memory/waiter.rs";
 const ACQUIRE: &str = "memory/acquire.rs";
@@ -66,6 +68,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         trying::MUTATIONS,
         waking::MUTATIONS,
         giving_up::MUTATIONS,
+        handing::MUTATIONS,
         polling::MUTATIONS,
         looking::MUTATIONS,
         naming::MUTATIONS,

@@ -36,7 +36,11 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "a drain that gives up keeps its claim",
-        edits: &[(ACQUIRE, "        if draining {\n            self.node().drop_claim(self.kind());\n        }\n", "")],
+        edits: &[(
+            ACQUIRE,
+            "        if has_claim {\n            self.node().drop_claim(self.kind());\n        }\n",
+            "",
+        )],
         fails: &["a_drain_gives_up", "dropped_while_draining", "dropped_while_it_drains"],
     },
     Mutation {

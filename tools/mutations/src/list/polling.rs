@@ -3,7 +3,7 @@
 use super::{ACQUIRE, GATE, LAPSE, Mutation, SLEEPER, WAIT};
 
 const RENEW: &str = "            sleeper.set_waker(waker);\n";
-const RISE: &str = "        let (_, next) = self.cold().slow.lock().take_out(self, sleeper, rank);\n        unpark(next);\n        sleeper.take_turn()\n";
+const RISE: &str = "        let (waiter, next) = self.cold().slow.lock().take_out(self, sleeper, rank);\n        unpark(next);\n        turn_of(waiter.as_ref(), sleeper)\n";
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
@@ -35,7 +35,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "one that was woken stays in the queue",
-        edits: &[(WAIT, RISE, "        sleeper.take_turn()\n")],
+        edits: &[(WAIT, RISE, "        turn_of(None, sleeper)\n")],
         fails: &["a_task_and_a_thread_in_one_queue"],
     },
     Mutation {
@@ -49,7 +49,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "one that is dropped does not learn that it lapsed",
-        edits: &[(WAIT, "turn: sleeper.take_turn() }", "turn: Turn::Kept }")],
+        edits: &[(WAIT, "self.clone()), turn }", "self.clone()), turn: Turn::Kept }")],
         fails: &["a_drain_lapses_against_a_poll_or_a_drop"],
     },
     Mutation {

@@ -75,7 +75,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         what: "one that runs does not wake the one that follows it",
         edits: &[(
             WAIT,
-            "        let (_, next) = self.cold().slow.lock().take_out(self, sleeper, rank);\n        unpark(next);\n",
+            "        let (waiter, next) = self.cold().slow.lock().take_out(self, sleeper, rank);\n        unpark(next);\n",
             "        let _ = self.cold().slow.lock().take_out(self, sleeper, rank);\n",
         )],
         fails: &["two_for_one_node_behind_the_root"],

@@ -16,7 +16,28 @@ use crate::report::{Bound, Report, Row, Unit, nanos};
 
 const ROUNDS: usize = 3;
 
-type Tree = Vec<TreeMutex>;
+/// Tasks wait for these, each for its own or all for one, while `held` is locked.
+struct Ours {
+    name: &'static str,
+    held: TreeMutex,
+    leaves: Vec<TreeMutex>,
+}
+
+impl Ours {
+    fn below_the_root(leaves: usize) -> Self {
+        let store = MemoryStore::new();
+        let leaf = |n| store.mutex(format!("org{}/team{}/file{n}", n % 10, n % 100)).unwrap();
+        let leaves: Vec<_> = (0..leaves).map(leaf).collect();
+        let name = if leaves.len() == 1 { "one node below a locked root" } else { "leaves below a locked root" };
+        Self { name, held: store.mutex("/").unwrap(), leaves }
+    }
+
+    fn one_node() -> Self {
+        let node = MemoryStore::new().mutex("org/team/file").unwrap();
+        Self { name: "one node", held: node.clone(), leaves: vec![node] }
+    }
+}
+
 type Tokio = Arc<tokio::sync::Mutex<()>>;
 type AsyncLock = Arc<async_lock::Mutex<()>>;
 
@@ -30,21 +51,20 @@ trait Waits: Sized + 'static {
     fn wait(&self, task: usize) -> impl Future<Output = Self::Guard> + Send + 'static;
 }
 
-impl Waits for (MemoryStore, Tree) {
+impl Waits for Ours {
     type Guard = OwnedTreeMutexGuard;
     type Held = OwnedTreeMutexGuard;
 
     fn name(&self) -> String {
-        let what = if self.1.len() == 1 { "one node" } else { "leaves below a locked root" };
-        format!("mutextree, {what}")
+        format!("mutextree, {}", self.name)
     }
 
     fn hold(&self) -> OwnedTreeMutexGuard {
-        self.0.lock("/").unwrap()
+        self.held.lock_owned().unwrap()
     }
 
     fn wait(&self, task: usize) -> impl Future<Output = OwnedTreeMutexGuard> + Send + 'static {
-        let mutex = self.1[task % self.1.len()].clone();
+        let mutex = self.leaves[task % self.leaves.len()].clone();
         async move { mutex.lock_owned_async().await.unwrap() }
     }
 }
@@ -83,13 +103,6 @@ impl Waits for AsyncLock {
     }
 }
 
-fn tree(leaves: usize) -> (MemoryStore, Tree) {
-    let store = MemoryStore::new();
-    let leaf = |n| store.mutex(format!("org{}/team{}/file{n}", n % 10, n % 100)).unwrap();
-    let leaves = (0..leaves).map(leaf).collect();
-    (store, leaves)
-}
-
 fn crowd(effort: &Effort) -> usize {
     if effort.quick { 10_000 } else { 100_000 }
 }
@@ -110,14 +123,17 @@ pub(crate) fn measure(effort: &Effort, report: &mut Report) {
     ));
 
     let tasks = crowd(effort);
-    let (ours, tokio) = (tree(1), Tokio::default());
-    let versus = Versus::in_turns(ROUNDS, || drain(&ours, tasks), || drain(&tokio, tasks));
+    let (node, below, tokio) = (Ours::one_node(), Ours::below_the_root(1), Tokio::default());
     let what = format!("{} waiting tasks get through / tokio", Unit::Nodes.show(tasks as f64));
-    let row = Row::new(what, versus.ratio, Unit::Times, Bound::AtMost(1.5));
-    report.rows.push(row.from(nanos(versus.a), nanos(versus.b)));
+    for (what, ours) in [(what, &node), ("the same, a node below the locked one / tokio".into(), &below)] {
+        let versus = Versus::in_turns(ROUNDS, || drain(ours, tasks), || drain(&tokio, tasks));
+        let row = Row::new(what, versus.ratio, Unit::Times, Bound::AtMost(1.5));
+        report.rows.push(row.from(nanos(versus.a), nanos(versus.b)));
+    }
 
-    timed(report, tasks, &ours);
-    timed(report, tasks, &tree(tasks));
+    timed(report, tasks, &node);
+    timed(report, tasks, &below);
+    timed(report, tasks, &Ours::below_the_root(tasks));
     timed(report, tasks, &tokio);
     timed(report, tasks, &AsyncLock::default());
 }
@@ -137,10 +153,10 @@ fn timed<W: Waits>(report: &mut Report, tasks: usize, waits: &W) {
 /// Bytes.
 pub(crate) fn memory(effort: &Effort, report: &mut Report) {
     let tasks = crowd(effort);
-    let (ours, tokio) = (bytes(tasks, &tree(1)), bytes(tasks, &Tokio::default()));
+    let (ours, tokio) = (bytes(tasks, &Ours::below_the_root(1)), bytes(tasks, &Tokio::default()));
     let row = Row::new("memory of a waiting task and its future", ours, Unit::Bytes, Bound::AtMost(200.0));
     report.rows.push(row.from(Unit::Bytes.show(ours), format!("{} tokio", Unit::Bytes.show(tokio))));
-    let (leaves, other) = (bytes(tasks, &tree(tasks)), bytes(tasks, &AsyncLock::default()));
+    let (leaves, other) = (bytes(tasks, &Ours::below_the_root(tasks)), bytes(tasks, &AsyncLock::default()));
     for (who, bytes) in [("mutextree, leaves below a locked root", leaves), ("async_lock::Mutex", other)] {
         report.remarks.push(format!("a waiting task's memory, {who}: {}", Unit::Bytes.show(bytes)));
     }
