@@ -76,7 +76,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         edits: &[(
             WAIT,
             "        let (waiter, next) = self.cold().slow.lock().take_out(self, sleeper, rank);\n        unpark(next);\n",
-            "        let _ = self.cold().slow.lock().take_out(self, sleeper, rank);\n",
+            "        let (waiter, _) = self.cold().slow.lock().take_out(self, sleeper, rank);\n",
         )],
         fails: &["two_for_one_node_behind_the_root"],
     },
