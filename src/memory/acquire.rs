@@ -201,7 +201,7 @@ impl<'a, A: Asked<'a>> Acquisition<'a, A> {
         // While it spins it is in no queue, so no gate is closed for it. So it does not spin for
         // longer than its patience, even if yielding to others takes long on a busy machine.
         let spin = spin.get_or_insert_with(|| who.spin());
-        while spin.once_more() && !stamp.older_than(patience) {
+        while who.may_spin(at) && spin.once_more() && !stamp.older_than(patience) {
             // A full count, or an older waiter's gate, is not seen like this. Then the rounds run
             // out.
             if at.word.load(Ordering::Relaxed) & obstacles == 0 {

@@ -2,9 +2,11 @@
 
 use std::task::Waker;
 
+use super::super::node::Node;
 use super::super::sleeper::{SetClaim, Sleeper, Watched};
+use super::super::word::PARKED;
 use crate::request::Owner;
-use crate::sync::{PlainArc, Spin};
+use crate::sync::{Ordering, PlainArc, Spin};
 
 /// What takes a step, and sleeps if it has to.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +18,15 @@ pub(in crate::memory) enum Who<'w> {
 }
 
 impl Who<'_> {
+    /// Whether it may spin before it sleeps there. Where others sleep already, a task is not next,
+    /// and its executor has others to run.
+    pub(in crate::memory) fn may_spin(self, at: &Node) -> bool {
+        match self {
+            Self::Thread => true,
+            Self::Task(_) => at.word.load(Ordering::Relaxed) & PARKED == 0,
+        }
+    }
+
     pub(in crate::memory) fn spin(self) -> Spin {
         match self {
             Self::Thread => Spin::for_thread(),

@@ -183,7 +183,7 @@ impl<'a> SetAcquisition<'a> {
         let obstacles = kind.conflicts(place) | gate;
         let patience = at.shared().patience;
         let spin = self.spin.get_or_insert_with(|| who.spin());
-        while spin.once_more() && !stamp.older_than(patience) {
+        while who.may_spin(at) && spin.once_more() && !stamp.older_than(patience) {
             if at.word.load(Ordering::Relaxed) & obstacles == 0 {
                 self.stage = drain.map_or(Stage::Idle, Stage::Draining);
                 return;
