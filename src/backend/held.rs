@@ -56,9 +56,10 @@ pub struct HeldLock {
     /// What it is [resumed](crate::LockStore::resume) by, if it outlived its guard: see
     /// [`Lease`](crate::Lease).
     pub token: Option<LeaseToken>,
-    /// For how long it has been held. In memory it is known of a lock with an owner or a lease; of
-    /// one with an owner alone it can be too long by the tick of the system's coarse clock, which
-    /// is a hundredth of a second at the most. Over Redis it is reckoned on the server's clock.
+    /// For how long it has been held. In memory it is known of a lock with an owner or a lease. Of
+    /// one without a lease it can be too long by a tick of the system's coarse clock, which is a
+    /// hundredth of a second at the most; by more if a virtual machine was held up when the lock
+    /// was taken. Over Redis it is reckoned on the server's clock.
     pub held_for: Option<Duration>,
     /// Its [fencing token](crate::TreeMutexGuard::fencing_token). In memory it is known of a lock
     /// with an owner or a lease, and of one that outlived its guard.
