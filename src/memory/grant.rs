@@ -159,11 +159,8 @@ fn release_recorded(node: &PlainArc<Node>, token: u64) -> Result<(), LockError> 
 #[track_caller]
 pub(super) fn acquire_slow(node: &PlainArc<Node>, request: &Request, wait: Wait) -> Result<MemoryGrant, LockError> {
     let (kind, place) = (Kind::of(request), Location::caller());
-    if wait == Wait::Never {
-        return once::acquire(node, kind, request, wait, place);
-    }
     let deadline = Deadline::from_end(end_of(wait));
-    if deadline.as_ref().is_some_and(Deadline::has_passed) {
+    if wait == Wait::Never || deadline.as_ref().is_some_and(Deadline::has_passed) {
         return once::acquire(node, kind, request, wait, place);
     }
     let asks = node.shared().detects().then(|| Asks::thread(place));
