@@ -22,10 +22,14 @@ use crate::observe::{Store, Waiting};
 use crate::request::{Request, Wait};
 use crate::sync::{AtomicU64, Deadline, Ordering, PlainArc};
 
+use self::kind::WideKind;
+
+mod kind;
+
 /// A held lock of a [`MemoryStore`].
 #[derive(Debug)]
 pub struct MemoryGrant {
-    pub(super) kind: Kind,
+    kind: WideKind,
     /// The fencing token, 0 until it is asked for, and [`RECORDED`]; or a name and [`NAMED_GRANT`];
     /// or a seat and [`SEATED`].
     pub(super) token: AtomicU64,
@@ -41,6 +45,15 @@ pub(super) const SEATED: u64 = 1 << 61;
 const SEATED_KIND: u32 = 16;
 
 impl MemoryGrant {
+    #[inline(always)]
+    pub(super) fn kind(&self) -> Kind {
+        self.kind.narrow()
+    }
+
+    pub(super) fn set_kind(&mut self, kind: Kind) {
+        self.kind = WideKind::new(kind);
+    }
+
     #[inline]
     pub(super) fn new(kind: Kind) -> Self {
         Self::with_token(kind, 0)
@@ -49,7 +62,7 @@ impl MemoryGrant {
     /// One that has a token, and is counted in the word.
     #[inline]
     pub(super) fn with_token(kind: Kind, token: u64) -> Self {
-        Self { kind, token: AtomicU64::new(token) }
+        Self { kind: WideKind::new(kind), token: AtomicU64::new(token) }
     }
 
     /// The token of one that has a name or a seat in its place.
@@ -264,7 +277,7 @@ pub(super) fn narrow(
     to: &[MemoryNode],
 ) -> Result<Vec<MemoryGrant>, Unchanged<MemoryGrant>> {
     let is_same = |other: &MemoryNode| PlainArc::ptr_eq(&node.0, &other.0);
-    if let Some(other) = to.iter().find(|other| !is_same(other)).filter(|_| !grant.kind.is_subtree()) {
+    if let Some(other) = to.iter().find(|other| !is_same(other)).filter(|_| !grant.kind().is_subtree()) {
         let (path, held) = (other.0.path.clone(), node.0.path.clone());
         return Err(Unchanged::new(grant, InvalidInput::NotBelow { path, held }.into()));
     }
@@ -296,7 +309,7 @@ pub(super) fn widen(
     grant: MemoryGrant,
     wider: &PlainArc<Node>,
 ) -> Result<MemoryGrant, Unchanged<MemoryGrant>> {
-    if PlainArc::ptr_eq(node, wider) && grant.kind.is_subtree() {
+    if PlainArc::ptr_eq(node, wider) && grant.kind().is_subtree() {
         let is_held = grant.recorded(node).is_none_or(|token| node.is_held(token));
         return if is_held { Ok(grant) } else { Err(Unchanged::new(grant, not_held(node))) };
     }
@@ -304,9 +317,9 @@ pub(super) fn widen(
     widen::widen(node, &grant, wider).map_err(|failed| {
         let error = match failed {
             Failed::Lost => not_held(node),
-            Failed::InTheWay(at) => {
-                LockError::WouldBlock { blocker: blocker(wider, grant.kind.with_subtree(), &at, grant.recorded(node)) }
-            }
+            Failed::InTheWay(at) => LockError::WouldBlock {
+                blocker: blocker(wider, grant.kind().with_subtree(), &at, grant.recorded(node)),
+            },
         };
         Unchanged::new(grant, error)
     })
@@ -317,7 +330,7 @@ pub(super) fn widen(
 pub(super) fn upgrade(node: &PlainArc<Node>, grant: &mut MemoryGrant, wait: Wait) -> Result<(), LockError> {
     grant.stand_up(node);
     let place = Location::caller(); // not in a closure, which has a place of its own
-    let (shared, recorded) = (grant.kind, grant.recorded(node));
+    let (shared, recorded) = (grant.kind(), grant.recorded(node));
     let kind = shared.upgraded();
     let asks = node.shared().detects().then(|| Asks { replaces: recorded, ..Asks::thread(place) });
     let deadline = Deadline::from_end(end_of(wait));

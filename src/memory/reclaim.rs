@@ -1,12 +1,11 @@
 //! Reclaim: nodes that nobody holds, waits for or has a handle to are dropped.
 //!
 //! A node is *in use* while it has a reference besides those of the index and of its parent's list:
-//! from a handle, a guard, a waiter, or a child. New references come from the index or from other
-//! references. So a node that has none, seen under the index's lock, can get none, and is removed.
-//! If its name is looked up later the node is made anew. It was idle, so nothing is lost.
+//! from a handle, a guard, a waiter, or a child. A node that is not on the list, and that has none
+//! besides the index's, is removed: in a step after which nobody can get one (`sync/index.rs`). If
+//! its name is looked up later the node is made anew. It was idle, so nothing is lost.
 //!
-//! What threads looked up a moment ago has references, too (`recent.rs`). It counts as in use until
-//! the next sweep, which forgets all of it first.
+//! What threads looked up a moment ago has weak references, too (`recent.rs`). They do not count.
 //!
 //! # When
 //! The promise: there are at most twice the nodes in use, plus [`SLACK`]. Let
@@ -125,7 +124,6 @@ impl Tree {
     pub(super) fn sweep(&self) {
         let accounts = &self.shared.accounts;
         let _alone = accounts.sweeping.lock();
-        self.recent.clear();
         let detached: Vec<_> = self.shared.detached.lock().values().cloned().collect();
         for node in detached {
             node.revoke_expired();
@@ -133,8 +131,7 @@ impl Tree {
         let (new, gone) = (accounts.new.load(Ordering::Relaxed), accounts.gone.load(Ordering::Relaxed));
         let mut seen = 0;
         let (mut worklist, mut spread) = (Vec::new(), Vec::new());
-        self.index.for_each(|entry| {
-            let node = &entry.0;
+        self.index.for_each(|node| {
             seen += 1;
             if !node.survivor.load(Ordering::Relaxed) {
                 node.survivor.store(true, Ordering::Relaxed);
@@ -187,13 +184,10 @@ impl Tree {
         removed
     }
 
-    /// Drops a node unless somebody else has a reference to it. Whether a survivor was dropped: a
-    /// node made since the sweep began is none.
+    /// Drops a node unless somebody else has a reference to it, or the list of its parent. Whether
+    /// a survivor was dropped: a node made since the sweep began is none.
     fn remove_idle(&self, node: PlainArc<Node>) -> bool {
-        // The index's reference and this one. Looked at under the index's lock, so that no look-up
-        // finds the node in between.
-        let removed = self.index.remove_if(node.path.as_key(), |entry| PlainArc::strong_count(&entry.0) == 2);
-        removed && node.survivor.load(Ordering::Relaxed)
+        self.index.remove_idle(node).is_some_and(|removed| removed.survivor.load(Ordering::Relaxed))
     }
 }
 
