@@ -50,7 +50,8 @@ impl<T: Keyed> Index<T> {
         } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
             hasher.write_u128(u128::from(u64::from_ne_bytes(*first)) << 64 | u128::from(u64::from_ne_bytes(*last)));
         } else {
-            bytes.iter().for_each(|byte| hasher.write_u8(*byte));
+            let word = bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+            hasher.write_u128(u128::from(word));
         }
         hasher.write_u64(bytes.len() as u64);
         hasher.finish()
