@@ -107,7 +107,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
                 "(word & !(CLEAR | BARRED) == ENROLLED).then_some(word & BARRED)",
                 "Some(word & !(CLEAR | ENROLLED))",
             ),
-            (RECLAIM, "if PlainArc::strong_count(slow.kids.get(at)) == 2 {", "{"),
+            (RECLAIM, "if PlainArc::strong_count(kid) == 2 && !stays {", "if !stays {"),
         ],
         fails: &["sweep_against_holder"],
     },
