@@ -103,6 +103,15 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// [`acquire`](Self::acquire).
     fn resolve(&self, path: PathRef<'_>) -> Self::Node;
 
+    /// What [`resolve`](Self::resolve) gives for the path that is written like this, if the store
+    /// knows it without reading the text. `None` says nothing. For the shorthands of this crate.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn recall(&self, text: &str) -> Option<Self::Node> {
+        let _ = text;
+        None
+    }
+
     /// Finds or makes another node of the tree of `node`, for a path above or below its own, or its
     /// own, also if the handle to the store has been dropped: what [`narrow`](Self::narrow) and
     /// [`widen`](Self::widen) are then given.

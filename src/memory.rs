@@ -93,9 +93,10 @@ mod models;
 /// cache line. Threads on disjoint nodes write to no common memory.
 ///
 /// Memory is bounded by use: at most twice the nodes in use, plus about three thousand. In use are
-/// nodes that are locked, waited for, have a [`TreeMutex`](crate::TreeMutex), or were looked up a
-/// moment ago, and their ancestors. The last are at most 512 a thread, and count for four threads a
-/// processor. The rest is dropped by the calls that resolve a path, a batch at a time.
+/// nodes that are locked, waited for, or have a [`TreeMutex`](crate::TreeMutex), and their
+/// ancestors. The rest is dropped by the calls that resolve a path, a batch at a time. A thread
+/// that locks by path remembers up to 512 paths, which takes 32 KiB at the most, and 112 bytes for
+/// each that has been dropped since. That goes with the thread.
 ///
 /// A forked child process has a tree of its own, a copy of its parent's. A task's wait that began
 /// before the fork is its parent's: drop its copy in the child, and ask anew.
@@ -179,6 +180,11 @@ impl Backend for MemoryStore {
         MemoryNode::new(self.tree.resolve(path))
     }
 
+    #[inline(always)]
+    fn recall(&self, text: &str) -> Option<MemoryNode> {
+        self.tree.recall(text).map(MemoryNode::new)
+    }
+
     fn resolve_near(node: &MemoryNode, path: PathRef<'_>) -> Result<MemoryNode, LockError> {
         Ok(MemoryNode::new(node.0.resolve_near(path)))
     }
@@ -232,23 +238,23 @@ impl Backend for MemoryStore {
     fn release(node: &MemoryNode, grant: MemoryGrant) -> Result<(), LockError> {
         let token = grant.token.load(Ordering::Acquire);
         if token & (RECORDED | NAMED_GRANT | SEATED | WAITED) == 0 {
-            node.0.drop_claim(grant.kind);
+            node.0.drop_claim(grant.kind());
             Ok(())
         } else {
             // By value: the address of the grant would keep it out of registers.
-            grant::release(&node.0, token, grant.kind)
+            grant::release(&node.0, token, grant.kind())
         }
     }
 
     fn downgrade(node: &MemoryNode, grant: &mut MemoryGrant) -> Result<(), LockError> {
-        if grant.kind.is_shared() {
+        if grant.kind().is_shared() {
             return Ok(());
         }
         match grant.recorded(&node.0) {
-            None => node.0.downgrade_claim(grant.kind),
+            None => node.0.downgrade_claim(grant.kind()),
             Some(token) => node.0.downgrade_recorded(token).map_err(|Lost| not_held(&node.0))?,
         }
-        grant.kind = grant.kind.downgraded();
+        grant.set_kind(grant.kind().downgraded());
         Ok(())
     }
 
@@ -292,11 +298,11 @@ impl Backend for MemoryStore {
 
     #[track_caller]
     fn upgrade(node: &MemoryNode, grant: &mut MemoryGrant, wait: Wait) -> Result<(), LockError> {
-        if grant.kind.is_shared() { grant::upgrade(&node.0, grant, wait) } else { Ok(()) }
+        if grant.kind().is_shared() { grant::upgrade(&node.0, grant, wait) } else { Ok(()) }
     }
 
     fn mode(grant: &MemoryGrant) -> Mode {
-        grant.kind.mode()
+        grant.kind().mode()
     }
 
     fn fencing_token(node: &MemoryNode, grant: &MemoryGrant) -> u64 {
@@ -326,7 +332,7 @@ impl Backend for MemoryStore {
         if let (None, Some(_)) = (grant.recorded(&node.0), lease) {
             let token = Self::fencing_token(node, grant);
             // If two threads start a lease at once, one makes the record. Both set its end below.
-            node.0.record_once(token, grant.kind);
+            node.0.record_once(token, grant.kind());
             grant.token.store(token | RECORDED, Ordering::Release);
         }
         match grant.recorded(&node.0) {

@@ -23,6 +23,7 @@ use crate::sync::PlainArc;
 mod convert;
 mod error;
 
+pub(crate) use convert::is_ordinary;
 pub use convert::{PathRef, ToTreePath};
 pub use error::PathError;
 

@@ -149,7 +149,7 @@ pub trait LockStore: Backend {
         &self,
         path: P,
     ) -> impl Future<Output = Result<OwnedTreeMutexGuard<Self>, LockError>> + Send + use<Self, P> {
-        let (node, meter) = (path.to_path_ref().map(|path| self.resolve(path)), Meter::of(self));
+        let (node, meter) = (find(self, &path), Meter::of(self));
         let place = Location::caller();
         async move {
             let node = node?;
@@ -260,13 +260,57 @@ pub trait LockStore: Backend {
 
 impl<B: Backend> LockStore for B {}
 
-#[inline]
+/// The node of a path.
+fn find<S: Backend>(store: &S, path: &impl ToTreePath) -> Result<S::Node, PathError> {
+    match recall(store, path) {
+        Some(node) => Ok(node),
+        None => path.to_path_ref().map(|path| store.resolve(path)),
+    }
+}
+
+/// The same, if the store has it at hand.
+#[inline(always)]
+fn recall<S: Backend>(store: &S, path: &impl ToTreePath) -> Option<S::Node> {
+    path.as_text().and_then(|text| store.recall(text))
+}
+
+#[inline(always)]
 #[track_caller]
 fn acquire<S: Backend>(store: &S, path: impl ToTreePath, wait: Wait) -> Result<OwnedTreeMutexGuard<S>, LockError> {
-    let node = store.resolve(path.to_path_ref()?);
-    if let Some(grant) = S::acquire_at_once(&node, PLAIN) {
+    let node = recall(store, &path);
+    if let Some(known) = &node
+        && let Some(grant) = S::acquire_at_once(known, PLAIN)
+        && let Some(node) = node
+    {
         return Ok(OwnedTreeMutexGuard::new(node, grant, Hold::begin::<S>(Meter::of(store), PLAIN.kind)));
     }
+    // Not returned as it is: this is inlined into every caller, and the guard is to be in
+    // registers.
+    match acquire_slow(store, node, path, wait) {
+        Ok((node, grant)) => Ok(OwnedTreeMutexGuard::new(node, grant, Hold::begin::<S>(Meter::of(store), PLAIN.kind))),
+        Err(error) => Err(error),
+    }
+}
+
+/// The same where the node is not at hand, or not free.
+#[inline(never)]
+#[track_caller]
+fn acquire_slow<S: Backend>(
+    store: &S,
+    node: Option<S::Node>,
+    path: impl ToTreePath,
+    wait: Wait,
+) -> Result<(S::Node, S::Grant), LockError> {
+    let node = match node {
+        Some(node) => node,
+        None => {
+            let node = store.resolve(path.to_path_ref()?);
+            if let Some(grant) = S::acquire_at_once(&node, PLAIN) {
+                return Ok((node, grant));
+            }
+            node
+        }
+    };
     let grant = observe::acquire::<S>(&node, PLAIN, wait)?;
-    Ok(OwnedTreeMutexGuard::new(node, grant, Hold::begin::<S>(Meter::of(store), PLAIN.kind)))
+    Ok((node, grant))
 }

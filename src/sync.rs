@@ -1,8 +1,8 @@
 //! The primitives that the rest is built from. Only this file and its folder name `std::sync`,
-//! parking_lot, dashmap, loom, shuttle or `Instant::now`. There are four versions:
+//! parking_lot, hashbrown, loom, shuttle or `Instant::now`. There are four versions:
 //!
-//! * `real.rs` what runs, with `parker.rs`, where threads sleep, `timer.rs`, for later,
-//!   `rounds.rs`, for again and again, and `ticks.rs`, the time in few bits
+//! * `real.rs` what runs, with `index.rs`, where nodes are found, `parker.rs`, where threads sleep,
+//!   `timer.rs`, for later, `rounds.rs`, for again and again, and `ticks.rs`, the time in few bits
 //! * `modelled.rs` loom's, under `--cfg mutextree_loom`
 //! * `shuffled.rs` shuttle's, under `--cfg mutextree_shuttle`; `turns.rs` is common to these two
 //! * `counted.rs` what runs, with its accesses counted by cache line, under `--cfg mutextree_lines`
@@ -30,6 +30,17 @@ pub(crate) use real::*;
 #[cfg(mutextree_shuttle)]
 pub(crate) use shuffled::*;
 
+#[cfg(not(any(mutextree_loom, mutextree_shuttle, mutextree_lines)))]
+pub(crate) use self::index::Index;
+
+/// What an [`Index`] keeps.
+pub(crate) trait Keyed {
+    fn key(&self) -> &str;
+
+    /// What the index said is the hash of the key.
+    fn hash(&self) -> u64;
+}
+
 /// What time it is.
 #[inline]
 pub(crate) fn now() -> Instant {
@@ -39,6 +50,9 @@ pub(crate) fn now() -> Instant {
 #[cfg(not(any(mutextree_loom, mutextree_shuttle)))]
 #[cfg_attr(mutextree_lines, allow(dead_code, unused_imports, reason = "counted.rs replaces some of it"))]
 mod real;
+
+#[cfg(not(any(mutextree_loom, mutextree_shuttle, mutextree_lines)))]
+mod index;
 
 #[cfg(not(any(mutextree_loom, mutextree_shuttle)))]
 mod parker;

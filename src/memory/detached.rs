@@ -13,12 +13,12 @@ pub(super) fn detach(node: &MemoryNode, grant: MemoryGrant) -> Result<(LeaseToke
         Some(token) => token,
         None => {
             let token = MemoryStore::fencing_token(node, &grant);
-            node.0.record_once(token, grant.kind);
+            node.0.record_once(token, grant.kind());
             token
         }
     };
     node.0.detach(token).map_err(|Lost| not_held(&node.0))?;
-    let kind = grant.kind;
+    let kind = grant.kind();
     let kept = MemoryGrant::with_token(kind, token | RECORDED);
     Ok((node.0.shared().lease_token(token), kept))
 }

@@ -22,12 +22,15 @@ use crate::observe::{Store, Waiting};
 use crate::request::{Owner, Request, Wait};
 use crate::sync::{AtomicU64, Deadline, Ordering, PlainArc};
 
+use self::kind::WideKind;
+
+mod kind;
 mod once;
 
 /// A held lock of a [`MemoryStore`].
 #[derive(Debug)]
 pub struct MemoryGrant {
-    pub(super) kind: Kind,
+    kind: WideKind,
     /// The fencing token, 0 until it is asked for, and [`RECORDED`] or [`WAITED`]; or a name and
     /// [`NAMED_GRANT`]; or a seat and [`SEATED`].
     pub(super) token: AtomicU64,
@@ -46,6 +49,15 @@ pub(super) const WAITED: u64 = 1 << 60;
 const SEATED_KIND: u32 = 16;
 
 impl MemoryGrant {
+    #[inline(always)]
+    pub(super) fn kind(&self) -> Kind {
+        self.kind.narrow()
+    }
+
+    pub(super) fn set_kind(&mut self, kind: Kind) {
+        self.kind = WideKind::new(kind);
+    }
+
     #[inline]
     pub(super) fn new(kind: Kind) -> Self {
         Self::with_token(kind, 0)
@@ -54,7 +66,7 @@ impl MemoryGrant {
     /// One that has a token, and is counted in the word.
     #[inline]
     pub(super) fn with_token(kind: Kind, token: u64) -> Self {
-        Self { kind, token: AtomicU64::new(token) }
+        Self { kind: WideKind::new(kind), token: AtomicU64::new(token) }
     }
 
     /// The token of one that has a name or a seat in its place.
@@ -81,7 +93,7 @@ impl MemoryGrant {
     /// The grant of one for which a task has slept.
     pub(super) fn waited_for(self) -> Self {
         let has_token = self.token.load(Ordering::Relaxed) != 0;
-        if has_token { self } else { Self::with_token(self.kind, WAITED) }
+        if has_token { self } else { Self::with_token(self.kind(), WAITED) }
     }
 
     #[inline]
@@ -258,7 +270,7 @@ pub(super) fn narrow(
     to: &[MemoryNode],
 ) -> Result<Vec<MemoryGrant>, Unchanged<MemoryGrant>> {
     let is_same = |other: &MemoryNode| PlainArc::ptr_eq(&node.0, &other.0);
-    if let Some(other) = to.iter().find(|other| !is_same(other)).filter(|_| !grant.kind.is_subtree()) {
+    if let Some(other) = to.iter().find(|other| !is_same(other)).filter(|_| !grant.kind().is_subtree()) {
         let (path, held) = (other.0.path.clone(), node.0.path.clone());
         return Err(Unchanged::new(grant, InvalidInput::NotBelow { path, held }.into()));
     }
@@ -290,7 +302,7 @@ pub(super) fn widen(
     grant: MemoryGrant,
     wider: &PlainArc<Node>,
 ) -> Result<MemoryGrant, Unchanged<MemoryGrant>> {
-    if PlainArc::ptr_eq(node, wider) && grant.kind.is_subtree() {
+    if PlainArc::ptr_eq(node, wider) && grant.kind().is_subtree() {
         let is_held = grant.recorded(node).is_none_or(|token| node.is_held(token));
         return if is_held { Ok(grant) } else { Err(Unchanged::new(grant, not_held(node))) };
     }
@@ -298,9 +310,9 @@ pub(super) fn widen(
     widen::widen(node, &grant, wider).map_err(|failed| {
         let error = match failed {
             Failed::Lost => not_held(node),
-            Failed::InTheWay(at) => {
-                LockError::WouldBlock { blocker: blocker(wider, grant.kind.with_subtree(), &at, grant.recorded(node)) }
-            }
+            Failed::InTheWay(at) => LockError::WouldBlock {
+                blocker: blocker(wider, grant.kind().with_subtree(), &at, grant.recorded(node)),
+            },
         };
         Unchanged::new(grant, error)
     })
@@ -311,7 +323,7 @@ pub(super) fn widen(
 pub(super) fn upgrade(node: &PlainArc<Node>, grant: &mut MemoryGrant, wait: Wait) -> Result<(), LockError> {
     grant.stand_up(node);
     let place = Location::caller(); // not in a closure, which has a place of its own
-    let (shared, recorded) = (grant.kind, grant.recorded(node));
+    let (shared, recorded) = (grant.kind(), grant.recorded(node));
     let kind = shared.upgraded();
     let asks = node.shared().detects().then(|| Asks { replaces: recorded, ..Asks::thread(place) });
     let deadline = Deadline::from_end(end_of(wait));

@@ -110,7 +110,7 @@ impl Tree {
             };
             note(&self.root);
             // Under the index's lock no node is looked at more closely.
-            self.index.for_each(|entry| note(&entry.0));
+            self.index.for_each(&mut note);
             look_at(nodes)
         })
     }

@@ -10,7 +10,7 @@ impl Tree {
         let listener = self.shared.losses.watch();
         // For the leases that run already. Later ones look for listeners when they begin.
         let mut nodes = vec![self.root.clone()];
-        self.index.for_each(|entry| nodes.push(entry.0.clone()));
+        self.index.for_each(|node| nodes.push(node.clone()));
         for node in nodes {
             // A claim came before this, and is seen; or it comes after, and sees the listener
             // (`name.rs`).

@@ -190,9 +190,9 @@ impl World {
     /// After every outcome: nothing claimed, nobody queued, no gate closed; the root can be locked;
     /// and all nodes can be reclaimed.
     fn assert_as_new(&self) {
-        self.tree.index.for_each(|entry| entry.0.gather());
+        self.tree.index.for_each(|node| node.gather());
         self.tree.root.gather();
-        self.tree.index.for_each(|entry| assert_idle(&entry.0));
+        self.tree.index.for_each(|node| assert_idle(node));
         assert_idle(&self.tree.root);
         self.tree.root.try_claim(Kind::Xs).expect("nobody holds anything");
         self.tree.root.drop_claim(Kind::Xs);

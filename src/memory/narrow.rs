@@ -109,7 +109,7 @@ pub(super) fn narrow(
     token: u64,
     to: &[&PlainArc<Node>],
 ) -> Result<Vec<MemoryGrant>, Failed> {
-    let (kind, recorded) = (grant.kind, grant.recorded(node));
+    let (kind, recorded) = (grant.kind(), grant.recorded(node));
     let mut change = Change::new(node, recorded, Role::Narrows);
     if change.is_lost() {
         return Err(Failed::Lost);

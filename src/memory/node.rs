@@ -1,8 +1,6 @@
-//! [`Node`]: one name in the tree, one cache line.
+//! [`Node`]: one name in the tree, whose word has a cache line of its own.
 
-use std::borrow::Borrow;
 use std::fmt;
-use std::hash::{Hash, Hasher};
 
 use super::enrol::Kids;
 use super::gate::Gates;
@@ -13,7 +11,7 @@ use super::tree::Shared;
 use super::wait::Queue;
 use super::word::{CLEAR, ENROLLED};
 use crate::path::TreePath;
-use crate::sync::{AtomicBool, AtomicU64, Mutex, OnceLock, Ordering, PlainArc, PlainWeak, Stamp};
+use crate::sync::{AtomicBool, AtomicU64, Keyed, Mutex, OnceLock, Ordering, PlainArc, PlainWeak, Stamp};
 
 /// A node's ancestors, from its parent up to the root. Its siblings share it.
 ///
@@ -21,20 +19,69 @@ use crate::sync::{AtomicBool, AtomicU64, Mutex, OnceLock, Ordering, PlainArc, Pl
 /// pointer has to arrive before the next is known.
 type Ancestors = PlainArc<[PlainArc<Node>]>;
 
-/// One name in the tree. An uncontended lock writes to this one cache line only, and no two nodes
-/// share a line.
-#[repr(align(64))]
+/// One name in the tree.
+///
+/// # Where it lies
+/// An uncontended lock by a handle reads and writes the word, and nothing else. No two nodes should
+/// have a part that one writes and the other reads or writes in one cache line. To begin each node
+/// at a line would cost 128 bytes: the reference counts, 16 bytes, stand before it in its block. So
+/// the fields have places such that any block of 104 bytes will do:
+///
+/// | bytes of the block | what | written by |
+/// |---|---|---|
+/// | 0 to 16 | the counts | a look-up by path, a clone, an owned guard |
+/// | 16 to 48 | ancestors and path | nobody |
+/// | 48 | `survivor` | a sweep |
+/// | 56 to 64 | the word | each lock |
+/// | 64 to 80 | the cold part | who makes it |
+/// | 80 to 88 | the hash | nobody |
+/// | 88 to 104 | nothing | |
+///
+/// Allocators begin blocks at multiples of 16. So two blocks are 112 bytes apart, or more. Look at
+/// pieces of 16 bytes that begin at such multiples: two of them are in one line only if they begin
+/// less than 64 bytes apart.
+///
+/// * The word's piece begins at 48. Pieces of the block after begin 64 bytes after it at the
+///   nearest, and those of the block before end with one that begins at 80, 80 before it. So nobody
+///   else has a part of the word's line.
+/// * The counts' piece of the block after begins at 112. What is up to the word begins 64 before
+///   that, or more. The cold part and the hash are nearer. A lock without contention reads neither.
+#[repr(C)]
 pub(super) struct Node {
-    /// What is claimed here: see `word.rs`.
-    pub(super) word: AtomicU64,
     /// Empty for the root.
     ancestors: Ancestors,
     pub(super) path: TreePath,
-    /// The cold part: see [`Cold`].
-    cold: OnceLock<Box<Cold>>,
     /// Whether the last sweep found it in use: see `reclaim.rs`.
     pub(super) survivor: AtomicBool,
+    /// What is claimed here: see `word.rs`.
+    pub(super) word: AtomicU64,
+    /// The cold part: see [`Cold`].
+    cold: OnceLock<Box<Cold>>,
+    /// Of the path's key, as the index has it.
+    hash: u64,
+    _apart: [u64; 2],
 }
+
+// What the table above says.
+#[cfg(all(target_pointer_width = "64", not(any(mutextree_loom, mutextree_shuttle))))]
+const _: () = {
+    use std::mem::offset_of;
+
+    /// The counts of an `Arc`.
+    const COUNTS: usize = 16;
+    const LINE: usize = 64;
+    /// What blocks begin at a multiple of.
+    const PIECE: usize = 16;
+    const APART: usize = (COUNTS + size_of::<Node>()).next_multiple_of(PIECE);
+    const WORD: usize = (COUNTS + offset_of!(Node, word)) / PIECE * PIECE;
+    const LAST: usize = (COUNTS + offset_of!(Node, hash)) / PIECE * PIECE;
+
+    assert!(align_of::<Node>() == 8 && COUNTS + size_of::<Node>() == 104);
+    assert!(APART >= WORD + LINE, "no part of the block after is in the word's line");
+    assert!(APART + WORD >= LAST + LINE, "nor one of the block before");
+    assert!(offset_of!(Node, ancestors) <= WORD && offset_of!(Node, path) <= WORD);
+    assert!(COUNTS + offset_of!(Node, survivor) < WORD + PIECE, "nor is it near other counts");
+};
 
 /// The cold part of a node: what only nodes with children, waiters or records need. Made when it is
 /// first needed.
@@ -93,20 +140,21 @@ impl Cold {
 }
 
 impl Node {
-    fn new(ancestors: Ancestors, path: TreePath, word: u64) -> PlainArc<Self> {
-        let word = AtomicU64::new(word);
-        PlainArc::new(Self { word, ancestors, path, cold: OnceLock::new(), survivor: AtomicBool::new(false) })
+    fn new(ancestors: Ancestors, path: TreePath, word: u64, hash: u64) -> PlainArc<Self> {
+        let (survivor, word) = (AtomicBool::new(false), AtomicU64::new(word));
+        PlainArc::new(Self { ancestors, path, survivor, word, cold: OnceLock::new(), hash, _apart: [0; 2] })
     }
 
     pub(super) fn root(shared: PlainArc<Shared>) -> PlainArc<Self> {
         let clear = if shared.detects() { 0 } else { CLEAR };
-        let root = Self::new(PlainArc::from([]), TreePath::root(), ENROLLED | clear);
+        let root = Self::new(PlainArc::from([]), TreePath::root(), ENROLLED | clear, 0);
         let _ = root.cold().shared.set(shared); // it is new, so there is none
         root
     }
 
-    pub(super) fn below(parent: &PlainArc<Self>, path: TreePath) -> PlainArc<Self> {
-        Self::new(parent.ancestors_of_kids(), path, 0)
+    /// A new node. Its path's key has this hash, if an index is to have it.
+    pub(super) fn below(parent: &PlainArc<Self>, path: TreePath, hash: u64) -> PlainArc<Self> {
+        Self::new(parent.ancestors_of_kids(), path, 0, hash)
     }
 
     fn ancestors_of_kids(self: &PlainArc<Self>) -> Ancestors {
@@ -172,29 +220,15 @@ impl fmt::Debug for Node {
     }
 }
 
-/// A node as the index keeps it: found by its path's key.
-#[derive(Clone, Debug)]
-pub(super) struct Indexed(pub(super) PlainArc<Node>);
+impl Keyed for Node {
+    fn key(&self) -> &str {
+        self.path.as_key()
+    }
 
-impl Borrow<str> for Indexed {
-    fn borrow(&self) -> &str {
-        self.0.path.as_key()
+    fn hash(&self) -> u64 {
+        self.hash
     }
 }
-
-impl Hash for Indexed {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.path.as_key().hash(state);
-    }
-}
-
-impl PartialEq for Indexed {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.path == other.0.path
-    }
-}
-
-impl Eq for Indexed {}
 
 #[cfg(all(test, not(any(mutextree_loom, mutextree_shuttle))))]
 mod tests;

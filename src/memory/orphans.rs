@@ -44,8 +44,8 @@ impl Home {
     #[cfg(not(any(mutextree_loom, mutextree_shuttle)))]
     pub(super) fn leave(&self, tree: &Tree) {
         let mut orphans = Orphans::default();
-        tree.index.for_each(|entry| {
-            orphans.nodes.insert(entry.0.path.clone(), PlainArc::downgrade(&entry.0));
+        tree.index.for_each(|node| {
+            orphans.nodes.insert(node.path.clone(), PlainArc::downgrade(node));
         });
         orphans.most = 2 * orphans.nodes.len() + 64;
         *self.orphans.lock() = Some(orphans);
@@ -66,7 +66,7 @@ impl Orphans {
             Some(parent) => self.resolve(near, parent),
             None => return near.clone(), // the root is below no other node
         };
-        let new = Node::below(&parent, path.clone());
+        let new = Node::below(&parent, path.clone(), 0);
         self.nodes.insert(path, PlainArc::downgrade(&new));
         if self.nodes.len() > self.most {
             self.nodes.retain(|_, node| PlainWeak::strong_count(node) > 0);

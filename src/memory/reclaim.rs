@@ -1,12 +1,11 @@
 //! Reclaim: nodes that nobody holds, waits for or has a handle to are dropped.
 //!
 //! A node is *in use* while it has a reference besides those of the index and of its parent's list:
-//! from a handle, a guard, a waiter, or a child. New references come from the index or from other
-//! references. So a node that has none, seen under the index's lock, can get none, and is removed.
-//! If its name is looked up later the node is made anew. It was idle, so nothing is lost.
+//! from a handle, a guard, a waiter, or a child. A node that is not on the list, and that has none
+//! besides the index's, is removed: in a step after which nobody can get one (`sync/index.rs`). If
+//! its name is looked up later the node is made anew. It was idle, so nothing is lost.
 //!
-//! What threads looked up a moment ago has references, too (`recent.rs`). It counts as in use until
-//! the next sweep, which forgets all of it first.
+//! What threads looked up a moment ago has weak references, too (`recent.rs`). They do not count.
 //!
 //! # When
 //! The promise: there are at most twice the nodes in use, plus [`SLACK`]. Let
@@ -26,6 +25,14 @@
 //! other reference as one that stays. Then the node is not counted until the next sweep.)
 //!
 //! The next call that resolves a path or asks for the count does the sweep. A release never does.
+//!
+//! # What a due sweep keeps
+//! Files come and go, and their directories come up again. To make a node that has children takes
+//! several times what a leaf takes. So a due sweep keeps a node that had children when it began,
+//! though it has become idle, and what is above it. If it has none by the next sweep, it goes.
+//! [`KEPT`] is how many are kept at the most. They are counted as if they were new, the ones above
+//! too, whether or not something else uses them. So `survivors` are in use, as above, and the bound
+//! is the same. An explicit sweep keeps none.
 
 use super::node::Node;
 use super::tree::Tree;
@@ -34,6 +41,9 @@ use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering, PlainArc};
 
 /// How many nodes there may be beyond twice those in use.
 pub(super) const SLACK: usize = if cfg!(any(mutextree_loom, mutextree_shuttle)) { 1 } else { 3072 };
+
+/// At most so many idle nodes are kept by a due sweep, for children to come.
+const KEPT: usize = SLACK / 2;
 
 /// After so many children the list's lock is released once, for others.
 const STRETCH: usize = if cfg!(any(test, mutextree_loom, mutextree_shuttle)) { 2 } else { 512 };
@@ -98,6 +108,14 @@ impl Node {
         }
     }
 
+    /// This node and those above it are no survivors of the sweep, but as if they were new. Returns
+    /// how many of them were survivors before. If one was none, those above it are none, or have
+    /// been counted as gone with it.
+    fn keep(&self) -> usize {
+        let all = std::iter::once(self).chain(self.ancestors().iter().map(|above| &**above));
+        all.take_while(|node| node.survivor.swap(false, Ordering::Relaxed)).count()
+    }
+
     #[cold]
     fn count_survivor_gone(&self) {
         if self.survivor.swap(false, Ordering::Relaxed) {
@@ -117,15 +135,19 @@ impl Tree {
     pub(super) fn sweep_if_due(&self) {
         // The thread that clears `due` does the work; the others go on.
         if self.shared.accounts.due.swap(false, Ordering::Relaxed) {
-            self.sweep();
+            self.sweep_but(KEPT);
         }
     }
 
     /// Drops every idle node.
     pub(super) fn sweep(&self) {
+        self.sweep_but(0);
+    }
+
+    /// Drops every idle node, but for so many that had children.
+    fn sweep_but(&self, most_kept: usize) {
         let accounts = &self.shared.accounts;
         let _alone = accounts.sweeping.lock();
-        self.recent.clear();
         let detached: Vec<_> = self.shared.detached.lock().values().cloned().collect();
         for node in detached {
             node.revoke_expired();
@@ -133,15 +155,14 @@ impl Tree {
         let (new, gone) = (accounts.new.load(Ordering::Relaxed), accounts.gone.load(Ordering::Relaxed));
         let mut seen = 0;
         let (mut worklist, mut spread) = (Vec::new(), Vec::new());
-        self.index.for_each(|entry| {
-            let node = &entry.0;
+        self.index.for_each(|node| {
             seen += 1;
             if !node.survivor.load(Ordering::Relaxed) {
                 node.survivor.store(true, Ordering::Relaxed);
             }
             let word = node.word.load(Ordering::Relaxed);
             if word & KIDS != 0 || word & ENROLLED == 0 {
-                worklist.push(node.clone());
+                worklist.push((node.depth(), word & KIDS != 0, node.clone()));
             }
             // A spread node is not idle. If it is not in use, nobody sits there.
             if word & SPREAD != 0 && PlainArc::strong_count(node) == 2 {
@@ -152,21 +173,26 @@ impl Tree {
         // Deepest first, so that idle children are gone by the time their parent is looked at. An
         // idle node is found on the list of its parent, which thus has `KIDS`; or by itself, if it
         // is not enrolled.
-        worklist.sort_unstable_by_key(|node| node.depth());
-        let mut removed = 0;
-        while let Some(node) = worklist.pop() {
-            removed += self.drop_idle_kids(&node);
+        worklist.sort_unstable_by_key(|(depth, ..)| *depth);
+        let (mut removed, mut kept) = (0, 0);
+        while let Some((depth, had_kids, node)) = worklist.pop() {
+            removed += self.drop_idle_kids(&node, most_kept > 0);
+            // The index, the list, and this one.
+            if had_kids && kept + depth <= most_kept && PlainArc::strong_count(&node) == 3 {
+                kept += node.keep();
+            }
             removed += usize::from(self.remove_idle(node));
         }
-        removed += self.drop_idle_kids(&self.root);
-        accounts.survivors.store(seen - removed, Ordering::Relaxed);
+        removed += self.drop_idle_kids(&self.root, most_kept > 0);
+        accounts.survivors.store(seen - removed - kept, Ordering::Relaxed);
+        accounts.new.fetch_add(kept, Ordering::Relaxed);
         accounts.new.fetch_sub(new, Ordering::Relaxed);
         accounts.gone.fetch_sub(gone, Ordering::Relaxed);
     }
 
-    /// Un-enrols and drops the idle ones among a node's enrolled children. Returns how many of them
-    /// were survivors.
-    fn drop_idle_kids(&self, node: &Node) -> usize {
+    /// Un-enrols and drops the idle ones among a node's enrolled children, but for those that are
+    /// no survivors, if these stay. Returns how many survivors were dropped.
+    fn drop_idle_kids(&self, node: &Node, new_stay: bool) -> usize {
         let Some(cold) = node.cold_if_any() else { return 0 };
         let (mut left, mut removed) = (usize::MAX, 0);
         while left > 0 {
@@ -176,8 +202,10 @@ impl Tree {
                 left = left.min(slow.kids.len());
                 let Some(at) = left.checked_sub(1) else { break };
                 left = at;
+                let kid = slow.kids.get(at);
+                let stays = new_stay && !kid.survivor.load(Ordering::Relaxed);
                 // The index and this list.
-                if PlainArc::strong_count(slow.kids.get(at)) == 2 {
+                if PlainArc::strong_count(kid) == 2 && !stays {
                     dismissed.extend(slow.kids.dismiss_idle(node, at));
                 }
             }
@@ -187,13 +215,10 @@ impl Tree {
         removed
     }
 
-    /// Drops a node unless somebody else has a reference to it. Whether a survivor was dropped: a
-    /// node made since the sweep began is none.
+    /// Drops a node unless somebody else has a reference to it, or the list of its parent. Whether
+    /// a survivor was dropped: a node made since the sweep began is none.
     fn remove_idle(&self, node: PlainArc<Node>) -> bool {
-        // The index's reference and this one. Looked at under the index's lock, so that no look-up
-        // finds the node in between.
-        let removed = self.index.remove_if(node.path.as_key(), |entry| PlainArc::strong_count(&entry.0) == 2);
-        removed && node.survivor.load(Ordering::Relaxed)
+        self.index.remove_idle(node).is_some_and(|removed| removed.survivor.load(Ordering::Relaxed))
     }
 }
 

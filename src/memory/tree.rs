@@ -5,9 +5,9 @@ use std::fmt;
 use std::time::Duration;
 
 use super::MemoryNode;
-use super::node::{Indexed, Node};
+use super::node::Node;
 use super::orphans::Home;
-use super::recent::Recent;
+use super::recent;
 use super::reclaim::Accounts;
 use super::set::Sets;
 use super::upgrade::Upgrades;
@@ -15,7 +15,7 @@ use crate::backend::LeaseToken;
 use crate::backend::loss::Losses;
 use crate::deadlock::Watch;
 use crate::path::{PathRef, TreePath};
-use crate::sync::{AtomicU64, Index, Mutex, Ordering, PlainArc, unique, wall_micros};
+use crate::sync::{AtomicU64, Index, Mutex, Ordering, PlainArc, serial, unique, wall_micros};
 
 /// How often several nodes are looked at, at the most, because a lock was moved meanwhile.
 const LOOKS: usize = 4;
@@ -100,9 +100,9 @@ impl Shared {
 /// One tree of locks.
 pub(super) struct Tree {
     /// Every node but the root, by its path's key.
-    pub(super) index: Index<Indexed>,
-    /// What was found there a moment ago: see `recent.rs`.
-    pub(super) recent: Recent,
+    pub(super) index: Index<Node>,
+    /// What tells it from the other trees of the process.
+    pub(super) number: u64,
     pub(super) root: PlainArc<Node>,
     pub(super) shared: PlainArc<Shared>,
 }
@@ -130,7 +130,7 @@ impl Tree {
             watch,
             id: unique(),
         });
-        Self { index: Index::new(), recent: Recent::new(), root: Node::root(shared.clone()), shared }
+        Self { index: Index::new(), number: serial(), root: Node::root(shared.clone()), shared }
     }
 
     /// The same, to be shared: locks on its nodes find it.
@@ -140,43 +140,54 @@ impl Tree {
         tree
     }
 
+    /// The node of a path written as text, if the calling thread found it a moment ago.
+    #[inline(never)] // so that callers have little to go through, in line
+    pub(super) fn recall(&self, text: &str) -> Option<PlainArc<Node>> {
+        if self.shared.accounts.is_due() { None } else { recent::get_by_text(self.number, text) }
+    }
+
     /// The node of a path: found, or made, and its ancestors with it.
     #[inline]
     pub(super) fn resolve(&self, path: PathRef<'_>) -> PlainArc<Node> {
         if self.shared.accounts.is_due() {
             self.sweep_if_due();
         }
-        let hash = self.index.hash(path.as_key());
-        if let Some(node) = self.recent.get(path.as_key(), hash) {
-            return node;
-        }
-        match self.index.get(path.as_key()) {
-            Some(found) => {
-                self.recent.put(&found.0, hash, self.shared.accounts.known());
-                found.0
-            }
-            None => self.resolve_slow(path),
-        }
+        recent::get_by_key(self.number, path.as_key()).unwrap_or_else(|| self.resolve_slow(path))
     }
 
     /// The node of a path, if there is one.
     pub(super) fn found(&self, path: &TreePath) -> Option<MemoryNode> {
         let root = path.is_root().then(|| self.root.clone());
-        root.or_else(|| self.index.get(path.as_key()).map(|found| found.0)).map(MemoryNode::new)
+        root.or_else(|| self.index.get(path.as_key(), self.index.hash(path.as_key()))).map(MemoryNode::new)
     }
 
     #[cold]
     fn resolve_slow(&self, path: PathRef<'_>) -> PlainArc<Node> {
-        let Some(parent) = path.parent() else { return self.root.clone() };
-        let parent = match self.index.get(parent.as_key()) {
-            Some(found) => found.0,
-            None => self.resolve_slow(parent),
+        let hash = self.index.hash(path.as_key());
+        match self.index.get(path.as_key(), hash) {
+            Some(found) => {
+                recent::put(self.number, &found, self.shared.accounts.known());
+                found
+            }
+            None => self.make(path, hash),
+        }
+    }
+
+    /// The node of a path that had none a moment ago.
+    fn make(&self, path: PathRef<'_>, hash: u64) -> PlainArc<Node> {
+        let parent = match path.parent() {
+            None => return self.root.clone(),
+            Some(parent) if parent.as_key().is_empty() => self.root.clone(),
+            Some(parent) => {
+                let hash = self.index.hash(parent.as_key());
+                self.index.get(parent.as_key(), hash).unwrap_or_else(|| self.make(parent, hash))
+            }
         };
-        let (entry, is_new) = self.index.get_or_insert(Indexed(Node::below(&parent, path.into_owned())));
+        let (node, is_new) = self.index.get_or_insert(Node::below(&parent, path.into_owned(), hash));
         if is_new {
             self.shared.accounts.count_new();
         }
-        entry.0
+        node
     }
 }
 

@@ -39,7 +39,7 @@ struct Own<'a> {
 
 /// Makes a granted claim one on the subtree of `wider`, which is its node or above it.
 pub(super) fn widen(node: &PlainArc<Node>, grant: &MemoryGrant, wider: &PlainArc<Node>) -> Result<MemoryGrant, Failed> {
-    let own = Own { node, kind: grant.kind, token: grant.recorded(node) };
+    let own = Own { node, kind: grant.kind(), token: grant.recorded(node) };
     let kind = own.kind.with_subtree();
     let is_here = PlainArc::ptr_eq(node, wider);
     let token = loop {

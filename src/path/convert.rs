@@ -87,6 +87,13 @@ pub trait ToTreePath {
     /// A [`PathError`], which says what is wrong, and where.
     fn to_path_ref(&self) -> Result<PathRef<'_>, PathError>;
 
+    /// Text that is read as this path, or as none; if that is at hand.
+    #[doc(hidden)]
+    #[inline]
+    fn as_text(&self) -> Option<&str> {
+        None
+    }
+
     /// The path itself.
     ///
     /// # Errors
@@ -101,12 +108,22 @@ impl<T: ToTreePath + ?Sized> ToTreePath for &T {
     fn to_path_ref(&self) -> Result<PathRef<'_>, PathError> {
         (**self).to_path_ref()
     }
+
+    #[inline]
+    fn as_text(&self) -> Option<&str> {
+        (**self).as_text()
+    }
 }
 
 impl ToTreePath for str {
     #[inline]
     fn to_path_ref(&self) -> Result<PathRef<'_>, PathError> {
         parse(self).map(|key| PathRef(Repr::Plain(key)))
+    }
+
+    #[inline]
+    fn as_text(&self) -> Option<&str> {
+        Some(self)
     }
 }
 
@@ -115,17 +132,33 @@ impl ToTreePath for String {
     fn to_path_ref(&self) -> Result<PathRef<'_>, PathError> {
         self.as_str().to_path_ref()
     }
+
+    #[inline]
+    fn as_text(&self) -> Option<&str> {
+        Some(self)
+    }
 }
 
 impl ToTreePath for Cow<'_, str> {
     fn to_path_ref(&self) -> Result<PathRef<'_>, PathError> {
         self.as_ref().to_path_ref()
     }
+
+    #[inline]
+    fn as_text(&self) -> Option<&str> {
+        Some(self)
+    }
 }
 
 impl ToTreePath for TreePath {
     fn to_path_ref(&self) -> Result<PathRef<'_>, PathError> {
         Ok(self.into())
+    }
+
+    #[inline]
+    fn as_text(&self) -> Option<&str> {
+        // A special key may be read as another path. A plain one with a component `.` is not read.
+        (!self.as_key().starts_with('/')).then_some(self.as_key())
     }
 }
 
@@ -194,19 +227,20 @@ fn parse(text: &str) -> Result<&str, PathError> {
             key.strip_suffix('/').unwrap_or(key)
         }
     };
-    if !is_ordinary(key.as_bytes()) {
+    if !is_ordinary(key) {
         check_components(text, key)?;
     }
     Ok(key)
 }
 
-/// Whether a key is certainly sound: it is short, and no component is empty or begins with a `.`.
-/// Nearly every path is like that. There is no branch in the loop, so that the compiler takes many
-/// bytes at a time.
+/// Whether this is the key of the path that is written like this: certainly so if it is short, and
+/// no component is empty or begins with a `.`. Nearly every path is like that.
 #[inline]
-fn is_ordinary(key: &[u8]) -> bool {
+pub(crate) fn is_ordinary(key: &str) -> bool {
+    // There is no branch in the loop, so that the compiler takes many bytes at a time.
+    let key = key.as_bytes();
     // One comparison finds both: `.` and `/` differ in the last bit alone, which `/` has.
-    let [first, .., last] = key else { return false };
+    let (Some(first), Some(last)) = (key.first(), key.last()) else { return false };
     let doubtful = |before: &u8, after: &u8| (*before == b'/') & (*after | 1 == b'/');
     let pairs = key.iter().zip(&key[1..]);
     // Within such a length there can be neither too long a component nor too many of them.

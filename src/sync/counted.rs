@@ -10,23 +10,23 @@
 //! compare-and-swap that fails counts as a write, since the line has to come for it. What a waiter
 //! does is not counted: sleeping is as in `real.rs`.
 
-use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::hash::{BuildHasher, Hash};
+use std::hash::BuildHasher;
 use std::ops::{Deref, DerefMut};
 
 pub(crate) use std::sync::atomic::Ordering;
 
 pub(crate) use super::real::{
     Deadline, Parker, Reason, Rounds, Spin, Stamp, THREAD_NUMBERS, Tally, Timeout, claim_fence, coarse_ticks, contain,
-    instant_at, later, most_thread_numbers, now_and_then, renumber_thread, thread_number, thread_numbers, tick_after,
-    ticks, ticks_in, unique, wall_micros,
+    instant_at, later, now_and_then, renumber_thread, serial, thread_number, thread_numbers, tick_after, ticks,
+    ticks_in, unique, wall_micros,
 };
 
 pub(crate) use self::counts::{PlainArc, PlainWeak};
 pub use self::log::{Access, record};
 use self::log::{note_read, note_write};
+use super::Keyed;
 
 mod counts;
 mod log;
@@ -105,12 +105,6 @@ impl<T> Mutex<T> {
         note_write(self, "mutex");
         MutexGuard { mutex: self, guard: self.0.lock() }
     }
-
-    #[track_caller]
-    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        note_write(self, "mutex");
-        Some(MutexGuard { mutex: self, guard: self.0.try_lock()? })
-    }
 }
 
 pub(crate) struct MutexGuard<'a, T> {
@@ -167,27 +161,28 @@ impl<T> OnceLock<T> {
     }
 }
 
-/// As many shards as dashmap has in `real.rs` on a machine of eight cores or less.
+/// As many shards as `index.rs` has on a machine of eight cores or less.
 const SHARDS: usize = 64;
 
-/// dashmap, as far as lines go: a read-write lock a shard, on a line of its own, which a look-up
-/// writes when it takes it and when it lets go. Which path is in which shard is the same in each
-/// run.
+/// The index, as far as lines go: a mutex a shard, on a line of its own, which a look-up writes
+/// when it takes it and when it lets go. Which path is in which shard is the same in each run.
 pub(crate) struct Index<T> {
     shards: Vec<Shard<T>>,
 }
 
-#[repr(align(128))]
-struct Shard<T>(parking_lot::Mutex<BTreeMap<String, T>>);
+type Map<T> = BTreeMap<String, PlainArc<T>>;
 
-impl<T: Borrow<str> + Clone + Eq + Hash> Index<T> {
+#[repr(align(128))]
+struct Shard<T>(parking_lot::Mutex<Map<T>>);
+
+impl<T: Keyed> Index<T> {
     pub(crate) fn new() -> Self {
         Self { shards: (0..SHARDS).map(|_| Shard(parking_lot::Mutex::new(BTreeMap::new()))).collect() }
     }
 
     #[track_caller]
-    fn with<R>(&self, key: &str, f: impl FnOnce(&mut BTreeMap<String, T>) -> R) -> R {
-        let shard = &self.shards[self.hash(key) as usize % SHARDS];
+    fn with<R>(&self, hash: u64, f: impl FnOnce(&mut Map<T>) -> R) -> R {
+        let shard = &self.shards[hash as usize % SHARDS];
         note_write(shard, "a shard of the index");
         let result = f(&mut shard.0.lock());
         note_write(shard, "a shard of the index");
@@ -199,29 +194,38 @@ impl<T: Borrow<str> + Clone + Eq + Hash> Index<T> {
     }
 
     #[track_caller]
-    pub(crate) fn get(&self, key: &str) -> Option<T> {
-        self.with(key, |map| map.get(key).cloned())
+    pub(crate) fn get(&self, key: &str, hash: u64) -> Option<PlainArc<T>> {
+        self.with(hash, |map| map.get(key).cloned())
     }
 
     #[track_caller]
-    pub(crate) fn get_or_insert(&self, new: T) -> (T, bool) {
-        let key = new.borrow().to_owned();
-        self.with(&key.clone(), |map| match map.get(&key) {
+    pub(crate) fn get_or_insert(&self, new: PlainArc<T>) -> (PlainArc<T>, bool) {
+        self.with(new.hash(), |map| match map.get(new.key()) {
             Some(there) => (there.clone(), false),
             None => {
-                map.insert(key, new.clone());
-                (new, true)
+                map.insert(new.key().to_owned(), new.clone());
+                (new.clone(), true)
             }
         })
     }
 
     #[track_caller]
-    pub(crate) fn remove_if(&self, key: &str, condition: impl FnOnce(&T) -> bool) -> bool {
-        let removed = self.with(key, |map| if map.get(key).is_some_and(condition) { map.remove(key) } else { None });
-        removed.is_some()
+    pub(crate) fn remove_idle(&self, node: PlainArc<T>) -> Option<T> {
+        let key = node.key().to_owned();
+        self.with(node.hash(), |map| {
+            let there = map.remove(&key)?;
+            drop(node);
+            match PlainArc::try_unwrap(there) {
+                Ok(removed) => Some(removed),
+                Err(there) => {
+                    map.insert(key, there);
+                    None
+                }
+            }
+        })
     }
 
-    pub(crate) fn for_each(&self, mut f: impl FnMut(&T)) {
+    pub(crate) fn for_each(&self, mut f: impl FnMut(&PlainArc<T>)) {
         self.shards.iter().for_each(|shard| shard.0.lock().values().for_each(&mut f));
     }
 

@@ -89,10 +89,6 @@ impl<T> Mutex<T> {
         // unwinds counts as poisoned: models must not unwind meanwhile.
         self.0.lock().expect("loom's mutexes are poisoned only by a model that has failed already")
     }
-
-    pub(crate) fn try_lock(&self) -> Option<loom::sync::MutexGuard<'_, T>> {
-        self.0.try_lock().ok()
-    }
 }
 
 /// A flag that the model sets. That wakes the thread which waits with this deadline.

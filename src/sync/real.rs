@@ -1,9 +1,7 @@
-//! What runs: std's atomics, parking_lot's mutex, dashmap, a parker and a timer.
+//! What runs: std's atomics, parking_lot's mutex, the index, a parker and a timer.
 
-use std::borrow::Borrow;
 use std::cell::Cell;
-use std::fmt;
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
@@ -176,7 +174,7 @@ pub(crate) fn renumber_thread() {
 }
 
 /// All numbers of threads are smaller.
-pub(crate) fn most_thread_numbers() -> usize {
+fn most_thread_numbers() -> usize {
     static MOST: OnceLock<usize> = OnceLock::new();
     *MOST.get_or_init(|| std::thread::available_parallelism().map_or(8, |cores| (4 * cores.get()).min(THREAD_NUMBERS)))
 }
@@ -210,6 +208,12 @@ pub(crate) fn wall_micros() -> u64 {
     u64::try_from(since).unwrap_or(u64::MAX).min(u64::MAX / 4)
 }
 
+/// A number that no other call in this process gets.
+pub(crate) fn serial() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
+}
+
 /// A number that no other call, in this process or another, is likely to get.
 pub(crate) fn unique() -> u64 {
     // The keys are drawn at random once a thread, and counted up from there. A forked process
@@ -217,65 +221,4 @@ pub(crate) fn unique() -> u64 {
     let mut hasher = RandomState::new().build_hasher();
     hasher.write_u32(std::process::id());
     hasher.finish()
-}
-
-/// A set of nodes, found by key.
-pub(crate) struct Index<T> {
-    map: dashmap::DashMap<T, (), foldhash::fast::RandomState>,
-}
-
-impl<T: Borrow<str> + Clone + Eq + Hash> Index<T> {
-    pub(crate) fn new() -> Self {
-        // Many more shards than threads, so that two threads on disjoint paths seldom meet in one.
-        let shards = std::thread::available_parallelism().map_or(8, usize::from).next_power_of_two().clamp(8, 128) * 8;
-        Self { map: dashmap::DashMap::with_hasher_and_shard_amount(Default::default(), shards) }
-    }
-
-    /// By what it finds a key.
-    #[inline]
-    pub(crate) fn hash(&self, key: &str) -> u64 {
-        self.map.hasher().hash_one(key)
-    }
-
-    #[inline]
-    pub(crate) fn get(&self, key: &str) -> Option<T> {
-        self.map.get(key).map(|found| found.key().clone())
-    }
-
-    /// What is there under the new one's key; if nothing is, the new one. And whether it was the
-    /// new one.
-    pub(crate) fn get_or_insert(&self, new: T) -> (T, bool) {
-        match self.map.entry(new.clone()) {
-            dashmap::Entry::Occupied(there) => (there.key().clone(), false),
-            dashmap::Entry::Vacant(vacant) => {
-                vacant.insert(());
-                (new, true)
-            }
-        }
-    }
-
-    /// Removes what is there under `key`, if `condition` holds of it. No look-up finds it in
-    /// between.
-    pub(crate) fn remove_if(&self, key: &str, condition: impl FnOnce(&T) -> bool) -> bool {
-        self.map.remove_if(key, |found, ()| condition(found)).is_some()
-    }
-
-    pub(crate) fn for_each(&self, mut f: impl FnMut(&T)) {
-        self.map.iter().for_each(|found| f(found.key()));
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.map.len()
-    }
-
-    /// Gives back the room that removed ones left.
-    pub(crate) fn shrink_to_fit(&self) {
-        self.map.shrink_to_fit();
-    }
-}
-
-impl<T> fmt::Debug for Index<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Index").finish_non_exhaustive()
-    }
 }

@@ -26,10 +26,6 @@ impl<T> Mutex<T> {
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().expect("shuttle ends with the first panic")
     }
-
-    pub(crate) fn try_lock(&self) -> Option<shuttle::sync::MutexGuard<'_, T>> {
-        self.0.try_lock().ok()
-    }
 }
 
 impl<T: Default> Default for Mutex<T> {

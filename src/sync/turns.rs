@@ -2,12 +2,11 @@
 //! system, and decide at each step which of them runs. So all else has to be the same in each run,
 //! and a thread-local of the system's thread is shared by the whole program.
 
-use std::borrow::Borrow;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::Mutex;
+use super::{Keyed, Mutex, PlainArc};
 
 /// The order of arrivals: a counter that the scheduler does not see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,10 +82,10 @@ impl Spin {
 /// One mutex around a map that iterates in the same order every time.
 #[derive(Debug)]
 pub(crate) struct Index<T> {
-    map: Mutex<BTreeMap<String, T>>,
+    map: Mutex<BTreeMap<String, PlainArc<T>>>,
 }
 
-impl<T: Borrow<str> + Clone> Index<T> {
+impl<T: Keyed> Index<T> {
     pub(crate) fn new() -> Self {
         Self { map: Mutex::new(BTreeMap::new()) }
     }
@@ -96,30 +95,35 @@ impl<T: Borrow<str> + Clone> Index<T> {
         0
     }
 
-    pub(crate) fn get(&self, key: &str) -> Option<T> {
+    pub(crate) fn get(&self, key: &str, _: u64) -> Option<PlainArc<T>> {
         self.map.lock().get(key).cloned()
     }
 
-    pub(crate) fn get_or_insert(&self, new: T) -> (T, bool) {
+    pub(crate) fn get_or_insert(&self, new: PlainArc<T>) -> (PlainArc<T>, bool) {
+        assert_eq!(new.hash(), self.hash(new.key()), "who brings a node has asked for its hash");
         let mut map = self.map.lock();
-        let key: &str = new.borrow();
-        if let Some(there) = map.get(key) {
+        if let Some(there) = map.get(new.key()) {
             return (there.clone(), false);
         }
-        map.insert(key.to_owned(), new.clone());
+        map.insert(new.key().to_owned(), new.clone());
         (new, true)
     }
 
-    pub(crate) fn remove_if(&self, key: &str, condition: impl FnOnce(&T) -> bool) -> bool {
+    pub(crate) fn remove_idle(&self, node: PlainArc<T>) -> Option<T> {
+        let key = node.key().to_owned();
         let mut map = self.map.lock();
-        let fits = map.get(key).is_some_and(condition);
-        // What is removed is dropped after the lock is released, as in the real one.
-        let removed = if fits { map.remove(key) } else { None };
-        drop(map);
-        removed.is_some()
+        let there = map.remove(&key)?;
+        drop(node);
+        match PlainArc::try_unwrap(there) {
+            Ok(removed) => Some(removed),
+            Err(there) => {
+                map.insert(key, there);
+                None
+            }
+        }
     }
 
-    pub(crate) fn for_each(&self, f: impl FnMut(&T)) {
+    pub(crate) fn for_each(&self, f: impl FnMut(&PlainArc<T>)) {
         self.map.lock().values().for_each(f);
     }
 
@@ -198,6 +202,12 @@ pub(crate) fn unique() -> u64 {
     0
 }
 
+/// Not the same in each run; but all that it does is to tell one tree from another.
+pub(crate) fn serial() -> u64 {
+    static LAST: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    LAST.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1
+}
+
 pub(crate) const THREAD_NUMBERS: usize = 1;
 
 /// All threads of a model have one number.
@@ -206,10 +216,6 @@ pub(crate) fn thread_number() -> usize {
 }
 
 pub(crate) fn renumber_thread() {}
-
-pub(crate) fn most_thread_numbers() -> usize {
-    THREAD_NUMBERS
-}
 
 pub(crate) fn thread_numbers() -> usize {
     1

@@ -108,7 +108,7 @@ fn files_are_at_most_400_lines_long() {
 #[test]
 fn the_protocol_in_memory_names_no_primitive_but_those_of_sync() {
     const FREE: [&str; 4] = ["src/sync", "src/memory/models", "src/redis", "src/bin"];
-    let banned = ["std::sync", "parking_lot", "dashmap", "loom::", "shuttle::", "Instant::now", "thread::park"];
+    let banned = ["std::sync", "parking_lot", "hashbrown", "loom::", "shuttle::", "Instant::now", "thread::park"];
     let (mut complaints, mut checked) = (Vec::new(), 0);
     for file in sources(&["src"]) {
         if FREE.iter().any(|free| file.name.starts_with(free)) || file.is_tests() {

@@ -7,9 +7,29 @@ use std::future::Future;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+/// Wherever the allocator puts them, among other things. That no other node has a part of a word's
+/// line holds for each block that begins at a multiple of 16.
 #[test]
-fn a_node_is_one_cache_line_of_its_own() {
-    assert_eq!((size_of::<Node>(), align_of::<Node>()), (64, 64));
+fn a_word_has_a_cache_line_of_its_own() {
+    let (store, mut others) = (MemoryStore::new(), Vec::new());
+    let nodes: Vec<_> = (0..2000_usize)
+        .map(|n| {
+            others.push(vec![0_u8; n % 150]); // as a program has things of its own
+            store.resolve(["a", "b", &n.to_string()].as_slice().to_path_ref().unwrap()).0.clone()
+        })
+        .collect();
+    let blocks = nodes
+        .iter()
+        .map(|node| std::ptr::from_ref(&**node).addr() - 16..std::ptr::from_ref(&**node).addr() + size_of::<Node>());
+    let mut starts = [false; 4];
+    for (node, block) in nodes.iter().zip(blocks) {
+        assert_eq!(block.start % 16, 0, "what the layout expects of an allocator");
+        let word = std::ptr::from_ref(&node.word).addr();
+        let (line, ends) = (word / 64 * 64, block.end.next_multiple_of(16));
+        assert!(block.start <= line && line + 64 <= ends, "the line {line:#x} is not within {block:#x?}");
+        starts[block.start % 64 / 16] = true;
+    }
+    assert!(starts.iter().filter(|start| **start).count() > 1, "blocks begin anywhere in a line");
 }
 
 #[test]
@@ -25,12 +45,15 @@ fn a_node_and_a_store_show_what_they_are() {
 #[test]
 fn one_path_has_one_node() {
     let tree = Tree::new(Duration::ZERO);
-    let make = |name: usize| Indexed(Node::below(&tree.root, name.to_string().parse().unwrap()));
+    let make = |name: usize| {
+        let name = name.to_string();
+        Node::below(&tree.root, name.parse().unwrap(), tree.index.hash(&name))
+    };
     for name in 0..5000 {
         let (first, second) = (make(name), make(name));
         assert!(tree.index.get_or_insert(first.clone()).1, "nobody has made it before");
         let (found, is_new) = tree.index.get_or_insert(second);
-        assert!(!is_new && PlainArc::ptr_eq(&found.0, &first.0));
+        assert!(!is_new && PlainArc::ptr_eq(&found, &first));
     }
 }
 

@@ -101,3 +101,42 @@ fn a_survivor_counts_when_its_last_handle_goes() {
     assert_eq!(gone(), 3, "it is no survivor");
     swept(&tree, 0);
 }
+
+/// What a due sweep leaves of nodes that nobody uses: those that had children, once, and what is
+/// above them.
+#[test]
+fn a_due_sweep_keeps_what_had_children_until_the_next() {
+    let tree = Tree::new(Duration::ZERO);
+    let accounts = &tree.shared.accounts;
+    let sweep = || {
+        accounts.due.store(true, Ordering::Relaxed);
+        let left = tree.node_count() - 1;
+        let known = [&accounts.survivors, &accounts.new, &accounts.gone].map(|number| number.load(Ordering::Relaxed));
+        (left, known)
+    };
+    let held = used(&tree, "held/a");
+    for n in 0..10 {
+        ["a/b", "a/c/d", "e"].map(|above| drop(used(&tree, format!("{above}/{n}"))));
+    }
+    // `a/b`, `a/c/d` and `e` had nothing but leaves. Above them are `a` and `a/c`.
+    assert_eq!(sweep(), (2 + 5, [2, 5, 0]));
+    drop(used(&tree, "a/b/again"));
+    assert_eq!(sweep(), (2 + 3, [2, 3, 0]), "`a/b`, `a/c`, which had `a/c/d`, and `a`");
+    assert_eq!(sweep(), (2 + 1, [2, 1, 0]), "`a`, which had these");
+    assert_eq!(sweep(), (2, [2, 0, 0]));
+    drop(held);
+    assert_eq!(sweep(), (1, [0, 1, 0]));
+    assert_eq!(sweep(), (0, [0, 0, 0]));
+    drop(used(&tree, "a/b/c"));
+    swept(&tree, 0);
+}
+
+#[test]
+fn a_due_sweep_keeps_so_many_and_no_more() {
+    let tree = Tree::new(Duration::ZERO);
+    let handles: Vec<_> = (0..2 * KEPT).map(|n| used(&tree, format!("a/{n}/leaf"))).collect();
+    swept(&tree, 1 + 2 * handles.len());
+    drop(handles); // so a sweep is due
+    let left = tree.node_count() - 1;
+    assert!((KEPT - 3..=KEPT).contains(&left), "{left} of {KEPT}");
+}

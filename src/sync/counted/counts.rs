@@ -27,6 +27,15 @@ impl<T> PlainArc<T> {
     pub(crate) fn new(value: T) -> Self {
         Self(Arc::new(value))
     }
+
+    #[track_caller]
+    pub(crate) fn try_unwrap(this: Self) -> Result<T, Self> {
+        counts(Arc::as_ptr(&this.0), true);
+        // Another one, as what has a destructor cannot be taken apart.
+        let it = this.0.clone();
+        drop(this);
+        Arc::try_unwrap(it).map_err(Self)
+    }
 }
 
 impl<T: ?Sized> PlainArc<T> {

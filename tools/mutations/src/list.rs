@@ -45,6 +45,7 @@ const WAITER: &str = "memory/waiter.rs";
 const ACQUIRE: &str = "memory/acquire.rs";
 const TENTATIVE: &str = "memory/tentative.rs";
 const RECLAIM: &str = "memory/reclaim.rs";
+const TURNS: &str = "sync/turns.rs";
 const RECORD: &str = "memory/record.rs";
 const LEASES: &str = "memory/record/leases.rs";
 const LOSS: &str = "memory/loss.rs";

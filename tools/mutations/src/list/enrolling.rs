@@ -1,6 +1,6 @@
 //! Enrolment, walks and sweeps: models in `enrolling.rs` and `reclaiming.rs`.
 
-use super::{CLAIM, ENROL, Mutation, RECLAIM, WALK, WORD};
+use super::{CLAIM, ENROL, Mutation, RECLAIM, TURNS, WALK, WORD};
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
@@ -96,7 +96,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "a sweep removes a node without looking at its references",
-        edits: &[(RECLAIM, "|entry| PlainArc::strong_count(&entry.0) == 2)", "|_| true)")],
+        edits: &[(TURNS, "map.insert(key, there);", "drop(there);")],
         fails: &["sweep_against_resolve"],
     },
     Mutation {
@@ -107,7 +107,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
                 "(word & !(CLEAR | BARRED) == ENROLLED).then_some(word & BARRED)",
                 "Some(word & !(CLEAR | ENROLLED))",
             ),
-            (RECLAIM, "if PlainArc::strong_count(slow.kids.get(at)) == 2 {", "{"),
+            (RECLAIM, "if PlainArc::strong_count(kid) == 2 && !stays {", "if !stays {"),
         ],
         fails: &["sweep_against_holder"],
     },
