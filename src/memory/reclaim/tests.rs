@@ -116,7 +116,7 @@ fn a_due_sweep_keeps_what_had_children_until_the_next() {
     };
     let held = used(&tree, "held/a");
     for n in 0..10 {
-        ["a/b", "a/c/d", "e"].map(|above| drop(used(&tree, format!("{above}/{n}"))));
+        ["a/b", "a/c/d", "e"].iter().for_each(|above| drop(used(&tree, format!("{above}/{n}"))));
     }
     // `a/b`, `a/c/d` and `e` had nothing but leaves. Above them are `a` and `a/c`.
     assert_eq!(sweep(), (2 + 5, [2, 5, 0]));
