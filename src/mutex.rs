@@ -15,7 +15,7 @@ use crate::observe::{self, Hold, Meter};
 use crate::path::{PathError, ToTreePath, TreePath};
 use crate::request::{Mode, Owner, Request, Scope, Wait};
 
-use self::asking::Owning;
+use self::asking::{Borrowing, Owning};
 
 mod asking;
 
@@ -268,17 +268,10 @@ impl<S: Backend> TreeMutex<S> {
     /// # Ok(())
     /// # }
     /// ```
+    #[inline]
     #[track_caller]
     pub fn lock_async(&self) -> impl Future<Output = Result<TreeMutexGuard<'_, S>, LockError>> + Send {
-        let place = Location::caller();
-        // Not written by hand, for a quick free lock; begun in here, so as not to be kept twice.
-        async move {
-            if let Some(grant) = S::acquire_at_once(&self.node, &self.request) {
-                return Ok(TreeMutexGuard::new(&self.node, grant, self.hold()));
-            }
-            let grant = observe::acquire_async::<S>(&self.node, &self.request, place).await?;
-            Ok(TreeMutexGuard::new(&self.node, grant, self.hold()))
-        }
+        S::acquire_async_for(Borrowing(self), Location::caller())
     }
 
     /// [`lock_async`](Self::lock_async), with a guard that borrows nothing.

@@ -174,6 +174,13 @@ impl Request {
     pub const fn new(kind: Kind) -> Self {
         Self { kind, lease: None, owner: None }
     }
+
+    /// Whether it is the usual one: exclusive, for the subtree, without a lease or an owner.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        let Kind { mode, scope } = self.kind;
+        mode == Mode::Exclusive && scope == Scope::Subtree && self.lease.is_none() && self.owner.is_none()
+    }
 }
 
 /// Whether two locks exclude each other, each given as a path and how it is locked.

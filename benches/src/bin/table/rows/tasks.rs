@@ -3,6 +3,7 @@
 //! tree, do the same beside them.
 
 use std::future::Future;
+use std::hint::black_box;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -111,15 +112,21 @@ fn crowd(effort: &Effort) -> usize {
 pub(crate) fn measure(effort: &Effort, report: &mut Report) {
     let (store, handle) = (MemoryStore::new(), "org/team/project/file");
     let (ours, tokio, other) = (store.mutex(handle).unwrap(), Tokio::default(), AsyncLock::default());
-    let lock_ours = || drop(now(ours.lock_async()));
-    let by_tokio = Versus::calls(effort, lock_ours, || drop(now(tokio.lock())));
-    let by_async_lock = Versus::calls(effort, lock_ours, || drop(now(other.lock())));
+    // Awaited one after the other, as tasks do.
+    let calls = (effort.slice.as_nanos() / 16).max(1);
+    let by_async_lock =
+        Versus::in_turns(effort.rounds, || awaited(calls, || ours.lock_async()), || awaited(calls, || other.lock()));
+    let by_tokio = Versus::in_turns(effort.rounds, || awaited(calls, || tokio.lock()), || 1.0);
     let row = Row::new("lock_async, free / async_lock::Mutex", by_async_lock.ratio, Unit::Times, Bound::AtMost(0.7));
     report.rows.push(row.from(nanos(by_async_lock.a), nanos(by_async_lock.b)));
+    // By a function that is called with the future, so that this is moved first.
+    let by_hand = Versus::calls(effort, || drop(called(ours.lock_async())), || drop(called(other.lock())));
     report.remarks.push(format!(
-        "lock_async + unlock, free: {}; tokio::sync::Mutex {}",
+        "lock_async + unlock, free: tokio::sync::Mutex takes {}; polled by a function that is called with it: {}, \
+         async_lock::Mutex {}",
         nanos(by_tokio.a),
-        nanos(by_tokio.b)
+        nanos(by_hand.a),
+        nanos(by_hand.b)
     ));
 
     let tasks = crowd(effort);
@@ -176,6 +183,22 @@ fn queued<W: Waits>(waits: &W, task: usize) -> Pin<Box<dyn Future<Output = W::Gu
     let mut wait: Pin<Box<dyn Future<Output = W::Guard> + Send>> = Box::pin(waits.wait(task));
     assert!(wait.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending(), "it is held");
     wait
+}
+
+/// Nanoseconds for one of so many that a task awaits.
+fn awaited<F: Future>(calls: u128, lock: impl Fn() -> F) -> f64 {
+    let start = Instant::now();
+    now(async {
+        for _ in 0..calls {
+            drop(black_box(&lock)().await);
+        }
+    });
+    start.elapsed().as_nanos() as f64 / calls as f64
+}
+
+#[inline(never)]
+fn called<T>(future: impl Future<Output = T>) -> T {
+    now(future)
 }
 
 /// The answer of a future that has it at once.
