@@ -259,7 +259,7 @@ impl Backend for MemoryStore {
     }
 
     fn is_same_tree(node: &MemoryNode, other: &MemoryNode) -> bool {
-        PlainArc::ptr_eq(node.0.top(), other.0.top())
+        PlainArc::ptr_eq(node.0.root_of_tree(), other.0.root_of_tree())
     }
 
     #[track_caller]

@@ -126,8 +126,7 @@ impl Node {
     /// anything. Where a node above is claimed with its subtree, all that is below that one, too: a
     /// waiter that drains for it may sleep there.
     fn around(self: &PlainArc<Self>) -> Vec<MemoryNode> {
-        let root = self.ancestors().last().unwrap_or(self);
-        let (mut found, mut to_visit) = (Vec::new(), vec![(MemoryNode::new(root.clone()), false)]);
+        let (mut found, mut to_visit) = (Vec::new(), vec![(MemoryNode::new(self.root_of_tree().clone()), false)]);
         while let Some((node, is_covered)) = to_visit.pop() {
             let word = node.0.word.load(Ordering::SeqCst);
             let is_covered = is_covered || word & COVERS != 0;

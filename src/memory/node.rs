@@ -187,11 +187,6 @@ impl Node {
         &self.ancestors
     }
 
-    /// The root of this tree.
-    pub(super) fn top(self: &PlainArc<Self>) -> &PlainArc<Self> {
-        self.ancestors.last().unwrap_or(self)
-    }
-
     /// What the nodes of this tree share.
     pub(super) fn shared(&self) -> &Shared {
         let root = self.ancestors.last().map_or(self, |root| root);

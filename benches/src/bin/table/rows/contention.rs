@@ -1,13 +1,14 @@
 //! Threads on one node: sections of different length, as much outside the lock as inside it.
 //!
 //! Two figures count for each: how often the node changes hands, and how little the slowest thread
-//! gets. Both are judged by a `parking_lot::Mutex` in the same rounds.
+//! gets. Both are judged by a `parking_lot::Mutex` in the same rounds. So is another mutex of
+//! parking_lot: what that one does is what a cell says of two locks that are the same.
 
 use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 use mutextree::{LockStore, MemoryStore};
-use mutextree_benches::measure::median;
+use mutextree_benches::measure::{Done, median};
 use mutextree_benches::workload::one_node::{Work, contend};
 
 use crate::measure::Effort;
@@ -24,56 +25,68 @@ struct Cell {
     ours: f64,
     theirs: f64,
     rate: f64,
-    /// The slowest thread's part with us and with them, where 1 is as much as the others.
-    shares: [f64; 2],
+    /// The rate of another one of theirs to theirs: how sure a cell is.
+    control: f64,
+    /// The slowest thread's part with us, with them and with that other one, where 1 is as much as
+    /// the others.
+    shares: [f64; 3],
 }
 
 pub(crate) fn measure(effort: &Effort, report: &mut Report) {
     for threads in THREADS {
         let mut least: Option<(f64, [String; 2])> = None;
+        let (mut controls, mut least_control) = (Vec::new(), f64::INFINITY);
         for section in SECTIONS {
             let cell = cell(effort, threads, Work::lasting(Duration::from_nanos(section)));
             let section = length(section);
             let what = format!("{threads} threads, one node, {section} / parking_lot");
             let row = Row::new(what, cell.rate, Unit::Times, Bound::AtLeast(EVEN));
             report.rows.push(row.from(rate(cell.ours), rate(cell.theirs)));
-            let share = cell.shares[0] / cell.shares[1];
-            let shown = cell.shares.map(|share| Unit::Times.show(share));
+            let [ours, theirs, again] = cell.shares;
+            let share = ours / theirs;
+            let shown = [ours, theirs].map(|share| Unit::Times.show(share));
+            controls.push(Unit::Times.show(cell.control));
+            least_control = f64::min(least_control, again / theirs);
             if least.as_ref().is_none_or(|(least, _)| share < *least) {
-                least = Some((share, [format!("{} at {section}", shown[0]), shown[1].clone()]));
+                let [ours, theirs] = shown;
+                least = Some((share, [format!("{ours} at {section}"), theirs]));
             }
         }
         let Some((share, [ours, theirs])) = least else { continue };
         let what = format!("{threads} threads, the slowest's share / parking_lot");
         report.rows.push(Row::new(what, share, Unit::Times, Bound::AtLeast(EVEN)).from(ours, theirs));
+        report.remarks.push(format!(
+            "{threads} threads, one node: another parking_lot::Mutex in the same rounds did {}, its slowest's share {}",
+            controls.join(", "),
+            Unit::Times.show(least_control)
+        ));
     }
 }
 
 fn cell(effort: &Effort, threads: usize, section: Work) -> Cell {
     let node = MemoryStore::new().mutex("org/team/project/file").unwrap();
-    let flat = CachePadded::new(parking_lot::Mutex::new(()));
+    let both = [(); 2].map(|()| CachePadded::new(parking_lot::Mutex::new(())));
     let (rounds, time) = if effort.quick { (3, effort.together) } else { (5, 4 * effort.together) };
     let ours = || contend(time, threads, [section; 2], || node.lock().unwrap());
-    let theirs = || contend(time, threads, [section; 2], || flat.lock());
-    let pairs: Vec<_> = (0..rounds)
+    let flat = |flat: &parking_lot::Mutex<()>| contend(time, threads, [section; 2], || flat.lock());
+    let rounds: Vec<_> = (0..rounds)
         .map(|round| {
-            if round % 2 == 0 {
-                let ours = ours();
-                (ours, theirs())
-            } else {
-                let theirs = theirs();
-                (ours(), theirs)
+            // Each of the three is first, second and third in turn.
+            let mut found = [None, None, None];
+            for place in 0..3 {
+                let who = (round + place) % 3;
+                found[who] = Some(if who == 0 { ours() } else { flat(&both[who - 1]) });
             }
+            found.map(|found| found.expect("each had a turn"))
         })
         .collect();
+    let middle = |figure: &dyn Fn(&[Done; 3]) -> f64| median(rounds.iter().map(figure));
     Cell {
-        ours: median(pairs.iter().map(|(ours, _)| ours.rate())),
-        theirs: median(pairs.iter().map(|(_, theirs)| theirs.rate())),
-        rate: median(pairs.iter().map(|(ours, theirs)| ours.rate() / theirs.rate())),
-        shares: [
-            median(pairs.iter().map(|(ours, _)| ours.slowest_share())),
-            median(pairs.iter().map(|(_, theirs)| theirs.slowest_share())),
-        ],
+        ours: middle(&|[ours, ..]| ours.rate()),
+        theirs: middle(&|[_, theirs, _]| theirs.rate()),
+        rate: middle(&|[ours, theirs, _]| ours.rate() / theirs.rate()),
+        control: middle(&|[_, theirs, again]| again.rate() / theirs.rate()),
+        shares: [0, 1, 2].map(|who| middle(&|all| all[who].slowest_share())),
     }
 }
 
