@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU64;
 use std::panic::Location;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::acquire::{Acquisition, Plain, Refused, block};
 use super::name;
@@ -114,49 +114,75 @@ pub(super) fn claim_named(node: &MemoryNode, request: &Request) -> Option<NonZer
     if Kind::of(request) != Kind::Xs {
         return None;
     }
-    let slot = match node.1.slot() {
-        Some(slot) => slot,
-        None if request.lease.is_some_and(|lease| !name::LEASES.contains(&lease)) => return None,
-        // In a tree that looks for deadlocks each lock has a record.
-        None if node.0.shared().detects() => return None,
-        None => {
-            node.1.note(&node.0, request);
-            node.1.slot()?
-        }
-    };
-    let name = match request.lease {
-        None => name::taken_now(slot),
+    match (node.1.slot(), request.lease) {
+        (None, _) => register_and_claim(node, request),
+        (Some(slot), None) => claim_by(node, name::taken_now(slot)?),
         // A handle that has a slot asks with the lease that it has registered (N5).
-        Some(lease) => name::leased_now(slot, lease),
-    }?;
-    if !node.0.claim_named(name) {
+        (Some(slot), Some(lease)) => claim_leased(node, slot, lease),
+    }
+}
+
+/// The first times: the handle registers its terms, and gets a slot.
+#[cold]
+fn register_and_claim(node: &MemoryNode, request: &Request) -> Option<NonZeroU64> {
+    let has_name = request.lease.is_none_or(|lease| name::LEASES.contains(&lease));
+    // In a tree that looks for deadlocks each lock has a record.
+    if !has_name || node.0.shared().detects() {
         return None;
     }
+    node.1.note(&node.0, request);
+    let slot = node.1.slot()?;
+    match request.lease {
+        None => claim_by(node, name::taken_now(slot)?),
+        Some(lease) => claim_leased(node, slot, lease),
+    }
+}
+
+#[inline(never)]
+fn claim_leased(node: &MemoryNode, slot: usize, lease: Duration) -> Option<NonZeroU64> {
+    let name = name::leased_now(slot, lease)?;
+    let named = claim_by(node, name)?;
     // After the claim: see `name.rs`.
-    let is_watched = request.lease.is_some() && Losses::anywhere() && node.0.shared().losses.any();
-    NonZeroU64::new(if is_watched { node.0.settle_watched(name) | RECORDED } else { name | NAMED_GRANT })
+    let is_watched = Losses::anywhere() && node.0.shared().losses.any();
+    if is_watched { NonZeroU64::new(node.0.settle_watched(name) | RECORDED) } else { Some(named) }
+}
+
+#[inline]
+fn claim_by(node: &MemoryNode, name: u64) -> Option<NonZeroU64> {
+    if node.0.claim_named(name) { NonZeroU64::new(name | NAMED_GRANT) } else { None }
 }
 
 /// The end of a lock that has a name or a record, or sits, or that a task has slept for; `token` is
 /// what its grant has.
 #[inline(never)]
 pub(super) fn release(node: &PlainArc<Node>, token: u64, kind: Kind) -> Result<(), LockError> {
-    if token & WAITED != 0 {
-        node.release_waited_for(kind);
-        return Ok(());
-    }
-    if token & SEATED != 0 {
-        let kind = if token >> SEATED_KIND & 7 == Kind::Ss as u64 { Kind::Ss } else { Kind::Sn };
-        node.leave_seat(Seat::of(token as u16), kind);
-        return Ok(());
-    }
     if token & NAMED_GRANT == 0 {
-        return release_recorded(node, token & !RECORDED);
+        return release_unnamed(node, token, kind);
     }
     let name = token & !NAMED_GRANT;
     if !name::has_ended_for_its_guard(name) && node.release_named(name) {
         return Ok(());
     }
+    release_settled(node, token)
+}
+
+#[inline(never)]
+fn release_unnamed(node: &PlainArc<Node>, token: u64, kind: Kind) -> Result<(), LockError> {
+    if token & SEATED != 0 {
+        let kind = if token >> SEATED_KIND & 7 == Kind::Ss as u64 { Kind::Ss } else { Kind::Sn };
+        node.leave_seat(Seat::of(token as u16), kind);
+        Ok(())
+    } else if token & WAITED != 0 {
+        node.release_waited_for(kind);
+        Ok(())
+    } else {
+        release_recorded(node, token & !RECORDED)
+    }
+}
+
+/// Of a named lock that has ended, or is on record by now.
+#[cold]
+fn release_settled(node: &PlainArc<Node>, token: u64) -> Result<(), LockError> {
     let grant = MemoryGrant::with_token(Kind::Xs, token);
     release_recorded(node, grant.settle(node))
 }

@@ -248,9 +248,17 @@ fn task(wanted: &PlainArc<Node>) -> Waiter {
     Waiter { sleeper, ..waiter(wanted, Kind::Xs, Place::Here, Stamp::now()) }
 }
 
+/// What makes a waiter for a node.
+type Make = fn(&PlainArc<Node>) -> Waiter;
+
 /// A node that is held, with these in its queue, in this order.
-fn held_with(waiters: &[fn(&PlainArc<Node>) -> Waiter]) -> (PlainArc<Node>, Vec<Waiter>) {
-    let at = node(&Tree::new(NEVER), "a");
+fn held_with(waiters: &[Make]) -> (PlainArc<Node>, Vec<Waiter>) {
+    held_in(NEVER, waiters)
+}
+
+/// The same in a tree with this patience. Nobody has gates closed.
+fn held_in(patience: Duration, waiters: &[Make]) -> (PlainArc<Node>, Vec<Waiter>) {
+    let at = node(&Tree::new(patience), "a");
     at.try_claim(Kind::Xs).unwrap();
     let waiters: Vec<_> = waiters.iter().map(|make| make(&at)).collect();
     for waiter in &waiters {

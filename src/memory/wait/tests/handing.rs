@@ -2,19 +2,6 @@
 
 use super::*;
 
-type Waiters = fn(&PlainArc<Node>) -> Waiter;
-
-/// A node of a tree with this patience that is held, with these in its queue, in this order.
-fn held(patience: Duration, waiters: &[Waiters]) -> (PlainArc<Node>, Vec<Waiter>) {
-    let at = node(&Tree::new(patience), "a");
-    at.try_claim(Kind::Xs).unwrap();
-    let waiters: Vec<_> = waiters.iter().map(|make| make(&at)).collect();
-    for waiter in &waiters {
-        assert!(at.queue_up(waiter.clone(), NEVER).is_some());
-    }
-    (at, waiters)
-}
-
 /// Which of them has the lock by now, without having run.
 fn holder(at: &Node, waiters: &[Waiter]) -> Option<usize> {
     let slow = at.cold().slow.lock();
@@ -28,17 +15,17 @@ fn is_claimed(at: &Node) -> bool {
 
 #[test]
 fn a_lock_is_handed_to_an_old_task_that_is_first() {
-    let thread: Waiters = |at| waiter(at, Kind::Xs, Place::Here, Stamp::now());
-    let drains: Waiters = |at| waiter(at, Kind::Xs, Place::Below, Stamp::now());
-    let below: Waiters = |at| Waiter { place: Place::Above, ..task(at) };
-    let [shared, alone]: [Waiters; 2] =
+    let thread: Make = |at| waiter(at, Kind::Xs, Place::Here, Stamp::now());
+    let drains: Make = |at| waiter(at, Kind::Xs, Place::Below, Stamp::now());
+    let below: Make = |at| Waiter { place: Place::Above, ..task(at) };
+    let [shared, alone]: [Make; 2] =
         [|at| Waiter { kind: Kind::Ss, ..task(at) }, |at| Waiter { kind: Kind::Xn, ..task(at) }];
-    let of_a_set: Waiters = |at| {
+    let of_a_set: Make = |at| {
         let set = vec![(at.clone(), Kind::Xs)];
         Waiter { sleeper: Sleeper::for_task(Waker::noop().clone(), None, set, None), ..task(at) }
     };
     for (queue, patience, expected) in [
-        (&[task as Waiters, task][..], Duration::ZERO, Some(0)),
+        (&[task as Make, task][..], Duration::ZERO, Some(0)),
         (&[task, thread], Duration::ZERO, Some(0)),
         (&[task, task], NEVER, None), // not old
         (&[thread, task], Duration::ZERO, None),
@@ -48,7 +35,7 @@ fn a_lock_is_handed_to_an_old_task_that_is_first() {
         (&[of_a_set, task], Duration::ZERO, None),
         (&[task, drains], Duration::ZERO, None), // it is in front
     ] {
-        let (at, waiters) = held(patience, queue);
+        let (at, waiters) = held_in(patience, queue);
         at.release_waited_for(Kind::Xs);
         assert_eq!(holder(&at, &waiters), expected, "{waiters:?}");
         assert_eq!(is_claimed(&at), expected.is_some(), "{waiters:?}");
@@ -59,7 +46,7 @@ fn a_lock_is_handed_to_an_old_task_that_is_first() {
 /// gate here, which keeps out all who came later.
 #[test]
 fn no_lock_is_handed_over_past_the_gate_of_an_older_waiter() {
-    let (at, waiters) = held(Duration::ZERO, &[]);
+    let (at, waiters) = held_in(Duration::ZERO, &[]);
     let (older, younger) = (task(&at), task(&at));
     at.close_gate(&older);
     assert!(at.queue_up(younger.clone(), NEVER).is_some() && waiters.is_empty());
@@ -71,7 +58,7 @@ fn no_lock_is_handed_over_past_the_gate_of_an_older_waiter() {
 /// It keeps the lock from one turn to the next, so that no newcomer gets in between.
 #[test]
 fn a_crowd_of_tasks_hands_the_lock_on() {
-    let (at, waiters) = held(Duration::ZERO, &[task as Waiters; 2 * IN_FRONT]);
+    let (at, waiters) = held_in(Duration::ZERO, &[task as Make; 2 * IN_FRONT]);
     for (turn, waiter) in waiters.iter().enumerate() {
         at.release_waited_for(Kind::Xs);
         assert_eq!(holder(&at, &waiters), Some(turn));
@@ -86,7 +73,7 @@ fn a_crowd_of_tasks_hands_the_lock_on() {
 /// Who looks sees a waiter: it does not know yet that it has the lock.
 #[test]
 fn a_task_that_was_handed_the_lock_is_seen_waiting() {
-    let (at, waiters) = held(Duration::ZERO, &[task]);
+    let (at, waiters) = held_in(Duration::ZERO, &[task]);
     at.release_waited_for(Kind::Xs);
     assert_eq!(holder(&at, &waiters), Some(0));
     let snapshot = at.snapshot_around();
