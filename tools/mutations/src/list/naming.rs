@@ -68,7 +68,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "a claim with a name does not look for listeners",
-        edits: &[(GRANT, "request.lease.is_some() && Losses::anywhere()", "false && Losses::anywhere()")],
+        edits: &[(GRANT, "Losses::anywhere()", "false && Losses::anywhere()")],
         fails: &["a_listener_against_a_lease_in_the_word"],
     },
     Mutation {
