@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU64;
 use std::panic::Location;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::acquire::{Acquisition, Plain, Refused, block};
 use super::name;
@@ -15,16 +15,18 @@ use super::widen;
 use super::word::{Kind, Place};
 use super::{MemoryNode, MemoryStore, not_held};
 use crate::backend::Backend;
-use crate::backend::loss::Losses;
 use crate::deadlock::{Asks, Deadlock};
 use crate::error::{Blocker, InvalidInput, LockError, Unchanged};
 use crate::observe::{Store, Waiting};
 use crate::request::{Owner, Request, Wait};
 use crate::sync::{AtomicU64, Deadline, Ordering, PlainArc};
 
+pub(super) use self::named::claim_named;
+
 use self::kind::WideKind;
 
 mod kind;
+mod named;
 mod once;
 
 /// A held lock of a [`MemoryStore`].
@@ -105,51 +107,6 @@ impl MemoryGrant {
 /// What the grant of a claim that sits there has in place of a token.
 pub(super) fn seated(kind: Kind, seat: Seat) -> u64 {
     SEATED | (kind as u64) << SEATED_KIND | u64::from(seat.number())
-}
-
-/// A lock with an owner or a lease, for the handle whose these are, if it can be had in one step:
-/// what its grant has in place of a token. It comes in a register.
-#[inline(never)]
-pub(super) fn claim_named(node: &MemoryNode, request: &Request) -> Option<NonZeroU64> {
-    if Kind::of(request) != Kind::Xs {
-        return None;
-    }
-    match (node.1.slot(), request.lease) {
-        (None, _) => register_and_claim(node, request),
-        (Some(slot), None) => claim_by(node, name::taken_now(slot)?),
-        // A handle that has a slot asks with the lease that it has registered (N5).
-        (Some(slot), Some(lease)) => claim_leased(node, slot, lease),
-    }
-}
-
-/// The first times: the handle registers its terms, and gets a slot.
-#[cold]
-fn register_and_claim(node: &MemoryNode, request: &Request) -> Option<NonZeroU64> {
-    let has_name = request.lease.is_none_or(|lease| name::LEASES.contains(&lease));
-    // In a tree that looks for deadlocks each lock has a record.
-    if !has_name || node.0.shared().detects() {
-        return None;
-    }
-    node.1.note(&node.0, request);
-    let slot = node.1.slot()?;
-    match request.lease {
-        None => claim_by(node, name::taken_now(slot)?),
-        Some(lease) => claim_leased(node, slot, lease),
-    }
-}
-
-#[inline(never)]
-fn claim_leased(node: &MemoryNode, slot: usize, lease: Duration) -> Option<NonZeroU64> {
-    let name = name::leased_now(slot, lease)?;
-    let named = claim_by(node, name)?;
-    // After the claim: see `name.rs`.
-    let is_watched = Losses::anywhere() && node.0.shared().losses.any();
-    if is_watched { NonZeroU64::new(node.0.settle_watched(name) | RECORDED) } else { Some(named) }
-}
-
-#[inline]
-fn claim_by(node: &MemoryNode, name: u64) -> Option<NonZeroU64> {
-    if node.0.claim_named(name) { NonZeroU64::new(name | NAMED_GRANT) } else { None }
 }
 
 /// The end of a lock that has a name or a record, or sits, or that a task has slept for; `token` is

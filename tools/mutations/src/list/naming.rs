@@ -1,6 +1,6 @@
 //! Names in the word.
 
-use super::{GRANT, LEASES, LOSS, Mutation, NAME, RECORD};
+use super::{GRANT_NAMED, LEASES, LOSS, Mutation, NAME, RECORD};
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
@@ -68,7 +68,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "a claim with a name does not look for listeners",
-        edits: &[(GRANT, "Losses::anywhere()", "false && Losses::anywhere()")],
+        edits: &[(GRANT_NAMED, "Losses::anywhere()", "false && Losses::anywhere()")],
         fails: &["a_listener_against_a_lease_in_the_word"],
     },
     Mutation {
