@@ -97,7 +97,7 @@ impl Node {
     }
 
     /// What a seat has for a claim of this kind on this node: the node's address is a multiple of
-    /// 64, and leaves room for the kind.
+    /// 8, and leaves room for the kind.
     #[inline]
     fn claim_in_seat(&self, kind: Kind) -> u64 {
         std::ptr::from_ref(self).addr() as u64 | kind as u64

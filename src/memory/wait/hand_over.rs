@@ -17,9 +17,10 @@
 //! for above or below. What the old holder wrote is seen by the new one: both take the slow lock.
 //!
 //! # Why nobody sleeps for ever
-//! All others that sleep here do so because of that claim, or of a waiter behind it which conflicts
-//! with it. (Were there one that does not, an earlier pass would have woken it.) The claim stands,
-//! and its end goes through the queue, as the end of any claim that finds `PARKED`.
+//! Some others that sleep here conflict with that claim. It stands, so they sleep with good reason,
+//! and its end goes through the queue, as the end of any claim that finds `PARKED`. The rest do not
+//! conflict with it, so neither it nor its new holder, who wants the same kind, is in their way.
+//! What is, has an end of its own that goes through the queue.
 //!
 //! A task may not be polled for long. It lapses, as any woken task does (`lapse.rs`); it is in the
 //! queue until it runs, and keeps others asleep that want the node. Then its claim is dropped.
@@ -105,6 +106,7 @@ impl Node {
         let next = match queue.hand_over(gates, self, kind, patience) {
             Some(next) => Woken::from(next),
             None => {
+                // As in `drop_claim`; under the slow lock, as it is held already.
                 self.word.fetch_sub(kind.unit(), Ordering::Release);
                 slow.take_next(self, patience)
             }
