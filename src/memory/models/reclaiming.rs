@@ -6,7 +6,7 @@ use super::*;
 /// sweep removes a node without looking at its references.
 #[test]
 fn sweep_against_resolve() {
-    explore("sweep_against_resolve", || {
+    explore_at_one_less("sweep_against_resolve", || {
         let world = World::new(ENDLESS, &["a"]);
         drop(world.used("a"));
         run([
