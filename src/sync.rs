@@ -6,6 +6,7 @@
 //! * `modelled.rs` loom's, under `--cfg mutextree_loom`
 //! * `shuffled.rs` shuttle's, under `--cfg mutextree_shuttle`; `turns.rs` is common to these two
 //! * `counted.rs` what runs, with its accesses counted by cache line, under `--cfg mutextree_lines`
+//! * `map.rs` what the last three have in place of the index
 //!
 //! Three things are the same in all versions (in `counted.rs` they count, too):
 //!
@@ -53,6 +54,9 @@ mod real;
 
 #[cfg(not(any(mutextree_loom, mutextree_shuttle, mutextree_lines)))]
 mod index;
+
+#[cfg(any(mutextree_loom, mutextree_shuttle, mutextree_lines))]
+mod map;
 
 #[cfg(not(any(mutextree_loom, mutextree_shuttle)))]
 mod parker;

@@ -78,18 +78,23 @@ impl Versus {
     }
 }
 
-/// One of several that are compared. Its turn gives one figure.
-pub type Contestant<'a> = Box<dyn FnMut() -> f64 + 'a>;
+/// One of several that are compared. Its turn gives one figure, or more.
+pub type Contestant<'a, T = f64> = Box<dyn FnMut() -> T + 'a>;
 
-/// The median figure of each. Everyone starts a round as often as the others.
+/// The median figure of each, [in turns](in_turns).
 pub fn all_in_turns(rounds: usize, contestants: &mut [Contestant<'_>]) -> Vec<f64> {
-    let mut figures = vec![Vec::with_capacity(rounds); contestants.len()];
+    in_turns(rounds, contestants).into_iter().map(median).collect()
+}
+
+/// What each gave, round by round. Everyone starts a round as often as the others.
+pub fn in_turns<T>(rounds: usize, contestants: &mut [Contestant<'_, T>]) -> Vec<Vec<T>> {
+    let mut given: Vec<_> = contestants.iter().map(|_| Vec::with_capacity(rounds)).collect();
     for turn in 0..rounds * contestants.len() {
         let (round, place) = (turn / contestants.len(), turn % contestants.len());
         let who = (round + place) % contestants.len();
-        figures[who].push(contestants[who]());
+        given[who].push(contestants[who]());
     }
-    figures.into_iter().map(median).collect()
+    given
 }
 
 /// Gives nanoseconds for one lock + unlock, on one thread.

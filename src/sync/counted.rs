@@ -10,7 +10,6 @@
 //! compare-and-swap that fails counts as a write, since the line has to come for it. What a waiter
 //! does is not counted: sleeping is as in `real.rs`.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::BuildHasher;
 use std::ops::{Deref, DerefMut};
@@ -27,6 +26,7 @@ pub(crate) use self::counts::{PlainArc, PlainWeak};
 pub use self::log::{Access, record};
 use self::log::{note_read, note_write};
 use super::Keyed;
+use super::map::{self, Map};
 
 mod counts;
 mod log;
@@ -170,14 +170,12 @@ pub(crate) struct Index<T> {
     shards: Vec<Shard<T>>,
 }
 
-type Map<T> = BTreeMap<String, PlainArc<T>>;
-
 #[repr(align(128))]
 struct Shard<T>(parking_lot::Mutex<Map<T>>);
 
 impl<T: Keyed> Index<T> {
     pub(crate) fn new() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Shard(parking_lot::Mutex::new(BTreeMap::new()))).collect() }
+        Self { shards: (0..SHARDS).map(|_| Shard(parking_lot::Mutex::new(Map::new()))).collect() }
     }
 
     #[track_caller]
@@ -200,29 +198,12 @@ impl<T: Keyed> Index<T> {
 
     #[track_caller]
     pub(crate) fn get_or_insert(&self, new: PlainArc<T>) -> (PlainArc<T>, bool) {
-        self.with(new.hash(), |map| match map.get(new.key()) {
-            Some(there) => (there.clone(), false),
-            None => {
-                map.insert(new.key().to_owned(), new.clone());
-                (new.clone(), true)
-            }
-        })
+        self.with(new.hash(), |map| map::get_or_insert(map, new))
     }
 
     #[track_caller]
     pub(crate) fn remove_idle(&self, node: PlainArc<T>) -> Option<T> {
-        let key = node.key().to_owned();
-        self.with(node.hash(), |map| {
-            let there = map.remove(&key)?;
-            drop(node);
-            match PlainArc::try_unwrap(there) {
-                Ok(removed) => Some(removed),
-                Err(there) => {
-                    map.insert(key, there);
-                    None
-                }
-            }
-        })
+        self.with(node.hash(), |map| map::remove_idle(map, node))
     }
 
     pub(crate) fn for_each(&self, mut f: impl FnMut(&PlainArc<T>)) {

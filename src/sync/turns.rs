@@ -3,9 +3,9 @@
 //! and a thread-local of the system's thread is shared by the whole program.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use super::map::{self, Map};
 use super::{Keyed, Mutex, PlainArc};
 
 /// The order of arrivals: a counter that the scheduler does not see.
@@ -82,12 +82,12 @@ impl Spin {
 /// One mutex around a map that iterates in the same order every time.
 #[derive(Debug)]
 pub(crate) struct Index<T> {
-    map: Mutex<BTreeMap<String, PlainArc<T>>>,
+    map: Mutex<Map<T>>,
 }
 
 impl<T: Keyed> Index<T> {
     pub(crate) fn new() -> Self {
-        Self { map: Mutex::new(BTreeMap::new()) }
+        Self { map: Mutex::new(Map::new()) }
     }
 
     /// All keys have one.
@@ -101,26 +101,11 @@ impl<T: Keyed> Index<T> {
 
     pub(crate) fn get_or_insert(&self, new: PlainArc<T>) -> (PlainArc<T>, bool) {
         assert_eq!(new.hash(), self.hash(new.key()), "who brings a node has asked for its hash");
-        let mut map = self.map.lock();
-        if let Some(there) = map.get(new.key()) {
-            return (there.clone(), false);
-        }
-        map.insert(new.key().to_owned(), new.clone());
-        (new, true)
+        map::get_or_insert(&mut self.map.lock(), new)
     }
 
     pub(crate) fn remove_idle(&self, node: PlainArc<T>) -> Option<T> {
-        let key = node.key().to_owned();
-        let mut map = self.map.lock();
-        let there = map.remove(&key)?;
-        drop(node);
-        match PlainArc::try_unwrap(there) {
-            Ok(removed) => Some(removed),
-            Err(there) => {
-                map.insert(key, there);
-                None
-            }
-        }
+        map::remove_idle(&mut self.map.lock(), node)
     }
 
     pub(crate) fn for_each(&self, f: impl FnMut(&PlainArc<T>)) {

@@ -39,7 +39,10 @@ impl<'a, A: Asker<'a, MemoryStore>> Acquiring<'a, A> {
     #[inline(never)]
     fn poll_unusual(&mut self, context: &mut Context<'_>) -> Poll<Result<A::Guard, LockError>> {
         let Self::New(asker, place) = *self else { return self.poll_slow(false, context) };
-        match MemoryStore::acquire_at_once(asker.node(), asker.request()) {
+        // The usual one was tried already.
+        let is_usual = asker.request().is_plain();
+        let at_once = if is_usual { None } else { MemoryStore::acquire_at_once(asker.node(), asker.request()) };
+        match at_once {
             Some(grant) => {
                 *self = Self::Ready;
                 Poll::Ready(Ok(asker.granted(grant)))

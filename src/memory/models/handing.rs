@@ -1,41 +1,7 @@
 //! Locks that are handed over from one task to the next. All waiters are old ones.
 
-use std::task::Waker;
-
-use super::super::acquire::{Acquisition, Step};
-use super::polling::Bell;
+use super::polling::Task;
 use super::*;
-
-/// A task that waits for a lock, uses it, and hands it over.
-struct Task<'a> {
-    world: &'a World,
-    node: &'a PlainArc<Node>,
-    acquisition: Acquisition<'a>,
-}
-
-impl<'a> Task<'a> {
-    fn new(world: &'a World, node: &'a PlainArc<Node>) -> Self {
-        Self { world, node, acquisition: Acquisition::new(node, Kind::Xs, None) }
-    }
-
-    /// Polls once: what will ring, if it has to wait.
-    fn poll(&mut self) -> Option<PlainArc<Bell>> {
-        let bell = Bell::new();
-        match self.acquisition.poll_step(&Waker::from(bell.clone())) {
-            Step::Asleep => Some(bell),
-            Step::Granted => {
-                hand_over(self.world, self.node);
-                None
-            }
-        }
-    }
-
-    fn run(&mut self) {
-        while let Some(bell) = self.poll() {
-            bell.wait();
-        }
-    }
-}
 
 /// Uses the lock on a node, and ends it as a task does that has slept for it.
 fn hand_over(world: &World, node: &PlainArc<Node>) {
@@ -58,7 +24,7 @@ fn a_lock_that_is_handed_over() {
     explore_at_most(3, "a_lock_that_is_handed_over", || {
         let (world, node) = locked("a");
         run([
-            threaded!(world, node => Task::new(&world, &node).run()),
+            threaded!(world, node => Task::handing_over(&world, &node).run()),
             threaded!(world, node => world.lock(&node, Kind::Xs)),
             threaded!(world, node => hand_over(&world, &node)),
         ]);
@@ -74,8 +40,8 @@ fn a_lock_that_goes_from_task_to_task() {
     explore("a_lock_that_goes_from_task_to_task", || {
         let (world, node) = locked("a");
         run([
-            threaded!(world, node => Task::new(&world, &node).run()),
-            threaded!(world, node => Task::new(&world, &node).run()),
+            threaded!(world, node => Task::handing_over(&world, &node).run()),
+            threaded!(world, node => Task::handing_over(&world, &node).run()),
             threaded!(world, node => hand_over(&world, &node)),
         ]);
         drop(node);
@@ -91,7 +57,7 @@ fn a_lock_that_is_handed_over_below_one_that_drains() {
         let (world, leaf) = locked("a/b");
         let inner = world.used("a");
         run([
-            threaded!(world, leaf => Task::new(&world, &leaf).run()),
+            threaded!(world, leaf => Task::handing_over(&world, &leaf).run()),
             threaded!(world, inner => world.lock(&inner, Kind::Xs)),
             threaded!(world, leaf => hand_over(&world, &leaf)),
         ]);
@@ -109,7 +75,7 @@ fn dropped_with_the_lock() {
             let (world, node) = locked("a");
             run([
                 threaded!(world, node => {
-                    let mut task = Task::new(&world, &node);
+                    let mut task = Task::handing_over(&world, &node);
                     if let Some(bell) = task.poll().filter(|_| waits) {
                         bell.wait();
                     }
@@ -132,7 +98,7 @@ fn a_task_with_the_lock_lapses() {
             let (world, node) = locked("a");
             run([
                 threaded!(world, node => {
-                    let mut task = Task::new(&world, &node);
+                    let mut task = Task::handing_over(&world, &node);
                     if let Some(bell) = task.poll() {
                         bell.wait();
                         if is_polled {

@@ -16,7 +16,7 @@ pub(super) struct Bell {
 }
 
 impl Bell {
-    pub(super) fn new() -> PlainArc<Self> {
+    fn new() -> PlainArc<Self> {
         PlainArc::new(Self { rung: Mutex::new(false), condvar: Condvar::new() })
     }
 
@@ -36,33 +36,40 @@ impl Wake for Bell {
 }
 
 /// A task that waits for a lock.
-struct Task<'a> {
+pub(super) struct Task<'a> {
     world: &'a World,
     node: &'a PlainArc<Node>,
     kind: Kind,
     acquisition: Acquisition<'a>,
+    /// How its lock ends.
+    end: fn(&PlainArc<Node>, Kind),
 }
 
 impl<'a> Task<'a> {
     fn new(world: &'a World, node: &'a PlainArc<Node>, kind: Kind) -> Self {
-        Self { world, node, kind, acquisition: Acquisition::new(node, kind, None) }
+        Self { world, node, kind, acquisition: Acquisition::new(node, kind, None), end: Node::drop_claim }
+    }
+
+    /// One that hands its lock over.
+    pub(super) fn handing_over(world: &'a World, node: &'a PlainArc<Node>) -> Self {
+        Self { end: Node::release_waited_for, ..Self::new(world, node, Kind::Xs) }
     }
 
     /// Polls once: what will ring, if it has to wait. If it has not, it uses what it locked, and
     /// unlocks.
-    fn poll(&mut self) -> Option<PlainArc<Bell>> {
+    pub(super) fn poll(&mut self) -> Option<PlainArc<Bell>> {
         let bell = Bell::new();
         match self.acquisition.poll_step(&Waker::from(bell.clone())) {
             Step::Asleep => Some(bell),
             Step::Granted => {
                 self.world.touch(self.node, self.kind);
-                self.node.drop_claim(self.kind);
+                (self.end)(self.node, self.kind);
                 None
             }
         }
     }
 
-    fn run(&mut self) {
+    pub(super) fn run(&mut self) {
         while let Some(bell) = self.poll() {
             bell.wait();
         }

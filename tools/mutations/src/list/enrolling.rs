@@ -1,6 +1,6 @@
 //! Enrolment, walks and sweeps: models in `enrolling.rs` and `reclaiming.rs`.
 
-use super::{CLAIM, ENROL, Mutation, RECLAIM, TURNS, WALK, WORD};
+use super::{CLAIM, ENROL, MAP, Mutation, RECLAIM, WALK, WORD};
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
@@ -96,7 +96,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "a sweep removes a node without looking at its references",
-        edits: &[(TURNS, "map.insert(key, there);", "drop(there);")],
+        edits: &[(MAP, "map.insert(key, there);", "drop(there);")],
         fails: &["sweep_against_resolve"],
     },
     Mutation {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 use mutextree::{LockStore, MemoryStore};
-use mutextree_benches::measure::{Done, median};
+use mutextree_benches::measure::{Contestant, Done, in_turns, median};
 use mutextree_benches::workload::one_node::{Work, contend};
 
 use crate::measure::Effort;
@@ -67,26 +67,21 @@ fn cell(effort: &Effort, threads: usize, section: Work) -> Cell {
     let node = MemoryStore::new().mutex("org/team/project/file").unwrap();
     let both = [(); 2].map(|()| CachePadded::new(parking_lot::Mutex::new(())));
     let (rounds, time) = if effort.quick { (3, effort.together) } else { (5, 4 * effort.together) };
-    let ours = || contend(time, threads, [section; 2], || node.lock().unwrap());
-    let flat = |flat: &parking_lot::Mutex<()>| contend(time, threads, [section; 2], || flat.lock());
-    let rounds: Vec<_> = (0..rounds)
-        .map(|round| {
-            // Each of the three is first, second and third in turn.
-            let mut found = [None, None, None];
-            for place in 0..3 {
-                let who = (round + place) % 3;
-                found[who] = Some(if who == 0 { ours() } else { flat(&both[who - 1]) });
-            }
-            found.map(|found| found.expect("each had a turn"))
-        })
-        .collect();
-    let middle = |figure: &dyn Fn(&[Done; 3]) -> f64| median(rounds.iter().map(figure));
+    let theirs = |flat: &parking_lot::Mutex<()>| contend(time, threads, [section; 2], || flat.lock());
+    let mut contestants: [Contestant<'_, Done>; 3] = [
+        Box::new(|| contend(time, threads, [section; 2], || node.lock().unwrap())),
+        Box::new(|| theirs(&both[0])),
+        Box::new(|| theirs(&both[1])),
+    ];
+    let done = in_turns(rounds, &mut contestants);
+    let rate = |who: usize| done[who].iter().map(Done::rate);
+    let against = |who: usize| median(rate(who).zip(rate(1)).map(|(one, theirs)| one / theirs));
     Cell {
-        ours: middle(&|[ours, ..]| ours.rate()),
-        theirs: middle(&|[_, theirs, _]| theirs.rate()),
-        rate: middle(&|[ours, theirs, _]| ours.rate() / theirs.rate()),
-        control: middle(&|[_, theirs, again]| again.rate() / theirs.rate()),
-        shares: [0, 1, 2].map(|who| middle(&|all| all[who].slowest_share())),
+        ours: median(rate(0)),
+        theirs: median(rate(1)),
+        rate: against(0),
+        control: against(2),
+        shares: [0, 1, 2].map(|who| median(done[who].iter().map(Done::slowest_share))),
     }
 }
 
