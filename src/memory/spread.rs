@@ -27,6 +27,8 @@
 //!   no shared waiter drains for it. Each of these gathers under the slow lock before it begins.
 //! * **G5.** After a gathering, the node's claims that are left in seats belong to readers that
 //!   have not looked at the word yet. They will see no bit, unless the node is spread anew.
+//! * **G6.** Beside its bit, a kind's count may be too high: for a moment it has readers that have
+//!   left their seats (G3). Who is refused by a word has found no bit there that conflicts.
 //!
 //! # Why it excludes
 //! The bit keeps others out, as the granted claim did beside which it was set (G2). It goes when
@@ -54,11 +56,11 @@
 //! all others.
 //!
 //! # Why no conflict is invented
-//! A bit may be left when all readers have gone. So no request is refused because of a bit, and
-//! none waits for one: it gathers, and looks again. If another request gathers already, this one
-//! waits for the slow lock, for as long as a look through the table takes. The gates that a
-//! gathering closes are on nobody's list. So a request that meets them finds no gate against itself
-//! (`gate.rs`).
+//! A bit may be left when all readers have gone, and a count may be too high beside it. So no
+//! request is refused while such a bit is there, and none waits for one: it gathers, and looks
+//! again (G6). If another request gathers already, this one waits for the slow lock, for as long as
+//! a look through the table takes. The gates that a gathering closes are on nobody's list. So a
+//! request that meets them finds no gate against itself (`gate.rs`).
 //!
 //! # Why it pays
 //! The table for all locks is from Dice and Kogan, *BRAVO* (2019). That a lock is spread when its

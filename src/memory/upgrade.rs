@@ -305,7 +305,7 @@ impl Node {
         if let Some(above) = self.readers_above() {
             return Err(Failed::InTheWay(above));
         }
-        if readers(self.word.load(Ordering::SeqCst)) > 1 {
+        if readers(self.word_for(Kind::Xn, Place::Here)) > 1 {
             return Err(Failed::InTheWay(self.clone()));
         }
         let pending = PendingUpgrade::begin(&Change::new(self, token, Role::Upgrades), Kind::Sn)?;

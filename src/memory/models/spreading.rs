@@ -239,6 +239,49 @@ fn who_gathers_refuses_no_reader() {
     });
 }
 
+/// A reader that sat has left, while another gathers. Fails if a glance believes the counts of a
+/// spread node.
+#[test]
+fn who_has_left_refuses_no_try() {
+    explore("who_has_left_refuses_no_try", || {
+        let world = World::new(ENDLESS, &["a/b"]);
+        let (node, below) = (spread_node(&world, "a", Kind::Ss), world.looked_at("a/b"));
+        let seat = sit(&node, Kind::Ss);
+        run([
+            threaded!(world, node, below => {
+                end(&node, Kind::Ss, seat);
+                assert!(below.glance(Kind::Xn).is_ok(), "nobody is in the way");
+            }),
+            threaded!(world, node => node.gather()),
+        ]);
+        drop((node, below));
+        world.assert_as_new();
+    });
+}
+
+/// The same, and the reader that is left makes its lock exclusive. Fails if one that tries to
+/// upgrade believes the counts of a spread node.
+#[test]
+fn who_has_left_refuses_no_upgrade() {
+    explore("who_has_left_refuses_no_upgrade", || {
+        let world = World::new(ENDLESS, &["a"]);
+        let node = spread_node(&world, "a", Kind::Sn);
+        let seat = sit(&node, Kind::Sn);
+        take(&node, Kind::Sn);
+        run([
+            threaded!(world, node => {
+                end(&node, Kind::Sn, seat);
+                upgrade::try_upgrade(&node, Kind::Sn, None).expect("no other reader is left");
+                world.touch(&node, Kind::Xn);
+                node.drop_claim(Kind::Xn);
+            }),
+            threaded!(world, node => node.gather()),
+        ]);
+        drop(node);
+        world.assert_as_new();
+    });
+}
+
 /// One of two readers that sit makes its lock exclusive. Fails if an upgrade begins
 /// without a gathering, or if one that only tries does not mind the bit.
 #[test]

@@ -81,6 +81,20 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         fails: &["an_empty_table_refuses_nobody"],
     },
     Mutation {
+        what: "a glance believes the counts of a spread node",
+        edits: &[(TENTATIVE, " && !kind.has_to_gather(word, place);", " && word & kind.conflicts(place) > 1 << 15;")],
+        fails: &["who_has_left_refuses_no_try"],
+    },
+    Mutation {
+        what: "one that tries to upgrade believes the counts of a spread node",
+        edits: &[(
+            UPGRADE,
+            "readers(self.word_for(Kind::Xn, Place::Here)) > 1",
+            "readers(self.word.load(Ordering::SeqCst)) > 1",
+        )],
+        fails: &["who_has_left_refuses_no_upgrade"],
+    },
+    Mutation {
         what: "the gates of a gathering are taken for a waiter's",
         edits: &[(TENTATIVE, " && self.gated_for(kind, None).is_some();", ";")],
         fails: &["who_gathers_refuses_no_reader"],
