@@ -78,7 +78,7 @@ fn a_master_that_is_cut_off_gives_up_its_locks() {
     let old = Node::start(&[&options[..], &["--min-replicas-to-write", "1", "--min-replicas-max-lag", "10"]].concat());
     let port = old.port().to_string();
     let new = Node::start(&[&options[..], &["--replicaof", "127.0.0.1", &port]].concat());
-    wait_until("the replica never follows", || new.follows());
+    old.wait_for([&new]);
     let connect = |node: &Node| {
         let lease = Duration::from_millis(1200);
         let builder = RedisStore::builder(&format!("redis://{}/", node.address())).lease(lease);

@@ -61,8 +61,7 @@ fn a_thousand_trees(setup: &Sharded) {
     });
     // A planned failover, while all is held.
     let replica = setup.replica_of(from);
-    let _: String = setup.nodes[replica].ask("CLUSTER FAILOVER");
-    wait_until("it does not take over", || setup.nodes[replica].is_master());
+    setup.fail_over(replica, "");
     let masters: Vec<usize> = [0, 1, 2].map(|at| if at == from { replica } else { at }).into();
     wait_until("not all trees are heard again", || channels(setup, &masters) == TREES);
     process.go_on();

@@ -76,17 +76,29 @@ impl Node {
         self.field("INFO replication", "role").as_deref() == Some("master")
     }
 
-    pub(crate) fn follows(&self) -> bool {
+    /// Waits until all these replicas have what is written here.
+    ///
+    /// One whose link is up has what was written before it was copied. Of what comes later it is
+    /// sent nothing for up to a second: so a failover in that second would lose more than is meant.
+    #[track_caller]
+    pub(crate) fn wait_for<'a>(&self, replicas: impl IntoIterator<Item = &'a Self> + Clone) {
+        let count = replicas.clone().into_iter().count();
+        wait_until("the replicas never follow", || {
+            replicas.clone().into_iter().all(Self::follows) && self.is_followed_by(count)
+        });
+    }
+
+    fn follows(&self) -> bool {
         self.field("INFO replication", "master_link_status").as_deref() == Some("up")
     }
 
-    /// Whether so many replicas say that they have what was written last. Some time passes from
-    /// when one follows until it is asked.
-    pub(crate) fn is_followed_by(&self, replicas: usize) -> bool {
+    /// Whether so many replicas say that they have what was written last: a command without a key,
+    /// which any master of a cluster takes.
+    fn is_followed_by(&self, replicas: usize) -> bool {
         let (mut connection, mut both) = (self.connect(), redis::pipe());
-        both.cmd("SET").arg("asked").arg(1).arg("PX").arg(1).ignore();
-        let (have_it,): (usize,) = both.cmd("WAIT").arg(replicas).arg(100).query(&mut connection).unwrap();
-        have_it >= replicas
+        both.cmd("FUNCTION").arg("FLUSH").ignore();
+        both.cmd("WAIT").arg(replicas).arg(100);
+        both.query(&mut connection).is_ok_and(|(have_it,): (usize,)| have_it >= replicas)
     }
 
     pub(crate) fn connect(&self) -> redis::Connection {

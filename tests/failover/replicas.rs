@@ -22,7 +22,7 @@ impl Pair {
         let master = Node::start(&options);
         let port = master.port().to_string();
         let replica = Node::start(&[&options[..], &["--replicaof", "127.0.0.1", &port]].concat());
-        wait_until("the replica never follows", || replica.follows() && master.is_followed_by(1));
+        master.wait_for([&replica]);
         Self { master, replica }
     }
 

@@ -47,7 +47,7 @@ impl Replicated {
                 Node::start_in(TempDir::new().unwrap(), ports[at], &options, extra.login)
             })
             .collect();
-        wait_until("the replicas never follow", || nodes[1..].iter().all(Node::follows));
+        nodes[0].wait_for(&nodes[1..]);
         let sentinels = (0..3)
             .map(|at| {
                 let dir = TempDir::new().unwrap();
@@ -109,18 +109,16 @@ impl Replicated {
         new
     }
 
-    /// Has a server that was killed follow the master.
+    /// Has a server that was killed follow the master, as all others do.
     pub(crate) fn back_as_replica(&mut self, at: usize) {
         let port = self.nodes[self.master()].port().to_string();
         self.nodes[at].restart(&["--replicaof", "127.0.0.1", &port]);
-        wait_until("it never follows", || self.nodes[at].follows());
+        self.wait_for_replicas();
     }
 
     /// Waits until all replicas follow the master.
     pub(crate) fn wait_for_replicas(&self) {
         let master = self.master();
-        wait_until("the replicas never follow", || {
-            (0..3).filter(|&at| at != master).all(|at| self.nodes[at].follows()) && self.nodes[master].is_followed_by(2)
-        });
+        self.nodes[master].wait_for((0..3).filter(|&at| at != master).map(|at| &self.nodes[at]));
     }
 }

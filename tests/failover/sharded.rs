@@ -1,6 +1,6 @@
 //! A cluster of three masters, and a replica of each.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mutextree::{RedisStore, RedisStoreBuilder};
 
@@ -10,6 +10,9 @@ use crate::wait_until;
 pub(crate) struct Sharded {
     pub(crate) nodes: Vec<Node>,
 }
+
+/// A server gives up a failover that was asked for after five seconds.
+const ELECTION: Duration = Duration::from_secs(6);
 
 const OPTIONS: [&str; 12] = [
     "--cluster-enabled",
@@ -41,7 +44,7 @@ impl Sharded {
         for at in 3..6 {
             let _: String = this.nodes[at].ask(&format!("CLUSTER REPLICATE {}", this.id(at - 3)));
         }
-        wait_until("the replicas never follow", || this.nodes[3..].iter().all(Node::follows));
+        (0..3).for_each(|at| this.nodes[at].wait_for([&this.nodes[at + 3]]));
         wait_until("the cluster is never well", || this.is_well());
         this
     }
@@ -114,6 +117,19 @@ impl Sharded {
         });
         let address = replicas[0].split([' ', '@']).nth(1).unwrap().to_owned();
         self.nodes.iter().position(|node| node.address() == address).expect("it is one of ours")
+    }
+
+    /// Has a replica take over from its master, `how` the command says. An election that fails is
+    /// not held again by itself, so it is asked for anew, as an operator would.
+    pub(crate) fn fail_over(&self, replica: usize, how: &str) {
+        let (command, mut asked) = (format!("CLUSTER FAILOVER {how}"), None::<Instant>);
+        wait_until("it does not take over", || {
+            if asked.is_none_or(|asked| asked.elapsed() > ELECTION) {
+                let _ = self.nodes[replica].try_ask(command.trim_end());
+                asked = Some(Instant::now());
+            }
+            self.nodes[replica].is_master()
+        });
     }
 
     /// Moves a slot key by key, as `redis-cli --cluster reshard` does, with a pause before it is

@@ -35,8 +35,7 @@ fn moves_under_load() {
     load.nobody_was_told("a node that was added");
 
     let replica = setup.replica_of(home);
-    let _: String = setup.nodes[replica].ask("CLUSTER FAILOVER");
-    wait_until("it does not take over", || setup.owner(slot, replica) == replica);
+    setup.fail_over(replica, "");
     load.gets_through("CLUSTER FAILOVER");
     load.nobody_was_told("CLUSTER FAILOVER");
 
@@ -61,12 +60,9 @@ fn failovers_under_load() {
 
     let home = setup.owner(slot, 0);
     let replica = setup.replica_of(home);
-    load.losing(|| {
-        let _: String = setup.nodes[replica].ask("CLUSTER FAILOVER FORCE");
-        wait_until("it does not take over", || setup.owner(slot, replica) == replica);
-    });
+    load.losing(|| setup.fail_over(replica, "FORCE"));
     load.gets_through("CLUSTER FAILOVER FORCE");
-    wait_until("the old master never follows", || setup.nodes[home].follows());
+    setup.nodes[replica].wait_for([&setup.nodes[home]]);
 
     load.losing(|| {
         setup.nodes[replica].kill();
@@ -74,7 +70,7 @@ fn failovers_under_load() {
     });
     load.gets_through("kill -9 of the master");
     setup.nodes[replica].restart(&[]);
-    wait_until("it never follows", || setup.nodes[replica].follows());
+    setup.nodes[home].wait_for([&setup.nodes[replica]]);
 
     load.losing(|| {
         setup.nodes[home].signal("-STOP");
