@@ -31,7 +31,7 @@ use super::claim::{Claim, How};
 use super::node::Node;
 use super::sleeper::{Sleeper, unpark};
 use super::walk::{Marks, Walk};
-use super::word::{KIDS, Kind, Place};
+use super::word::{KIDS, Kind, Place, SPREAD};
 use crate::sync::{Ordering, PlainArc};
 
 /// At so many children a glance looks.
@@ -65,7 +65,10 @@ impl Node {
     fn at_a_glance(self: &PlainArc<Self>, kind: Kind) -> Option<InTheWay<'_>> {
         let word = self.word.load(Ordering::SeqCst);
         // Whether those who sit are in the way is found out later, by a gathering (G6).
-        let conflicts = |word, place| word & kind.conflicts(place) != 0 && !kind.has_to_gather(word, place);
+        let conflicts = |word, place| {
+            let found = word & kind.conflicts(place);
+            found != 0 && found & SPREAD == 0
+        };
         if conflicts(word, Place::Here) {
             return Some(InTheWay::Kept(self));
         }

@@ -82,7 +82,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "a glance believes the counts of a spread node",
-        edits: &[(TENTATIVE, " && !kind.has_to_gather(word, place);", " && word & kind.conflicts(place) > 1 << 15;")],
+        edits: &[(TENTATIVE, "found != 0 && found & SPREAD == 0", "found & !SPREAD != 0")],
         fails: &["who_has_left_refuses_no_try"],
     },
     Mutation {
