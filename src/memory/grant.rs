@@ -113,9 +113,25 @@ pub(super) fn seated(kind: Kind, seat: Seat) -> u64 {
 /// what its grant has.
 #[inline(never)]
 pub(super) fn release(node: &PlainArc<Node>, token: u64, kind: Kind) -> Result<(), LockError> {
+    // Each has a function of its own, so that none saves registers for what another one does.
+    if token & SEATED != 0 {
+        return release_seated(node, token);
+    }
     if token & NAMED_GRANT == 0 {
         return release_unnamed(node, token, kind);
     }
+    release_named(node, token)
+}
+
+#[inline]
+fn release_seated(node: &PlainArc<Node>, token: u64) -> Result<(), LockError> {
+    let kind = if token >> SEATED_KIND & 7 == Kind::Ss as u64 { Kind::Ss } else { Kind::Sn };
+    node.leave_seat(Seat::of(token as u16), kind);
+    Ok(())
+}
+
+#[inline(never)]
+fn release_named(node: &PlainArc<Node>, token: u64) -> Result<(), LockError> {
     let name = token & !NAMED_GRANT;
     if !name::has_ended_for_its_guard(name) && node.release_named(name) {
         return Ok(());
@@ -125,11 +141,7 @@ pub(super) fn release(node: &PlainArc<Node>, token: u64, kind: Kind) -> Result<(
 
 #[inline(never)]
 fn release_unnamed(node: &PlainArc<Node>, token: u64, kind: Kind) -> Result<(), LockError> {
-    if token & SEATED != 0 {
-        let kind = if token >> SEATED_KIND & 7 == Kind::Ss as u64 { Kind::Ss } else { Kind::Sn };
-        node.leave_seat(Seat::of(token as u16), kind);
-        Ok(())
-    } else if token & WAITED != 0 {
+    if token & WAITED != 0 {
         node.release_waited_for(kind);
         Ok(())
     } else {

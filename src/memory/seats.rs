@@ -12,7 +12,9 @@
 //! for the readers of one node is to go through the lines that threads have been given so far: four
 //! for each processor at the most.
 
-use crate::sync::{AtomicU64, Ordering, THREAD_NUMBERS, renumber_thread, thread_number, thread_numbers};
+use crate::sync::{
+    AtomicU64, Ordering, THREAD_NUMBERS, renumber_thread, thread_number, thread_number_if_any, thread_numbers,
+};
 
 const LINES: usize = THREAD_NUMBERS;
 const A_LINE: usize = if cfg!(any(mutextree_loom, mutextree_shuttle)) { 2 } else { 8 };
@@ -35,6 +37,16 @@ pub(super) struct Seats([Line; LINES]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seat(u16);
 
+/// What came of asking for the first seat of a line.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum First {
+    Taken(Seat),
+    /// It has a claim, or the calling thread has no line yet.
+    Occupied,
+    /// Another thread of the same line was quicker.
+    Raced,
+}
+
 #[cfg(not(any(mutextree_loom, mutextree_shuttle)))]
 impl Seats {
     /// The table of this process.
@@ -55,8 +67,27 @@ impl Seats {
 }
 
 impl Seats {
-    /// Takes a seat for this claim, if the calling thread's line has an empty one.
+    /// The line in which the calling thread sits, if it has one yet.
     #[inline]
+    pub(super) fn own_line(&self) -> Option<usize> {
+        thread_number_if_any()
+    }
+
+    /// Takes the first seat of the calling thread's line for this claim. Mostly that is empty, as
+    /// the thread holds no other lock of a spread node.
+    #[inline]
+    pub(super) fn take_first(&self, own_line: Option<usize>, claim: u64) -> First {
+        let Some(line) = own_line else { return First::Occupied };
+        let (seat, number) = (&self.0[line % LINES].0[0], Seat::of((line * A_LINE) as u16));
+        if seat.load(Ordering::Relaxed) != EMPTY {
+            return First::Occupied;
+        }
+        // SeqCst: before the look at the word that follows (G1).
+        let taken = seat.compare_exchange(EMPTY, claim, Ordering::SeqCst, Ordering::Relaxed);
+        if taken.is_ok() { First::Taken(number) } else { First::Raced }
+    }
+
+    /// Takes a seat for this claim, if the calling thread's line has an empty one.
     pub(super) fn take(&self, claim: u64) -> Option<Seat> {
         let line = thread_number();
         for (at, seat) in (0..).zip(&self.0[line].0) {

@@ -18,8 +18,8 @@ pub(crate) use std::sync::atomic::Ordering;
 
 pub(crate) use super::real::{
     Deadline, Parker, Reason, Rounds, Spin, Stamp, THREAD_NUMBERS, Tally, Timeout, claim_fence, coarse_ticks, contain,
-    instant_at, later, now_and_then, renumber_thread, serial, thread_number, thread_numbers, tick_after, ticks,
-    ticks_in, unique, wall_micros,
+    instant_at, later, now_and_then, renumber_thread, serial, thread_number, thread_number_if_any, thread_numbers,
+    tick_after, ticks, ticks_in, unique, wall_micros,
 };
 
 pub(crate) use self::counts::{PlainArc, PlainWeak};

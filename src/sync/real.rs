@@ -159,6 +159,12 @@ pub(crate) fn thread_number() -> usize {
     if number == usize::MAX { number_thread() } else { number }
 }
 
+/// The same, if it has got one.
+#[inline]
+pub(crate) fn thread_number_if_any() -> Option<usize> {
+    Some(NUMBER.get()).filter(|&number| number != usize::MAX)
+}
+
 #[cold]
 fn number_thread() -> usize {
     // SeqCst: before all that the thread does by its number.

@@ -200,6 +200,10 @@ pub(crate) fn thread_number() -> usize {
     0
 }
 
+pub(crate) fn thread_number_if_any() -> Option<usize> {
+    Some(0)
+}
+
 pub(crate) fn renumber_thread() {}
 
 pub(crate) fn thread_numbers() -> usize {

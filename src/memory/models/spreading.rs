@@ -47,7 +47,8 @@ fn spread_node(world: &World, path: &str, kind: Kind) -> PlainArc<Node> {
 }
 
 /// A reader and a writer of a spread node. Fails if the reader does not look once more after it has
-/// taken its seat, or if a gathering closes no gates.
+/// taken its seat, if a gathering closes no gates, or if a reader that may not stay claims anew
+/// though its claim has been counted.
 #[test]
 fn a_reader_that_sits_against_a_writer() {
     explore("a_reader_that_sits_against_a_writer", || {

@@ -11,7 +11,16 @@ const MOVES: &str = "                self.word.fetch_add(kind.unit(), Ordering::
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         what: "the reader does not look once more after it has taken its seat",
-        edits: &[(SPREAD, "if may_stay || !seats", "if may_stay || true || !seats")],
+        edits: &[(SPREAD, "        kind.may_sit(self.word.load(Ordering::SeqCst))\n", "        true\n")],
+        fails: &["a_reader_that_sits_against_a_writer"],
+    },
+    Mutation {
+        what: "a reader that may not stay claims anew though its claim has been counted",
+        edits: &[(
+            SPREAD,
+            "        if self.seats().leave(seat, self.claim_in_seat(kind)) {\n            self",
+            "        if self.seats().leave(seat, self.claim_in_seat(kind)) || true {\n            self",
+        )],
         fails: &["a_reader_that_sits_against_a_writer"],
     },
     Mutation {
