@@ -113,21 +113,20 @@ pub(super) fn seated(kind: Kind, seat: Seat) -> u64 {
 /// what its grant has.
 #[inline(never)]
 pub(super) fn release(node: &PlainArc<Node>, token: u64, kind: Kind) -> Result<(), LockError> {
-    // Each has a function of its own, so that none saves registers for what another one does.
+    // The usual ones come first. What else there is is apart, as more registers are saved for it.
     if token & SEATED != 0 {
-        return release_seated(node, token);
+        let kind = if token >> SEATED_KIND & 7 == Kind::Ss as u64 { Kind::Ss } else { Kind::Sn };
+        node.leave_seat(Seat::of(token as u16), kind);
+        return Ok(());
     }
     if token & NAMED_GRANT == 0 {
         return release_unnamed(node, token, kind);
     }
+    let name = token & !NAMED_GRANT;
+    if !name::has_lease(name) && node.release_named(name) {
+        return Ok(());
+    }
     release_named(node, token)
-}
-
-#[inline]
-fn release_seated(node: &PlainArc<Node>, token: u64) -> Result<(), LockError> {
-    let kind = if token >> SEATED_KIND & 7 == Kind::Ss as u64 { Kind::Ss } else { Kind::Sn };
-    node.leave_seat(Seat::of(token as u16), kind);
-    Ok(())
 }
 
 #[inline(never)]

@@ -88,7 +88,7 @@ use crate::sync::{AtomicUsize, Ordering, PlainArc};
 
 #[cfg(all(test, mutextree_loom))]
 pub(super) use self::bits::leased_in_model;
-pub(super) use self::bits::{LEASES, ends, has_ended_for_its_guard, leased_now, since, taken_now};
+pub(super) use self::bits::{LEASES, ends, has_ended_for_its_guard, has_lease, leased_now, since, taken_now};
 
 use self::bits::{SLOTS, has_ended, slot_of};
 

@@ -63,6 +63,12 @@ pub(in crate::memory) fn ends(name: u64) -> Option<Instant> {
     (name & LEASED != 0).then(|| instant_at(name & TIME))
 }
 
+/// Whether it has a lease.
+#[inline]
+pub(in crate::memory) fn has_lease(name: u64) -> bool {
+    name & LEASED != 0
+}
+
 /// Whether it has a lease that has ended.
 #[inline]
 pub(in crate::memory) fn has_ended(name: u64) -> bool {
