@@ -165,8 +165,23 @@ fn release_recorded(node: &PlainArc<Node>, token: u64) -> Result<(), LockError> 
 #[track_caller]
 pub(super) fn acquire_slow(node: &PlainArc<Node>, request: &Request, wait: Wait) -> Result<MemoryGrant, LockError> {
     let (kind, place) = (Kind::of(request), Location::caller());
+    match wait {
+        Wait::Never => once::acquire(node, kind, request, wait, place),
+        _ => acquire_or_wait(node, kind, request, wait, place),
+    }
+}
+
+/// Apart, as a try has nothing of what is made ready for a wait.
+#[inline(never)]
+fn acquire_or_wait(
+    node: &PlainArc<Node>,
+    kind: Kind,
+    request: &Request,
+    wait: Wait,
+    place: &'static Location<'static>,
+) -> Result<MemoryGrant, LockError> {
     let deadline = Deadline::from_end(end_of(wait));
-    if wait == Wait::Never || deadline.as_ref().is_some_and(Deadline::has_passed) {
+    if deadline.as_ref().is_some_and(Deadline::has_passed) {
         return once::acquire(node, kind, request, wait, place);
     }
     let asks = node.shared().detects().then(|| Asks::thread(place));
