@@ -10,13 +10,13 @@ use std::thread;
 use std::time::Instant;
 
 use crossbeam_utils::CachePadded;
+use mutextree_benches::Subject;
 use mutextree_benches::machine::machine;
-use mutextree_benches::measure::{Effort, all_in_turns, lone, uncounted};
+use mutextree_benches::measure::{Effort, uncounted};
 use mutextree_benches::ours::{ByPath, Handle, Reader, TwoStep};
 use mutextree_benches::peers::ParkingLot;
 use mutextree_benches::scaling::{Scaling, crew};
 use mutextree_benches::unit::{Unit, nanos, rate};
-use mutextree_benches::{Site, Subject};
 
 const CORES: [f64; 3] = [2.0, 16.0, 64.0];
 
@@ -77,8 +77,9 @@ fn moved() -> f64 {
 }
 
 fn row<S: Subject>(effort: &Effort, moved: f64, common: &Common) {
-    let alone = all_in_turns(effort.rounds, &mut [lone::<S>(effort, &Site::siblings(1))])[0];
     let [two] = Scaling::all::<ParkingLot, 1>(effort, [crew::<S>(effort)]);
+    // One of the two, in between: readers have met by then, and sit.
+    let alone = 1e9 / two.one;
     let cells = CORES.map(|cores| rate(common.rate(cores, alone, moved)));
     let busy = if two.clear { "" } else { " (busy)" };
     let measured = format!("{}{busy}", Unit::Times.show(two.ratio));

@@ -31,6 +31,11 @@ pub(crate) fn measure(effort: &Effort, report: &mut Report) {
     let versus = Versus::lone::<SharedHandle, Handle>(effort, &Site::LONE);
     let row = Row::new("shared / plain handle, one thread", versus.ratio, Unit::Times, Bound::AtMost(1.2));
     report.rows.push(row.from(nanos(versus.a), nanos(versus.b)));
+    // Those two sit, and so does the one that they are compared with.
+    report.remarks.push(format!(
+        "one node, shared: two threads do {} what one does on a node where readers never met",
+        Unit::Times.show(ours.two * versus.a / 1e9)
+    ));
 
     let crews = [crew::<TwoStep>(effort), crew::<FlatTwoStep>(effort)];
     let [ours, flat] = Scaling::all::<ParkingLot, 2>(effort, crews);
