@@ -113,7 +113,7 @@ pub(super) fn seated(kind: Kind, seat: Seat) -> u64 {
 /// what its grant has.
 #[inline(never)]
 pub(super) fn release(node: &PlainArc<Node>, token: u64, kind: Kind) -> Result<(), LockError> {
-    // The usual ones come first. What else there is is apart, as more registers are saved for it.
+    // The usual ones come first. The rest is in functions of its own, as it saves more registers.
     if token & SEATED != 0 {
         let kind = if token >> SEATED_KIND & 7 == Kind::Ss as u64 { Kind::Ss } else { Kind::Sn };
         node.leave_seat(Seat::of(token as u16), kind);
