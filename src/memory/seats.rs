@@ -78,7 +78,7 @@ impl Seats {
     #[inline]
     pub(super) fn take_first(&self, own_line: Option<usize>, claim: u64) -> First {
         let Some(line) = own_line else { return First::Occupied };
-        let (seat, number) = (&self.0[line % LINES].0[0], Seat::of((line * A_LINE) as u16));
+        let (seat, number) = (&self.0[line].0[0], Seat::of((line * A_LINE) as u16));
         if seat.load(Ordering::Relaxed) != EMPTY {
             return First::Occupied;
         }
