@@ -123,19 +123,17 @@ pub(super) fn release(node: &PlainArc<Node>, token: u64, kind: Kind) -> Result<(
         return release_unnamed(node, token, kind);
     }
     let name = token & !NAMED_GRANT;
-    if !name::has_lease(name) && node.release_named(name) {
-        return Ok(());
+    if name::has_lease(name) {
+        return release_leased(node, token);
     }
-    release_named(node, token)
+    if node.release_named(name) { Ok(()) } else { release_settled(node, token) }
 }
 
 #[inline(never)]
-fn release_named(node: &PlainArc<Node>, token: u64) -> Result<(), LockError> {
+fn release_leased(node: &PlainArc<Node>, token: u64) -> Result<(), LockError> {
     let name = token & !NAMED_GRANT;
-    if !name::has_ended_for_its_guard(name) && node.release_named(name) {
-        return Ok(());
-    }
-    release_settled(node, token)
+    let is_released = !name::has_ended_for_its_guard(name) && node.release_named(name);
+    if is_released { Ok(()) } else { release_settled(node, token) }
 }
 
 #[inline(never)]
@@ -164,10 +162,10 @@ fn release_recorded(node: &PlainArc<Node>, token: u64) -> Result<(), LockError> 
 #[cold]
 #[track_caller]
 pub(super) fn acquire_slow(node: &PlainArc<Node>, request: &Request, wait: Wait) -> Result<MemoryGrant, LockError> {
-    let (kind, place) = (Kind::of(request), Location::caller());
+    let place = Location::caller();
     match wait {
-        Wait::Never => once::acquire(node, kind, request, wait, place),
-        _ => acquire_or_wait(node, kind, request, wait, place),
+        Wait::Never => once::acquire(node, request, wait, place),
+        _ => acquire_or_wait(node, request, wait, place),
     }
 }
 
@@ -175,14 +173,13 @@ pub(super) fn acquire_slow(node: &PlainArc<Node>, request: &Request, wait: Wait)
 #[inline(never)]
 fn acquire_or_wait(
     node: &PlainArc<Node>,
-    kind: Kind,
     request: &Request,
     wait: Wait,
     place: &'static Location<'static>,
 ) -> Result<MemoryGrant, LockError> {
-    let deadline = Deadline::from_end(end_of(wait));
+    let (kind, deadline) = (Kind::of(request), Deadline::from_end(end_of(wait)));
     if deadline.as_ref().is_some_and(Deadline::has_passed) {
-        return once::acquire(node, kind, request, wait, place);
+        return once::acquire(node, request, wait, place);
     }
     let asks = node.shared().detects().then(|| Asks::thread(place));
     if node.claim_looking(kind) {

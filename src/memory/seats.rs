@@ -12,9 +12,7 @@
 //! for the readers of one node is to go through the lines that threads have been given so far: four
 //! for each processor at the most.
 
-use crate::sync::{
-    AtomicU64, Ordering, THREAD_NUMBERS, renumber_thread, thread_number, thread_number_if_any, thread_numbers,
-};
+use crate::sync::{AtomicU64, Ordering, THREAD_NUMBERS, renumber_thread, thread_number, thread_numbers};
 
 const LINES: usize = THREAD_NUMBERS;
 const A_LINE: usize = if cfg!(any(mutextree_loom, mutextree_shuttle)) { 2 } else { 8 };
@@ -37,9 +35,9 @@ pub(super) struct Seats([Line; LINES]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seat(u16);
 
-/// What came of asking for the first seat of a line.
+/// What came of asking for a seat.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum First {
+pub(super) enum Attempt {
     Taken(Seat),
     /// It has a claim, or the calling thread has no line yet.
     Occupied,
@@ -67,42 +65,36 @@ impl Seats {
 }
 
 impl Seats {
-    /// The line in which the calling thread sits, if it has one yet.
+    /// Asks for the first seat of the calling thread's line, if it has one. Mostly that seat is
+    /// empty, as the thread holds no other lock of a spread node.
     #[inline]
-    pub(super) fn own_line(&self) -> Option<usize> {
-        thread_number_if_any()
-    }
-
-    /// Takes the first seat of the calling thread's line for this claim. Mostly that is empty, as
-    /// the thread holds no other lock of a spread node.
-    #[inline]
-    pub(super) fn take_first(&self, own_line: Option<usize>, claim: u64) -> First {
-        let Some(line) = own_line else { return First::Occupied };
-        let (seat, number) = (&self.0[line].0[0], Seat::of((line * A_LINE) as u16));
-        if seat.load(Ordering::Relaxed) != EMPTY {
-            return First::Occupied;
-        }
-        // SeqCst: before the look at the word that follows (G1).
-        let taken = seat.compare_exchange(EMPTY, claim, Ordering::SeqCst, Ordering::Relaxed);
-        if taken.is_ok() { First::Taken(number) } else { First::Raced }
+    pub(super) fn take_first(&self, own_line: Option<usize>, claim: u64) -> Attempt {
+        own_line.map_or(Attempt::Occupied, |line| self.ask_for(line, 0, claim))
     }
 
     /// Takes a seat for this claim, if the calling thread's line has an empty one.
     pub(super) fn take(&self, claim: u64) -> Option<Seat> {
         let line = thread_number();
-        for (at, seat) in (0..).zip(&self.0[line].0) {
-            if seat.load(Ordering::Relaxed) != EMPTY {
-                continue;
+        for at in 0..A_LINE {
+            match self.ask_for(line, at, claim) {
+                Attempt::Taken(seat) => return Some(seat),
+                Attempt::Occupied => {}
+                // So another thread has the same number. The next time this one sits elsewhere.
+                Attempt::Raced => renumber_thread(),
             }
-            // SeqCst: before the look at the word that follows (G1).
-            if seat.compare_exchange(EMPTY, claim, Ordering::SeqCst, Ordering::Relaxed).is_ok() {
-                return Some(Seat::of((line * A_LINE + at) as u16));
-            }
-            // Another thread was quicker, so it has the same number. The next time this one sits
-            // elsewhere.
-            renumber_thread();
         }
         None
+    }
+
+    #[inline]
+    fn ask_for(&self, line: usize, at: usize, claim: u64) -> Attempt {
+        let seat = &self.0[line].0[at];
+        if seat.load(Ordering::Relaxed) != EMPTY {
+            return Attempt::Occupied;
+        }
+        // SeqCst: before the look at the word that follows (G1).
+        let taken = seat.compare_exchange(EMPTY, claim, Ordering::SeqCst, Ordering::Relaxed);
+        if taken.is_ok() { Attempt::Taken(Seat::of((line * A_LINE + at) as u16)) } else { Attempt::Raced }
     }
 
     /// Empties the seat, if it has this claim.

@@ -75,9 +75,9 @@ use std::time::Duration;
 
 use super::grant;
 use super::node::{Node, Slow};
-use super::seats::{First, Seat, Seats};
+use super::seats::{Attempt, Seat, Seats};
 use super::word::{CLEAR, Kind, Place, SPREAD};
-use crate::sync::{Ordering, PlainArc, Stamp, claim_fence, now_and_then, renumber_thread};
+use crate::sync::{Ordering, PlainArc, Stamp, claim_fence, now_and_then, renumber_thread, thread_number_if_any};
 
 /// For so long a node that was gathered is not spread again.
 const REST: Duration =
@@ -107,18 +107,18 @@ impl Node {
 
     /// Claims by a seat. `None` if there is no empty one, or the node is not spread any more.
     fn sit(&self, kind: Kind) -> Option<Seat> {
-        let (seats, claim) = (self.seats(), self.claim_in_seat(kind));
-        let seat = seats.take(claim)?;
-        if self.may_stay(kind) || !seats.leave(seat, claim) { Some(seat) } else { None }
+        self.seats().take(self.claim_in_seat(kind)).filter(|seat| self.stays(kind, *seat))
     }
 
-    /// The look at the word of who has taken a seat (G1).
+    /// The look at the word of who has taken a seat (G1): on `false` it has given the seat back. If
+    /// a gathering was quicker the claim is counted, and stays.
     #[inline]
-    fn may_stay(&self, kind: Kind) -> bool {
+    fn stays(&self, kind: Kind, seat: Seat) -> bool {
         claim_fence();
         // SeqCst: after the seat was taken. Acquire: the bit was set by a thread that had acquired
         // what was written under the exclusive lock before.
-        kind.may_sit(self.word.load(Ordering::SeqCst))
+        let may_stay = kind.may_sit(self.word.load(Ordering::SeqCst));
+        may_stay || !self.seats().leave(seat, self.claim_in_seat(kind))
     }
 
     /// The end of a claim that was made by a seat.
@@ -137,15 +137,14 @@ impl Node {
     /// registers: to save them all took a third of its time.
     #[inline(never)]
     pub(super) fn claim_in_crowd(&self, kind: Kind) -> Option<u64> {
-        let line = self.seats().own_line();
+        let line = thread_number_if_any();
         if !kind.may_sit(self.word.load(Ordering::Relaxed)) {
             return self.claim_beside_others(kind);
         }
         match self.seats().take_first(line, self.claim_in_seat(kind)) {
-            First::Taken(seat) if self.may_stay(kind) => Some(grant::seated(kind, seat)),
-            First::Taken(seat) => self.leave_or_claim(kind, seat),
-            First::Occupied => self.claim_beside_others(kind),
-            First::Raced => self.claim_elsewhere(kind),
+            Attempt::Taken(seat) if self.stays(kind, seat) => Some(grant::seated(kind, seat)),
+            Attempt::Taken(_) | Attempt::Occupied => self.claim_beside_others(kind),
+            Attempt::Raced => self.claim_elsewhere(kind),
         }
     }
 
@@ -155,18 +154,6 @@ impl Node {
     fn claim_elsewhere(&self, kind: Kind) -> Option<u64> {
         renumber_thread();
         self.claim_beside_others(kind)
-    }
-
-    /// Gives the seat back, and claims anew. If a gathering was quicker the claim is counted, and
-    /// stays.
-    #[cold]
-    #[inline(never)]
-    fn leave_or_claim(&self, kind: Kind, seat: Seat) -> Option<u64> {
-        if self.seats().leave(seat, self.claim_in_seat(kind)) {
-            self.claim_beside_others(kind)
-        } else {
-            Some(grant::seated(kind, seat))
-        }
     }
 
     /// The same for who cannot sit in the first seat. Where others often claim the word at the same

@@ -155,8 +155,7 @@ static NUMBERED: AtomicUsize = AtomicUsize::new(0);
 /// more than four for each processor, or more than [`THREAD_NUMBERS`].
 #[inline]
 pub(crate) fn thread_number() -> usize {
-    let number = NUMBER.get();
-    if number == usize::MAX { number_thread() } else { number }
+    thread_number_if_any().unwrap_or_else(number_thread)
 }
 
 /// The same, if it has got one.

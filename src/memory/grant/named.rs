@@ -17,11 +17,9 @@ pub(in crate::memory) fn claim_named(node: &MemoryNode, request: &Request) -> Op
     if Kind::of(request) != Kind::Xs {
         return None;
     }
-    match (node.1.slot(), request.lease) {
-        (None, _) => register_and_claim(node, request),
-        (Some(slot), None) => claim_by(node, name::taken_now(slot)?),
-        // A handle that has a slot asks with the lease that it has registered (N5).
-        (Some(slot), Some(lease)) => claim_leased(node, slot, lease),
+    match node.1.slot() {
+        None => register_and_claim(node, request),
+        Some(slot) => claim_from(slot, node, request),
     }
 }
 
@@ -34,7 +32,12 @@ fn register_and_claim(node: &MemoryNode, request: &Request) -> Option<NonZeroU64
         return None;
     }
     node.1.note(&node.0, request);
-    let slot = node.1.slot()?;
+    claim_from(node.1.slot()?, node, request)
+}
+
+/// The handle has this slot, so it asks with the lease that it has registered (N5).
+#[inline]
+fn claim_from(slot: usize, node: &MemoryNode, request: &Request) -> Option<NonZeroU64> {
     match request.lease {
         None => claim_by(node, name::taken_now(slot)?),
         Some(lease) => claim_leased(node, slot, lease),

@@ -16,11 +16,11 @@ use crate::sync::PlainArc;
 #[inline(never)]
 pub(super) fn acquire(
     node: &PlainArc<Node>,
-    kind: Kind,
     request: &Request,
     wait: Wait,
     place: &'static Location<'static>,
 ) -> Result<MemoryGrant, LockError> {
+    let kind = Kind::of(request);
     loop {
         let Err(in_the_way) = attempt(node, kind) else {
             let asks = node.shared().detects().then(|| Asks::thread(place));

@@ -60,7 +60,7 @@ pub(in crate::memory) fn since(name: u64, lease: Option<Duration>) -> Instant {
 
 /// When its lease ends, if it has one.
 pub(in crate::memory) fn ends(name: u64) -> Option<Instant> {
-    (name & LEASED != 0).then(|| instant_at(name & TIME))
+    has_lease(name).then(|| instant_at(name & TIME))
 }
 
 /// Whether it has a lease.
@@ -72,7 +72,7 @@ pub(in crate::memory) fn has_lease(name: u64) -> bool {
 /// Whether it has a lease that has ended.
 #[inline]
 pub(in crate::memory) fn has_ended(name: u64) -> bool {
-    name & LEASED != 0 && name & TIME <= ticks()
+    has_lease(name) && name & TIME <= ticks()
 }
 
 /// While a lease has more left than this, by the coarse clock, its guard takes it to be held.
@@ -81,7 +81,7 @@ const NEAR: u64 = ticks_in(Duration::from_millis(50));
 /// The same for the guard, if nobody else has seen to the lock: quick, unless the end is near.
 #[inline]
 pub(in crate::memory) fn has_ended_for_its_guard(name: u64) -> bool {
-    name & LEASED != 0 && name & TIME <= coarse_ticks() + NEAR && has_ended(name)
+    has_lease(name) && name & TIME <= coarse_ticks() + NEAR && has_ended(name)
 }
 
 /// The name of a lock whose lease has ended, or never does.

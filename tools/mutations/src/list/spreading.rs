@@ -11,15 +11,15 @@ const MOVES: &str = "                self.word.fetch_add(kind.unit(), Ordering::
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         what: "the reader does not look once more after it has taken its seat",
-        edits: &[(SPREAD, "        kind.may_sit(self.word.load(Ordering::SeqCst))\n", "        true\n")],
+        edits: &[(SPREAD, "        may_stay || !self.seats()", "        may_stay || true || !self.seats()")],
         fails: &["a_reader_that_sits_against_a_writer"],
     },
     Mutation {
         what: "a reader that may not stay claims anew though its claim has been counted",
         edits: &[(
             SPREAD,
-            "        if self.seats().leave(seat, self.claim_in_seat(kind)) {\n            self",
-            "        if self.seats().leave(seat, self.claim_in_seat(kind)) || true {\n            self",
+            "        may_stay || !self.seats().leave(seat, self.claim_in_seat(kind))\n",
+            "        let _ = may_stay || self.seats().leave(seat, self.claim_in_seat(kind));\n        may_stay\n",
         )],
         fails: &["a_reader_that_sits_against_a_writer"],
     },
